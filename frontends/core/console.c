@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Console output. The control domain writes through console_io; any other domain fills the ring
+ * page the builder gave it and waits for the other end to drain it. The ring is shared memory:
+ * the consumer index is read once per decision and never trusted beyond the ring's size.
+ */
+#include <tenue-front/front.h>
+#include <tenue-front/port.h>
+#include <xen/io/console.h>
+
+static struct xencons_interface *ring;
+static evtchn_port_t ring_port;
+
+void front_console_init(void)
+{
+    if (front_is_initdomain())
+        return;
+    ring = front_port_map(front_si->console.domU.mfn);
+    ring_port = front_si->console.domU.evtchn;
+}
+
+static void ring_write(const char *text, size_t len)
+{
+    XENCONS_RING_IDX prod = ring->out_prod;
+
+    for (size_t i = 0; i < len;) {
+        if ((u32)(prod - READ_ONCE(ring->out_cons)) >= sizeof(ring->out)) {
+            front_evtchn_send(ring_port);
+            hc_sched_op(SCHEDOP_yield, 0);
+            continue;
+        }
+        ring->out[MASK_XENCONS_IDX(prod, ring->out)] = text[i++];
+        front_wmb();
+        WRITE_ONCE(ring->out_prod, ++prod);
+    }
+    front_evtchn_send(ring_port);
+}
+
+void front_console_write(const char *text, size_t len)
+{
+    if (front_is_initdomain())
+        hc_console_io(CONSOLEIO_write, len, text);
+    else if (ring)
+        ring_write(text, len);
+}

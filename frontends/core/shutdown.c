@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of the domain. Shutdown cannot fail for a domain that asks for itself. */
+#include <tenue-front/front.h>
+
+void front_shutdown(unsigned reason)
+{
+    struct sched_shutdown op = {.reason = reason};
+
+    for (;;)
+        hc_sched_op(SCHEDOP_shutdown, &op);
+}

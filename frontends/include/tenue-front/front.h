@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tenue guest SDK: the public header. A freestanding x86-64 PV guest supplies front_main() and
+ * links libtenue-front.a; the SDK has by then set up traps, events, console and shared memory.
+ *
+ * Errors: 0 or -XEN_E*; functions that return a port or grant reference return it as a
+ * non-negative int. Nothing here allocates behind the caller's back except pages, from the pool
+ * that port.h describes.
+ */
+#ifndef TENUE_FRONT_FRONT_H
+#define TENUE_FRONT_FRONT_H
+
+#include <tenue-front/hypercall.h>
+#include <tenue-front/types.h>
+#include <xen/event_channel.h>
+#include <xen/features.h>
+#include <xen/grant_table.h>
+#include <xen/memory.h>
+#include <xen/sched.h>
+#include <xen/vcpu.h>
+#include <xen/version.h>
+
+/* ---- supplied by the guest ---- */
+
+void front_main(void);
+/* Optional: runs before the SDK has made a single hypercall. */
+void front_early(void);
+/* Optional: called when a trap nobody wanted, or front_panic(), ends the guest. */
+void front_dying(const char *why);
+
+/* ---- state handed over by the builder ---- */
+
+extern const start_info_t *front_si;
+extern shared_info_t *front_shared;
+static inline bool front_is_initdomain(void)
+{
+    return front_si->flags & SIF_INITDOMAIN;
+}
+vcpu_info_t *front_vcpu_info(unsigned vcpu);
+void front_vcpu_info_moved(unsigned vcpu, vcpu_info_t *to);
+
+/* ---- text ---- */
+
+int front_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
+int front_snprintf(char *buf, size_t size, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Control domain: console_io. Any other: the console ring, once front_console_init() mapped it. */
+int front_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void front_console_init(void);
+void front_console_write(const char *text, size_t len);
+void front_panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+void *memset(void *dst, int c, size_t n);
+void *memcpy(void *dst, const void *src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+
+/* ---- events ---- */
+
+typedef void (*front_evtchn_fn)(evtchn_port_t port, void *opaque);
+
+void front_evtchn_init(void);
+void front_evtchn_upcall(void); /* from the event callback */
+int front_evtchn_bind_virq(unsigned virq, unsigned vcpu);
+int front_evtchn_bind_ipi(unsigned vcpu);
+int front_evtchn_alloc(domid_t remote);
+int front_evtchn_connect(domid_t remote, evtchn_port_t remote_port);
+int front_evtchn_send(evtchn_port_t port);
+int front_evtchn_close(evtchn_port_t port);
+int front_evtchn_status(evtchn_port_t port, evtchn_status_t *status);
+void front_evtchn_handle(evtchn_port_t port, front_evtchn_fn fn, void *opaque);
+void front_evtchn_mask(evtchn_port_t port);
+void front_evtchn_unmask(evtchn_port_t port);
+bool front_evtchn_pending(evtchn_port_t port);
+bool front_evtchn_take(evtchn_port_t port); /* was pending; clears it */
+void front_irq_disable(void);
+void front_irq_enable(void); /* delivers what is waiting before it returns */
+bool front_irq_enabled(void);
+
+/* ---- grants ---- */
+
+int front_grant_init(void); /* maps the first frame of the table */
+int front_grant_access(domid_t to, u64 mfn, bool readonly);
+int front_grant_end(int ref); /* -XEN_EBUSY while the other side still maps it */
+grant_entry_v1_t *front_grant_entry(int ref);
+
+/* ---- time ---- */
+
+u64 front_time_ns(void); /* since the hypervisor started, never backwards on one vCPU */
+int front_timer_at(u64 deadline_ns);
+bool front_wait(volatile u64 *counter, u64 until, u64 timeout_ns);
+
+/* ---- store (xenbus) ---- */
+
+int front_xs_init(void);
+int front_xs_read(const char *path, char *value, size_t size);
+int front_xs_write(const char *path, const char *value);
+int front_xs_printf(const char *path, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int front_xs_read_u64(const char *path, u64 *value);
+/* Poll a path until it reads `want` (decimal) or the time is over. */
+int front_xs_wait_u64(const char *path, u64 want, u64 timeout_ns);
+
+/* ---- block device ---- */
+
+struct front_blk;
+int front_blk_open(unsigned vdev, struct front_blk **blk);
+u64 front_blk_sectors(const struct front_blk *blk);
+int front_blk_read(struct front_blk *blk, u64 sector, void *page, unsigned sectors);
+int front_blk_write(struct front_blk *blk, u64 sector, void *page, unsigned sectors);
+int front_blk_flush(struct front_blk *blk);
+int front_blk_close(struct front_blk *blk);
+
+/* ---- the end ---- */
+
+void front_shutdown(unsigned reason) __attribute__((noreturn));
+
+#endif

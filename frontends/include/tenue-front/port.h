@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a guest operating system supplies so that the portable drivers in core/ run in it. The SDK
+ * carries an implementation for its own tiny guests (x86/port.c); an operating system that links
+ * only core/ writes these six functions and nothing else.
+ *
+ * Drivers call them from ordinary context with event delivery enabled, never from an upcall.
+ */
+#ifndef TENUE_FRONT_PORT_H
+#define TENUE_FRONT_PORT_H
+
+#include <tenue-front/types.h>
+
+/* One zeroed page, page aligned, whose contents no other domain can see. */
+void *front_port_page_get(void);
+void front_port_page_put(void *page);
+/* The machine frame behind a page, to be granted or put into a ring message. */
+u64 front_port_page_mfn(const void *page);
+/* Make a machine frame that this domain may map readable and writable at an address of the
+ * port's choice; NULL when it cannot. */
+void *front_port_map(u64 mfn);
+/* Sleep until some event arrived or the deadline passed (ns, as front_time_ns() counts). */
+void front_port_sleep(u64 deadline_ns);
+u64 front_port_now(void);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* port.h for the SDK's own tiny guests: pages from the pool, sleep by blocking on the timer. */
+#include <tenue-front/port.h>
+
+#include "internal.h"
+
+#define MAP_WINDOW 0xffffff0000000000UL
+
+void *front_port_page_get(void)
+{
+    return front_page_alloc();
+}
+
+void front_port_page_put(void *page)
+{
+    front_page_free(page);
+}
+
+u64 front_port_page_mfn(const void *page)
+{
+    return front_va_to_mfn(page);
+}
+
+void *front_port_map(u64 mfn)
+{
+    static u64 next = MAP_WINDOW;
+    u64 pfn = front_mfn_to_pfn(mfn);
+    u64 va = next;
+
+    /* A page of ours that the builder's map already covers needs no second mapping. */
+    if (pfn < front_nr_pages && front_p2m[pfn] == mfn) {
+        volatile u64 *e = front_pt_entry(front_root_mfn(), (u64)front_pfn_to_va(pfn), 2);
+
+        if (e && *e & PTE_P) {
+            e = front_pt_entry(front_root_mfn(), (u64)front_pfn_to_va(pfn), 1);
+            if ((*e & (PTE_P | PTE_RW)) == (PTE_P | PTE_RW))
+                return front_pfn_to_va(pfn);
+        }
+    }
+    if (front_map(va, mfn, PTE_KERN))
+        return NULL;
+    next += FRONT_PAGE_SIZE;
+    return (void *)va;
+}
+
+u64 front_port_now(void)
+{
+    return front_time_ns();
+}
+
+void front_port_sleep(u64 deadline_ns)
+{
+    front_timer_at(deadline_ns);
+    hc_sched_op(SCHEDOP_block, 0);
+}

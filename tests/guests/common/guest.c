@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counts checks, keeps the worst status and the first reason, prints the verdict line. Owns the
+ * guest's exit: a reset, which the emulator turns into its own end.
+ */
+#include "guest.h"
+
+enum status { PASS, SKIP, ERROR, FAIL };
+
+static enum status status;
+static unsigned nr_checks, nr_failed;
+static char reason[200];
+
+static void escalate(enum status to, const char *fmt, va_list ap)
+{
+    if (to <= status)
+        return;
+    status = to;
+    front_vsnprintf(reason, sizeof(reason), fmt, ap);
+}
+
+static void escalate_fmt(enum status to, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void escalate_fmt(enum status to, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    escalate(to, fmt, ap);
+    va_end(ap);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *base = path;
+
+    for (; *path; path++) {
+        if (*path == '/')
+            base = path + 1;
+    }
+    return base;
+}
+
+bool guest_check(bool ok, const char *file, int line, const char *what, const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+
+    nr_checks++;
+    if (ok)
+        return true;
+    nr_failed++;
+    va_start(ap, fmt);
+    front_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    front_printf("failed: %s:%d: %s%s%s\n", base_name(file), line, what, *text ? ": " : "", text);
+    escalate_fmt(FAIL, "%s:%d: %s%s%s", base_name(file), line, what, *text ? ": " : "", text);
+    return false;
+}
+
+bool guest_check_eq(u64 got, u64 want, const char *file, int line, const char *what)
+{
+    return guest_check(got == want, file, line, what, "is %lx (%ld), wanted %lx (%ld)", got,
+                       (long)got, want, (long)want);
+}
+
+void guest_skip(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    escalate(SKIP, fmt, ap);
+    va_end(ap);
+}
+
+void guest_error(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    escalate(ERROR, fmt, ap);
+    va_end(ap);
+}
+
+bool guest_on_xen(void)
+{
+    char extra[XEN_EXTRAVERSION_LEN] = "";
+
+    hc_xen_version(XENVER_extraversion, extra);
+    for (const char *p = extra; *p; p++) {
+        if (!strncmp(p, "tenue", 5))
+            return false;
+    }
+    return true;
+}
+
+void guest_end(void)
+{
+    static const char *const names[] = {"PASS", "SKIP", "ERROR", "FAIL"};
+
+    if (nr_failed > 1)
+        front_printf("%u of %u checks failed\n", nr_failed, nr_checks);
+    if (status == PASS)
+        front_printf("VERDICT " GUEST_NAME ": PASS %u checks\n", nr_checks);
+    else
+        front_printf("VERDICT " GUEST_NAME ": %s %s\n", names[status], reason);
+    front_shutdown(SHUTDOWN_reboot);
+}
+
+void front_dying(const char *why)
+{
+    escalate_fmt(ERROR, "%s", why);
+    guest_end();
+}
+
+void front_main(void)
+{
+    guest_test();
+    guest_end();
+}

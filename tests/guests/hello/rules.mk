@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += hello
+GUEST_FLAVOUR_hello := high

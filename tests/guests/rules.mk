@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# tests/guests: one folder a guest; each adds its name to GUESTS (GUEST_FLAVOUR_<name>: high unless said).
+GUESTS_B := $(BUILD)/tests/guests
+GUESTS :=
+include $(wildcard tests/guests/*/rules.mk)
+GUEST_ELFS := $(GUESTS:%=$(GUESTS_B)/%)
+GUEST_CFLAGS = $(FRONT_CFLAGS) -Itests/guests/common
+# The oracle's image: Debian's Xen 4.17, unpacked. Name one with XEN_IMAGE=.
+XEN_IMAGE ?= $(BUILD)/images/xen
+DEPS_PACKAGES += qemu-system-x86 python3
+
+ALL_TARGETS += $(GUEST_ELFS)
+CHECK_GUESTS += check-guests
+
+define GUEST_RULES
+$(GUESTS_B)/obj/$(1)/%.o: tests/guests/%.c | $(FRONT_B)/include/xen
+	@mkdir -p $$(@D)
+	@$$(CC) $$(GUEST_CFLAGS) -DGUEST_NAME='"$(1)"' -c -o $$@ $$<
+
+$(GUESTS_B)/$(1): $(GUESTS_B)/obj/$(1)/$(1)/main.o $(GUESTS_B)/obj/$(1)/common/guest.o \
+		$(FRONT_B)/x86/flavour-$(or $(GUEST_FLAVOUR_$(1)),high).S.o \
+		$(FRONT_B)/libtenue-front.a $(FRONT_B)/guest-$(or $(GUEST_FLAVOUR_$(1)),high).lds
+	@echo "LD $$@"
+	@ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack \
+		-T $(FRONT_B)/guest-$(or $(GUEST_FLAVOUR_$(1)),high).lds -o $$@ $$(filter %.o %.a,$$^)
+endef
+$(foreach g,$(GUESTS),$(eval $(call GUEST_RULES,$(g))))
+
+# GUEST=name... runs only those.
+GUEST ?= $(GUESTS)
+.PHONY: guests check-guests check-guests-xen
+guests: $(GUEST_ELFS)
+
+check-guests: $(GUEST_ELFS) $(BUILD)/hypervisor/tenue
+	tests/guests/run --hypervisor $(BUILD)/hypervisor/tenue --dir $(GUESTS_B) $(GUEST)
+
+# The same guests on Debian's Xen 4.17: do the tests state the ABI, or only our reading of it?
+check-guests-xen: $(GUEST_ELFS) $(XEN_IMAGE)
+	tests/guests/run --hypervisor $(XEN_IMAGE) --oracle --dir $(GUESTS_B) $(GUEST)
