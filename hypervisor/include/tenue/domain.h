@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A domain: one guest, or the control domain. Created and destroyed by domctl (or by the builder
+ * for domid 0), found by domid with a counted reference.
+ *
+ * Legend: [I] set at creation; [a] atomic; [l] domain list lock; otherwise the named lock.
+ */
+#ifndef TENUE_DOMAIN_H
+#define TENUE_DOMAIN_H
+
+#include <tenue/abi.h>
+#include <tenue/evtchn.h>
+#include <tenue/frame.h>
+#include <tenue/grant.h>
+#include <tenue/lock.h>
+#include <tenue/page.h>
+#include <tenue/pvstate.h>
+#include <tenue/tlb.h>
+
+struct vcpu;
+struct domain_pirqs;
+
+enum domain_dying {
+    DOMAIN_ALIVE,
+    DOMAIN_DYING, /* teardown in progress: gains nothing more (LC-10) */
+    DOMAIN_DEAD,  /* resources gone, waits for foreign references to its frames */
+};
+
+struct domain {
+    uint16_t domid;        /* [I] */
+    bool is_control;       /* [I] privileged: control and hardware domain */
+    uint8_t dying;         /* [a] enum domain_dying */
+    bool shutting_down;    /* [a] a SCHEDOP_shutdown or crash was taken; all vcpus paused */
+    uint8_t shutdown_code; /* [a] SHUTDOWN_* when shutting_down */
+    bool creation_finished;/* [a] first unpaused */
+    uint32_t refs;         /* [a] counted references, 1 for being in the list */
+    uint32_t pause_count;  /* [a] hypervisor's reasons to stop */
+    bool paused_by_controller; /* [RANK_DOMCTL] XEN_DOMCTL_pausedomain is on */
+    uint32_t max_vcpus;    /* [I] */
+    struct vcpu *vcpus[MAX_VCPUS]; /* [I once set] */
+    struct domain *next;   /* [l] list by domid */
+    struct spinlock domctl_lock;   /* RANK_DOMCTL */
+    xen_domain_handle_t handle;    /* [I] */
+    uint32_t ssidref;
+
+    shared_info_t *shared_info;    /* [I] a shared page */
+    struct domain_pages pages;
+    struct evtchn_table evtchn;
+    struct grant_table grant;
+    struct pv_domain pv;
+    struct domain_pirqs *pirqs;    /* [I] control domain only, else NULL */
+    cpumask_t dirty_cpus;          /* [a] CPUs that may hold one of its roots or translations */
+
+    struct {                       /* XENMEM_set_memory_map; [pages.lock] */
+        struct xen_e820_entry { uint64_t addr, size; uint32_t type; } __attribute__((packed)) * entries;
+        uint32_t count;
+    } memmap;
+    int64_t time_offset_seconds;   /* [domctl_lock] settimeoffset */
+    char crash_reason[80];         /* [a once shutting_down] why we crashed it, for the console */
+};
+
+extern struct domain *control_domain; /* [I] domid 0 */
+
+/* Pages-allocated domain without vcpus; config already checked by the caller. */
+struct domain_config {
+    uint16_t domid;
+    bool is_control;
+    uint32_t max_vcpus, max_grant_frames, max_maptrack_frames, max_evtchn_port;
+    uint32_t max_pages;
+    xen_domain_handle_t handle;
+    uint32_t ssidref;
+};
+int domain_create(const struct domain_config *cfg, struct domain **out) must_check;
+
+/* Counted lookup: NULL when there is none. DOMID_SELF is resolved by domain_get_or_self. */
+struct domain *domain_get(uint16_t domid);
+struct domain *domain_get_or_self(uint16_t domid);
+/* A counted reference to a domain already known to be alive through a lock or reference. */
+void domain_ref(struct domain *d);
+void domain_put(struct domain *d);
+/* First domain with domid >= from (counted) or NULL: for getdomaininfolist and dumps. */
+struct domain *domain_next(uint32_t from);
+
+void domain_pause(struct domain *d);      /* and wait until no vcpu runs */
+void domain_pause_nosync(struct domain *d);
+void domain_unpause(struct domain *d);
+/* Guest's own shutdown, or crash; tells the control domain by VIRQ_DOM_EXC. */
+void domain_shutdown(struct domain *d, uint8_t reason);
+void domain_resume(struct domain *d);
+/*
+ * A guest mistake that cannot be answered with an error. Logs why (rate limited), with registers
+ * when it is the current domain, and stops the domain with SHUTDOWN_crash. Returns; the caller
+ * unwinds, the vcpu does not run again.
+ */
+void domain_crash(struct domain *d, const char *fmt, ...) printf_like(2, 3);
+/* Staged, preemptible teardown: -XEN_ERESTART until done. */
+int domain_kill(struct domain *d) must_check;
+/* The last frame of a dead domain went (called by page_put). */
+void domain_pages_gone(struct domain *d);
+
+/* current's domain */
+struct domain *current_domain(void);
+static inline bool domain_is_dying(const struct domain *d)
+{
+    return READ_ONCE(d->dying) != DOMAIN_ALIVE;
+}
+
+long hc_domctl(uint64_t uop);
+long hc_sysctl(uint64_t uop);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only way core and pv touch memory through a guest's virtual addresses.
+ *
+ * A guest_va cannot be dereferenced. Each function checks the whole range first (canonical, no
+ * wrap, outside the hypervisor's slots; HC-1), then copies with fault recovery through the page
+ * tables that are loaded: the current vcpu's kernel root. Returns 0, or -XEN_EFAULT with part of
+ * the range possibly copied. No lock may be held. Never reads the same guest byte twice.
+ */
+#ifndef TENUE_GUESTMEM_H
+#define TENUE_GUESTMEM_H
+
+#include <tenue/abi.h>
+
+typedef struct {
+    uint64_t va;
+} guest_va;
+
+static inline guest_va guest_va_make(uint64_t va)
+{
+    return (guest_va){va};
+}
+static inline guest_va guest_va_add(guest_va g, uint64_t bytes)
+{
+    return (guest_va){g.va + bytes};
+}
+static inline bool guest_va_is_null(guest_va g)
+{
+    return g.va == 0;
+}
+/* The address inside one of the public headers' guest handles. */
+#define guest_va_of(handle) guest_va_make((uint64_t)(handle).p)
+
+/* True when [va, va + bytes) lies wholly in guest space (either half); also for bytes == 0. */
+bool guest_range_ok(guest_va g, uint64_t bytes);
+/* True when a is canonical and not in the hypervisor's range: fit for a handler or stack. */
+bool guest_addr_ok(uint64_t a);
+
+int guest_read(void *dst, guest_va src, uint64_t bytes) must_check;
+int guest_write(guest_va dst, const void *src, uint64_t bytes) must_check;
+int guest_clear(guest_va dst, uint64_t bytes) must_check;
+/* As above for element idx of an array of elements of elem bytes; overflow-checked. */
+int guest_read_elem(void *dst, guest_va base, uint64_t idx, uint64_t elem) must_check;
+int guest_write_elem(guest_va base, uint64_t idx, const void *src, uint64_t elem) must_check;
+
+/*
+ * For hot callers that have a constant size: the compiler turns these into the range check and
+ * one call. The object is copied whole into *obj (R-1).
+ */
+#define guest_read_obj(obj, g) guest_read((obj), (g), sizeof(*(obj)))
+#define guest_write_obj(g, obj) guest_write((g), (obj), sizeof(*(obj)))
+
+#endif

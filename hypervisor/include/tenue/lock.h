@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spin locks and their order. The hypervisor runs with interrupts off except at preemption points
+ * and in idle, so there is one kind of lock; a CPU that spins keeps answering TLB flush requests
+ * (hal_spin_wait), which is what makes waiting for a flush with a lock held safe.
+ *
+ * A lock of rank r may be taken only while every lock held has a smaller rank; two of one rank are
+ * taken lowest domid (or address) first with spin_lock_nested(). Debug builds check it (HC-13).
+ * No lock is held across a guest copy or a preemption point.
+ */
+#ifndef TENUE_LOCK_H
+#define TENUE_LOCK_H
+
+#include <tenue/abi.h>
+
+enum lock_rank {
+    RANK_NONE,
+    RANK_DOMCTL,      /* domain creation and destruction, one at a time per domain */
+    RANK_DOMAIN_LIST, /* the table of domains */
+    RANK_GRANT,       /* one grant table */
+    RANK_PIRQ,        /* a domain's pirq table */
+    RANK_EVTCHN,      /* one domain's event channels */
+    RANK_PAGE_TYPE,   /* a page-table page under update (bit lock in its frame record) */
+    RANK_DOMAIN_PAGES,/* a domain's list and number of frames */
+    RANK_HEAP,        /* the frame allocator */
+    RANK_TIMER,       /* one CPU's timers */
+    RANK_RUNQUEUE,    /* one CPU's run queue */
+    RANK_IRQ,         /* an interrupt controller */
+    RANK_CONSOLE,     /* the serial port and log ring: taken anywhere, takes nothing */
+};
+
+/* Ticket lock: fair, so no CPU starves. */
+struct spinlock {
+    uint16_t next, owner; /* [a] tickets */
+    uint16_t rank;        /* [I] enum lock_rank */
+    uint16_t holder;      /* CPU + 1 while held, for diagnosis; 0 when free */
+};
+
+#define SPINLOCK_INIT(r) {.rank = (r)}
+
+void spin_lock_init(struct spinlock *l, enum lock_rank rank);
+void spin_lock(struct spinlock *l);
+void spin_lock_nested(struct spinlock *l); /* a second lock of the same rank, ordered by caller */
+bool spin_trylock(struct spinlock *l);
+void spin_unlock(struct spinlock *l);
+bool spin_is_held(const struct spinlock *l); /* by this CPU */
+
+#endif

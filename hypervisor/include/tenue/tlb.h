@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The TLB clock: when may a frame's former mappings still be cached somewhere? A frame is stamped
+ * when its last reference of a kind goes; a CPU is stamped at each full flush; a flush is owed
+ * to every CPU whose stamp is not newer (MM-4, MM-5).
+ */
+#ifndef TENUE_TLB_H
+#define TENUE_TLB_H
+
+#include <tenue/abi.h>
+
+typedef uint64_t cpumask_t; /* bit n: CPU n */
+
+/* The stamp to leave on a frame now. */
+uint32_t tlb_stamp(void);
+/* CPUs out of mask that may still cache a translation stamped so. */
+cpumask_t tlb_stale_cpus(cpumask_t mask, uint32_t stamp);
+/* Called by the machine layer around each full flush of this CPU: before, take the value; after
+ * the flush, publish it. */
+uint32_t tlb_flush_begin(void);
+void tlb_flush_end(uint32_t taken);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU. Its registers live here while it does not run, and in the running CPU's
+ * hal_guest_regs() while it does. PV rules are data in pv (pvstate.h); what only the metal knows is
+ * behind hal.
+ */
+#ifndef TENUE_VCPU_H
+#define TENUE_VCPU_H
+
+#include <tenue/abi.h>
+#include <tenue/domain.h>
+#include <tenue/guestmem.h>
+#include <tenue/percpu.h>
+#include <tenue/pvstate.h>
+#include <tenue/timer.h>
+
+struct hal_vcpu;
+
+/* Why a vcpu may not run: bits of pause_flags. */
+enum vcpu_pause {
+    VPF_DOWN,     /* not up (VCPUOP_up clears) */
+    VPF_BLOCKED,  /* SCHEDOP_block: until an event */
+    VPF_POLL,     /* SCHEDOP_poll: until a port or the poll timer */
+    VPF_PAUSED,   /* domain pause count or shutdown */
+};
+
+struct vcpu {
+    struct cpu_user_regs regs; /* valid while not loaded on a CPU */
+    struct domain *domain;     /* [I] */
+    uint32_t id;               /* [I] */
+    uint32_t cpu;              /* [runqueue lock] where it runs */
+    uint32_t pause_flags;      /* [a] enum vcpu_pause bits; runnable when 0 */
+    uint32_t is_running;       /* [a] 1 + CPU that has it loaded (running or lazily), else 0 */
+    bool initialised;          /* [domctl_lock or own domain's vcpu_op] has a context */
+    bool queued;               /* [runqueue lock] */
+    struct vcpu *run_next;     /* [runqueue lock] */
+    uint32_t pause_count;      /* [a] */
+
+    struct vcpu_info *vcpu_info; /* mapping of the registered area, or of shared_info's slot */
+    mfn_t vcpu_info_mfn;         /* frame held (reference + writable type), MFN_NONE if not */
+    guest_va runstate_va;        /* 0 when none */
+    struct vcpu_runstate_info runstate; /* ours; copied out at changes */
+    mfn_t time_area_mfn;         /* MFN_NONE: secondary time area is not offered */
+    struct timer singleshot;
+    struct timer periodic;
+    ns_t periodic_period;        /* 0: stopped */
+    struct timer poll_timer;
+    struct {
+        port_t ports[1];         /* Linux polls one; more are looked up in order */
+        uint32_t nr;
+    } poll;
+    port_t virq_port[NR_VIRQS];  /* [domain's evtchn lock] 0: not bound */
+    ns_t run_start;              /* system time when it was last given a CPU */
+    bool nmi_pending;            /* [a] */
+    uint8_t pirq_eoi_pending;
+
+    struct pv_vcpu pv;
+    struct hal_vcpu *hal;        /* FPU image, debug state: the metal's */
+};
+
+/* Allocate vcpu id of d, down and without context. */
+int vcpu_create(struct domain *d, uint32_t id) must_check;
+void vcpu_destroy(struct vcpu *v); /* memory only, at the end of the domain */
+struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when none; clamps */
+
+/* Stop / allow running for one reason. */
+void vcpu_pause_set(struct vcpu *v, enum vcpu_pause why);
+void vcpu_pause_clear(struct vcpu *v, enum vcpu_pause why);
+/* An event was made pending for v: wake it from block (and poll when the port is polled for). */
+void vcpu_kick(struct vcpu *v);
+/* Set upcall pending and kick: the last step of every event delivery. */
+void vcpu_mark_event_pending(struct vcpu *v);
+bool vcpu_event_pending(const struct vcpu *v); /* pending and not masked */
+void vcpu_runstate_change(struct vcpu *v, int new_state, ns_t now);
+/* Copy runstate to the registered area if that is reachable: called with v's root loaded. */
+void vcpu_runstate_publish(struct vcpu *v);
+/* Frames and timers given back on teardown or reset. */
+void vcpu_release_areas(struct vcpu *v);
+int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset) must_check;
+
+/* pvclock: write v's vcpu_time_info (time.c). */
+void time_update_vcpu(struct vcpu *v);
+void time_update_wallclock(struct domain *d);
+int time_set_wallclock(uint64_t secs, uint32_t nsecs, ns_t system_time) must_check;
+
+long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg);
+long hc_sched_op(uint64_t cmd, uint64_t arg);
+long hc_sched_op_compat(uint64_t cmd, uint64_t arg);
+long hc_set_timer_op(uint64_t deadline);
+
+#endif
