@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+# Kernels, ramdisks and disks of the reference machine. Everything is made without root.
+DEPS_PACKAGES += python3 qemu-system-x86 busybox-static kmod cpio e2fsprogs xenstore-utils binutils
+
+IMAGES := build/images
+IMAGES_FETCH := build/images/.fetched
+# Programs that go into the control domain's ramdisk once their folder builds them.
+IMAGES_PROGRAMS := build/xenstore-lite/xenstore-lite build/toolstack/tenue build/backends/blkback \
+	build/backends/netback build/backends/conback
+IMAGES_SOURCES := $(wildcard images/control/* images/guest/*) images/passwd images/group images/mkramdisk \
+	$(wildcard images/*.manifest)
+
+.PHONY: images images-refresh
+images: $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/vmlinuz-control $(IMAGES)/data.img $(IMAGES)/xen
+
+# What apt resolved: links named after what they are for. `make images-refresh` asks apt again.
+images-refresh:
+	rm -f $(IMAGES_FETCH)
+	$(MAKE) images
+$(IMAGES_FETCH): images/fetch
+	@mkdir -p $(IMAGES)
+	@echo "Debian packages (cache: $${TENUE_CACHE:-$${XDG_CACHE_HOME:-~/.cache}/tenue})"
+	@images/fetch linux-image-amd64 linux-image-cloud-amd64 xen-hypervisor-4.17-amd64 >$@.part
+	@ln -sfnT "$$(sed -n 1p $@.part)" $(IMAGES)/kernel
+	@ln -sfnT "$$(sed -n 2p $@.part)" $(IMAGES)/kernel-cloud
+	@ln -sfnT "$$(sed -n 3p $@.part)" $(IMAGES)/xen-package
+	@mv $@.part $@
+
+$(IMAGES)/vmlinuz-control: $(IMAGES_FETCH)
+	@cp $(IMAGES)/kernel/boot/vmlinuz-* $@
+$(IMAGES)/vmlinuz-cloud: $(IMAGES_FETCH)
+	@cp $(IMAGES)/kernel-cloud/boot/vmlinuz-* $@
+$(IMAGES)/vmlinux-control: $(IMAGES)/vmlinuz-control images/unpack-kernel
+	@echo "unpacking $<"
+	@images/unpack-kernel $< $@
+$(IMAGES)/xen: $(IMAGES_FETCH)
+	@gzip -dc $(IMAGES)/xen-package/boot/xen-4.17-amd64.gz >$@
+
+$(IMAGES)/agent: images/agent.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_USER) -static -o $@ $<
+
+.SECONDEXPANSION:
+$(IMAGES)/control.cpio: $(IMAGES_SOURCES) $(IMAGES_FETCH) $(IMAGES)/agent $$(filter $$(IMAGES_PROGRAMS),$$(ALL_TARGETS))
+	@echo "control domain's ramdisk"
+	@images/mkramdisk $@ images/control.manifest KERNEL=$(IMAGES)/kernel
+$(IMAGES)/guest.cpio: $(IMAGES_SOURCES) $(IMAGES_FETCH)
+	@echo "guest's ramdisk"
+	@images/mkramdisk $@ images/guest.manifest KERNEL=$(IMAGES)/kernel
+
+# The disk with the guests' kernels and images; demo.img within it is the demonstration guest's own disk.
+$(IMAGES)/data.img: $(IMAGES)/guest.cpio $(IMAGES)/vmlinuz-control $(IMAGES)/vmlinuz-cloud $(IMAGES)/vmlinux-control
+	@echo "disk with the guests' images"
+	@rm -rf $(IMAGES)/data $@.part && mkdir $(IMAGES)/data
+	@cp $(IMAGES)/guest.cpio $(IMAGES)/vmlinuz-cloud $(IMAGES)/data/
+	@cp $(IMAGES)/vmlinuz-control $(IMAGES)/data/vmlinuz
+	@cp $(IMAGES)/vmlinux-control $(IMAGES)/data/vmlinux
+	@PATH=$$PATH:/sbin:/usr/sbin; truncate -s 256M $(IMAGES)/data/demo.img && \
+		mke2fs -q -F -t ext4 -L demo -E root_owner=0:0 $(IMAGES)/data/demo.img && \
+		truncate -s 2G $@.part && mke2fs -q -F -t ext4 -L tenue-images -E root_owner=0:0 -d $(IMAGES)/data $@.part
+	@rm -rf $(IMAGES)/data && mv $@.part $@
