@@ -54,14 +54,14 @@ bool guest_check(bool ok, const char *file, int line, const char *what, const ch
     va_start(ap, fmt);
     front_vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    front_printf("failed: %s:%d: %s%s%s\n", base_name(file), line, what, *text ? ": " : "", text);
-    escalate_fmt(FAIL, "%s:%d: %s%s%s", base_name(file), line, what, *text ? ": " : "", text);
+    front_printf("failed: %s:%d: %s%s\n", base_name(file), line, what, text);
+    escalate_fmt(FAIL, "%s:%d: %s%s", base_name(file), line, what, text);
     return false;
 }
 
 bool guest_check_eq(u64 got, u64 want, const char *file, int line, const char *what)
 {
-    return guest_check(got == want, file, line, what, "is %lx (%ld), wanted %lx (%ld)", got,
+    return guest_check(got == want, file, line, what, ": is %lx (%ld), wanted %lx (%ld)", got,
                        (long)got, want, (long)want);
 }
 

@@ -23,7 +23,7 @@ void guest_test(void);
     __attribute__((used, section(".rodata.guest_run"))) static const char guest_run_words[] =     \
         "GUEST-RUN: " words
 
-#define check(cond, ...) guest_check((cond), __FILE__, __LINE__, #cond, "" __VA_ARGS__)
+#define check(cond, ...) guest_check((cond), __FILE__, __LINE__, #cond, ": " __VA_ARGS__)
 #define check_eq(got, want) guest_check_eq((u64)(got), (u64)(want), __FILE__, __LINE__, #got)
 bool guest_check(bool ok, const char *file, int line, const char *what, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));

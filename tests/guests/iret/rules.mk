@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += iret
+GUEST_FLAVOUR_iret := high

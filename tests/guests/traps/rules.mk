@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += traps
+GUEST_FLAVOUR_traps := high

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += user-traps
+GUEST_FLAVOUR_user-traps := high
