@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += mmu-update
+GUEST_FLAVOUR_mmu-update := high

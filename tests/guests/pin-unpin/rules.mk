@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += pin-unpin
+GUEST_FLAVOUR_pin-unpin := high
