@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients: output, flushing, ending.
+ *
+ * Owns: struct conn, its output buffer, the lists of all and of dirty connections.
+ * Invariants: output consists of whole messages (its head may be inside one that is half sent);
+ *   pending events are bounded by the "output" quota, replies by the transports, which take no further
+ *   request while output is pending.
+ * Leaves to others: reading requests (sock.c, ring.c), meaning (ops.c).
+ */
+#include "conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "quota.h"
+#include "transaction.h"
+#include "watch.h"
+
+/* A privileged client may lag this far; beyond it, something is wrong with it. */
+#define PRIVILEGED_OUTPUT_MAX (1u << 20)
+
+/* Buffers larger than this are given back when empty. */
+#define OUTPUT_KEEP 8192u
+
+struct conn_list conn_all = LIST_HEAD_INITIALIZER(conn_all);
+
+static struct conn *dirty_list;
+static bool some_dead;
+
+void conn_init(struct conn *conn, const struct transport *transport, struct domain *domain,
+               bool privileged)
+{
+    conn->transport = transport;
+    conn->domain = domain;
+    conn->privileged = privileged;
+    LIST_INIT(&conn->watches);
+    LIST_INIT(&conn->transactions);
+    LIST_INSERT_HEAD(&conn_all, conn, all);
+}
+
+void conn_reset(struct conn *conn)
+{
+    watch_remove_all(conn);
+    transaction_abort_all(conn);
+}
+
+void conn_kill(struct conn *conn)
+{
+    conn->dead = true;
+    some_dead = true;
+}
+
+void conn_mark_dirty(struct conn *conn)
+{
+    if (conn->dirty)
+        return;
+    conn->dirty = true;
+    conn->next_dirty = dirty_list;
+    dirty_list = conn;
+}
+
+static void unlink_dirty(struct conn *conn)
+{
+    for (struct conn **at = &dirty_list; *at; at = &(*at)->next_dirty)
+        if (*at == conn) {
+            *at = conn->next_dirty;
+            break;
+        }
+    conn->dirty = false;
+}
+
+void conn_destroy(struct conn *conn)
+{
+    conn_reset(conn);
+    if (conn->dirty)
+        unlink_dirty(conn);
+    LIST_REMOVE(conn, all);
+    free(conn->out.data);
+    conn->transport->destroy(conn);
+}
+
+/* Start of the message after the one at offset at. */
+static size_t message_end(const struct outbuf *out, size_t at)
+{
+    struct xsd_sockmsg header;
+
+    memcpy(&header, out->data + at, sizeof(header));
+    return at + sizeof(header) + header.len;
+}
+
+void conn_sent(struct conn *conn, size_t bytes)
+{
+    struct outbuf *out = &conn->out;
+
+    out->head += bytes;
+    if (out->head < out->tail) {
+        while (out->next < out->head)
+            out->next = message_end(out, out->next);
+        return;
+    }
+    out->head = out->next = out->tail = 0;
+    if (out->cap > OUTPUT_KEEP) {
+        free(out->data);
+        out->data = NULL;
+        out->cap = 0;
+    }
+}
+
+/* Makes room: by moving to the front if that leaves half the buffer free, else by doubling. */
+static bool out_reserve(struct outbuf *out, size_t more)
+{
+    size_t used = out->tail - out->head, cap;
+    char *data = out->data;
+
+    if (out->cap - out->tail >= more)
+        return true;
+    for (cap = out->cap ? out->cap : 1024; cap / 2 < used + more; cap *= 2)
+        continue;
+    if (cap != out->cap) {
+        data = malloc(cap);
+        if (!data)
+            return false;
+    }
+    if (used)
+        memmove(data, out->data + out->head, used);
+    if (data != out->data) {
+        free(out->data);
+        out->data = data;
+        out->cap = cap;
+    }
+    out->next -= out->head; /* never before head */
+    out->head = 0;
+    out->tail = used;
+    return true;
+}
+
+static void append(struct outbuf *out, const void *bytes, size_t len)
+{
+    if (len)
+        memcpy(out->data + out->tail, bytes, len);
+    out->tail += len;
+}
+
+void conn_send(struct conn *conn, const struct xsd_sockmsg *header, const void *first,
+               size_t first_len, const void *second, size_t second_len)
+{
+    if (conn->dead)
+        return;
+    if (!out_reserve(&conn->out, sizeof(*header) + first_len + second_len)) {
+        log_client("domain %u: no memory for a reply, connection ended", conn->domain->domid);
+        conn_kill(conn);
+        return;
+    }
+    append(&conn->out, header, sizeof(*header));
+    append(&conn->out, first, first_len);
+    append(&conn->out, second, second_len);
+    conn_mark_dirty(conn);
+}
+
+static bool event_is_pending(const struct outbuf *out, const struct xsd_sockmsg *header,
+                             const char *path, size_t path_len, const char *token)
+{
+    for (size_t at = out->next; at < out->tail; at = message_end(out, at)) {
+        const char *body = out->data + at + sizeof(*header);
+
+        if (!memcmp(out->data + at, header, sizeof(*header)) && !memcmp(body, path, path_len) &&
+            !memcmp(body + path_len, token, header->len - path_len))
+            return true;
+    }
+    return false;
+}
+
+void conn_send_event(struct conn *conn, const char *path, const char *token)
+{
+    size_t path_len = strlen(path) + 1, token_len = strlen(token) + 1;
+    struct xsd_sockmsg header = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_len + token_len) };
+    size_t limit = conn->privileged ? PRIVILEGED_OUTPUT_MAX : quota_limit(QUOTA_OUTPUT);
+
+    if (path_len + token_len > XENSTORE_PAYLOAD_MAX)
+        return;
+    if (event_is_pending(&conn->out, &header, path, path_len, token))
+        return;
+    if (conn_pending(conn) + sizeof(header) + header.len > limit) {
+        log_client("domain %u does not read its events: one dropped", conn->domain->domid);
+        if (!conn->domain->conn || conn->domain->conn != conn)
+            conn_kill(conn);
+        return;
+    }
+    conn_send(conn, &header, path, path_len, token, token_len);
+}
+
+void conn_flush_all(void)
+{
+    struct conn *conn, *next;
+
+    while ((conn = dirty_list)) {
+        dirty_list = conn->next_dirty;
+        conn->dirty = false;
+        if (!conn->dead)
+            conn->transport->flush(conn);
+    }
+    while (some_dead) {
+        some_dead = false;
+        for (conn = LIST_FIRST(&conn_all); conn; conn = next) {
+            next = LIST_NEXT(conn, all);
+            if (conn->dead)
+                conn_destroy(conn);
+        }
+    }
+}

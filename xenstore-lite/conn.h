@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client: what it has asked and what still has to reach it.
+ *
+ * The transport (sock.c, ring.c) hands complete messages to ops_dispatch() and is called back to
+ * flush.  Replies and events are appended to one output buffer, in order; a connection with output is
+ * "dirty" and conn_flush_all() at the end of an event-loop turn gives it one flush, however many
+ * messages it got: one send or one notification.
+ *
+ * A connection that breaks during a turn is only marked dead; conn_flush_all() also buries the dead,
+ * so no callback ever loses the connection under its feet (XS-14).
+ */
+#ifndef XSL_CONN_H
+#define XSL_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "domains.h"
+#include "wire.h"
+
+struct conn;
+struct transaction;
+struct watch;
+
+struct transport {
+    /* Moves bytes of conn->out to the client, by conn_sent(); may mark the connection dead. */
+    void (*flush)(struct conn *conn);
+    /* Releases what the transport holds, the connection's memory included. */
+    void (*destroy)(struct conn *conn);
+};
+
+struct outbuf {
+    char *data;
+    size_t head; /* first byte not sent */
+    size_t next; /* start of the first message of which nothing was sent */
+    size_t tail, cap;
+};
+
+struct conn {
+    LIST_ENTRY(conn) all;
+    const struct transport *transport;
+    struct domain *domain;
+    bool privileged;
+    bool dead;
+    bool dirty;
+    uint32_t failed_commits; /* in a row; see transaction.h on fairness */
+    uint32_t last_tx_id;
+    struct conn *next_dirty;
+    struct outbuf out;
+    LIST_HEAD(, watch) watches;
+    LIST_HEAD(, transaction) transactions;
+};
+
+LIST_HEAD(conn_list, conn);
+extern struct conn_list conn_all;
+
+void conn_init(struct conn *conn, const struct transport *transport, struct domain *domain,
+               bool privileged);
+
+/* Forgets watches, transactions and output: a reconnecting ring, RESET_WATCHES (keeps output). */
+void conn_reset(struct conn *conn);
+
+/* The connection ends with this turn of the event loop. */
+void conn_kill(struct conn *conn);
+
+/* Ends it now; only for owners of the transport outside of callbacks. */
+void conn_destroy(struct conn *conn);
+
+static inline size_t conn_pending(const struct conn *conn)
+{
+    return conn->out.tail - conn->out.head;
+}
+
+/* The transport moved this many bytes of the output. */
+void conn_sent(struct conn *conn, size_t bytes);
+
+/* Appends a message made of two parts; kills the connection if there is no memory. */
+void conn_send(struct conn *conn, const struct xsd_sockmsg *header, const void *first,
+               size_t first_len, const void *second, size_t second_len);
+
+/*
+ * Appends a watch event.  An identical one that is still waiting makes it superfluous; one that does
+ * not fit in a message or in the reader's allowance is dropped (a socket client that slow is ended).
+ */
+void conn_send_event(struct conn *conn, const char *path, const char *token);
+
+/* Asks for a flush at the end of this turn. */
+void conn_mark_dirty(struct conn *conn);
+
+/* One flush for every dirty connection, then the burial of the dead. */
+void conn_flush_all(void);
+
+#endif

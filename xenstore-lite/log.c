@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Logging.
+ *
+ * Owns: the log's descriptor and the rate limit.
+ * Invariants: a line is one write of bounded length; bytes that came from a client are printed only
+ *   after path and name checks, so no control bytes reach the log.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CLIENT_LINES_PER_SECOND 10
+
+bool log_tracing;
+
+static int log_fd = STDERR_FILENO;
+static const char *log_path;
+
+int log_open(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+    if (fd < 0)
+        return -errno;
+    if (log_fd != STDERR_FILENO)
+        close(log_fd);
+    log_fd = fd;
+    log_path = path;
+    return 0;
+}
+
+int log_reopen(void)
+{
+    return log_path ? log_open(log_path) : 0;
+}
+
+static void write_line(const char *format, va_list args)
+{
+    char line[512];
+    struct timespec now;
+    struct tm tm;
+    size_t used;
+    int n;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%SZ xenstore-lite: ", &tm);
+    n = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
+    if (n > 0)
+        used += (size_t)n < sizeof(line) - used - 1 ? (size_t)n : sizeof(line) - used - 2;
+    line[used++] = '\n';
+    /* A full disk must not stop the store; there is nobody to tell. */
+    if (write(log_fd, line, used) < 0)
+        return;
+}
+
+void log_line(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_line(format, args);
+    va_end(args);
+}
+
+void log_client(const char *format, ...)
+{
+    static time_t second;
+    static unsigned int lines, dropped;
+    struct timespec now;
+    va_list args;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (now.tv_sec != second) {
+        if (dropped)
+            log_line("%u lines about clients were dropped", dropped);
+        second = now.tv_sec;
+        lines = dropped = 0;
+    }
+    if (lines++ >= CLIENT_LINES_PER_SECOND) {
+        dropped++;
+        return;
+    }
+    va_start(args, format);
+    write_line(format, args);
+    va_end(args);
+}

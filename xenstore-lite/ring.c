@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domain rings.
+ *
+ * Owns: struct ring, the table of local ports, the queue of rings that deserve another turn.
+ * Invariants: the page is shared with a guest that may lie: each index is read once per decision into
+ *   a local, checked, and our own two indices are kept privately and only ever written to the page;
+ *   bytes are copied to private memory before anybody looks at them (R-1, XS-2).  One request at a
+ *   time is taken, and none while output is pending, so a guest that does not read stops being served.
+ * Locks: none, one thread.
+ * Leaves to others: meaning (ops.c), hypervisor calls (hv.h).
+ */
+#include "ring.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "hv.h"
+#include "log.h"
+#include "ops.h"
+#include "transaction.h"
+
+/* Requests served before the others get their turn. */
+#define RING_TURN 32
+
+#define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+
+struct ring {
+    struct conn conn; /* first, so that one pointer serves for both */
+    struct hv_ring_page map;
+    bool own_page; /* map came from hv and goes back there */
+    bool bound;
+    uint32_t port;
+    uint32_t req_cons, rsp_prod; /* ours; the page only gets copies */
+    bool bad;     /* broke the protocol: ignored until it reconnects or dies */
+    bool notify;  /* something changed that the guest must hear */
+    bool waiting; /* for the floor */
+    bool ready;
+    TAILQ_ENTRY(ring) in_ready;
+    size_t in_len;
+    char in[WIRE_MESSAGE_MAX];
+};
+
+static TAILQ_HEAD(, ring) ready_rings = TAILQ_HEAD_INITIALIZER(ready_rings);
+static struct ring **by_port;
+static uint32_t port_count;
+
+static struct ring *ring_of(struct conn *conn)
+{
+    return (struct ring *)(void *)conn;
+}
+
+/* The guest may write these bytes while we copy: each is loaded exactly once. */
+static void copy_from_page(char *to, const char *from, size_t len)
+{
+    const volatile char *shared = from;
+
+    for (size_t i = 0; i < len; i++)
+        to[i] = shared[i];
+}
+
+static void fail(struct ring *r, uint32_t error, const char *why)
+{
+    log_client("domain %u: %s, ring ignored until it reconnects", r->conn.domain->domid, why);
+    r->bad = true;
+    r->notify = true;
+    WRITE_ONCE(r->map.page->error, error);
+    conn_mark_dirty(&r->conn);
+}
+
+/* Takes up to want bytes out of the request ring; returns how many there were. */
+static size_t take(struct ring *r, char *to, size_t want)
+{
+    struct xenstore_domain_interface *page = r->map.page;
+    uint32_t available = READ_ONCE(page->req_prod) - r->req_cons;
+    size_t done = 0;
+
+    if (available > XENSTORE_RING_SIZE) {
+        fail(r, XENSTORE_ERROR_RINGIDX, "request index out of range");
+        return 0;
+    }
+    atomic_thread_fence(memory_order_acquire);
+    if (want > available)
+        want = available;
+    while (done < want) {
+        uint32_t at = MASK_XENSTORE_IDX(r->req_cons);
+        size_t part = XENSTORE_RING_SIZE - at;
+
+        if (part > want - done)
+            part = want - done;
+        copy_from_page(to + done, page->req + at, part);
+        done += part;
+        r->req_cons += (uint32_t)part;
+    }
+    if (done) {
+        atomic_thread_fence(memory_order_release);
+        WRITE_ONCE(page->req_cons, r->req_cons);
+        r->notify = true;
+        conn_mark_dirty(&r->conn);
+    }
+    return done;
+}
+
+/* Moves what fits of the output into the response ring. */
+static void push(struct ring *r)
+{
+    struct xenstore_domain_interface *page = r->map.page;
+    uint32_t used = r->rsp_prod - READ_ONCE(page->rsp_cons);
+    size_t room = XENSTORE_RING_SIZE - used, done = 0, pending = conn_pending(&r->conn);
+    const char *from = r->conn.out.data + r->conn.out.head;
+
+    if (!pending || r->bad)
+        return;
+    if (used > XENSTORE_RING_SIZE) {
+        fail(r, XENSTORE_ERROR_RINGIDX, "response index out of range");
+        return;
+    }
+    atomic_thread_fence(memory_order_acquire);
+    if (room > pending)
+        room = pending;
+    while (done < room) {
+        uint32_t at = MASK_XENSTORE_IDX(r->rsp_prod);
+        size_t part = XENSTORE_RING_SIZE - at;
+
+        if (part > room - done)
+            part = room - done;
+        memcpy(page->rsp + at, from + done, part);
+        done += part;
+        r->rsp_prod += (uint32_t)part;
+    }
+    if (!done)
+        return;
+    atomic_thread_fence(memory_order_release);
+    WRITE_ONCE(page->rsp_prod, r->rsp_prod);
+    r->notify = true;
+    conn_sent(&r->conn, done);
+}
+
+static void ring_flush(struct conn *conn)
+{
+    struct ring *r = ring_of(conn);
+
+    push(r);
+    if (r->notify && r->bound)
+        domains_hv()->notify(r->port);
+    r->notify = false;
+}
+
+static void make_ready(struct ring *r)
+{
+    if (r->ready)
+        return;
+    r->ready = true;
+    TAILQ_INSERT_TAIL(&ready_rings, r, in_ready);
+}
+
+/* The guest starts over (a new kernel after kexec, firmware handing over): so do we. */
+static void reconnect(struct ring *r)
+{
+    struct xenstore_domain_interface *page = r->map.page;
+
+    conn_reset(&r->conn);
+    conn_sent(&r->conn, conn_pending(&r->conn));
+    r->in_len = 0;
+    r->bad = false;
+    r->req_cons = r->rsp_prod = 0;
+    WRITE_ONCE(page->req_cons, 0);
+    WRITE_ONCE(page->req_prod, 0);
+    WRITE_ONCE(page->rsp_cons, 0);
+    WRITE_ONCE(page->rsp_prod, 0);
+    WRITE_ONCE(page->error, XENSTORE_ERROR_NONE);
+    atomic_thread_fence(memory_order_release);
+    WRITE_ONCE(page->connection, XENSTORE_CONNECTED);
+    r->notify = true;
+    conn_mark_dirty(&r->conn);
+}
+
+/* Collects one message in r->in; true when it is whole. */
+static bool collect(struct ring *r, struct xsd_sockmsg *header)
+{
+    if (r->in_len < WIRE_HEADER)
+        r->in_len += take(r, r->in + r->in_len, WIRE_HEADER - r->in_len);
+    if (r->in_len < WIRE_HEADER || r->bad)
+        return false;
+    memcpy(header, r->in, sizeof(*header));
+    if (header->len > XENSTORE_PAYLOAD_MAX) {
+        fail(r, XENSTORE_ERROR_PROTO, "message too long");
+        return false;
+    }
+    /* take() wraps at the ring's size; a long message comes in several turns */
+    r->in_len += take(r, r->in + r->in_len, WIRE_HEADER + header->len - r->in_len);
+    return !r->bad && r->in_len == WIRE_HEADER + header->len;
+}
+
+static void process(struct ring *r)
+{
+    struct xsd_sockmsg header;
+
+    if (READ_ONCE(r->map.page->connection) == XENSTORE_RECONNECT)
+        reconnect(r);
+    r->waiting = false;
+    for (int turn = 0; !r->bad && !r->conn.dead; turn++) {
+        push(r);
+        if (conn_pending(&r->conn) || !collect(r, &header))
+            return;
+        if (transaction_must_wait(&r->conn) && ops_changes_store(header.type)) {
+            r->waiting = true;
+            return;
+        }
+        if (turn == RING_TURN) {
+            make_ready(r);
+            return;
+        }
+        r->in_len = 0;
+        ops_dispatch(&r->conn, &header, r->in + WIRE_HEADER);
+    }
+}
+
+void ring_port_fired(uint32_t port)
+{
+    if (port < port_count && by_port[port])
+        process(by_port[port]);
+}
+
+bool ring_run_ready(void)
+{
+    TAILQ_HEAD(, ring) now = TAILQ_HEAD_INITIALIZER(now);
+    struct ring *r;
+
+    TAILQ_CONCAT(&now, &ready_rings, in_ready);
+    while ((r = TAILQ_FIRST(&now))) {
+        TAILQ_REMOVE(&now, r, in_ready);
+        r->ready = false;
+        process(r);
+    }
+    return !TAILQ_EMPTY(&ready_rings);
+}
+
+void ring_wake_waiting(void)
+{
+    for (struct domain *d = domains_first(); d; d = d->next_known)
+        if (d->conn && ring_of(d->conn)->waiting)
+            make_ready(ring_of(d->conn));
+}
+
+static int register_port(struct ring *r, uint32_t port)
+{
+    if (port >= port_count) {
+        uint32_t count = port + 64;
+        struct ring **table = reallocarray(by_port, count, sizeof(*table));
+
+        if (!table)
+            return -ENOMEM;
+        memset(table + port_count, 0, (count - port_count) * sizeof(*table));
+        by_port = table;
+        port_count = count;
+    }
+    by_port[port] = r;
+    r->port = port;
+    r->bound = true;
+    return 0;
+}
+
+static void unbind(struct ring *r)
+{
+    if (!r->bound)
+        return;
+    by_port[r->port] = NULL;
+    domains_hv()->unbind(r->port);
+    r->bound = false;
+}
+
+static int bind(struct ring *r, uint32_t remote_port)
+{
+    int port = domains_hv()->bind(r->conn.domain->domid, remote_port);
+    int rc;
+
+    if (port < 0)
+        return port;
+    rc = register_port(r, (uint32_t)port);
+    if (rc)
+        domains_hv()->unbind((uint32_t)port);
+    return rc;
+}
+
+static void ring_destroy(struct conn *conn)
+{
+    struct ring *r = ring_of(conn);
+
+    unbind(r);
+    if (r->ready)
+        TAILQ_REMOVE(&ready_rings, r, in_ready);
+    if (r->own_page)
+        domains_hv()->unmap_ring(&r->map);
+    if (conn->domain->conn == conn)
+        conn->domain->conn = NULL;
+    free(r);
+}
+
+static const struct transport ring_transport = { ring_flush, ring_destroy };
+
+/* Says what we can do and takes over the indices that a previous store left. */
+static void connect_page(struct ring *r)
+{
+    struct xenstore_domain_interface *page = r->map.page;
+
+    r->req_cons = READ_ONCE(page->req_cons);
+    r->rsp_prod = READ_ONCE(page->rsp_prod);
+    WRITE_ONCE(page->server_features,
+               XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
+    WRITE_ONCE(page->error, XENSTORE_ERROR_NONE);
+    WRITE_ONCE(page->connection, XENSTORE_CONNECTED);
+}
+
+static struct ring *ring_new(struct domain *d)
+{
+    struct ring *r = calloc(1, sizeof(*r));
+
+    if (r)
+        conn_init(&r->conn, &ring_transport, d, d->domid == 0);
+    return r;
+}
+
+/* Common end: bind, publish, and tell a kernel that waits for a first sign of life. */
+static int finish_open(struct ring *r, uint32_t remote_port)
+{
+    int rc;
+
+    r->own_page = true;
+    rc = bind(r, remote_port);
+    if (rc) {
+        conn_destroy(&r->conn);
+        return rc;
+    }
+    connect_page(r);
+    r->conn.domain->conn = &r->conn;
+    r->notify = true;
+    conn_mark_dirty(&r->conn);
+    make_ready(r); /* requests may be waiting already */
+    return 0;
+}
+
+int ring_open(struct domain *d, uint64_t frame, uint32_t remote_port)
+{
+    struct ring *r = ring_new(d);
+    int rc;
+
+    if (!r)
+        return -ENOMEM;
+    rc = domains_hv()->map_ring(d->domid, frame, &r->map);
+    if (rc) {
+        conn_destroy(&r->conn);
+        return rc;
+    }
+    return finish_open(r, remote_port);
+}
+
+int ring_open_self(struct domain *d)
+{
+    struct ring *r = ring_new(d);
+    uint32_t remote_port;
+    int rc;
+
+    if (!r)
+        return -ENOMEM;
+    rc = domains_hv()->own_ring(&r->map, &remote_port);
+    if (rc) {
+        conn_destroy(&r->conn);
+        return rc;
+    }
+    return finish_open(r, remote_port);
+}
+
+int ring_rebind(struct conn *conn, uint32_t remote_port)
+{
+    struct ring *r = ring_of(conn);
+
+    unbind(r);
+    if (bind(r, remote_port))
+        return -EINVAL;
+    r->notify = true;
+    conn_mark_dirty(conn);
+    make_ready(r);
+    return 0;
+}
+
+struct conn *ring_attach_page(struct domain *d, void *page)
+{
+    struct ring *r = ring_new(d);
+
+    if (!r)
+        return NULL;
+    r->map.page = page;
+    connect_page(r);
+    d->conn = &r->conn;
+    return &r->conn;
+}
+
+void ring_process_page(struct conn *conn)
+{
+    process(ring_of(conn));
+}

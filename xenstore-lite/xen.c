@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor through Xen's stable libraries and the control domain's device nodes.
+ *
+ * Owns: the handles of libxenevtchn, libxengnttab, libxenforeignmemory and libxencall.
+ * Invariants: pages that come from here are shared with a guest (ring.c treats them so).
+ * Leaves to others: policy.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define __XEN_TOOLS__ 1
+#include <xen/xen.h>
+#include <xen/domctl.h>
+#include <xen/event_channel.h>
+#include <xen/grant_table.h>
+#include <xen/sys/xenbus_dev.h>
+#include <xencall.h>
+#include <xenevtchn.h>
+#include <xenforeignmemory.h>
+#include <xengnttab.h>
+
+#include "hv.h"
+#include "log.h"
+
+#define PAGE_BYTES 4096u
+
+enum { MAPPED_GRANT, MAPPED_FOREIGN, MAPPED_OWN };
+
+static xenevtchn_handle *evtchn;
+static xengnttab_handle *gnttab;
+static xenforeignmemory_handle *foreign;
+static xencall_handle *call;
+static struct xen_domctl *domctl; /* memory that hypercalls may use */
+
+static int xen_domain_info(uint16_t domid, struct hv_domain_info *info)
+{
+    memset(domctl, 0, sizeof(*domctl));
+    domctl->cmd = XEN_DOMCTL_getdomaininfo;
+    domctl->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    domctl->domain = domid;
+    if (xencall1(call, __HYPERVISOR_domctl, (uint64_t)(uintptr_t)domctl) < 0)
+        return -errno;
+    /* The operation answers for the next living domain if there is none of that id. */
+    if (domctl->domain != domid)
+        return -ESRCH;
+    info->shutdown = domctl->u.getdomaininfo.flags & XEN_DOMINF_shutdown;
+    info->dying = domctl->u.getdomaininfo.flags & XEN_DOMINF_dying;
+    memcpy(info->handle, domctl->u.getdomaininfo.handle, sizeof(info->handle));
+    return 0;
+}
+
+static int xen_map_ring(uint16_t domid, uint64_t frame, struct hv_ring_page *ring)
+{
+    xen_pfn_t pfn = frame;
+    int error = 0;
+
+    ring->how = MAPPED_GRANT;
+    ring->page = xengnttab_map_grant_ref(gnttab, domid, GNTTAB_RESERVED_XENSTORE,
+                                         PROT_READ | PROT_WRITE);
+    if (ring->page)
+        return 0;
+    ring->how = MAPPED_FOREIGN;
+    ring->page = xenforeignmemory_map(foreign, domid, PROT_READ | PROT_WRITE, 1, &pfn, &error);
+    if (!ring->page)
+        return error < 0 ? error : -EINVAL;
+    return 0;
+}
+
+static void xen_unmap_ring(struct hv_ring_page *ring)
+{
+    if (ring->how == MAPPED_GRANT)
+        xengnttab_unmap(gnttab, ring->page, 1);
+    else if (ring->how == MAPPED_FOREIGN)
+        xenforeignmemory_unmap(foreign, ring->page, 1);
+    else
+        munmap(ring->page, PAGE_BYTES);
+}
+
+static int xen_bind(uint16_t domid, uint32_t remote_port)
+{
+    int port = xenevtchn_bind_interdomain(evtchn, domid ? domid : DOMID_SELF, remote_port);
+
+    return port < 0 ? -errno : port;
+}
+
+static void xen_unbind(uint32_t port)
+{
+    xenevtchn_unbind(evtchn, port);
+}
+
+static void xen_notify(uint32_t port)
+{
+    xenevtchn_notify(evtchn, port);
+}
+
+static int map_own(int fd, struct hv_ring_page *ring)
+{
+    void *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (page == MAP_FAILED)
+        return -errno;
+    ring->page = page;
+    ring->how = MAPPED_OWN;
+    return 0;
+}
+
+static int own_ring_by_device(struct hv_ring_page *ring, uint32_t *remote_port)
+{
+    int fd = open("/dev/xen/xenbus_backend", O_RDWR | O_CLOEXEC);
+    int port, rc;
+
+    if (fd < 0)
+        return -errno;
+    port = ioctl(fd, IOCTL_XENBUS_BACKEND_EVTCHN);
+    rc = port < 0 ? -errno : map_own(fd, ring);
+    close(fd);
+    *remote_port = (uint32_t)port;
+    return rc;
+}
+
+/* The older interface, in the xenfs file system. */
+static int own_ring_by_xenfs(struct hv_ring_page *ring, uint32_t *remote_port)
+{
+    FILE *file = fopen("/proc/xen/xsd_port", "re");
+    int fd, rc;
+
+    if (!file)
+        return -errno;
+    rc = fscanf(file, "%u", remote_port) == 1 ? 0 : -EIO;
+    fclose(file);
+    if (rc)
+        return rc;
+    fd = open("/proc/xen/xsd_kva", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    rc = map_own(fd, ring);
+    close(fd);
+    return rc;
+}
+
+static int xen_own_ring(struct hv_ring_page *ring, uint32_t *remote_port)
+{
+    return own_ring_by_device(ring, remote_port) ? own_ring_by_xenfs(ring, remote_port) : 0;
+}
+
+static int xen_bind_death(void)
+{
+    int port = xenevtchn_bind_virq(evtchn, VIRQ_DOM_EXC);
+
+    return port < 0 ? -errno : port;
+}
+
+static int xen_event_fd(void)
+{
+    return xenevtchn_fd(evtchn);
+}
+
+/*
+ * The library hands out one port for each system call; the device it wraps hands out as many as have
+ * fired, and takes them back the same way.
+ */
+static int xen_fired(uint32_t *ports, int max)
+{
+    ssize_t n = read(xenevtchn_fd(evtchn), ports, (size_t)max * sizeof(*ports));
+
+    return n < 0 ? 0 : (int)((size_t)n / sizeof(*ports));
+}
+
+static void xen_unmask(const uint32_t *ports, int count)
+{
+    size_t bytes = (size_t)count * sizeof(*ports);
+
+    if (count && write(xenevtchn_fd(evtchn), ports, bytes) != (ssize_t)bytes)
+        log_line("cannot open event channels again: %s", strerror(errno));
+}
+
+const struct hv *hv_xen_open(void)
+{
+    static const struct hv xen = {
+        .rings = true,
+        .domain_info = xen_domain_info,
+        .map_ring = xen_map_ring,
+        .unmap_ring = xen_unmap_ring,
+        .bind = xen_bind,
+        .unbind = xen_unbind,
+        .notify = xen_notify,
+        .own_ring = xen_own_ring,
+        .bind_death = xen_bind_death,
+        .event_fd = xen_event_fd,
+        .fired = xen_fired,
+        .unmask = xen_unmask,
+    };
+    const char *missing = NULL;
+
+    if (!(evtchn = xenevtchn_open(NULL, 0)))
+        missing = "/dev/xen/evtchn";
+    else if (!(gnttab = xengnttab_open(NULL, 0)))
+        missing = "/dev/xen/gntdev";
+    else if (!(foreign = xenforeignmemory_open(NULL, 0)) || !(call = xencall_open(NULL, 0)))
+        missing = "/dev/xen/privcmd";
+    else if (!(domctl = xencall_alloc_buffer(call, sizeof(*domctl))))
+        missing = "hypercall memory";
+    if (missing) {
+        log_line("cannot open %s: %s. Load the modules xen-evtchn, xen-gntdev and xen-privcmd, "
+                 "or run with --no-rings where there is no hypervisor", missing, strerror(errno));
+        return NULL;
+    }
+    return &xen;
+}
