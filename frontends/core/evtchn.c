@@ -109,8 +109,10 @@ int front_evtchn_close(evtchn_port_t port)
 {
     evtchn_close_t op = {.port = port};
 
-    if (port < NR_PORTS)
+    if (port < NR_PORTS) {
         ports[port].fn = NULL;
+        front_evtchn_mask(port); /* the next user of the number starts with a masked port */
+    }
     return (int)hc_event_channel_op(EVTCHNOP_close, &op);
 }
 

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += evtchn
+GUEST_FLAVOUR_evtchn := high

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += timer
+GUEST_FLAVOUR_timer := high
