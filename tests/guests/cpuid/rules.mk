@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += cpuid
+GUEST_FLAVOUR_cpuid := high

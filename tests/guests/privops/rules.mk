@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += privops
+GUEST_FLAVOUR_privops := high
