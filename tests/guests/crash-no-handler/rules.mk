@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += crash-no-handler
+GUEST_FLAVOUR_crash-no-handler := high

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += m2p
+GUEST_FLAVOUR_m2p := high

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += pt-emulation
+GUEST_FLAVOUR_pt-emulation := high

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += userspace
+GUEST_FLAVOUR_userspace := high

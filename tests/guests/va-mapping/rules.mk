@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += va-mapping
+GUEST_FLAVOUR_va-mapping := high
