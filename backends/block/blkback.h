@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blkback.h - the block backend proper: ring in, image out.
+ *
+ * device_ops for main.c; the tests drive the same ops with other gntdev and evtchn objects linked in.
+ */
+#ifndef BACKENDS_BLOCK_BLKBACK_H
+#define BACKENDS_BLOCK_BLKBACK_H
+
+#include "../common/device.h"
+
+#define BLKBACK_MAX_RING_ORDER 4u
+
+extern const struct device_ops blkback_ops;
+
+/* One turn of the event loop: serve the ring, answer, submit, wait for something if nothing is left to do. */
+void blkback_turn(struct device *d);
+/* Arm what the loop waits on; once, before the first turn. */
+void blkback_arm(struct device *d);
+/* Undo init (tests; a real process just ends). */
+void blkback_fini(struct device *d);
+
+/* For tests: what teardown must bring back to nothing. */
+struct blkback_usage {
+    unsigned inflight, pool_pages, mapped;
+};
+void blkback_usage(const struct device *d, struct blkback_usage *out);
+
+#endif

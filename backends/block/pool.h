@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.h - the buffers that data passes through between the guest's pages and the image.
+ *
+ * One locked region, registered with io_uring as buffer 0; a request takes a run of whole pages of it.
+ */
+#ifndef BACKENDS_BLOCK_POOL_H
+#define BACKENDS_BLOCK_POOL_H
+
+#include <stdint.h>
+
+#define POOL_PAGES 1024u /* 4 MiB: Linux's default of 32 requests of 32 pages each */
+#define POOL_NONE UINT32_MAX
+
+struct pool {
+    uint8_t *base;
+    uint32_t hint;  /* where the last search ended */
+    uint32_t in_use; /* pages */
+    uint64_t used[POOL_PAGES / 64];
+};
+
+int pool_init(struct pool *p);
+void pool_free(struct pool *p);
+
+/* First page of a run of `pages`, or POOL_NONE. 0 pages give page 0 and take nothing. */
+uint32_t pool_take(struct pool *p, uint32_t pages);
+void pool_give(struct pool *p, uint32_t first, uint32_t pages);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.c - start-up and state machine shared by all backends.
+ *
+ * Owns struct device. Invariant: ops->disconnect is called exactly once for each ops->connect that
+ * returned 0. Leaves the data path and the waiting to the class.
+ */
+#include "device.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "sandbox.h"
+
+static void send_message(struct device *d, const struct channel_msg *m)
+{
+    int rc = channel_send(d->channel, m);
+
+    /* The host reads promptly; a full socket or a closed one means that it is gone or stuck. */
+    if (rc) {
+        log_line("host does not take messages (%s), ending", strerror(-rc));
+        d->exit = true;
+    }
+}
+
+static void send_state(struct device *d, enum xenbus_state state)
+{
+    struct channel_msg m;
+
+    if (d->state == state) {
+        return;
+    }
+    d->state = state;
+    channel_init(&m, CHANNEL_BACK);
+    channel_addf(&m, "state", "%d", state);
+    send_message(d, &m);
+}
+
+static void drop_connection(struct device *d)
+{
+    if (d->connected) {
+        d->connected = false;
+        d->ops->disconnect(d);
+    }
+}
+
+void device_fail(struct device *d, const char *fmt, ...)
+{
+    struct channel_msg m;
+    char why[CHANNEL_VALUE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    log_line("device stopped: %s", why);
+    channel_init(&m, CHANNEL_FAIL);
+    channel_add(&m, "reason", why);
+    send_message(d, &m);
+    drop_connection(d);
+    send_state(d, XenbusStateClosing);
+}
+
+static void go_closed(struct device *d)
+{
+    drop_connection(d);
+    d->stale = false;
+    send_state(d, XenbusStateClosed);
+    if (d->closing) {
+        d->exit = true;
+    }
+}
+
+static void go_init_wait(struct device *d)
+{
+    struct channel_msg m;
+
+    drop_connection(d);
+    d->stale = false;
+    if (d->closing) {
+        go_closed(d);
+        return;
+    }
+    if (d->state == XenbusStateInitWait) {
+        return;
+    }
+    d->state = XenbusStateInitWait;
+    channel_init(&m, CHANNEL_BACK);
+    channel_addf(&m, "state", "%d", XenbusStateInitWait);
+    d->ops->advertise(d, &m);
+    send_message(d, &m);
+}
+
+static void try_connect(struct device *d, const struct channel_msg *front)
+{
+    struct channel_msg m;
+
+    if (d->connected || d->closing) {
+        return;
+    }
+    if (d->state == XenbusStateInitialising && !d->ops->takes_over) {
+        d->stale = true;
+        send_state(d, XenbusStateClosing);
+    }
+    if (d->stale || (d->state != XenbusStateInitWait && d->state != XenbusStateInitialising)) {
+        return;
+    }
+    channel_init(&m, CHANNEL_BACK);
+    channel_addf(&m, "state", "%d", XenbusStateConnected);
+    if (d->ops->connect(d, front, &m)) {
+        return;
+    }
+    d->connected = true;
+    d->state = XenbusStateConnected;
+    send_message(d, &m);
+}
+
+static void front_changed(struct device *d, const struct channel_msg *m)
+{
+    uint64_t state = XenbusStateUnknown;
+
+    channel_get_u64(m, "state", XenbusStateReconfigured, &state);
+    d->front_state = (enum xenbus_state)state;
+    switch (d->front_state) {
+    case XenbusStateInitialising:
+    case XenbusStateInitWait:
+        go_init_wait(d);
+        break;
+    case XenbusStateInitialised:
+    case XenbusStateConnected:
+        try_connect(d, m);
+        break;
+    case XenbusStateClosing:
+        if (d->connected) {
+            send_state(d, XenbusStateClosing);
+        } else {
+            go_closed(d);
+        }
+        break;
+    case XenbusStateClosed:
+    case XenbusStateUnknown:
+        go_closed(d);
+        break;
+    case XenbusStateReconfiguring:
+    case XenbusStateReconfigured:
+        break;
+    }
+}
+
+static void close_asked(struct device *d)
+{
+    d->closing = true;
+    if (d->connected && !d->ops->takes_over) { /* a console's front knows no states */
+        send_state(d, XenbusStateClosing);
+    } else {
+        go_closed(d);
+    }
+}
+
+void device_handle_message(struct device *d, const struct channel_msg *m)
+{
+    switch (m->type) {
+    case CHANNEL_FRONT:
+        front_changed(d, m);
+        break;
+    case CHANNEL_CLOSE:
+        close_asked(d);
+        break;
+    case CHANNEL_START:
+    case CHANNEL_BACK:
+    case CHANNEL_FAIL:
+        log_line("host sent a message of type %d, ending", m->type);
+        d->exit = true;
+        break;
+    }
+}
+
+void device_handle_channel(struct device *d)
+{
+    struct channel_msg m;
+    int rc = 1;
+
+    while (!d->exit && (rc = channel_recv(d->channel, &m)) > 0) {
+        device_handle_message(d, &m);
+    }
+    if (rc <= 0 && rc != -EAGAIN) {
+        d->exit = true;
+    }
+}
+
+static int receive_start(struct device *d, struct channel_msg *start, uint64_t *uid)
+{
+    struct pollfd pfd = {.fd = d->channel, .events = POLLIN};
+    uint64_t domid, devid;
+
+    if (poll(&pfd, 1, 10000) != 1 || channel_recv(d->channel, start) != 1 ||
+        start->type != CHANNEL_START || !channel_get_u64(start, "domid", DOMID_FIRST_RESERVED - 1, &domid) ||
+        !channel_get_u64(start, "devid", UINT32_MAX, &devid) ||
+        !channel_get_u64(start, "uid", UINT32_MAX - 1, uid) || *uid == 0) {
+        log_line("no valid start message: this program is run by the device host, not by hand");
+        return -EPROTO;
+    }
+    d->domid = (unsigned)domid;
+    d->devid = (unsigned)devid;
+    return 0;
+}
+
+static int open_devices(struct device *d)
+{
+    int rc = gntdev_open(&d->gnt, d->domid);
+
+    if (rc) {
+        log_line("/dev/xen/gntdev: %s (is module xen-gntdev loaded?)", strerror(-rc));
+        return rc;
+    }
+    rc = evtchn_open(&d->evt, d->domid);
+    if (rc) {
+        log_line("/dev/xen/evtchn: %s (is module xen-evtchn loaded?)", strerror(-rc));
+    }
+    return rc;
+}
+
+int device_main(const struct device_ops *ops, int argc, char **argv)
+{
+    struct device d = {.ops = ops, .channel = CHANNEL_FD, .state = XenbusStateInitialising};
+    struct channel_msg start;
+    uint64_t uid;
+    const char *step;
+    int rc;
+
+    if (argc != 1) {
+        printf("%s: device backend; started by the device host (tenue-device, or the supervisor)\n",
+               argv[0]);
+        return 2;
+    }
+    if (receive_start(&d, &start, &uid) || open_devices(&d) || ops->init(&d, &start)) {
+        return 1;
+    }
+    rc = sandbox_enter((uid_t)uid, &step);
+    if (rc) {
+        log_line("cannot drop privileges at step \"%s\": %s", step, strerror(-rc));
+        return 1;
+    }
+    ops->run(&d);
+    drop_connection(&d);
+    return 0;
+}

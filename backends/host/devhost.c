@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * devhost.c - the host object: its xenstore connection, watch events to devices, messages.
+ *
+ * Owns the xs handle. Watches: one per device, on its frontend directory, token = the path itself; an event
+ * anywhere below leads to one look at the front's state, however many events were queued (BE-9).
+ */
+#include "host.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DEFAULT_UID_BASE 200000
+#define EVENTS_PER_TURN 256 /* then let others of the event loop have a turn */
+
+const char *devhost_event_name(enum devhost_event ev)
+{
+    switch (ev) {
+    case DEVHOST_EV_READY:
+        return "ready";
+    case DEVHOST_EV_CONNECTED:
+        return "connected";
+    case DEVHOST_EV_CLOSED:
+        return "closed";
+    case DEVHOST_EV_ERROR:
+        return "error";
+    case DEVHOST_EV_DIED:
+        return "died";
+    case DEVHOST_EV_RESTARTED:
+        return "restarted";
+    }
+    return "unknown";
+}
+
+const char *class_node(enum devhost_class cls)
+{
+    switch (cls) {
+    case DEVHOST_BLOCK:
+        return "vbd";
+    case DEVHOST_NET:
+        return "vif";
+    case DEVHOST_CONSOLE:
+        return "console";
+    }
+    return "unknown";
+}
+
+uint64_t now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+int err_set(char *err, size_t err_len, int rc, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(err, err_len, fmt, ap);
+    va_end(ap);
+    return rc;
+}
+
+static void log_text(struct devhost *h, const char *line)
+{
+    if (h->cfg.on_log) {
+        h->cfg.on_log(line, h->cfg.arg);
+    } else {
+        fprintf(stderr, "%s\n", line);
+    }
+}
+
+void host_log(struct devhost *h, const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    log_text(h, line);
+}
+
+void device_log(struct devhost_device *dev, const char *fmt, ...)
+{
+    char line[512];
+    int n = snprintf(line, sizeof(line), "%s: ", dev->name);
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+    va_end(ap);
+    log_text(dev->host, line);
+}
+
+static void dispatch(struct devhost *h, const char *token)
+{
+    for (struct devhost_device *dev = h->devices; dev; dev = dev->next) {
+        if (!strcmp(dev->front, token)) {
+            dev->relay_pending = true;
+        }
+    }
+}
+
+static void relay_pending(struct devhost *h)
+{
+    for (struct devhost_device *dev = h->devices; dev; dev = dev->next) {
+        if (dev->relay_pending) {
+            dev->relay_pending = false;
+            device_front_changed(dev);
+        }
+    }
+}
+
+static void on_xenstore(evutil_socket_t fd, short what, void *arg)
+{
+    struct devhost *h = arg;
+    char **ev;
+
+    (void)fd;
+    (void)what;
+    for (unsigned i = 0; i < EVENTS_PER_TURN; i++) {
+        ev = xs_check_watch(h->xs);
+        if (!ev) {
+            if (errno != EAGAIN) {
+                host_log(h, "xenstore connection lost (%s): devices keep running, but can neither connect "
+                            "nor close until the supervisor is restarted", strerror(errno));
+                event_del(h->xs_event);
+            }
+            break;
+        }
+        dispatch(h, ev[XS_WATCH_TOKEN]);
+        free(ev);
+    }
+    relay_pending(h);
+}
+
+static void set_backend_dir(struct devhost *h)
+{
+    const char *dir = h->cfg.backend_dir;
+
+    if (!dir) {
+        dir = getenv("TENUE_BACKEND_DIR");
+    }
+    if (!dir || !*dir) {
+        dir = "/usr/lib/tenue";
+    }
+    snprintf(h->backend_dir, sizeof(h->backend_dir), "%s", dir);
+    h->cfg.backend_dir = h->backend_dir;
+}
+
+struct devhost *devhost_open(const struct devhost_config *cfg, char *err, size_t err_len)
+{
+    struct devhost *h = calloc(1, sizeof(*h));
+
+    err_set(err, err_len, 0, "%s", "");
+    if (!h) {
+        err_set(err, err_len, 0, "out of memory");
+        return NULL;
+    }
+    h->cfg = *cfg;
+    if (!h->cfg.uid_base) {
+        h->cfg.uid_base = DEFAULT_UID_BASE;
+    }
+    set_backend_dir(h);
+    h->xs = xs_open(0);
+    if (!h->xs) {
+        err_set(err, err_len, 0, "cannot reach xenstore: %s (is the store daemon running?)", strerror(errno));
+        goto out_free;
+    }
+    h->xs_event = event_new(h->cfg.base, xs_fileno(h->xs), EV_READ | EV_PERSIST, on_xenstore, h);
+    if (!h->xs_event || event_add(h->xs_event, NULL)) {
+        err_set(err, err_len, 0, "cannot watch xenstore: out of memory");
+        goto out_xs;
+    }
+    return h;
+
+out_xs:
+    if (h->xs_event) {
+        event_free(h->xs_event);
+    }
+    xs_close(h->xs);
+out_free:
+    free(h);
+    return NULL;
+}
+
+void devhost_close(struct devhost *h)
+{
+    if (!h) {
+        return;
+    }
+    while (h->devices) {
+        devhost_device_free(h->devices);
+    }
+    event_free(h->xs_event);
+    xs_close(h->xs);
+    free(h);
+}

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.c - the life of one device on the host's side: start, relay keys both ways, close, death,
+ * restart, free.
+ *
+ * Owns struct devhost_device and its event registrations. Invariants: while phase is not PHASE_ENDED there
+ * is a process, or a timer that will start one; a backend's message is acted on only after the channel's
+ * decoder and the class's allow-list let it through; callbacks run only from handlers here, last, since
+ * they may free the device.
+ *
+ * The guest decides how often its state node changes: looks at it are limited to RELAY_BURST, refilled at
+ * RELAY_PER_S a second (BE-9).
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <xen/io/xenbus.h>
+
+#include "host.h"
+
+#define RELAY_BURST 50u
+#define RELAY_PER_S 20u
+#define CLOSE_TIMEOUT_MS 5000u
+#define RESTART_DELAY_MS 200u
+
+static void emit(struct devhost_device *dev, enum devhost_event ev, const char *detail)
+{
+    if (dev->host->cfg.on_event) {
+        dev->host->cfg.on_event(dev, ev, detail, dev->host->cfg.arg);
+    }
+}
+
+static void arm_timer(struct event *timer, unsigned ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+
+    evtimer_add(timer, &tv);
+}
+
+static void set_back_state(struct devhost_device *dev, unsigned state)
+{
+    char text[4];
+
+    if (dev->back_state == state) {
+        return;
+    }
+    dev->back_state = state;
+    snprintf(text, sizeof(text), "%u", state);
+    nodes_write_one(dev, "state", text);
+}
+
+static void set_error(struct devhost_device *dev, const char *why)
+{
+    snprintf(dev->last_error, sizeof(dev->last_error), "%.255s", why);
+    nodes_write_one(dev, "error", why);
+}
+
+/* ---- front to backend ---- */
+
+static bool take_relay_token(struct devhost_device *dev)
+{
+    uint64_t now = now_ms();
+    uint64_t gained = (now - dev->relay_refilled_ms) * RELAY_PER_S / 1000;
+
+    if (gained) {
+        dev->relay_tokens = gained + dev->relay_tokens > RELAY_BURST
+                                ? RELAY_BURST
+                                : dev->relay_tokens + (unsigned)gained;
+        dev->relay_refilled_ms = now;
+    }
+    if (!dev->relay_tokens) {
+        return false;
+    }
+    dev->relay_tokens--;
+    return true;
+}
+
+void device_front_changed(struct devhost_device *dev)
+{
+    struct channel_msg m;
+    uint64_t state = 0;
+    int rc;
+
+    if (dev->channel < 0 || dev->spec.cls == DEVHOST_CONSOLE) {
+        return;
+    }
+    if (!take_relay_token(dev)) {
+        if (!evtimer_pending(dev->relay_timer, NULL)) {
+            arm_timer(dev->relay_timer, 1000 / RELAY_PER_S);
+        }
+        return;
+    }
+    channel_init(&m, CHANNEL_FRONT);
+    nodes_read_front(dev, &m);
+    channel_get_u64(&m, "state", XenbusStateReconfigured, &state);
+    /* The watch covers the whole directory; only its state tells the backend anything. */
+    if (dev->front_seen && dev->front_state == (unsigned)state) {
+        return;
+    }
+    dev->front_seen = true;
+    dev->front_state = (unsigned)state;
+    rc = channel_send(dev->channel, &m);
+    if (rc) {
+        device_log(dev, "backend does not take messages: %s", strerror(-rc));
+    }
+}
+
+static void on_relay_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    device_front_changed(arg);
+}
+
+/* ---- backend to store ---- */
+
+static bool back_message_allowed(struct devhost_device *dev, const struct channel_msg *m)
+{
+    const char *const *list = channel_back_keys(class_node(dev->spec.cls));
+
+    for (unsigned i = 0; i < m->count; i++) {
+        if (!channel_key_allowed(list, channel_key(m, i))) {
+            device_log(dev, "backend may not write key \"%s\"; killed", channel_key(m, i));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The event that a new state of the backend amounts to; true if there is one. */
+static bool state_event(struct devhost_device *dev, unsigned state, enum devhost_event *ev)
+{
+    unsigned before = dev->back_state;
+
+    dev->back_state = state;
+    if (!dev->ready && (state == XenbusStateInitWait || dev->spec.cls == DEVHOST_CONSOLE)) {
+        dev->ready = true;
+        *ev = DEVHOST_EV_READY;
+        return true;
+    }
+    if (state == before) {
+        return false;
+    }
+    if (state == XenbusStateConnected) {
+        *ev = DEVHOST_EV_CONNECTED;
+        return true;
+    }
+    if (state == XenbusStateClosed && before != XenbusStateInitialising) {
+        *ev = DEVHOST_EV_CLOSED;
+        return dev->phase == PHASE_RUNNING; /* an unplug reports when the process has ended */
+    }
+    return false;
+}
+
+static void back_message(struct devhost_device *dev, const struct channel_msg *m)
+{
+    uint64_t state;
+    enum devhost_event ev;
+    bool tell = false;
+    int rc = nodes_write_back(dev, m);
+
+    if (rc) {
+        device_log(dev, "cannot write %s: %s", dev->back, strerror(-rc));
+    }
+    if (channel_get_u64(m, "state", XenbusStateReconfigured, &state)) {
+        tell = state_event(dev, (unsigned)state, &ev);
+    }
+    if (tell) {
+        emit(dev, ev, "");
+    }
+}
+
+static void on_channel(evutil_socket_t fd, short what, void *arg)
+{
+    struct devhost_device *dev = arg;
+    struct channel_msg m;
+    char reason[CHANNEL_VALUE_MAX + 1];
+    int rc = channel_recv(fd, &m);
+
+    (void)what;
+    if (rc == -EAGAIN) {
+        return;
+    }
+    if (rc <= 0) {
+        if (rc < 0) {
+            device_log(dev, "backend sent what is no message; killed");
+            kill(dev->pid, SIGKILL);
+        }
+        event_del(dev->channel_event); /* the pidfd tells the rest */
+        return;
+    }
+    switch (m.type) {
+    case CHANNEL_BACK:
+        if (!back_message_allowed(dev, &m)) {
+            kill(dev->pid, SIGKILL);
+            return;
+        }
+        back_message(dev, &m);
+        return;
+    case CHANNEL_FAIL:
+        snprintf(reason, sizeof(reason), "%s", channel_get(&m, "reason") ? channel_get(&m, "reason") : "");
+        set_error(dev, reason);
+        emit(dev, DEVHOST_EV_ERROR, reason);
+        return;
+    case CHANNEL_START:
+    case CHANNEL_FRONT:
+    case CHANNEL_CLOSE:
+        device_log(dev, "backend sent a message of type %d; killed", m.type);
+        kill(dev->pid, SIGKILL);
+        return;
+    }
+}
+
+static void on_log(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    spawn_relay_log(arg);
+}
+
+/* ---- process: events, death, restart ---- */
+
+static void free_event(struct event **ev)
+{
+    if (*ev) {
+        event_free(*ev);
+        *ev = NULL;
+    }
+}
+
+static void drop_process_events(struct devhost_device *dev)
+{
+    free_event(&dev->channel_event);
+    free_event(&dev->pid_event);
+    free_event(&dev->log_event);
+}
+
+static void on_exit_of_process(evutil_socket_t fd, short what, void *arg);
+
+static int start_process(struct devhost_device *dev, char *err, size_t err_len)
+{
+    struct event_base *base = dev->host->cfg.base;
+    int rc = spawn_backend(dev, err, err_len);
+
+    if (rc) {
+        return rc;
+    }
+    dev->channel_event = event_new(base, dev->channel, EV_READ | EV_PERSIST, on_channel, dev);
+    dev->pid_event = event_new(base, dev->pidfd, EV_READ, on_exit_of_process, dev);
+    dev->log_event = event_new(base, dev->log_fd, EV_READ | EV_PERSIST, on_log, dev);
+    if (!dev->channel_event || !dev->pid_event || !dev->log_event || event_add(dev->channel_event, NULL) ||
+        event_add(dev->pid_event, NULL) || event_add(dev->log_event, NULL)) {
+        drop_process_events(dev);
+        spawn_kill(dev);
+        return err_set(err, err_len, -ENOMEM, "%s: out of memory", dev->name);
+    }
+    dev->front_seen = false;
+    return 0;
+}
+
+static void describe_end(const struct devhost_device *dev, int status, char *buf, size_t len)
+{
+    if (WIFSIGNALED(status)) {
+        snprintf(buf, len, "backend process %d was killed by signal %d (%s)", dev->pid, WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    } else {
+        snprintf(buf, len, "backend process %d ended with status %d", dev->pid, WEXITSTATUS(status));
+    }
+}
+
+/* Last words may sit in the channel and the log when the process is already gone. */
+static void drain_last_words(struct devhost_device *dev)
+{
+    struct channel_msg m;
+
+    spawn_relay_log(dev);
+    while (channel_recv(dev->channel, &m) > 0) {
+        if (m.type == CHANNEL_BACK && back_message_allowed(dev, &m)) {
+            nodes_write_back(dev, &m);
+        } else if (m.type == CHANNEL_FAIL && channel_get(&m, "reason")) {
+            set_error(dev, channel_get(&m, "reason"));
+        }
+    }
+}
+
+static void on_exit_of_process(evutil_socket_t fd, short what, void *arg)
+{
+    struct devhost_device *dev = arg;
+    char detail[DEVHOST_ERR_MAX];
+    int status = 0;
+
+    (void)fd;
+    (void)what;
+    if (waitpid(dev->pid, &status, WNOHANG) == 0) {
+        event_add(dev->pid_event, NULL);
+        return;
+    }
+    describe_end(dev, status, detail, sizeof(detail));
+    dev->pid = 0;
+    drain_last_words(dev);
+    drop_process_events(dev);
+    spawn_kill(dev);
+    if (dev->phase == PHASE_CLOSING) {
+        dev->phase = PHASE_ENDED;
+        evtimer_del(dev->timer);
+        set_back_state(dev, XenbusStateClosed);
+        emit(dev, DEVHOST_EV_CLOSED, "");
+        return;
+    }
+    device_log(dev, "%s", detail);
+    set_error(dev, detail);
+    if (dev->restarts < dev->spec.max_restarts) {
+        dev->restarts++;
+        arm_timer(dev->timer, RESTART_DELAY_MS * dev->restarts);
+        return;
+    }
+    dev->phase = PHASE_ENDED;
+    /* The guest must not wait for answers that nobody will give. */
+    set_back_state(dev, XenbusStateClosing);
+    set_back_state(dev, XenbusStateClosed);
+    emit(dev, DEVHOST_EV_DIED, detail);
+}
+
+static void restart(struct devhost_device *dev)
+{
+    char err[DEVHOST_ERR_MAX];
+
+    if (dev->spec.cls != DEVHOST_CONSOLE) {
+        set_back_state(dev, XenbusStateClosing);
+    }
+    if (start_process(dev, err, sizeof(err))) {
+        dev->phase = PHASE_ENDED;
+        device_log(dev, "%s", err);
+        set_error(dev, err);
+        set_back_state(dev, XenbusStateClosed);
+        emit(dev, DEVHOST_EV_DIED, err);
+        return;
+    }
+    device_log(dev, "restarted (%u of %u)", dev->restarts, dev->spec.max_restarts);
+    device_front_changed(dev);
+    emit(dev, DEVHOST_EV_RESTARTED, "");
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct devhost_device *dev = arg;
+
+    (void)fd;
+    (void)what;
+    if (dev->phase == PHASE_CLOSING && dev->pid > 0) {
+        device_log(dev, "guest did not close in time; closing without it");
+        kill(dev->pid, SIGKILL);
+    } else if (dev->phase == PHASE_CLOSING) {
+        dev->phase = PHASE_ENDED; /* closed while waiting to be restarted */
+        set_back_state(dev, XenbusStateClosed);
+        emit(dev, DEVHOST_EV_CLOSED, "");
+    } else if (dev->phase == PHASE_RUNNING && dev->pid == 0) {
+        restart(dev);
+    }
+}
+
+/* ---- the interface ---- */
+
+static char *dup_or_null(const char *s)
+{
+    return s ? strdup(s) : NULL;
+}
+
+static void copy_spec(struct devhost_device *dev, const struct devhost_spec *spec)
+{
+    dev->spec = *spec;
+    dev->spec.block.path = dup_or_null(spec->block.path);
+    dev->spec.block.vdev = dup_or_null(spec->block.vdev);
+    dev->spec.net.bridge = dup_or_null(spec->net.bridge);
+    dev->spec.net.ifname = dup_or_null(spec->net.ifname);
+    dev->spec.console.log_path = dup_or_null(spec->console.log_path);
+}
+
+static void free_spec(struct devhost_spec *spec)
+{
+    free((char *)(uintptr_t)spec->block.path);
+    free((char *)(uintptr_t)spec->block.vdev);
+    free((char *)(uintptr_t)spec->net.bridge);
+    free((char *)(uintptr_t)spec->net.ifname);
+    free((char *)(uintptr_t)spec->console.log_path);
+}
+
+static struct devhost_device *device_new(struct devhost *h, const struct devhost_spec *spec)
+{
+    struct devhost_device *dev = calloc(1, sizeof(*dev));
+
+    if (!dev) {
+        return NULL;
+    }
+    dev->host = h;
+    dev->pidfd = dev->channel = dev->log_fd = -1;
+    dev->relay_tokens = RELAY_BURST;
+    dev->relay_refilled_ms = now_ms();
+    dev->back_state = XenbusStateInitialising;
+    copy_spec(dev, spec);
+    snprintf(dev->name, sizeof(dev->name), "%s %u/%u", class_node(spec->cls), spec->domid, spec->devid);
+    devhost_front_path(spec, dev->front, sizeof(dev->front));
+    devhost_back_path(spec, dev->back, sizeof(dev->back));
+    dev->timer = evtimer_new(h->cfg.base, on_timer, dev);
+    dev->relay_timer = evtimer_new(h->cfg.base, on_relay_timer, dev);
+    dev->next = h->devices;
+    h->devices = dev;
+    return dev;
+}
+
+/* What the store must say before the backend's first word. */
+static int publish(struct devhost_device *dev)
+{
+    if (dev->spec.cls == DEVHOST_NET) {
+        nodes_write_one(dev, "vifname", dev->res.ifname);
+        return nodes_write_one(dev, "hotplug-status", "connected");
+    }
+    if (dev->spec.cls == DEVHOST_CONSOLE) {
+        char path[PATH_BUF + 8];
+
+        snprintf(path, sizeof(path), "%s/tty", dev->front);
+        return xs_write(dev->host->xs, XBT_NULL, path, dev->res.tty, (unsigned)strlen(dev->res.tty)) ? 0 : -errno;
+    }
+    return nodes_write_one(dev, "hotplug-status", "connected");
+}
+
+int devhost_device_start(struct devhost *h, const struct devhost_spec *spec, struct devhost_device **out,
+                         char *err, size_t err_len)
+{
+    struct devhost_device *dev = device_new(h, spec);
+    int rc;
+
+    *out = NULL;
+    err_set(err, err_len, 0, "%s", "");
+    if (!dev || !dev->timer || !dev->relay_timer) {
+        rc = err_set(err, err_len, -ENOMEM, "out of memory");
+        goto out_free;
+    }
+    rc = resources_open(dev, err, err_len);
+    if (rc) {
+        goto out_free;
+    }
+    rc = publish(dev);
+    if (rc) {
+        err_set(err, err_len, rc, "%s: cannot write %s in xenstore: %s (write the device's nodes first)",
+                dev->name, dev->back, strerror(-rc));
+        goto out_free;
+    }
+    rc = start_process(dev, err, err_len);
+    if (rc) {
+        goto out_free;
+    }
+    /* A new watch fires at once, which relays the state that the front has now. */
+    if (!xs_watch(h->xs, dev->front, dev->front)) {
+        rc = err_set(err, err_len, -errno, "%s: cannot watch %s: %s", dev->name, dev->front, strerror(errno));
+        goto out_free;
+    }
+    *out = dev;
+    return 0;
+
+out_free:
+    devhost_device_free(dev);
+    return rc;
+}
+
+int devhost_device_close(struct devhost_device *dev, unsigned timeout_ms)
+{
+    struct channel_msg m;
+
+    if (dev->phase != PHASE_RUNNING) {
+        return dev->phase == PHASE_CLOSING ? -EALREADY : -ESRCH;
+    }
+    dev->phase = PHASE_CLOSING;
+    nodes_write_one(dev, "online", "0");
+    arm_timer(dev->timer, dev->channel < 0 ? 1 : timeout_ms ? timeout_ms : CLOSE_TIMEOUT_MS);
+    if (dev->channel < 0) {
+        return 0;
+    }
+    channel_init(&m, CHANNEL_CLOSE);
+    return channel_send(dev->channel, &m);
+}
+
+static void unlink_device(struct devhost_device *dev)
+{
+    struct devhost_device **p = &dev->host->devices;
+
+    while (*p && *p != dev) {
+        p = &(*p)->next;
+    }
+    if (*p) {
+        *p = dev->next;
+    }
+}
+
+void devhost_device_free(struct devhost_device *dev)
+{
+    if (!dev) {
+        return;
+    }
+    unlink_device(dev);
+    xs_unwatch(dev->host->xs, dev->front, dev->front);
+    drop_process_events(dev);
+    spawn_kill(dev);
+    free_event(&dev->timer);
+    free_event(&dev->relay_timer);
+    resources_close(&dev->res);
+    free_spec(&dev->spec);
+    free(dev);
+}
+
+void devhost_device_info(const struct devhost_device *dev, struct devhost_info *out)
+{
+    *out = (struct devhost_info){
+        .cls = dev->spec.cls,
+        .domid = dev->spec.domid,
+        .devid = dev->spec.devid,
+        .pid = dev->pid,
+        .front_state = dev->front_state,
+        .back_state = dev->back_state,
+        .restarts = dev->restarts,
+        .tty = dev->res.tty,
+        .ifname = dev->res.ifname,
+        .last_error = dev->last_error,
+    };
+}

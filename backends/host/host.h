@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host.h - inside the device host: what its files share. The public face is <tenue/devhost.h>.
+ *
+ *   devhost.c    one struct devhost: xenstore handle, watch dispatch
+ *   device.c     life of a device: relay, close, death, restart
+ *   spawn.c      the backend process: descriptors, fork, exec, its log
+ *   nodes.c      xenstore directories of a device
+ *   resources.c  image, tap, pty and log descriptors
+ *   check.c      looking at a device without touching it
+ */
+#ifndef BACKENDS_HOST_HOST_H
+#define BACKENDS_HOST_HOST_H
+
+#include <sys/types.h>
+#include <tenue/devhost.h>
+#include <xenstore.h>
+
+#include "../common/channel.h"
+
+#define PATH_BUF 128
+#define MAX_DEVICE_FDS 6
+#define TTY_BUF 64
+#define IFNAME_BUF 16
+
+struct event;
+
+struct devhost {
+    struct devhost_config cfg;
+    char backend_dir[256];
+    struct xs_handle *xs;
+    struct event *xs_event;
+    struct devhost_device *devices; /* list through next */
+};
+
+/* What a device needs that only root can open. Kept by the host for its whole life, so that a backend can
+ * be started again on the same image, tap or pty. */
+struct resources {
+    int fds[MAX_DEVICE_FDS]; /* in the order of the class, from CHANNEL_DEVICE_FD on */
+    unsigned nr_fds;
+    uint32_t discard_granularity; /* block; 0: not offered */
+    unsigned mtu;                 /* net */
+    char ifname[IFNAME_BUF];
+    char tty[TTY_BUF];
+    bool tty_inherited;
+};
+
+enum device_phase {
+    PHASE_RUNNING,
+    PHASE_CLOSING, /* devhost_device_close() was called */
+    PHASE_ENDED,   /* no process any more */
+};
+
+struct devhost_device {
+    struct devhost_device *next;
+    struct devhost *host;
+    struct devhost_spec spec; /* strings duplicated */
+    struct resources res;
+    enum device_phase phase;
+    char name[40]; /* "vbd 3/51712" */
+    char front[PATH_BUF], back[PATH_BUF];
+    pid_t pid;
+    int channel, pidfd, log_fd; /* -1 when closed */
+    struct event *channel_event, *pid_event, *log_event;
+    struct event *timer;      /* close time-out, or restart delay */
+    struct event *relay_timer; /* relaying the front's state waits for tokens */
+    char log_line[256];
+    unsigned log_len;
+    unsigned front_state, back_state;
+    bool ready;
+    bool front_seen; /* front_state was relayed to the present process */
+    bool relay_pending; /* a watch event arrived in this turn */
+    unsigned restarts;
+    unsigned relay_tokens;
+    uint64_t relay_refilled_ms;
+    char last_error[DEVHOST_ERR_MAX];
+};
+
+/* devhost.c */
+void host_log(struct devhost *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void device_log(struct devhost_device *dev, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int err_set(char *err, size_t err_len, int rc, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+const char *class_node(enum devhost_class cls); /* "vbd" ... */
+uint64_t now_ms(void);
+
+/* device.c: the front's state node, or one above it, changed. */
+void device_front_changed(struct devhost_device *dev);
+
+/* spawn.c: start the process on dev->res; sets pid, channel, pidfd, log_fd. 0 or -errno. */
+int spawn_backend(struct devhost_device *dev, char *err, size_t err_len);
+/* SIGKILL and wait; closes the descriptors. Fine without a process. */
+void spawn_kill(struct devhost_device *dev);
+/* Read the process's standard error and pass whole lines on. */
+void spawn_relay_log(struct devhost_device *dev);
+
+/* nodes.c */
+int nodes_write_back(struct devhost_device *dev, const struct channel_msg *m);
+int nodes_write_one(struct devhost_device *dev, const char *key, const char *value);
+void nodes_read_front(struct devhost_device *dev, struct channel_msg *m);
+
+/* resources.c */
+int resources_open(struct devhost_device *dev, char *err, size_t err_len);
+void resources_close(struct resources *res);
+/* Open and lock an image as spec says; a descriptor or -errno. */
+int resources_open_image(const struct devhost_spec *spec, char *err, size_t err_len);
+/* MTU of an interface, 0 if there is none of that name. */
+unsigned resources_if_mtu(const char *ifname);
+
+#endif

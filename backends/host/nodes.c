@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nodes.c - the xenstore side of a device: its two directories, the keys relayed either way.
+ *
+ * Each function is one transaction, retried while others interfere, given up after RETRIES. Writing back
+ * never recreates a directory that the toolstack has removed. Nothing here trusts a value that the
+ * guest can write: paths come from the spec, not from "frontend" or "backend" nodes (XS-15).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xen/io/xenbus.h>
+
+#include "host.h"
+
+#define RETRIES 50
+#define KEY_BUF (PATH_BUF + CHANNEL_KEY_MAX + 2)
+
+struct writer {
+    struct xs_handle *xs;
+    xs_transaction_t t;
+    const char *dir;
+    int rc; /* the first failure */
+};
+
+static void put(struct writer *w, const char *key, const char *value)
+{
+    char path[KEY_BUF];
+
+    snprintf(path, sizeof(path), "%s/%s", w->dir, key);
+    if (!w->rc && !xs_write(w->xs, w->t, path, value, (unsigned)strlen(value))) {
+        w->rc = -errno;
+    }
+}
+
+static void putu(struct writer *w, const char *key, unsigned long long value)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%llu", value);
+    put(w, key, text);
+}
+
+/* A fresh directory: owner, and the one other domain that may read it. */
+static void make_dir(struct writer *w, unsigned owner, unsigned reader)
+{
+    struct xs_permissions perms[2] = {
+        {.id = owner, .perms = XS_PERM_NONE},
+        {.id = reader, .perms = XS_PERM_READ},
+    };
+
+    if (w->rc) {
+        return;
+    }
+    xs_rm(w->xs, w->t, w->dir);
+    if (!xs_mkdir(w->xs, w->t, w->dir) || !xs_set_permissions(w->xs, w->t, w->dir, perms, 2)) {
+        w->rc = -errno;
+    }
+}
+
+void devhost_front_path(const struct devhost_spec *spec, char *buf, size_t len)
+{
+    if (spec->cls == DEVHOST_CONSOLE) {
+        snprintf(buf, len, "/local/domain/%u/console", spec->domid);
+    } else {
+        snprintf(buf, len, "/local/domain/%u/device/%s/%u", spec->domid, class_node(spec->cls), spec->devid);
+    }
+}
+
+void devhost_back_path(const struct devhost_spec *spec, char *buf, size_t len)
+{
+    snprintf(buf, len, "/local/domain/0/backend/%s/%u/%u", class_node(spec->cls), spec->domid, spec->devid);
+}
+
+static void format_mac(const struct devhost_spec *s, char buf[18])
+{
+    const uint8_t *m = s->net.mac;
+
+    snprintf(buf, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+static void front_block(struct writer *w, const struct devhost_spec *s)
+{
+    putu(w, "virtual-device", s->devid);
+    put(w, "device-type", "disk");
+}
+
+static void back_block(struct writer *w, const struct devhost_spec *s)
+{
+    put(w, "params", s->block.path);
+    put(w, "type", "tenue");
+    put(w, "mode", s->block.readonly ? "r" : "w");
+    put(w, "device-type", "disk");
+    put(w, "removable", s->block.removable ? "1" : "0");
+    put(w, "bootable", "1");
+    put(w, "discard-enable", s->block.no_discard ? "0" : "1");
+    if (s->block.vdev) {
+        put(w, "dev", s->block.vdev);
+    }
+}
+
+static unsigned mtu_of(const struct devhost_spec *s)
+{
+    unsigned mtu = s->net.mtu;
+
+    if (!mtu && s->net.bridge) {
+        mtu = resources_if_mtu(s->net.bridge);
+    }
+    return mtu ? mtu : 1500;
+}
+
+static void front_net(struct writer *w, const struct devhost_spec *s)
+{
+    char mac[18];
+
+    format_mac(s, mac);
+    put(w, "mac", mac);
+    putu(w, "handle", s->devid);
+    putu(w, "mtu", mtu_of(s));
+}
+
+static void back_net(struct writer *w, const struct devhost_spec *s)
+{
+    char mac[18];
+
+    format_mac(s, mac);
+    put(w, "mac", mac);
+    putu(w, "handle", s->devid);
+    put(w, "type", "vif");
+    putu(w, "mtu", mtu_of(s));
+    if (s->net.bridge) {
+        put(w, "bridge", s->net.bridge);
+    }
+}
+
+static void front_console(struct writer *w, const struct devhost_spec *s)
+{
+    putu(w, "port", s->console.evtchn);
+    putu(w, "ring-ref", s->console.ring_mfn);
+    putu(w, "limit", 1048576);
+    put(w, "type", "tenue"); /* not "xenconsoled": that daemon must leave this console alone */
+    put(w, "output", "pty");
+    put(w, "tty", "");
+}
+
+static void write_front(struct writer *w, const struct devhost_spec *s, const char *back)
+{
+    bool console = s->cls == DEVHOST_CONSOLE;
+
+    /* The guest owns a device's directory. The console's stays ours: "tty" names a file of ours. */
+    make_dir(w, console ? 0 : s->domid, console ? s->domid : 0);
+    put(w, "backend", back);
+    put(w, "backend-id", "0");
+    if (s->cls == DEVHOST_CONSOLE) {
+        front_console(w, s);
+        return;
+    }
+    put(w, "trusted", "1");
+    if (s->cls == DEVHOST_BLOCK) {
+        front_block(w, s);
+    } else {
+        front_net(w, s);
+    }
+    putu(w, "state", XenbusStateInitialising);
+}
+
+static void write_back(struct writer *w, const struct devhost_spec *s, const char *front)
+{
+    make_dir(w, 0, s->domid);
+    put(w, "frontend", front);
+    putu(w, "frontend-id", s->domid);
+    put(w, "online", "1");
+    if (s->cls == DEVHOST_BLOCK) {
+        back_block(w, s);
+    } else if (s->cls == DEVHOST_NET) {
+        back_net(w, s);
+    } else {
+        put(w, "protocol", "vt100");
+    }
+    putu(w, "state", XenbusStateInitialising);
+}
+
+/* End the transaction: 0 done, -EAGAIN to be tried anew, else the failure. */
+static int finish(struct writer *w)
+{
+    if (w->rc) {
+        xs_transaction_end(w->xs, w->t, true);
+        return w->rc;
+    }
+    return xs_transaction_end(w->xs, w->t, false) ? 0 : -errno;
+}
+
+static int begin(struct writer *w)
+{
+    w->rc = 0;
+    w->t = xs_transaction_start(w->xs);
+    return w->t == XBT_NULL ? -errno : 0;
+}
+
+int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char *err, size_t err_len)
+{
+    struct writer w = {.xs = h->xs};
+    char front[PATH_BUF], back[PATH_BUF];
+    int rc = -EAGAIN;
+
+    devhost_front_path(spec, front, sizeof(front));
+    devhost_back_path(spec, back, sizeof(back));
+    for (int i = 0; i < RETRIES && rc == -EAGAIN; i++) {
+        rc = begin(&w);
+        if (rc) {
+            break;
+        }
+        w.dir = front;
+        write_front(&w, spec, back);
+        w.dir = back;
+        write_back(&w, spec, front);
+        rc = finish(&w);
+    }
+    if (rc) {
+        return err_set(err, err_len, rc, "cannot write %s and %s in xenstore: %s", front, back, strerror(-rc));
+    }
+    return err_set(err, err_len, 0, "%s", "");
+}
+
+static void remove_if_empty(struct devhost *h, const char *path)
+{
+    unsigned n;
+    char **names = xs_directory(h->xs, XBT_NULL, path, &n);
+
+    if (names && n == 0) {
+        xs_rm(h->xs, XBT_NULL, path);
+    }
+    free(names);
+}
+
+int devhost_remove_nodes(struct devhost *h, const struct devhost_spec *spec)
+{
+    char path[PATH_BUF];
+    int rc = 0;
+
+    devhost_front_path(spec, path, sizeof(path));
+    if (!xs_rm(h->xs, XBT_NULL, path) && errno != ENOENT) {
+        rc = -errno;
+    }
+    devhost_back_path(spec, path, sizeof(path));
+    if (!xs_rm(h->xs, XBT_NULL, path) && errno != ENOENT && !rc) {
+        rc = -errno;
+    }
+    snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", class_node(spec->cls), spec->domid);
+    remove_if_empty(h, path);
+    return rc;
+}
+
+static bool still_there(struct devhost_device *dev, xs_transaction_t t)
+{
+    char path[KEY_BUF];
+    unsigned len;
+    void *value;
+
+    snprintf(path, sizeof(path), "%s/frontend", dev->back);
+    value = xs_read(dev->host->xs, t, path, &len);
+    free(value);
+    return value != NULL;
+}
+
+int nodes_write_back(struct devhost_device *dev, const struct channel_msg *m)
+{
+    struct writer w = {.xs = dev->host->xs, .dir = dev->back};
+    int rc = -EAGAIN;
+
+    for (int i = 0; i < RETRIES && rc == -EAGAIN; i++) {
+        rc = begin(&w);
+        if (rc) {
+            break;
+        }
+        if (!still_there(dev, w.t)) {
+            w.rc = -ENOENT;
+        }
+        for (unsigned k = 0; k < m->count; k++) {
+            put(&w, channel_key(m, k), channel_value(m, k));
+        }
+        rc = finish(&w);
+    }
+    return rc;
+}
+
+int nodes_write_one(struct devhost_device *dev, const char *key, const char *value)
+{
+    struct channel_msg m;
+    int rc;
+
+    channel_init(&m, CHANNEL_BACK);
+    rc = channel_add(&m, key, value);
+    return rc ? rc : nodes_write_back(dev, &m);
+}
+
+/* A key the guest wrote, if it is one that a message can carry; anything else counts as not written. */
+static void read_one(struct devhost_device *dev, struct channel_msg *m, const char *key)
+{
+    char path[KEY_BUF];
+    unsigned len;
+    char *value;
+
+    snprintf(path, sizeof(path), "%s/%s", dev->front, key);
+    value = xs_read(dev->host->xs, XBT_NULL, path, &len);
+    if (value && strlen(value) == len && channel_add(m, key, value)) {
+        device_log(dev, "guest's key \"%s\" ignored: not a short plain value", key);
+    }
+    free(value);
+}
+
+void nodes_read_front(struct devhost_device *dev, struct channel_msg *m)
+{
+    const char *const *allowed = channel_front_keys(class_node(dev->spec.cls));
+    uint64_t state = 0;
+    unsigned n;
+    char **names;
+
+    read_one(dev, m, "state");
+    if (!channel_get(m, "state")) {
+        channel_add(m, "state", "0");
+    }
+    channel_get_u64(m, "state", XenbusStateReconfigured, &state);
+    if (state != XenbusStateInitialised && state != XenbusStateConnected) {
+        return; /* the other keys say nothing in the other states */
+    }
+    names = xs_directory(dev->host->xs, XBT_NULL, dev->front, &n);
+    for (unsigned i = 0; names && i < n; i++) {
+        if (channel_key_allowed(allowed, names[i])) {
+            read_one(dev, m, names[i]);
+        }
+    }
+    free(names);
+}

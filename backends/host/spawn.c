@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spawn.c - the backend process of a device.
+ *
+ * Descriptors in the child: 0 /dev/null, 1 and 2 a pipe that the host relays as log lines, CHANNEL_FD,
+ * then the device's own. Everything else is closed. libxenstore may run a thread in this process, so
+ * the child does nothing but async-signal-safe calls before exec. It starts as root to open the Xen
+ * devices and drops its privileges itself (common/sandbox.c) before it reads anything of the guest's.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+
+#define FD_PARK 100 /* where descriptors wait while the low numbers are being laid out */
+#define KILL_WAIT_MS 10000
+
+static const char *program_of(enum devhost_class cls)
+{
+    switch (cls) {
+    case DEVHOST_BLOCK:
+        return "blkback";
+    case DEVHOST_NET:
+        return "netback";
+    case DEVHOST_CONSOLE:
+        return "conback";
+    }
+    return "";
+}
+
+struct child_fds {
+    int in, out, channel;
+    const int *device;
+    unsigned nr_device;
+};
+
+/* Move everything above FD_PARK first: a descriptor to be placed may sit where another is to go. */
+static int place_fds(const struct child_fds *c)
+{
+    int from[3 + 1 + MAX_DEVICE_FDS];
+    unsigned n = 0;
+
+    from[n++] = c->in;
+    from[n++] = c->out;
+    from[n++] = c->out;
+    from[n++] = c->channel;
+    for (unsigned i = 0; i < c->nr_device; i++) {
+        from[n++] = c->device[i];
+    }
+    for (unsigned i = 0; i < n; i++) {
+        from[i] = fcntl(from[i], F_DUPFD, FD_PARK);
+        if (from[i] < 0) {
+            return -1;
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (dup2(from[i], (int)i) < 0) {
+            return -1;
+        }
+    }
+    return (int)syscall(SYS_close_range, n, ~0u, 0);
+}
+
+static void __attribute__((noreturn)) child(const struct child_fds *c, const char *program)
+{
+    static char *const env[] = {NULL};
+    char *const argv[] = {(char *)(uintptr_t)program, NULL};
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    setsid(); /* no terminal's ^C reaches a backend: its host ends it in order */
+    if (!place_fds(c)) {
+        execve(program, argv, env);
+    }
+    _exit(127);
+}
+
+static void send_start(struct devhost_device *dev, struct channel_msg *m)
+{
+    const struct devhost_spec *s = &dev->spec;
+
+    channel_init(m, CHANNEL_START);
+    channel_addf(m, "domid", "%u", s->domid);
+    channel_addf(m, "devid", "%u", s->devid);
+    channel_addf(m, "uid", "%u", dev->host->cfg.uid_base + s->domid);
+    switch (s->cls) {
+    case DEVHOST_BLOCK:
+        channel_add(m, "readonly", s->block.readonly ? "1" : "0");
+        channel_add(m, "removable", s->block.removable ? "1" : "0");
+        channel_addf(m, "discard-granularity", "%u", dev->res.discard_granularity);
+        break;
+    case DEVHOST_NET:
+        channel_addf(m, "mtu", "%u", dev->res.mtu);
+        break;
+    case DEVHOST_CONSOLE:
+        channel_addf(m, "port", "%u", s->console.evtchn);
+        channel_addf(m, "log-max", "%llu", (unsigned long long)s->console.log_max_bytes);
+        channel_add(m, "log", s->console.log_path ? "1" : "0");
+        /* Who has the pty open is known only to the process that watched it from the start. */
+        channel_add(m, "attached", dev->restarts || dev->res.tty_inherited ? "1" : "0");
+        break;
+    }
+}
+
+static int fork_backend(struct devhost_device *dev, int channel, int log_fd, const char *program)
+{
+    struct child_fds c = {
+        .out = log_fd,
+        .channel = channel,
+        .device = dev->res.fds,
+        .nr_device = dev->res.nr_fds,
+    };
+    pid_t pid;
+
+    c.in = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (c.in < 0) {
+        return -errno;
+    }
+    pid = fork();
+    if (pid == 0) {
+        child(&c, program);
+    }
+    close(c.in);
+    if (pid < 0) {
+        return -errno;
+    }
+    dev->pid = pid;
+    dev->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return dev->pidfd < 0 ? -errno : 0;
+}
+
+int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
+{
+    char program[300];
+    struct channel_msg start;
+    int sock[2], pipefd[2], rc;
+
+    snprintf(program, sizeof(program), "%s/%s", dev->host->backend_dir, program_of(dev->spec.cls));
+    if (access(program, X_OK)) {
+        return err_set(err, err_len, -errno, "%s: %s (set TENUE_BACKEND_DIR to where the backends are)",
+                       program, strerror(errno));
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
+        return err_set(err, err_len, -errno, "%s: socket: %s", dev->name, strerror(errno));
+    }
+    if (pipe2(pipefd, O_CLOEXEC | O_NONBLOCK)) {
+        rc = err_set(err, err_len, -errno, "%s: pipe: %s", dev->name, strerror(errno));
+        goto out_sock;
+    }
+    fcntl(sock[0], F_SETFL, O_NONBLOCK);
+    dev->channel = sock[0];
+    dev->log_fd = pipefd[0];
+    rc = fork_backend(dev, sock[1], pipefd[1], program);
+    close(sock[1]);
+    close(pipefd[1]);
+    if (rc) {
+        err_set(err, err_len, rc, "%s: cannot start %s: %s", dev->name, program, strerror(-rc));
+        spawn_kill(dev);
+        return rc;
+    }
+    send_start(dev, &start);
+    rc = channel_send(dev->channel, &start);
+    if (rc) {
+        err_set(err, err_len, rc, "%s: %s does not listen: %s", dev->name, program, strerror(-rc));
+        spawn_kill(dev);
+    }
+    return rc;
+
+out_sock:
+    close(sock[0]);
+    close(sock[1]);
+    return rc;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static void wait_for_exit(struct devhost_device *dev)
+{
+    uint64_t deadline = now_ms() + KILL_WAIT_MS;
+
+    /* Bounded: a backend stuck in the kernel on a dead disk must not hang the supervisor as well. */
+    while (waitpid(dev->pid, NULL, WNOHANG) == 0) {
+        if (now_ms() > deadline) {
+            device_log(dev, "process %d does not end within %d s of SIGKILL; its disk may be stuck",
+                       dev->pid, KILL_WAIT_MS / 1000);
+            return;
+        }
+        usleep(1000);
+    }
+}
+
+void spawn_kill(struct devhost_device *dev)
+{
+    if (dev->pid > 0) {
+        kill(dev->pid, SIGKILL);
+        wait_for_exit(dev);
+        dev->pid = 0;
+    }
+    close_fd(&dev->channel);
+    close_fd(&dev->pidfd);
+    close_fd(&dev->log_fd);
+}
+
+void spawn_relay_log(struct devhost_device *dev)
+{
+    char buf[512];
+    ssize_t n = read(dev->log_fd, buf, sizeof(buf));
+
+    for (ssize_t i = 0; i < n; i++) {
+        char c = buf[i];
+
+        if (c == '\n' || dev->log_len == sizeof(dev->log_line) - 1) {
+            dev->log_line[dev->log_len] = 0;
+            device_log(dev, "%s", dev->log_line);
+            dev->log_len = 0;
+        }
+        if (c != '\n') {
+            dev->log_line[dev->log_len++] = c >= 0x20 && c <= 0x7e ? c : '?';
+        }
+    }
+    if (n == 0) {
+        event_del(dev->log_event);
+    }
+}

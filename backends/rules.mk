@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# Device backends, the library that hosts them, and the single-device command.
+BE_CFLAGS := $(CFLAGS_USER) -D__XEN_INTERFACE_VERSION__=0x00040e00 -Ibackends/include
+BE_COMMON := channel gntdev evtchn log sandbox device
+BE_BLOCK := request pool pgrants image uring blkback
+BE_NET := packet tap tx rx netback
+BE_CONSOLE := backlog logfile conback
+BE_HOST := devhost device spawn nodes check resources
+
+BE_O := $(BUILD)/backends
+BE_COMMON_O := $(BE_COMMON:%=$(BE_O)/common/%.o)
+BE_XEN_LIBS := -lxengnttab -lxenevtchn -lseccomp
+
+BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/netback $(BE_O)/conback
+ALL_TARGETS +=
+DEPS_PACKAGES += libxen-dev liburing-dev libevent-dev libseccomp-dev
+
+.PHONY: backends
+backends: $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device
+
+$(BE_O)/%.o: backends/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BE_CFLAGS) -c $< -o $@
+
+$(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/main.o
+	$(CC) -o $@ $^ -luring $(BE_XEN_LIBS)
+$(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o
+	$(CC) -o $@ $^ $(BE_XEN_LIBS)
+$(BE_O)/conback: $(BE_COMMON_O) $(BE_CONSOLE:%=$(BE_O)/console/%.o) $(BE_O)/console/main.o
+	$(CC) -o $@ $^ $(BE_XEN_LIBS)
+
+$(BE_O)/libtenue-devhost.a: $(BE_HOST:%=$(BE_O)/host/%.o) $(BE_O)/common/channel.o
+	rm -f $@
+	ar rcs $@ $^
+$(BE_O)/tenue-device: $(BE_O)/cli/main.o $(BE_O)/libtenue-devhost.a
+	$(CC) -o $@ $^ -lxenstore -levent_core
