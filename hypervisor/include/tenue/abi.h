@@ -44,6 +44,9 @@ STATIC_ASSERT(vcpu_guest_context_size, sizeof(vcpu_guest_context_t) == 5168);
 STATIC_ASSERT(domctl_version, XEN_DOMCTL_INTERFACE_VERSION == 0x15);
 STATIC_ASSERT(sysctl_version, XEN_SYSCTL_INTERFACE_VERSION == 0x15);
 
+/* Ours alone, never seen by a guest: preempted, call again (the public list leaves it out of C). */
+#define XEN_ERESTART 85
+
 #define PAGE_SHIFT 12
 #define PAGE_SIZE 4096ul
 #define PAGE_MASK (~(PAGE_SIZE - 1))

@@ -3,7 +3,9 @@
  * A domain: one guest, or the control domain. Created and destroyed by domctl (or by the builder
  * for domid 0), found by domid with a counted reference.
  *
- * Legend: [I] set at creation; [a] atomic; [l] domain list lock; otherwise the named lock.
+ * Legend: [I] set at creation; [a] atomic; [c] under domctl_busy, which a domctl on the domain claims
+ * for its duration (not a lock: it is held across preemption points, and a second CPU that finds
+ * it claimed has its hypercall issued again); otherwise the named lock.
  */
 #ifndef TENUE_DOMAIN_H
 #define TENUE_DOMAIN_H
@@ -15,6 +17,7 @@
 #include <tenue/lock.h>
 #include <tenue/page.h>
 #include <tenue/pvstate.h>
+#include <tenue/timer.h>
 #include <tenue/tlb.h>
 
 struct vcpu;
@@ -31,16 +34,21 @@ struct domain {
     bool is_control;       /* [I] privileged: control and hardware domain */
     uint8_t dying;         /* [a] enum domain_dying */
     bool shutting_down;    /* [a] a SCHEDOP_shutdown or crash was taken; all vcpus paused */
+    bool shutdown_claim;   /* [a] who set it fills in the code, then shutting_down */
     uint8_t shutdown_code; /* [a] SHUTDOWN_* when shutting_down */
     bool creation_finished;/* [a] first unpaused */
     uint32_t refs;         /* [a] counted references, 1 for being in the list */
     uint32_t pause_count;  /* [a] hypervisor's reasons to stop */
-    bool paused_by_controller; /* [RANK_DOMCTL] XEN_DOMCTL_pausedomain is on */
+    bool paused_by_controller; /* [c] XEN_DOMCTL_pausedomain is on */
+    bool domctl_busy;      /* [a] claimed by a domctl in progress */
     uint32_t max_vcpus;    /* [I] */
     struct vcpu *vcpus[MAX_VCPUS]; /* [I once set] */
-    struct domain *next;   /* [l] list by domid */
-    struct spinlock domctl_lock;   /* RANK_DOMCTL */
-    xen_domain_handle_t handle;    /* [I] */
+    struct domain *reap_next; /* [a] list of domains whose end awaits SOFTIRQ_WORK */
+    bool reap_queued;      /* [a] is on that list */
+    bool unlisted;         /* [a] left the table of domains */
+    uint8_t kill_stage;    /* [c] how far domain_kill() has come */
+    uint32_t poll_mask;    /* [a] bit per vcpu waiting in SCHEDOP_poll */
+    xen_domain_handle_t handle;    /* [c] */
     uint32_t ssidref;
 
     shared_info_t *shared_info;    /* [I] a shared page */
@@ -55,13 +63,25 @@ struct domain {
         struct xen_e820_entry { uint64_t addr, size; uint32_t type; } __attribute__((packed)) * entries;
         uint32_t count;
     } memmap;
-    int64_t time_offset_seconds;   /* [domctl_lock] settimeoffset */
+    int64_t time_offset_seconds;   /* [c] settimeoffset */
+    uint32_t wc_version;           /* [wallclock lock] ours; what the shared page shows is a copy */
+    struct {                       /* a guest's console_io output; [RANK_CONSOLE lock] */
+        char line[120];
+        uint32_t len;
+        ns_t credit_at;            /* token bucket: when the credit was last topped up */
+        uint32_t credit;           /* messages it may still cause (HC-9) */
+        uint32_t dropped;
+    } con;
     char crash_reason[80];         /* [a once shutting_down] why we crashed it, for the console */
 };
 
 extern struct domain *control_domain; /* [I] domid 0 */
 
-/* Pages-allocated domain without vcpus; config already checked by the caller. */
+/*
+ * A domain without frames and vcpus, paused by the controller (paused_by_controller, counted in
+ * pause_count) until domain_unpause_by_controller(). Config already checked by the caller;
+ * -XEN_EEXIST when the domid is taken.
+ */
 struct domain_config {
     uint16_t domid;
     bool is_control;
@@ -72,7 +92,7 @@ struct domain_config {
 };
 int domain_create(const struct domain_config *cfg, struct domain **out) must_check;
 
-/* Counted lookup: NULL when there is none. DOMID_SELF is resolved by domain_get_or_self. */
+/* Counted lookup; finds dying domains too. NULL when there is none. DOMID_SELF is resolved by domain_get_or_self. */
 struct domain *domain_get(uint16_t domid);
 struct domain *domain_get_or_self(uint16_t domid);
 /* A counted reference to a domain already known to be alive through a lock or reference. */
@@ -84,6 +104,7 @@ struct domain *domain_next(uint32_t from);
 void domain_pause(struct domain *d);      /* and wait until no vcpu runs */
 void domain_pause_nosync(struct domain *d);
 void domain_unpause(struct domain *d);
+void domain_unpause_by_controller(struct domain *d); /* nothing when it is not paused so */
 /* Guest's own shutdown, or crash; tells the control domain by VIRQ_DOM_EXC. */
 void domain_shutdown(struct domain *d, uint8_t reason);
 void domain_resume(struct domain *d);
@@ -95,8 +116,18 @@ void domain_resume(struct domain *d);
 void domain_crash(struct domain *d, const char *fmt, ...) printf_like(2, 3);
 /* Staged, preemptible teardown: -XEN_ERESTART until done. */
 int domain_kill(struct domain *d) must_check;
-/* The last frame of a dead domain went (called by page_put). */
+/* The last frame of a dead domain went (called by page_put under d->pages.lock,
+ * which keeps d from being freed meanwhile). */
 void domain_pages_gone(struct domain *d);
+/*
+ * The domain of a frame's owner field, uncounted: valid while the caller keeps a reference to a
+ * frame of it (or another reference). Takes no lock. NULL when there is none.
+ */
+struct domain *domain_of_owner(uint16_t domid);
+/* SOFTIRQ_WORK: finish domains whose last frame or reference went. */
+void domain_reap(void);
+/* Why a domain is as it is: XEN_DOMINF_* flags and totals (domctl, sysctl, debug key). */
+void domain_get_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 
 /* current's domain */
 struct domain *current_domain(void);

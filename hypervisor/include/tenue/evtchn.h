@@ -24,18 +24,23 @@ enum evtchn_state {
     EVTCHN_IPI,
 };
 
-/* All fields: the owning domain's evtchn lock; those of a connected pair: both (EV-3). */
+/*
+ * All fields: the owning domain's evtchn lock; making or breaking a connection: both domains' locks
+ * (EV-3), so either one is enough to rely on a connection.
+ */
 struct evtchn {
-    uint8_t state;         /* enum evtchn_state */
+    uint8_t state;          /* enum evtchn_state */
     uint8_t pad;
-    uint16_t vcpu;         /* vcpu notified */
+    uint16_t vcpu;          /* vcpu notified; delivery may read it without the lock */
     union {
-        uint16_t unbound_domid;                               /* who may bind */
-        struct { struct domain *remote; port_t remote_port; };/* INTERDOMAIN */
+        uint32_t unbound_domid; /* UNBOUND: who may bind */
+        port_t remote_port;     /* INTERDOMAIN */
         uint32_t pirq;
         uint32_t virq;
     };
+    struct domain *remote;  /* INTERDOMAIN: alive while connected */
 };
+STATIC_ASSERT(evtchn_size, sizeof(struct evtchn) == 16);
 
 #define EVTCHNS_PER_PAGE (PAGE_SIZE / sizeof(struct evtchn))
 #define EVTCHN_PAGES ((MAX_EVTCHNS + EVTCHNS_PER_PAGE - 1) / EVTCHNS_PER_PAGE)
@@ -46,6 +51,7 @@ struct evtchn_table {
     uint32_t valid;                     /* [release/acquire] ports below it exist */
     uint32_t active;                    /* ports not FREE, against the quota */
     uint32_t max;                       /* [I] quota: highest port number allowed + 1 */
+    uint32_t hint;                      /* [lock] no port below it is free */
 };
 
 int evtchn_init(struct domain *d) must_check;
@@ -56,10 +62,25 @@ void evtchn_free(struct domain *d); /* memory, after the last reference */
 /* Raise virq on v (per-vcpu virqs) or on the domain (global virqs). Nothing if not bound. */
 void evtchn_send_virq(struct vcpu *v, uint32_t virq);
 void evtchn_send_global_virq(struct domain *d, uint32_t virq);
-/* Pirq line asserted: mark its port pending. Returns false when none is bound. */
-bool evtchn_send_pirq(struct domain *d, uint32_t pirq);
-/* On behalf of the builder/toolstack. */
+/* Mark d's port pending and tell its vcpu: for pirq.c, which knows the port. */
+void evtchn_deliver(struct domain *d, port_t port);
+/*
+ * One function per operation; d is the domain whose port it is, its caller (or the builder) has
+ * the right to it. 0 or -XEN_E*; on error nothing has changed (EV-2).
+ */
 int evtchn_alloc_unbound(struct domain *d, uint16_t remote, port_t *port) must_check;
+int evtchn_bind_interdomain(struct domain *d, struct domain *remote, port_t remote_port,
+                            port_t *port) must_check;
+int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, port_t *port) must_check;
+int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, port_t *port) must_check;
+int evtchn_bind_pirq(struct domain *d, uint32_t pirq, port_t *port) must_check;
+int evtchn_bind_vcpu(struct domain *d, port_t port, uint32_t vcpu) must_check;
+int evtchn_close(struct domain *d, port_t port) must_check;
+int evtchn_send(struct domain *d, port_t port) must_check;
+int evtchn_unmask(struct domain *d, port_t port) must_check;
+int evtchn_status(struct domain *d, port_t port, struct evtchn_status *status) must_check;
+/* Close every port; preemptible: -XEN_ERESTART, and the next call goes on. */
+int evtchn_reset(struct domain *d) must_check;
 /* True when port is pending in d's shared info (poll). Port already range-checked. */
 bool evtchn_port_is_pending(struct domain *d, port_t port);
 /* The port exists and is not free. */

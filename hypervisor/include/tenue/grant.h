@@ -21,16 +21,47 @@ typedef uint32_t ghandle_t;
 #define GRANTS_PER_FRAME (PAGE_SIZE / sizeof(grant_entry_v1_t))
 #define MAPTRACK_FRAMES_DEFAULT 1024u
 
-struct grant_active; /* private copy of an entry in use */
-struct grant_maptrack;
+/* Why an entry is in use: who maps or copies through it. */
+enum grant_pin { PIN_HOST_RW, PIN_HOST_RO, PIN_DEV_RW, PIN_DEV_RO, PIN_KINDS };
+
+/*
+ * Our private copy of a shared entry in use (GT-10). All fields: the owner's grant lock.
+ * GT-1: pins[k] is the number of handles of kind k plus copies under way.
+ */
+struct grant_active {
+    uint32_t frame;           /* mfn granted, valid while any pin is held */
+    uint16_t domid;           /* grantee */
+    uint16_t pad;
+    uint16_t pins[PIN_KINDS];
+};
+
+/*
+ * One handle: the mapper's grant lock. It counts as a reference to the granter, whose table must
+ * live until the pin is dropped (GT-16). A free one links to the next in ref.
+ */
+struct grant_maptrack {
+    struct domain *granter;
+    uint32_t ref;    /* reference in the granter's table; free: next free handle */
+    uint16_t flags;  /* GNTMAP_{device,host}_map, _readonly, _contains_pte; 0: free */
+    uint16_t pad;
+};
+
+#define GRANT_ACTIVE_ORDER 1u /* pages of active entries beside each shared frame */
+STATIC_ASSERT(grant_active_fits, GRANTS_PER_FRAME * sizeof(struct grant_active) <=
+                                     PAGE_SIZE << GRANT_ACTIVE_ORDER);
+#define MAPTRACK_PER_FRAME (PAGE_SIZE / sizeof(struct grant_maptrack))
+#define MAPTRACK_FRAMES_MAX 4096u /* handles fit the ABI, the index of frames fits 8 pages */
 
 struct grant_table {
     struct spinlock lock;        /* RANK_GRANT; two tables: lower domid first */
     uint32_t frames, max_frames; /* [lock] shared frames now, [I] at most */
-    grant_entry_v1_t **shared;   /* [lock to grow] one page each */
-    struct grant_active **active;/* [lock to grow] */
-    struct grant_maptrack **maptrack; /* [lock] handles this domain holds */
-    uint32_t maptrack_frames, maptrack_max, maptrack_free, maptrack_used;
+    grant_entry_v1_t *shared[GRANT_FRAMES_MAX];      /* [lock to grow] one page each */
+    struct grant_active *active[GRANT_FRAMES_MAX];   /* [lock to grow] */
+    struct grant_maptrack **maptrack; /* [lock] index of frames of handles this domain holds */
+    uint32_t maptrack_frames, maptrack_max; /* [lock], [I] */
+    uint32_t maptrack_free;      /* [lock] first free handle or GHANDLE_NONE */
+    uint32_t maptrack_used;      /* [lock] handles in use */
+    uint32_t release_cursor;     /* teardown: next handle to release */
 };
 
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack) must_check;
@@ -39,6 +70,9 @@ int grant_table_release_mappings(struct domain *d) must_check;
 void grant_table_free(struct domain *d);
 /* Shared frame idx as the guest maps it, growing the table up to it: for XENMEM_acquire_resource. */
 int grant_table_frame(struct domain *d, uint32_t idx, mfn_t *mfn) must_check;
+
+/* For the audit: recount pins against handles; violations found. */
+unsigned grant_audit(void);
 
 long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count);
 

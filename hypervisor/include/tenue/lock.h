@@ -15,11 +15,9 @@
 
 enum lock_rank {
     RANK_NONE,
-    RANK_DOMCTL,      /* domain creation and destruction, one at a time per domain */
     RANK_DOMAIN_LIST, /* the table of domains */
     RANK_GRANT,       /* one grant table */
-    RANK_PIRQ,        /* a domain's pirq table */
-    RANK_EVTCHN,      /* one domain's event channels */
+    RANK_EVTCHN,      /* one domain's event channels and pirqs */
     RANK_PAGE_TYPE,   /* a page-table page under update (bit lock in its frame record) */
     RANK_DOMAIN_PAGES,/* a domain's list and number of frames */
     RANK_HEAP,        /* the frame allocator */

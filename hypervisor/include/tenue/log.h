@@ -25,8 +25,20 @@ void guest_log(const struct domain *d, enum log_level level, const char *fmt, ..
 bool log_set_level(const char *value);
 bool log_set_guest_level(const char *value);
 
+/* Raw text as if a guest had written the line, prefixed "(dN) " and rate limited (console_io). */
+void guest_console_line(const struct domain *d, const char *text, size_t len);
+/* Copy what the log ring holds from position idx on; moves *idx past what was lost or copied. */
+size_t log_ring_read(uint32_t *idx, char *buf, size_t len);
+uint32_t log_ring_start(void); /* oldest position that has not been cleared */
+void log_ring_clear(void);
+
 /* Serial console (core/console.c). */
 void console_write(const char *s, size_t len); /* raw, with \n -> \r\n */
-void console_rx(char c);                       /* from the serial interrupt or poll */
+void console_rx(char c);                       /* from the serial interrupt or poll; any time */
+void console_work(void);                       /* SOFTIRQ_WORK: debug keys typed */
+void debug_key(char key);                      /* one debug key (core/debugkey.c) */
+
+/* In panic: no more waiting for the console lock. */
+void console_force_unlock(void);
 
 #endif

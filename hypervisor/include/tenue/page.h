@@ -49,13 +49,20 @@ struct domain_pages {
     uint32_t total;       /* [lock] frames owned */
     uint32_t max;         /* [lock] may grow up to here */
     uint32_t shared;      /* [a] hypervisor frames shared with it */
+    uint32_t slot;        /* [lock] page.c's number for the owner, 0 before its first frame */
+    uint32_t kept;        /* [lock] teardown: list of frames that somebody still refers to */
 };
+
+/* Prepare an all-zero struct domain_pages; the maximum starts at max frames. */
+void domain_pages_init(struct domain_pages *pages, uint32_t max);
 
 /* --- the frame allocator (core/pagealloc.c) --- */
 
 /* 2^order contiguous, naturally aligned frames below 2^addr_bits (64: anywhere), contents undefined;
  * the caller owns them as hypervisor frames. NULL when there is none. */
 struct page *heap_alloc(unsigned order, unsigned addr_bits);
+/* Bring-up: RAM frames [start, end) become free memory. What lies below 1 MiB is left alone. */
+void heap_seed(mfn_t start, mfn_t end);
 void heap_free(struct page *pg, unsigned order);
 uint64_t heap_free_frames(void);
 uint64_t heap_total_frames(void);
@@ -71,6 +78,10 @@ void hv_free_pages(void *p, unsigned order);
 /* Give d 2^order zeroed frames, each with its allocation reference. -XEN_ENOMEM, -XEN_EINVAL
  * (d is dying), -XEN_E2BIG (above its maximum). *mfn is the first. */
 int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn) must_check;
+/* As domain_alloc_frames, contents left as the last user had them: only for a caller that
+ * overwrites every byte before a guest can see one (MM-12). */
+int domain_alloc_frames_raw(struct domain *d, unsigned order, unsigned addr_bits,
+                            mfn_t *mfn) must_check;
 /* Drop the allocation reference of a frame that d owns: it is freed when the last user is gone. */
 int domain_release_frame(struct domain *d, mfn_t mfn) must_check;
 /* Make a hypervisor page mappable by d. Undo with page_unshare once nothing maps it. */
@@ -88,5 +99,12 @@ uint16_t page_owner(mfn_t m); /* DOMID_INVALID when no domain owns it */
 /* Free every frame of a dying domain that nobody references; preemptible (-XEN_ERESTART). Returns
  * 0 when the reservation is gone; frames with foreign references go with their last page_put. */
 int domain_relinquish_pages(struct domain *d) must_check;
+
+/*
+ * For XENMEM_exchange: take a frame that d owns and nobody else uses (one reference, no type) away
+ * from it, and give one back or a new one in its place. d's total is unchanged in between.
+ */
+int domain_steal_frame(struct domain *d, mfn_t mfn) must_check;
+void domain_return_frame(struct domain *d, mfn_t mfn);
 
 #endif

@@ -31,7 +31,8 @@ struct cpu {
     struct vcpu *current;  /* [o] whose registers and root are loaded; NULL before the first */
     bool idle;             /* [o] current is only kept lazily, no vcpu is running */
     bool in_multicall;     /* [o] the hypercall in progress is an element of a batch */
-    bool hypercall_restarted; /* [o] set by hypercall_restart(), cleared by the dispatcher */
+    bool hypercall_restarted; /* [o] the element asked to be issued again, with these arguments: */
+    uint64_t restart_args[5]; /* [o] */
     mfn_t root;            /* [o] the root believed to be in CR3 (MM-18) */
     uint32_t flush_stamp;  /* [o written, others read] TLB clock at the last full local flush */
     struct timer_queue timers;   /* its own lock */
@@ -50,7 +51,7 @@ static inline struct vcpu *current_vcpu(void)
     return this_cpu()->current;
 }
 
-/* Raise on this CPU; or on another, waking it by an IPI if it may be in a guest or idle. */
+/* In core/softirq.c. Raise on this CPU; or on another, waking it by an IPI if it may be in a guest or idle. */
 void softirq_raise(enum softirq which);
 void softirq_raise_on(unsigned cpu, enum softirq which);
 

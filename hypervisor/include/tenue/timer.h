@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Deadlines. Times are system time: nanoseconds since the hypervisor's clock started, per CPU
- * monotonic. Callbacks run from SOFTIRQ_TIMER on the CPU that owns the timer, interrupts off.
+ * monotonic. Callbacks run from SOFTIRQ_TIMER on the CPU that owns the timer, interrupts off, no
+ * lock held. A queue is a pairing heap threaded through its timers: no capacity, arming cannot fail.
  */
 #ifndef TENUE_TIMER_H
 #define TENUE_TIMER_H
@@ -14,25 +15,29 @@ typedef uint64_t ns_t;
 #define NS_NEVER (~0ull)
 
 struct timer {
-    ns_t deadline;               /* [queue lock] NS_NEVER when not armed */
-    uint32_t cpu;                /* [queue lock] whose queue */
-    int32_t slot;                /* [queue lock] index in the heap, -1 when not queued */
+    ns_t deadline;                /* [queue lock] NS_NEVER when not armed */
+    uint32_t cpu;                 /* [queue lock] whose queue, while armed */
+    bool queued;                  /* [queue lock] */
     void (*fire)(struct timer *); /* [I] */
+    struct timer *child, *next;   /* [queue lock] heap: first child, next sibling */
+    struct timer *prev;           /* [queue lock] previous sibling, or the parent of a first child */
 };
-
-#define TIMERS_PER_CPU_MAX 2048
 
 struct timer_queue {
-    struct spinlock lock; /* RANK_TIMER */
-    struct timer **heap;  /* binary heap by deadline */
-    uint32_t count, capacity;
+    struct spinlock lock;   /* RANK_TIMER */
+    struct timer *root;     /* [lock] the earliest */
+    ns_t programmed;        /* [own CPU] what the hardware was last told */
+    struct timer *firing;   /* [lock to change] whose callback runs now */
 };
 
-int timer_queue_init(struct timer_queue *q) must_check;
+void timer_queue_init(struct timer_queue *q);
 void timer_init(struct timer *t, void (*fire)(struct timer *));
-/* (Re)arm on this CPU; a past deadline fires at the next softirq. Never fails: see timer.c. */
+/* (Re)arm on this CPU; a past deadline fires at the next softirq. Never fails. */
 void timer_set(struct timer *t, ns_t deadline);
+/* Disarm. The callback may still be running on another CPU. */
 void timer_stop(struct timer *t);
+/* Disarm for good: returns when no CPU runs the callback. Not from the callback itself. */
+void timer_kill(struct timer *t);
 /* SOFTIRQ_TIMER: run everything due, then program the hardware for the next (IRQ-3, EV-9). */
 void timer_softirq(void);
 

@@ -16,12 +16,14 @@
 
 struct hal_vcpu;
 
-/* Why a vcpu may not run: bits of pause_flags. */
+/*
+ * Why a vcpu may not run, besides pause counts: bit numbers in pause_flags. Runnable is: no flag,
+ * and both its own and its domain's pause_count zero.
+ */
 enum vcpu_pause {
     VPF_DOWN,     /* not up (VCPUOP_up clears) */
     VPF_BLOCKED,  /* SCHEDOP_block: until an event */
     VPF_POLL,     /* SCHEDOP_poll: until a port or the poll timer */
-    VPF_PAUSED,   /* domain pause count or shutdown */
 };
 
 struct vcpu {
@@ -29,9 +31,10 @@ struct vcpu {
     struct domain *domain;     /* [I] */
     uint32_t id;               /* [I] */
     uint32_t cpu;              /* [runqueue lock] where it runs */
-    uint32_t pause_flags;      /* [a] enum vcpu_pause bits; runnable when 0 */
+    uint32_t pause_flags;      /* [a] enum vcpu_pause bits */
     uint32_t is_running;       /* [a] 1 + CPU that has it loaded (running or lazily), else 0 */
-    bool initialised;          /* [domctl_lock or own domain's vcpu_op] has a context */
+    bool initialised;          /* [init_claim] has a context */
+    bool init_claim;           /* [a] somebody is loading a context */
     bool queued;               /* [runqueue lock] */
     struct vcpu *run_next;     /* [runqueue lock] */
     uint32_t pause_count;      /* [a] */
@@ -51,6 +54,11 @@ struct vcpu {
     } poll;
     port_t virq_port[NR_VIRQS];  /* [domain's evtchn lock] 0: not bound */
     ns_t run_start;              /* system time when it was last given a CPU */
+    ns_t slice_left;             /* [runqueue lock] rest of its turn */
+    uint32_t time_version;       /* ours; what the shared page shows is a copy */
+    bool boosted;                /* [runqueue lock] woken by an event, goes before others */
+    bool yielding;               /* [runqueue lock] gives up the rest of its turn */
+    uint64_t time_stamp;         /* tsc_timestamp that its pvclock page was written with */
     bool nmi_pending;            /* [a] */
     uint8_t pirq_eoi_pending;
 
@@ -63,23 +71,35 @@ int vcpu_create(struct domain *d, uint32_t id) must_check;
 void vcpu_destroy(struct vcpu *v); /* memory only, at the end of the domain */
 struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when none; clamps */
 
+static inline bool vcpu_is_runnable(const struct vcpu *v)
+{
+    return !(READ_ONCE(v->pause_flags) | READ_ONCE(v->pause_count) |
+             READ_ONCE(v->domain->pause_count));
+}
 /* Stop / allow running for one reason. */
 void vcpu_pause_set(struct vcpu *v, enum vcpu_pause why);
 void vcpu_pause_clear(struct vcpu *v, enum vcpu_pause why);
+void vcpu_pause(struct vcpu *v); /* counted, and wait until it does not run */
+void vcpu_unpause(struct vcpu *v);
 /* An event was made pending for v: wake it from block (and poll when the port is polled for). */
 void vcpu_kick(struct vcpu *v);
+/* End a poll, if v is in one. */
+void vcpu_poll_end(struct vcpu *v);
 /* Set upcall pending and kick: the last step of every event delivery. */
 void vcpu_mark_event_pending(struct vcpu *v);
 bool vcpu_event_pending(const struct vcpu *v); /* pending and not masked */
 void vcpu_runstate_change(struct vcpu *v, int new_state, ns_t now);
 /* Copy runstate to the registered area if that is reachable: called with v's root loaded. */
 void vcpu_runstate_publish(struct vcpu *v);
+/* ns spent running, up to now. */
+uint64_t vcpu_cpu_time(const struct vcpu *v);
 /* Frames and timers given back on teardown or reset. */
 void vcpu_release_areas(struct vcpu *v);
 int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset) must_check;
 
 /* pvclock: write v's vcpu_time_info (time.c). */
 void time_update_vcpu(struct vcpu *v);
+void time_refresh_vcpu(struct vcpu *v); /* as above if the clock's parameters changed since */
 void time_update_wallclock(struct domain *d);
 int time_set_wallclock(uint64_t secs, uint32_t nsecs, ns_t system_time) must_check;
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared by grant.c (entries and pins), grant_map.c (handles) and grant_op.c (the hypercall).
+ * Status codes are the public header's GNTST_* (0 or negative); they live in an int here.
+ */
+#ifndef TENUE_GRANT_PRIV_H
+#define TENUE_GRANT_PRIV_H
+
+#include <tenue/abi.h>
+#include <tenue/domain.h>
+#include <tenue/frame.h>
+#include <tenue/grant.h>
+
+/* --- grant.c --- */
+int grant_table_grow(struct domain *d, uint32_t frames) must_check; /* 0 or -XEN_E* */
+/*
+ * Pin entry ref of granter for grantee: check the shared entry, set its in-use flags, count. The
+ * frame granted goes to *frame. No page reference is taken.
+ */
+int grant_pin_take(struct domain *granter, gref_t ref, uint16_t grantee, enum grant_pin kind,
+                   mfn_t *frame) must_check;
+/* Undo: with the last pin of a direction its in-use flag goes too (GT-3). */
+void grant_pin_drop(struct domain *granter, gref_t ref, enum grant_pin kind);
+/* The frame an active entry stands for; MFN_NONE when it is not pinned. */
+mfn_t grant_pinned_frame(struct domain *granter, gref_t ref);
+/* Reference to the granter's frame, with writable type when rw. */
+bool grant_frame_get(struct domain *granter, mfn_t frame, bool rw) must_check;
+void grant_frame_put(mfn_t frame, bool rw);
+
+/* --- grant_map.c --- */
+int grant_map_ref(struct domain *mapper, struct gnttab_map_grant_ref *op) must_check;
+
+/* A mapping taken out of the tables whose references wait for the TLB flush. */
+struct grant_unmapped {
+    struct domain *granter; /* counted */
+    gref_t ref;
+    mfn_t frame;
+    uint16_t released;      /* GNTMAP_host_map, GNTMAP_device_map */
+    bool readonly;
+};
+/* host_addr/handle as GNTTABOP_unmap_grant_ref; replace_va as unmap_and_replace, else 0. */
+int grant_unmap_begin(struct domain *mapper, uint64_t host_addr, uint64_t dev_bus_addr,
+                      ghandle_t handle, uint64_t replace_va, struct grant_unmapped *u) must_check;
+/* After the flush: references, pins and the granter's count go. */
+void grant_unmap_finish(struct grant_unmapped *u);
+
+#endif

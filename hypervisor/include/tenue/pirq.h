@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Physical interrupts given to the control domain as event channels. pirq n is GSI n; message
+ * signalled interrupts are not offered (Linux falls back to the pin). Mechanism: core/pirq.c.
+ */
+#ifndef TENUE_PIRQ_H
+#define TENUE_PIRQ_H
+
+#include <tenue/abi.h>
+
+struct domain;
+
+int pirq_domain_init(struct domain *d) must_check;
+void pirq_domain_free(struct domain *d);
+
+/* d may use pirq n at all (IRQ-1). */
+bool pirq_is_valid(const struct domain *d, uint32_t pirq);
+/* PHYSDEVOP_setup_gsi: trigger mode and polarity, once per pin; -XEN_EEXIST when set otherwise. */
+int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low) must_check;
+/* EVTCHNOP_bind_pirq: route the line to a port; the caller holds d's evtchn lock. */
+int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port) must_check;
+void pirq_unbind(struct domain *d, uint32_t pirq);
+/* PHYSDEVOP_eoi: the handler is done, the line may interrupt again. */
+int pirq_eoi(struct domain *d, uint32_t pirq) must_check;
+bool pirq_needs_eoi(const struct domain *d, uint32_t pirq);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Entering the guest kernel: exception, system call, upcall, NMI and failsafe frames, built in C
+ * on the guest's own stack (contract: RCX, R11, [error code,] RIP, CS, RFLAGS, RSP, SS).
+ *
+ * Invariants: ENT-5 (the whole frame is range-checked and written once; a stack that cannot take
+ * it crashes the domain), ENT-15. Frames bounced here leave RCX and R11 dead, which the exit path
+ * may use (PV_EXIT_SYSRET_OK). No locks. Leaves: why to enter, to trap dispatch (trap.c in pv).
+ */
+#include "bounce.h"
+
+#include <tenue/domain.h>
+#include <tenue/entrypoints.h>
+#include <tenue/guestmem.h>
+#include <tenue/hal.h>
+
+#include "root.h"
+#include "state.h"
+
+#define FRAME_WORDS_MAX 12
+#define VECTOR_NMI 2
+#define VECTOR_PAGE_FAULT 14
+#define PF_USER 4u
+
+void pv_toggle_mode(struct vcpu *v)
+{
+    v->pv.kernel_mode = !v->pv.kernel_mode;
+    hal_swapgs();
+    pv_root_load(v);
+}
+
+struct entry_frame {
+    uint64_t words[FRAME_WORDS_MAX];
+    unsigned count;
+};
+
+static void frame_push(struct entry_frame *f, uint64_t word)
+{
+    f->words[f->count++] = word;
+}
+
+/* The part every frame ends with; masks events when asked. Uses the state before the entry. */
+static void frame_push_return(struct entry_frame *f, struct vcpu *v, const struct cpu_user_regs *regs,
+                              bool mask_events)
+{
+    uint8_t *mask = &v->vcpu_info->evtchn_upcall_mask;
+    uint8_t masked = READ_ONCE(*mask);
+    uint64_t cs = v->pv.kernel_mode ? regs->cs & ~3ull : regs->cs;
+    uint64_t flags = regs->rflags & ~(PV_EFLAGS_IF | PV_EFLAGS_IOPL);
+
+    frame_push(f, regs->rip);
+    frame_push(f, cs | (uint64_t)masked << 32);
+    frame_push(f, masked ? flags : flags | PV_EFLAGS_IF);
+    frame_push(f, regs->rsp);
+    frame_push(f, regs->ss);
+    if (mask_events)
+        WRITE_ONCE(*mask, 1);
+}
+
+/* Put the frame on the guest kernel's stack and continue at its handler. */
+static void frame_enter(struct vcpu *v, struct cpu_user_regs *regs, const struct entry_frame *f,
+                        uint64_t handler)
+{
+    uint64_t sp = v->pv.kernel_mode ? regs->rsp : v->pv.kernel_sp;
+
+    if (!v->pv.kernel_mode)
+        pv_toggle_mode(v);
+    sp = (sp & ~15ull) - f->count * sizeof(uint64_t);
+    if (guest_write(guest_va_make(sp), f->words, f->count * sizeof(uint64_t)) != 0) {
+        domain_crash(v->domain, "no stack for an entry frame at %#lx", sp);
+        return;
+    }
+    regs->rip = handler;
+    regs->cs = PV_SEL_KERNEL_CS;
+    regs->ss = PV_SEL_KERNEL_SS;
+    regs->rsp = sp;
+    regs->rflags &= ~(PV_EFLAGS_TF | PV_EFLAGS_RF | PV_EFLAGS_NT | PV_EFLAGS_VM | PV_EFLAGS_AC |
+                      PV_EFLAGS_IOPL);
+    regs->rflags |= PV_EFLAGS_IF;
+    regs->entry_vector = PV_EXIT_SYSRET_OK;
+}
+
+static void enter_simple(struct vcpu *v, struct cpu_user_regs *regs, uint64_t handler,
+                         bool mask_events, const uint32_t *error)
+{
+    struct entry_frame f = {.count = 0};
+
+    frame_push(&f, regs->rcx);
+    frame_push(&f, regs->r11);
+    if (error != NULL)
+        frame_push(&f, *error);
+    frame_push_return(&f, v, regs, mask_events);
+    frame_enter(v, regs, &f, handler);
+}
+
+static void inject(struct cpu_user_regs *regs, uint8_t vector, const uint32_t *error)
+{
+    struct vcpu *v = current_vcpu();
+    const struct trap_info *ti = &v->pv.traps[vector];
+
+    if (ti->address == 0) {
+        domain_crash(v->domain, "exception %u (error %#x) at %04x:%#lx has no handler", vector,
+                     error != NULL ? *error : 0, regs->cs, regs->rip);
+        return;
+    }
+    enter_simple(v, regs, ti->address, TI_GET_IF(ti) != 0, error);
+}
+
+void pv_inject(struct cpu_user_regs *regs, uint8_t vector)
+{
+    inject(regs, vector, NULL);
+}
+
+void pv_inject_error(struct cpu_user_regs *regs, uint8_t vector, uint32_t error)
+{
+    inject(regs, vector, &error);
+}
+
+/* The guest kernel runs in ring 3: hide from it that the CPU calls its accesses user ones. */
+void pv_inject_page_fault(struct cpu_user_regs *regs, uint64_t cr2, uint32_t error)
+{
+    struct vcpu *v = current_vcpu();
+
+    WRITE_ONCE(v->vcpu_info->arch.cr2, cr2);
+    if (v->pv.kernel_mode)
+        error &= ~PF_USER;
+    pv_inject_error(regs, VECTOR_PAGE_FAULT, error);
+}
+
+static void syscall_enter(struct cpu_user_regs *regs, const struct pv_callback *cb)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (cb->address == 0) {
+        domain_crash(v->domain, "system call at %#lx without a registered callback", regs->rip);
+        return;
+    }
+    enter_simple(v, regs, cb->address, cb->mask_events, NULL);
+}
+
+void pv_syscall(struct cpu_user_regs *regs)
+{
+    syscall_enter(regs, &current_vcpu()->pv.syscall);
+}
+
+/* A 32-bit entry that the guest did not ask for is the fault that hardware would give. */
+static void syscall32_enter(struct cpu_user_regs *regs, const struct pv_callback *cb, uint8_t vector)
+{
+    if (cb->address != 0)
+        syscall_enter(regs, cb);
+    else if (vector == VECTOR_GP)
+        pv_inject_error(regs, VECTOR_GP, 0);
+    else
+        pv_inject(regs, vector);
+}
+
+void pv_syscall32(struct cpu_user_regs *regs)
+{
+    syscall32_enter(regs, &current_vcpu()->pv.syscall32, VECTOR_UD);
+}
+
+void pv_sysenter(struct cpu_user_regs *regs)
+{
+    syscall32_enter(regs, &current_vcpu()->pv.sysenter, VECTOR_GP);
+}
+
+static void deliver_nmi(struct vcpu *v, struct cpu_user_regs *regs)
+{
+    const struct trap_info *ti = &v->pv.traps[VECTOR_NMI];
+    uint64_t handler = v->pv.nmi.address != 0 ? v->pv.nmi.address : ti->address;
+
+    v->nmi_pending = false;
+    if (handler == 0)
+        return; /* nobody asked for NMIs: dropped, as the sender was told they may be */
+    v->pv.in_nmi = true;
+    enter_simple(v, regs, handler, true, NULL);
+}
+
+void pv_deliver_event(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (v->nmi_pending && !v->pv.in_nmi) {
+        deliver_nmi(v, regs);
+        return;
+    }
+    if (v->pv.event.address == 0) {
+        domain_crash(v->domain, "event pending and unmasked without a registered callback");
+        return;
+    }
+    enter_simple(v, regs, v->pv.event.address, true, NULL);
+}
+
+void pv_failsafe_selectors(struct cpu_user_regs *regs, uint16_t ds, uint16_t es, uint16_t fs,
+                           uint16_t gs)
+{
+    struct vcpu *v = current_vcpu();
+    struct entry_frame f = {.count = 0};
+
+    if (v->pv.failsafe.address == 0) {
+        domain_crash(v->domain, "return to %04x:%#lx faulted, and there is no failsafe callback",
+                     regs->cs, regs->rip);
+        return;
+    }
+    frame_push(&f, regs->rcx);
+    frame_push(&f, regs->r11);
+    frame_push(&f, ds);
+    frame_push(&f, es);
+    frame_push(&f, fs);
+    frame_push(&f, gs);
+    frame_push_return(&f, v, regs, v->pv.failsafe.mask_events);
+    frame_enter(v, regs, &f, v->pv.failsafe.address);
+}
+
+void pv_failsafe(struct cpu_user_regs *regs)
+{
+    uint16_t ds, es, fs, gs;
+
+    hal_read_selectors(&ds, &es, &fs, &gs);
+    pv_failsafe_selectors(regs, ds, es, fs, gs);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the builders of entry frames, trap dispatch and the exit path share.
+ */
+#ifndef TENUE_PV_BOUNCE_H
+#define TENUE_PV_BOUNCE_H
+
+#include <tenue/abi.h>
+
+#define VECTOR_DB 1u
+#define VECTOR_BP 3u
+#define VECTOR_OF 4u
+#define VECTOR_UD 6u
+#define VECTOR_NM 7u
+#define VECTOR_GP 13u
+#define VECTOR_PF 14u
+
+/*
+ * regs->entry_vector when RCX and R11 are dead for the guest, so that SYSRET may load RIP and
+ * RFLAGS through them: after a hypercall, and into every handler entered by a frame. Any other
+ * value: all registers must be restored.
+ */
+#define PV_EXIT_SYSRET_OK 0x100u
+
+/* Failsafe with the selectors the guest meant to have, when loading some of them failed. */
+void pv_failsafe_selectors(struct cpu_user_regs *regs, uint16_t ds, uint16_t es, uint16_t fs,
+                           uint16_t gs);
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control domain: from boot modules to a vcpu that can run.
+ *
+ * Guest frames are numbered from the domain's first frame on, in this order (contract 1.5):
+ *
+ *   pfn 0 .. image .. start_info | page tables, L4 first | boot stack | slack to 4 MiB   mapped at
+ *                                                                       VIRT_BASE
+ *   ramdisk (mapped only if the kernel does not take it by pfn)
+ *   P2M list | the tables that map it                                   mapped at INIT_P2M
+ *
+ * A kernel without INIT_P2M gets its P2M list in front of start_info, inside the first mapping.
+ * Tables are filled as plain memory and then validated as any guest's: nothing here is trusted
+ * more than a hypercall's work (MM-1). Runs once, alone, before any guest: no locks.
+ */
+#include <tenue/domain.h>
+#include <tenue/guestmem.h>
+#include <tenue/hal.h>
+#include <tenue/log.h>
+#include <tenue/options.h>
+#include <tenue/page.h>
+#include <tenue/pagetype.h>
+#include <tenue/pv.h>
+#include <tenue/vcpu.h>
+
+#include "lib.h"
+
+#include "elf.h"
+#include "m2p.h"
+#include "mmu.h"
+#include "pte.h"
+
+#define TABLE_ENTRIES 512u
+#define EXTENTS_MAX 256u
+#define EXTENT_ORDER_MAX 18u
+#define SLACK_AFTER_STACK (512ull << 10)
+#define INITIAL_MAP_ALIGN (4ull << 20)
+#define PTE_TABLE 0x67ull   /* present rw user accessed dirty: every entry we make */
+#define PTE_RW 2ull
+
+struct extent {
+    uint64_t pfn;
+    mfn_t mfn;
+    uint64_t frames;
+};
+
+struct layout {
+    uint64_t ramdisk_pfn, ramdisk_bytes;
+    bool ramdisk_mapped;
+    uint64_t p2m_pfn, p2m_frames, p2m_tables_pfn, p2m_tables;
+    uint64_t start_info_pfn, tables_pfn, tables, stack_pfn;
+    uint64_t mapped_frames; /* [virt_base, virt_base + mapped_frames pages) */
+    uint64_t end_pfn;       /* frames the layout needs in all */
+};
+
+/* One domain is ever built, before any other: its scratch may be static. */
+static struct builder {
+    struct domain *d;
+    struct pv_image image;
+    struct layout at;
+    struct extent extents[EXTENTS_MAX];
+    unsigned extent_count;
+    uint64_t frames; /* size of the domain */
+    uint64_t next_table_pfn;
+    vcpu_guest_context_t context;
+} builder;
+
+static int refuse(const struct boot_module *m, const char *why)
+{
+    log_err("module 0 '%s' %s", m != NULL && m->name[0] != '\0' ? m->name : "(kernel)", why);
+    return -XEN_EINVAL;
+}
+
+static mfn_t mfn_of_pfn(const struct builder *b, uint64_t pfn)
+{
+    for (unsigned i = 0; i < b->extent_count; i++)
+        if (pfn - b->extents[i].pfn < b->extents[i].frames)
+            return mfn_add(b->extents[i].mfn, pfn - b->extents[i].pfn);
+    panic("control domain layout names pfn %#lx, which it does not own", pfn);
+}
+
+static void *frame_at(const struct builder *b, uint64_t pfn)
+{
+    return mfn_to_ptr(mfn_of_pfn(b, pfn));
+}
+
+static uint64_t frames_for(uint64_t bytes)
+{
+    return (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+/* L1, L2 and L3 tables that map [va, va + frames pages), without the L4. */
+static uint64_t tables_for(uint64_t va, uint64_t frames)
+{
+    uint64_t last = va + (frames << PAGE_SHIFT) - 1, n = 0;
+
+    for (unsigned shift = 21; shift <= 39; shift += 9)
+        n += (last >> shift) - (va >> shift) + 1;
+    return n;
+}
+
+/* Page tables lie inside what they map: grow until they fit. */
+static void lay_out_initial_map(struct builder *b, uint64_t first_pfn)
+{
+    struct layout *at = &b->at;
+
+    at->start_info_pfn = first_pfn;
+    at->tables_pfn = first_pfn + 1;
+    for (at->tables = 4;; at->tables++) {
+        uint64_t end;
+
+        at->stack_pfn = at->tables_pfn + at->tables;
+        end = ((at->stack_pfn + 1) << PAGE_SHIFT) + SLACK_AFTER_STACK + b->image.virt_base;
+        end = ROUND_UP(end, INITIAL_MAP_ALIGN);
+        at->mapped_frames = (end - b->image.virt_base) >> PAGE_SHIFT;
+        if (tables_for(b->image.virt_base, at->mapped_frames) + 1 <= at->tables)
+            return;
+    }
+}
+
+static void lay_out(struct builder *b, const struct boot_module *ramdisk)
+{
+    const bool own_p2m_area = b->image.init_p2m != PV_ADDR_UNSET;
+    struct layout *at = &b->at;
+    uint64_t pfn = frames_for(b->image.end);
+
+    *at = (struct layout){.p2m_frames = frames_for(b->frames * sizeof(uint64_t))};
+    at->ramdisk_bytes = ramdisk != NULL ? ramdisk->size : 0;
+    at->ramdisk_mapped = !b->image.mod_start_pfn;
+    if (at->ramdisk_bytes != 0 && at->ramdisk_mapped) {
+        at->ramdisk_pfn = pfn;
+        pfn += frames_for(at->ramdisk_bytes);
+    }
+    if (!own_p2m_area) {
+        at->p2m_pfn = pfn;
+        pfn += at->p2m_frames;
+    }
+    lay_out_initial_map(b, pfn);
+    pfn = at->mapped_frames;
+    if (at->ramdisk_bytes != 0 && !at->ramdisk_mapped) {
+        at->ramdisk_pfn = pfn;
+        pfn += frames_for(at->ramdisk_bytes);
+    }
+    if (own_p2m_area) {
+        at->p2m_pfn = pfn;
+        at->p2m_tables_pfn = pfn + at->p2m_frames;
+        at->p2m_tables = tables_for(b->image.init_p2m, at->p2m_frames);
+        pfn = at->p2m_tables_pfn + at->p2m_tables;
+    }
+    at->end_pfn = pfn;
+}
+
+/* Frames in few large pieces, so that most of the domain is contiguous for its devices. */
+static int allocate(struct builder *b)
+{
+    uint64_t pfn = 0;
+    unsigned order = EXTENT_ORDER_MAX;
+
+    while (pfn < b->frames) {
+        struct extent *e = &b->extents[b->extent_count];
+        mfn_t mfn;
+
+        while (order > 0 && 1ull << order > b->frames - pfn)
+            order--;
+        if (domain_alloc_frames(b->d, order, 64, &mfn) != 0) {
+            if (order == 0 || b->extent_count == EXTENTS_MAX)
+                return -XEN_ENOMEM;
+            order--;
+            continue;
+        }
+        if (b->extent_count == EXTENTS_MAX)
+            return -XEN_ENOMEM;
+        *e = (struct extent){pfn, mfn, 1ull << order};
+        b->extent_count++;
+        for (uint64_t i = 0; i < e->frames; i++)
+            m2p_set(mfn_add(mfn, i), pfn + i);
+        pfn += e->frames;
+    }
+    return 0;
+}
+
+/* Copy into the domain's memory, which may be in pieces; its frames came zeroed. */
+static void copy_in(const struct builder *b, uint64_t at, const uint8_t *from, uint64_t bytes)
+{
+    while (bytes != 0) {
+        uint64_t offset = at % PAGE_SIZE, n = MIN(PAGE_SIZE - offset, bytes);
+
+        memcpy((uint8_t *)frame_at(b, at >> PAGE_SHIFT) + offset, from, n);
+        at += n;
+        from += n;
+        bytes -= n;
+    }
+}
+
+static void load_image(const struct builder *b)
+{
+    for (unsigned i = 0; i < b->image.segment_count; i++) {
+        const struct pv_segment *s = &b->image.segments[i];
+
+        copy_in(b, s->start, b->image.file + s->offset, s->filesz);
+    }
+    if (b->image.hypercall_page != PV_ADDR_UNSET)
+        pv_fill_hypercall_page(
+            frame_at(b, (b->image.hypercall_page - b->image.virt_base) >> PAGE_SHIFT));
+}
+
+static uint64_t *table_entry(struct builder *b, uint64_t l4_pfn, uint64_t va)
+{
+    uint64_t *table = frame_at(b, l4_pfn);
+
+    for (unsigned shift = 39; shift > 12; shift -= 9) {
+        uint64_t *e = &table[va >> shift & (TABLE_ENTRIES - 1)];
+
+        if (*e == 0)
+            *e = mfn_to_maddr(mfn_of_pfn(b, b->next_table_pfn++)).a | PTE_TABLE;
+        table = mfn_to_ptr(maddr_to_mfn(maddr_make(*e & 0x000ffffffffff000ull)));
+    }
+    return &table[va >> PAGE_SHIFT & (TABLE_ENTRIES - 1)];
+}
+
+static void map_range(struct builder *b, uint64_t va, uint64_t pfn, uint64_t frames)
+{
+    const struct layout *at = &b->at;
+
+    for (uint64_t i = 0; i < frames; i++, va += PAGE_SIZE) {
+        uint64_t e = mfn_to_maddr(mfn_of_pfn(b, pfn + i)).a | PTE_TABLE;
+
+        if (pfn + i - at->tables_pfn < at->tables)
+            e &= ~PTE_RW; /* tables are read-only in every mapping */
+        *table_entry(b, at->tables_pfn, va) = e;
+    }
+}
+
+static int make_tables(struct builder *b)
+{
+    const struct layout *at = &b->at;
+    mfn_t l4 = mfn_of_pfn(b, at->tables_pfn);
+    int rc;
+
+    b->next_table_pfn = at->tables_pfn + 1;
+    map_range(b, b->image.virt_base, 0, at->mapped_frames);
+    BUG_ON(b->next_table_pfn > at->tables_pfn + at->tables);
+    if (at->p2m_tables != 0) {
+        b->next_table_pfn = at->p2m_tables_pfn;
+        map_range(b, b->image.init_p2m, at->p2m_pfn, at->p2m_frames);
+    }
+    do
+        rc = mmu_pin(b->d, l4, PGT_L4);
+    while (rc == -XEN_ERESTART);
+    return rc;
+}
+
+static void fill_p2m(const struct builder *b)
+{
+    for (uint64_t pfn = 0; pfn < b->frames; pfn++) {
+        uint64_t *list = frame_at(b, b->at.p2m_pfn + pfn / TABLE_ENTRIES);
+
+        list[pfn % TABLE_ENTRIES] = mfn_of_pfn(b, pfn).n;
+    }
+}
+
+static void fill_start_info(const struct builder *b, const struct boot_module *kernel)
+{
+    const struct layout *at = &b->at;
+    const uint64_t base = b->image.virt_base;
+    start_info_t *si = frame_at(b, at->start_info_pfn);
+
+    str_copy(si->magic, "xen-3.0-x86_64", sizeof(si->magic));
+    si->nr_pages = b->frames;
+    si->shared_info = mfn_to_maddr(ptr_to_mfn(b->d->shared_info)).a;
+    si->flags = SIF_PRIVILEGED | SIF_INITDOMAIN;
+    si->pt_base = base + (at->tables_pfn << PAGE_SHIFT);
+    si->nr_pt_frames = at->tables;
+    if (at->ramdisk_bytes != 0) {
+        si->mod_len = at->ramdisk_bytes;
+        if (at->ramdisk_mapped)
+            si->mod_start = base + (at->ramdisk_pfn << PAGE_SHIFT);
+        else
+            si->mod_start = at->ramdisk_pfn;
+        if (!at->ramdisk_mapped)
+            si->flags |= SIF_MOD_START_PFN;
+    }
+    if (at->p2m_tables != 0) {
+        si->mfn_list = b->image.init_p2m;
+        si->first_p2m_pfn = at->p2m_pfn;
+        si->nr_p2m_frames = at->p2m_frames + at->p2m_tables;
+    } else {
+        si->mfn_list = base + (at->p2m_pfn << PAGE_SHIFT);
+    }
+    str_copy((char *)si->cmd_line, kernel->args, sizeof(si->cmd_line));
+}
+
+static int start_vcpu(struct builder *b)
+{
+    const struct layout *at = &b->at;
+    vcpu_guest_context_t *c = &b->context;
+    struct vcpu *v = b->d->vcpus[0];
+    int rc;
+
+    c->flags = VGCF_in_kernel;
+    c->user_regs.rip = b->image.entry;
+    c->user_regs.rsp = b->image.virt_base + ((at->stack_pfn + 1) << PAGE_SHIFT);
+    c->user_regs.rsi = b->image.virt_base + (at->start_info_pfn << PAGE_SHIFT);
+    c->user_regs.cs = FLAT_KERNEL_CS;
+    c->user_regs.ss = FLAT_KERNEL_SS;
+    c->user_regs.rflags = 1u << 9;
+    c->kernel_ss = FLAT_KERNEL_SS;
+    c->ctrlreg[3] = xen_pfn_to_cr3(mfn_of_pfn(b, at->tables_pfn).n);
+    do
+        rc = pv_vcpu_set_context(v, c);
+    while (rc == -XEN_ERESTART);
+    if (rc != 0)
+        return rc;
+    v->initialised = true;
+    v->vcpu_info->evtchn_upcall_mask = 1;
+    return 0;
+}
+
+static int create_domain(struct builder *b)
+{
+    struct domain_config cfg = {
+        .domid = 0,
+        .is_control = true,
+        .max_vcpus = options.dom0_max_vcpus,
+        .max_grant_frames = GRANT_FRAMES_DEFAULT,
+        .max_maptrack_frames = MAPTRACK_FRAMES_DEFAULT,
+        .max_evtchn_port = MAX_EVTCHNS - 1,
+        .max_pages = (uint32_t)options.dom0_max_frames,
+    };
+    int rc = domain_create(&cfg, &b->d);
+
+    for (unsigned i = 0; rc == 0 && i < cfg.max_vcpus; i++)
+        rc = vcpu_create(b->d, i);
+    return rc;
+}
+
+int pv_build_control_domain(const struct boot_info *bi)
+{
+    const struct boot_module *kernel = &bi->modules[0];
+    const struct boot_module *ramdisk = bi->module_count > 1 ? &bi->modules[1] : NULL;
+    struct builder *b = &builder;
+    const char *why;
+    int rc;
+
+    if (bi->module_count == 0) {
+        log_err("no module: give the control domain's kernel as the first module, its ramdisk as "
+                "the second");
+        return -XEN_ENOENT;
+    }
+    why = pv_image_parse(&b->image, mfn_to_ptr(mfn_make(0)) + kernel->start.a, kernel->size);
+    if (why != NULL)
+        return refuse(kernel, why);
+    b->frames = options.dom0_frames;
+    lay_out(b, ramdisk);
+    if (b->at.end_pfn > b->frames) {
+        log_err("dom0_mem=%luM is too small: kernel '%s' and its ramdisk need %luM", b->frames >> 8,
+                kernel->name, (b->at.end_pfn >> 8) + 1);
+        return -XEN_ENOMEM;
+    }
+    rc = create_domain(b);
+    if (rc == 0)
+        rc = allocate(b);
+    if (rc != 0) {
+        log_err("no memory for a control domain of %luM: lower dom0_mem= (%luM free)",
+                b->frames >> 8, heap_free_frames() >> 8);
+        return rc;
+    }
+    load_image(b);
+    if (ramdisk != NULL)
+        copy_in(b, b->at.ramdisk_pfn << PAGE_SHIFT, (uint8_t *)mfn_to_ptr(mfn_make(0)) + ramdisk->start.a,
+                ramdisk->size);
+    fill_p2m(b);
+    fill_start_info(b, kernel);
+    rc = make_tables(b);
+    if (rc == 0)
+        rc = start_vcpu(b);
+    if (rc != 0)
+        return refuse(kernel, "could not be given valid initial page tables: please report this");
+    log_info("control domain: %luM, %u vcpu(s), kernel '%s' entry %#lx", b->frames >> 8,
+             options.dom0_max_vcpus, kernel->name, b->image.entry);
+    return 0;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The privileged instructions that PV kernels still issue: control and debug registers, MSRs, port
+ * I/O, cli/sti, xsetbv and a few more. A whitelist (EMU-2); everything else is the guest's #GP.
+ *
+ * Works on a private copy of the instruction (EMU-1), in C, without executing anything the guest
+ * chose (EMU-7). No locks. Leaves MSRs to msr.c, ports to port.c, page-table stores to ptwr_emul.c.
+ */
+#include <tenue/domain.h>
+#include <tenue/guestmem.h>
+#include <tenue/hal.h>
+
+#include "bounce.h"
+#include "insn.h"
+#include "root.h"
+#include "state.h"
+
+#define STRING_IO_BATCH 64u /* elements of a rep ins/outs per trap: bounds the stretch (HC-6) */
+
+uint64_t pv_cr4_merge(uint64_t cr4)
+{
+    return PV_CR4_FIXED | (cr4 & PV_CR4_GUEST);
+}
+
+static bool read_cr(struct vcpu *v, unsigned cr, uint64_t *value)
+{
+    switch (cr) {
+    case 0:
+        *value = PV_CR0_FIXED | (v->pv.cr0_guest & PV_CR0_TS);
+        return true;
+    case 2:
+        *value = READ_ONCE(v->vcpu_info->arch.cr2);
+        return true;
+    case 3:
+        *value = mfn_to_maddr(v->pv.root_kernel).a;
+        return true;
+    case 4:
+        *value = v->pv.cr4_guest;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value)
+{
+    switch (cr) {
+    case 0:
+        if ((value ^ PV_CR0_FIXED) & ~PV_CR0_TS & 0xffffffff)
+            return false; /* only TS is the guest's to change */
+        v->pv.cr0_guest = (v->pv.cr0_guest & ~PV_CR0_TS) | (value & PV_CR0_TS);
+        hal_set_ts(value & PV_CR0_TS);
+        return true;
+    case 2:
+        WRITE_ONCE(v->vcpu_info->arch.cr2, value);
+        return true;
+    case 4:
+        v->pv.cr4_guest = pv_cr4_merge(value);
+        hal_cr4_changed();
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool emulate_mov_cr(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in, bool write)
+{
+    if (!insn_modrm(in) || in->modrm >> 6 != 3)
+        return false;
+    if (write)
+        return write_cr(v, insn_reg(in), *insn_gpr(regs, insn_rm(in)));
+    return read_cr(v, insn_reg(in), insn_gpr(regs, insn_rm(in)));
+}
+
+static bool emulate_mov_dr(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in, bool write)
+{
+    if (!insn_modrm(in) || in->modrm >> 6 != 3)
+        return false;
+    if (!write)
+        return pv_debugreg_get(v, insn_reg(in), insn_gpr(regs, insn_rm(in))) == 0;
+    if (pv_debugreg_set(v, insn_reg(in), *insn_gpr(regs, insn_rm(in))) != 0)
+        return false;
+    hal_debugreg_changed();
+    return true;
+}
+
+static bool emulate_xsetbv(struct vcpu *v, const struct cpu_user_regs *regs)
+{
+    uint64_t value = (uint32_t)regs->rax | regs->rdx << 32;
+
+    if ((uint32_t)regs->rcx != 0 || !(v->pv.cr4_guest & PV_CR4_OSXSAVE) || !hal_xsetbv(value))
+        return false;
+    v->pv.xcr0 = value;
+    return true;
+}
+
+static void put_edx_eax(struct cpu_user_regs *regs, uint64_t value)
+{
+    regs->rax = (uint32_t)value;
+    regs->rdx = value >> 32;
+}
+
+/* 0f 01 xx: only the register forms that mean something to a PV guest. */
+static bool emulate_group7(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in)
+{
+    if (!insn_modrm(in))
+        return false;
+    switch (in->modrm) {
+    case 0xd1:
+        return emulate_xsetbv(v, regs);
+    case 0xf9:
+        put_edx_eax(regs, hal_rdtsc());
+        regs->rcx = (uint32_t)v->pv.tsc_aux;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool emulate_rdmsr(struct vcpu *v, struct cpu_user_regs *regs)
+{
+    uint64_t value = 0;
+
+    /* A kernel without any #GP handler yet probes MSRs safely: it reads 0 (xen.h, trap_info). */
+    if (!pv_rdmsr(v, (uint32_t)regs->rcx, &value) && v->pv.traps[VECTOR_GP].address != 0)
+        return false;
+    put_edx_eax(regs, value);
+    return true;
+}
+
+static bool emulate_two_byte(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in)
+{
+    switch (in->opcode) {
+    case 0x01:
+        return emulate_group7(v, regs, in);
+    case 0x06: /* clts */
+        return write_cr(v, 0, PV_CR0_FIXED);
+    case 0x09: /* wbinvd: caches are of no concern to a guest without devices */
+        if (v->domain->is_control)
+            hal_wbinvd();
+        return true;
+    case 0x20:
+    case 0x22:
+        return emulate_mov_cr(v, regs, in, in->opcode == 0x22);
+    case 0x21:
+    case 0x23:
+        return emulate_mov_dr(v, regs, in, in->opcode == 0x23);
+    case 0x30:
+        return pv_wrmsr(v, (uint32_t)regs->rcx, (uint32_t)regs->rax | regs->rdx << 32);
+    case 0x31:
+        put_edx_eax(regs, hal_rdtsc());
+        return true;
+    case 0x32:
+        return emulate_rdmsr(v, regs);
+    default:
+        return false;
+    }
+}
+
+static bool emulate_port_access(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in,
+                                uint16_t port, bool out)
+{
+    unsigned width = !(in->opcode & 1) ? 1 : in->opsize16 ? 2 : 4;
+
+    if (!pv_port_allowed(v, port, width))
+        return false;
+    if (out)
+        pv_port_out(v->domain, port, width, (uint32_t)insn_gpr_read(in, regs, 0, width));
+    else
+        insn_gpr_write(in, regs, 0, width, pv_port_in(v->domain, port, width));
+    return true;
+}
+
+/* Base of the segment that outs reads from; only the flat ones and FS/GS exist here (EMU-3). */
+static uint64_t string_source_base(const struct insn *in)
+{
+    if (in->segment == 0x64)
+        return hal_segbase_read(HAL_FS_BASE);
+    if (in->segment == 0x65)
+        return hal_segbase_read(HAL_GS_BASE);
+    return 0;
+}
+
+/*
+ * One batch of ins/outs. A fault on the memory side is delivered as the #PF hardware would raise,
+ * with the registers as far as the operation got; true either way unless the port is refused.
+ * *again: elements remain, RIP must stay.
+ */
+static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in,
+                              bool *again)
+{
+    unsigned width = !(in->opcode & 1) ? 1 : in->opsize16 ? 2 : 4;
+    bool out = in->opcode >= 0x6e;
+    uint64_t *ptr = out ? &regs->rsi : &regs->rdi;
+    uint64_t step = regs->rflags & 0x400 ? -(uint64_t)width : width;
+    uint16_t port = (uint16_t)regs->rdx;
+
+    *again = false;
+    if (!pv_port_allowed(v, port, width))
+        return false;
+    for (unsigned i = 0; i < STRING_IO_BATCH; i++) {
+        guest_va at = guest_va_make(*ptr + (out ? string_source_base(in) : 0));
+        uint32_t data = 0;
+        bool faulted;
+
+        if (in->rep && regs->rcx == 0)
+            return true;
+        if (out) {
+            faulted = guest_read(&data, at, width) != 0;
+            if (!faulted)
+                pv_port_out(v->domain, port, width, data);
+        } else {
+            data = pv_port_in(v->domain, port, width);
+            faulted = guest_write(at, &data, width) != 0;
+        }
+        if (faulted) {
+            *again = true;
+            pv_inject_page_fault(regs, at.va, out ? 4 : 6);
+            return true;
+        }
+        *ptr += step;
+        if (!in->rep)
+            return true;
+        regs->rcx--;
+    }
+    *again = regs->rcx != 0;
+    return true;
+}
+
+/* Port I/O is the one thing guest user mode may be allowed, too. */
+static bool emulate_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in, bool *again)
+{
+    uint8_t imm;
+
+    *again = false;
+    if (in->two_byte || in->lock)
+        return false;
+    switch (in->opcode) {
+    case 0x6c ... 0x6f:
+        return emulate_string_io(v, regs, in, again);
+    case 0xe4 ... 0xe7:
+        return insn_next(in, &imm) && emulate_port_access(v, regs, in, imm, in->opcode >= 0xe6);
+    case 0xec ... 0xef:
+        return emulate_port_access(v, regs, in, (uint16_t)regs->rdx, in->opcode >= 0xee);
+    default:
+        return false;
+    }
+}
+
+/*
+ * cli and sti run in pairs with popf, which cannot be trapped: with I/O privilege they do nothing,
+ * as virtual interrupts are masked elsewhere (contract 0.9). Without it they fault as on hardware.
+ */
+static bool emulate_interrupt_flag(const struct vcpu *v)
+{
+    return v->pv.kernel_mode ? v->pv.iopl >= 1 : v->pv.iopl == 3;
+}
+
+bool pv_emulate_privileged(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+    bool again = false;
+    struct insn in;
+    bool done;
+
+    if (!insn_fetch(&in, regs) || in.lock)
+        return false;
+    if (in.two_byte)
+        done = v->pv.kernel_mode && emulate_two_byte(v, regs, &in);
+    else if (in.opcode == 0xfa || in.opcode == 0xfb)
+        done = emulate_interrupt_flag(v);
+    else
+        done = emulate_io(v, regs, &in, &again);
+    if (done && !again)
+        insn_retire(&in, regs);
+    return done;
+}
+
+int pv_decode_int_n(const struct cpu_user_regs *regs, unsigned *len)
+{
+    struct insn in;
+    uint8_t n;
+
+    if (!insn_fetch(&in, regs) || in.two_byte || in.opcode != 0xcd || !insn_next(&in, &n))
+        return -1;
+    *len = in.pos;
+    return n;
+}

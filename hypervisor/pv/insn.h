@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A private copy of the instruction at a guest's RIP, and just enough decoding for the few that we
+ * execute for it. Fetched once (EMU-1); 64-bit code.
+ */
+#ifndef TENUE_PV_INSN_H
+#define TENUE_PV_INSN_H
+
+#include <tenue/abi.h>
+
+#define INSN_MAX 15u
+
+struct insn {
+    uint8_t bytes[INSN_MAX];
+    uint8_t avail;   /* bytes that could be fetched */
+    uint8_t pos;     /* next byte to decode; after decoding: the length */
+    uint8_t opcode;  /* last opcode byte */
+    bool two_byte;   /* after 0f */
+    bool opsize16, lock, rep;
+    uint8_t rex;     /* 0 or 40..4f */
+    uint8_t segment; /* override prefix byte or 0 */
+    uint8_t modrm;
+};
+
+/* Fetch and decode prefixes and opcode. False: nothing (more) to fetch, or over-long. */
+bool insn_fetch(struct insn *in, const struct cpu_user_regs *regs) must_check;
+bool insn_next(struct insn *in, uint8_t *byte) must_check;
+/* ModRM, and over the SIB and displacement that follow it. */
+bool insn_modrm(struct insn *in) must_check;
+/* A little-endian immediate of 1, 2 or 4 bytes, sign-extended. */
+bool insn_imm(struct insn *in, unsigned bytes, int64_t *value) must_check;
+
+static inline unsigned insn_reg(const struct insn *in) /* ModRM.reg with REX.R */
+{
+    return (in->modrm >> 3 & 7) | (in->rex & 4) << 1;
+}
+static inline unsigned insn_rm(const struct insn *in) /* ModRM.rm with REX.B */
+{
+    return (in->modrm & 7) | (in->rex & 1) << 3;
+}
+/* Operand width of a full-size (not byte) instruction. */
+static inline unsigned insn_opsize(const struct insn *in)
+{
+    return in->rex & 8 ? 8 : in->opsize16 ? 2 : 4;
+}
+
+/* General register n (0..15, hardware numbering). */
+uint64_t *insn_gpr(struct cpu_user_regs *regs, unsigned n);
+/* Value of register operand n at width 1, 2, 4, 8 (old-style high bytes included). */
+uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width);
+void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width,
+                    uint64_t value);
+/* Done: past the instruction, single-step trap included (EMU-10). */
+void insn_retire(const struct insn *in, struct cpu_user_regs *regs);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Private to pv/ (and read by x86/): bits of the guest's view of CPU state, and the setters shared
+ * between hypercalls, emulation and context load, so that there is one sanitiser of each (LC-9).
+ */
+#ifndef TENUE_PV_STATE_H
+#define TENUE_PV_STATE_H
+
+#include <tenue/abi.h>
+#include <tenue/vcpu.h>
+
+#define PV_TRAPS 256u
+
+#define PV_CR0_TS (1ull << 3)
+#define PV_CR0_FIXED 0x80050033ull /* PG AM WP NE ET MP PE: what every PV vcpu runs with */
+
+#define PV_CR4_TSD (1ull << 2)
+#define PV_CR4_DE (1ull << 3)
+#define PV_CR4_PAE (1ull << 5)
+#define PV_CR4_OSFXSR (1ull << 9)
+#define PV_CR4_OSXMMEXCPT (1ull << 10)
+#define PV_CR4_OSXSAVE (1ull << 18)
+#define PV_CR4_FIXED (PV_CR4_PAE | PV_CR4_OSFXSR | PV_CR4_OSXMMEXCPT)
+#define PV_CR4_GUEST (PV_CR4_TSD | PV_CR4_DE | PV_CR4_OSXSAVE) /* what a guest may toggle */
+
+#define PV_EFLAGS_CF (1ull << 0)
+#define PV_EFLAGS_FIXED (1ull << 1)
+#define PV_EFLAGS_ZF (1ull << 6)
+#define PV_EFLAGS_TF (1ull << 8)
+#define PV_EFLAGS_IF (1ull << 9)
+#define PV_EFLAGS_IOPL (3ull << 12)
+#define PV_EFLAGS_NT (1ull << 14)
+#define PV_EFLAGS_RF (1ull << 16)
+#define PV_EFLAGS_VM (1ull << 17)
+#define PV_EFLAGS_AC (1ull << 18)
+#define PV_EFLAGS_ID (1ull << 21)
+/* Flags a guest may choose; the rest has one legal value in ring 3 (ENT-3). */
+#define PV_EFLAGS_GUEST (0xcd5ull | PV_EFLAGS_TF | PV_EFLAGS_RF | PV_EFLAGS_AC | PV_EFLAGS_ID)
+
+/* vm_assist types that may be enabled. */
+#define PV_VM_ASSIST_OFFERED                                                                       \
+    (1ull << VMASST_TYPE_4gb_segments | 1ull << VMASST_TYPE_4gb_segments_notify |                  \
+     1ull << VMASST_TYPE_writable_pagetables | 1ull << VMASST_TYPE_pae_extended_cr3 |              \
+     1ull << VMASST_TYPE_architectural_iopl | 1ull << VMASST_TYPE_runstate_update_flag)
+
+static inline uint64_t pv_eflags_sanitise(uint64_t flags)
+{
+    return (flags & PV_EFLAGS_GUEST) | PV_EFLAGS_FIXED | PV_EFLAGS_IF;
+}
+
+bool pv_canonical(uint64_t a);
+/* False: address refused, nothing stored. */
+bool pv_trap_entry_set(struct vcpu *v, const struct trap_info *ti) must_check;
+/* 0, -XEN_EPERM (value not allowed), -XEN_EINVAL (no such register). Stores only. */
+int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value) must_check;
+int pv_debugreg_get(struct vcpu *v, unsigned reg, uint64_t *value) must_check;
+/* The guest's view after writing cr4: what it may not change keeps its value. */
+uint64_t pv_cr4_merge(uint64_t cr4);
+
+/* Guest kernel <-> guest user: GS bases change places, the other root is loaded. From kernel to
+ * user only with a user root installed (ENT-15; the caller checked). */
+void pv_toggle_mode(struct vcpu *v);
+
+static inline bool pv_upcalls_masked(const struct vcpu *v)
+{
+    return READ_ONCE(v->vcpu_info->evtchn_upcall_mask) != 0;
+}
+
+/* cpuid.c: what a forced-emulation CPUID answers. */
+void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* bounce.c: enter the guest's handler for vector, or crash the domain when it has none. */
+void pv_inject(struct cpu_user_regs *regs, uint8_t vector);
+void pv_inject_error(struct cpu_user_regs *regs, uint8_t vector, uint32_t error);
+void pv_inject_page_fault(struct cpu_user_regs *regs, uint64_t cr2, uint32_t error);
+
+/* emul.c: true when the instruction was executed on the guest's behalf. */
+bool pv_emulate_privileged(struct cpu_user_regs *regs);
+/* The vector of an `int n` at RIP (and its length in bytes), or -1. */
+int pv_decode_int_n(const struct cpu_user_regs *regs, unsigned *len);
+
+/* ptwr_emul.c: true when a store to a read-only L1 table was carried out. */
+bool pv_emulate_table_store(struct cpu_user_regs *regs, uint64_t va);
+
+/* msr.c */
+bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool pv_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
+
+/* port.c: may this vcpu, in its present mode, use count ports from port; and the access. */
+bool pv_port_allowed(struct vcpu *v, uint16_t port, unsigned bytes);
+uint32_t pv_port_in(struct domain *d, uint16_t port, unsigned bytes);
+void pv_port_out(struct domain *d, uint16_t port, unsigned bytes, uint32_t value);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions that a guest raised: what is executed for it, what is resolved, what it gets.
+ *
+ * Runs with the faulting guest's registers, after the metal has ruled out its own business. No
+ * guest state reaches a BUG; a guest without a handler is crashed by inject (bounce.c).
+ */
+#include <tenue/domain.h>
+#include <tenue/entrypoints.h>
+#include <tenue/guestmem.h>
+#include <tenue/hal.h>
+
+#include "bounce.h"
+#include "state.h"
+
+#define PF_PRESENT 1u
+#define PF_WRITE 2u
+#define PF_RESERVED 8u
+#define ERROR_IDT 2u /* the selector error code names an IDT vector */
+#define FEP_LENGTH 7u
+#define DR6_CLEAR_BY_CPU 0xe00full
+
+/* Vectors whose exception frame carries an error code. */
+static bool has_error_code(uint8_t vector)
+{
+    return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+}
+
+/* ud2; "xen"; cpuid: the forced-emulation form, from any mode, even before a trap table exists. */
+static bool emulate_forced_cpuid(struct cpu_user_regs *regs)
+{
+    static const uint8_t form[FEP_LENGTH] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
+    uint8_t code[FEP_LENGTH];
+    uint32_t out[4];
+
+    if (guest_read(code, guest_va_make(regs->rip), FEP_LENGTH) != 0 ||
+        __builtin_memcmp(code, form, FEP_LENGTH) != 0)
+        return false;
+    pv_cpuid(current_vcpu(), (uint32_t)regs->rax, (uint32_t)regs->rcx, out);
+    regs->rax = out[0];
+    regs->rbx = out[1];
+    regs->rcx = out[2];
+    regs->rdx = out[3];
+    regs->rip += FEP_LENGTH;
+    regs->rflags &= ~PV_EFLAGS_RF;
+    return true;
+}
+
+static bool may_raise(const struct vcpu *v, uint8_t vector)
+{
+    unsigned dpl = TI_GET_DPL(&v->pv.traps[vector]);
+
+    return v->pv.traps[vector].address != 0 && dpl >= (v->pv.kernel_mode ? 1u : 3u);
+}
+
+/* int n, of length len with RIP still on it: enter the handler, or #GP naming the vector. */
+static void software_interrupt(struct cpu_user_regs *regs, uint8_t vector, unsigned len)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (!may_raise(v, vector)) {
+        pv_inject_error(regs, VECTOR_GP, vector * 8u + ERROR_IDT);
+        return;
+    }
+    regs->rip += len;
+    pv_inject(regs, vector);
+}
+
+/* The CPU let it through one of our DPL 3 gates: RIP is past the instruction. */
+void pv_software_interrupt(struct cpu_user_regs *regs, uint8_t vector)
+{
+    unsigned len = 2;
+    uint8_t before;
+
+    if (vector == VECTOR_BP && guest_read_obj(&before, guest_va_make(regs->rip - 1)) == 0 &&
+        before == 0xcc)
+        len = 1;
+    regs->rip -= len;
+    software_interrupt(regs, vector, len);
+}
+
+static void general_protection(struct cpu_user_regs *regs)
+{
+    uint32_t error = regs->error_code;
+
+    if ((error & 7) == ERROR_IDT) {
+        unsigned len;
+        int n = pv_decode_int_n(regs, &len);
+
+        if (n >= 0) {
+            software_interrupt(regs, (uint8_t)n, len);
+            return;
+        }
+    }
+    if (error == 0 && pv_emulate_privileged(regs))
+        return;
+    pv_inject_error(regs, VECTOR_GP, error);
+}
+
+static void page_fault(struct cpu_user_regs *regs, uint64_t cr2)
+{
+    struct vcpu *v = current_vcpu();
+    uint32_t error = regs->error_code;
+
+    if (error & PF_RESERVED) {
+        domain_crash(v->domain, "reserved bits in the page tables for %#lx", cr2);
+        return;
+    }
+    if ((error & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) && v->pv.kernel_mode &&
+        v->domain->pv.vm_assist & 1ull << VMASST_TYPE_writable_pagetables &&
+        pv_emulate_table_store(regs, cr2))
+        return;
+    pv_inject_page_fault(regs, cr2, error);
+}
+
+static void device_not_available(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (v->pv.cr0_guest & PV_CR0_TS) {
+        v->pv.cr0_guest &= ~PV_CR0_TS; /* delivery clears it (xen.h, fpu_taskswitch) */
+        hal_set_ts(false);
+    }
+    pv_inject(regs, VECTOR_NM);
+}
+
+static void debug_trap(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+
+    v->pv.debugreg[6] |= hal_debugreg_read_status() & DR6_CLEAR_BY_CPU;
+    pv_inject(regs, VECTOR_DB);
+}
+
+void pv_exception(struct cpu_user_regs *regs, uint8_t vector, uint64_t cr2)
+{
+    switch (vector) {
+    case VECTOR_DB:
+        debug_trap(regs);
+        break;
+    case VECTOR_BP:
+    case VECTOR_OF:
+        pv_software_interrupt(regs, vector);
+        break;
+    case VECTOR_UD:
+        if (!emulate_forced_cpuid(regs))
+            pv_inject(regs, VECTOR_UD);
+        break;
+    case VECTOR_NM:
+        device_not_available(regs);
+        break;
+    case VECTOR_GP:
+        general_protection(regs);
+        break;
+    case VECTOR_PF:
+        page_fault(regs, cr2);
+        break;
+    default:
+        if (has_error_code(vector))
+            pv_inject_error(regs, vector, regs->error_code);
+        else
+            pv_inject(regs, vector);
+    }
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hypercalls by which a guest says where it wants to be entered and with what CPU state:
+ * set_trap_table, set_callbacks, callback_op, nmi_op, stack_switch, set_segment_base,
+ * fpu_taskswitch, set/get_debugreg, vm_assist.
+ *
+ * Everything stored here is loaded later without further checks, so each address is canonical
+ * and in guest space, each selector ring 3 (ENT-2, ENT-7). No locks: a vcpu changes only itself.
+ */
+#include "state.h"
+
+#include <tenue/domain.h>
+#include <tenue/guestmem.h>
+#include <tenue/hal.h>
+#include <tenue/hypercall.h>
+
+#define DR7_FIXED_ONE 0x400ull
+#define DR7_ALLOWED 0xffff03ffull /* all but the reserved bits and general detect (13) */
+
+#define DR6_FIXED_ONE 0xffff0ff0ull
+#define DR6_WRITABLE 0xe00full
+
+bool pv_trap_entry_set(struct vcpu *v, const struct trap_info *ti)
+{
+    struct trap_info *slot = &v->pv.traps[ti->vector];
+
+    if (ti->address != 0 && !guest_addr_ok(ti->address))
+        return false;
+    slot->vector = ti->vector;
+    slot->flags = ti->flags & 7;
+    slot->cs = ti->cs | 3;
+    slot->address = ti->address;
+    return true;
+}
+
+long hc_set_trap_table(uint64_t traps)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (traps == 0) {
+        __builtin_memset(v->pv.traps, 0, PV_TRAPS * sizeof(*v->pv.traps));
+        return 0;
+    }
+    for (;; traps += sizeof(struct trap_info)) {
+        struct trap_info ti;
+
+        if (guest_read_obj(&ti, guest_va_make(traps)) != 0)
+            return -XEN_EFAULT;
+        if (ti.address == 0)
+            return 0;
+        if (!pv_trap_entry_set(v, &ti))
+            return -XEN_EINVAL;
+        if (hal_preempt_point())
+            return hypercall_restart(__HYPERVISOR_set_trap_table, traps + sizeof(ti), 0, 0, 0, 0);
+    }
+}
+
+static struct pv_callback *callback_slot(struct vcpu *v, unsigned type)
+{
+    switch (type) {
+    case CALLBACKTYPE_event:
+        return &v->pv.event;
+    case CALLBACKTYPE_failsafe:
+        return &v->pv.failsafe;
+    case CALLBACKTYPE_syscall:
+        return &v->pv.syscall;
+    case CALLBACKTYPE_syscall32:
+        return &v->pv.syscall32;
+    case CALLBACKTYPE_sysenter:
+        return &v->pv.sysenter;
+    case CALLBACKTYPE_nmi:
+        return &v->pv.nmi;
+    default:
+        return NULL;
+    }
+}
+
+static int callback_set(struct vcpu *v, unsigned type, uint64_t address, bool mask_events)
+{
+    struct pv_callback *cb = callback_slot(v, type);
+
+    if (cb == NULL)
+        return -XEN_ENOSYS;
+    if (address != 0 && !guest_addr_ok(address))
+        return -XEN_EINVAL;
+    cb->address = address;
+    cb->mask_events = mask_events;
+    return 0;
+}
+
+static long callback_register(uint64_t arg)
+{
+    struct callback_register op;
+
+    if (guest_read_obj(&op, guest_va_make(arg)) != 0)
+        return -XEN_EFAULT;
+    return callback_set(current_vcpu(), op.type, op.address, op.flags & CALLBACKF_mask_events);
+}
+
+static long callback_unregister(uint64_t arg)
+{
+    struct callback_unregister op;
+
+    if (guest_read_obj(&op, guest_va_make(arg)) != 0)
+        return -XEN_EFAULT;
+    /* A guest cannot run without these three; the others may go. */
+    if (op.type == CALLBACKTYPE_event || op.type == CALLBACKTYPE_failsafe ||
+        op.type == CALLBACKTYPE_syscall)
+        return -XEN_EINVAL;
+    return callback_set(current_vcpu(), op.type, 0, false);
+}
+
+long hc_callback_op(uint64_t cmd, uint64_t arg)
+{
+    switch (cmd) {
+    case CALLBACKOP_register:
+        return callback_register(arg);
+    case CALLBACKOP_unregister:
+        return callback_unregister(arg);
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+long hc_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (!guest_addr_ok(event) || !guest_addr_ok(failsafe) || !guest_addr_ok(syscall))
+        return -XEN_EINVAL;
+    (void)callback_set(v, CALLBACKTYPE_event, event, true);
+    (void)callback_set(v, CALLBACKTYPE_failsafe, failsafe, true);
+    return callback_set(v, CALLBACKTYPE_syscall, syscall, v->pv.syscall.mask_events);
+}
+
+long hc_nmi_op(uint64_t cmd, uint64_t arg)
+{
+    struct xennmi_callback op;
+
+    switch (cmd) {
+    case XENNMI_register_callback:
+        if (guest_read_obj(&op, guest_va_make(arg)) != 0)
+            return -XEN_EFAULT;
+        return callback_set(current_vcpu(), CALLBACKTYPE_nmi, op.handler_address, true);
+    case XENNMI_unregister_callback:
+        return callback_set(current_vcpu(), CALLBACKTYPE_nmi, 0, false);
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+long hc_stack_switch(uint64_t ss, uint64_t sp)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (!guest_addr_ok(sp))
+        return -XEN_EINVAL;
+    v->pv.kernel_ss = (uint16_t)ss | 3;
+    v->pv.kernel_sp = sp;
+    return 0;
+}
+
+bool pv_canonical(uint64_t a)
+{
+    return (uint64_t)((int64_t)(a << 16) >> 16) == a;
+}
+
+long hc_set_segment_base(uint64_t which, uint64_t base)
+{
+    static const uint8_t held_in[] = {
+        [SEGBASE_FS] = HAL_FS_BASE,
+        [SEGBASE_GS_USER] = HAL_GS_BASE_INACTIVE,
+        [SEGBASE_GS_KERNEL] = HAL_GS_BASE,
+    };
+
+    if (which == SEGBASE_GS_USER_SEL) {
+        hal_load_gs_user_sel(base & 0xfffc ? (uint16_t)base | 3 : 0);
+        return 0;
+    }
+    if (which >= ARRAY_LEN(held_in) || !pv_canonical(base))
+        return -XEN_EINVAL;
+    hal_segbase_write((enum hal_segbase)held_in[which], base);
+    return 0;
+}
+
+long hc_fpu_taskswitch(uint64_t set)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (set)
+        v->pv.cr0_guest |= PV_CR0_TS;
+    else
+        v->pv.cr0_guest &= ~PV_CR0_TS;
+    hal_set_ts(set != 0);
+    return 0;
+}
+
+int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
+{
+    switch (reg) {
+    case 0 ... 3:
+        if (value != 0 && !guest_addr_ok(value))
+            return -XEN_EPERM;
+        break;
+    case 4:
+        reg = 6;
+        value = (value & DR6_WRITABLE) | DR6_FIXED_ONE;
+        break;
+    case 6:
+        value = (value & DR6_WRITABLE) | DR6_FIXED_ONE;
+        break;
+    case 5:
+    case 7:
+        reg = 7;
+        value = (value & DR7_ALLOWED & ~0x2000ull) | DR7_FIXED_ONE;
+        /* I/O breakpoints (type 2) are ours to refuse: they would fire on our own port access. */
+        for (unsigned i = 0; i < 4; i++)
+            if (value & (3ull << (2 * i)) && (value >> (16 + 4 * i) & 3) == 2)
+                return -XEN_EPERM;
+        break;
+    default:
+        return -XEN_EINVAL;
+    }
+    v->pv.debugreg[reg] = value;
+    return 0;
+}
+
+long hc_set_debugreg(uint64_t reg, uint64_t value)
+{
+    int rc = reg < 8 ? pv_debugreg_set(current_vcpu(), (unsigned)reg, value) : -XEN_EINVAL;
+
+    if (rc == 0)
+        hal_debugreg_changed();
+    return rc;
+}
+
+int pv_debugreg_get(struct vcpu *v, unsigned reg, uint64_t *value)
+{
+    if (reg >= 8)
+        return -XEN_EINVAL;
+    if (reg == 4 || reg == 5)
+        reg += 2;
+    *value = v->pv.debugreg[reg];
+    return 0;
+}
+
+long hc_get_debugreg(uint64_t reg)
+{
+    uint64_t value;
+    int rc = pv_debugreg_get(current_vcpu(), (unsigned)MIN(reg, 8), &value);
+
+    return rc != 0 ? rc : (long)value;
+}
+
+long hc_vm_assist(uint64_t cmd, uint64_t type)
+{
+    uint64_t *assist = &current_domain()->pv.vm_assist;
+
+    if (type >= 64 || !(PV_VM_ASSIST_OFFERED & 1ull << type))
+        return -XEN_EINVAL;
+    switch (cmd) {
+    case VMASST_CMD_enable:
+        __atomic_or_fetch(assist, 1ull << type, __ATOMIC_RELAXED);
+        return 0;
+    case VMASST_CMD_disable:
+        __atomic_and_fetch(assist, ~(1ull << type), __ATOMIC_RELAXED);
+        return 0;
+    default:
+        return -XEN_ENOSYS;
+    }
+}
