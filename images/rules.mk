@@ -59,3 +59,11 @@ $(IMAGES)/data.img: $(IMAGES)/guest.cpio $(IMAGES)/vmlinuz-control $(IMAGES)/vml
 		mke2fs -q -F -t ext4 -L demo -E root_owner=0:0 $(IMAGES)/data/demo.img && \
 		truncate -s 2G $@.part && mke2fs -q -F -t ext4 -L tenue-images -E root_owner=0:0 -d $(IMAGES)/data $@.part
 	@rm -rf $(IMAGES)/data && mv $@.part $@
+
+# Xen's own tools as an overlay, for comparisons.
+XENTOOLS_PACKAGES := xen-utils-4.17 xen-utils-common libxencall1 libxenevtchn1 libxenforeignmemory1 libxengnttab1 \
+	libxenmisc4.17 libxenstore4 libxentoollog1 libxentoolcore1 libxendevicemodel1 libxenhypfs1 libyajl2
+$(IMAGES)/xen-tools.cpio: images/xen-tools.manifest $(wildcard images/xen-tools/*) images/mkramdisk images/fetch
+	@mkdir -p $(IMAGES) && rm -rf $(IMAGES)/xen-tools && mkdir $(IMAGES)/xen-tools
+	@for tree in $$(images/fetch $(XENTOOLS_PACKAGES)); do cp -a "$$tree/." $(IMAGES)/xen-tools/; done
+	@images/mkramdisk $@ images/xen-tools.manifest XENTOOLS=$(IMAGES)/xen-tools
