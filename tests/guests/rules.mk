@@ -10,7 +10,7 @@ XEN_IMAGE ?= $(BUILD)/images/xen
 DEPS_PACKAGES += qemu-system-x86 python3
 
 ALL_TARGETS += $(GUEST_ELFS)
-CHECK_GUESTS += check-guests
+CHECK_GUESTS += run-guests
 
 define GUEST_RULES
 $(GUESTS_B)/obj/$(1)/%.o: tests/guests/%.c | $(FRONT_B)/include/xen
@@ -26,14 +26,14 @@ $(GUESTS_B)/$(1): $(GUESTS_B)/obj/$(1)/$(1)/main.o $(GUESTS_B)/obj/$(1)/common/g
 endef
 $(foreach g,$(GUESTS),$(eval $(call GUEST_RULES,$(g))))
 
-# GUEST=name... runs only those.
-GUEST ?= $(GUESTS)
-.PHONY: guests check-guests check-guests-xen
-guests: $(GUEST_ELFS)
+# ONLY="name..." runs only those.
+ONLY ?= $(GUESTS)
+.PHONY: guests run-guests check-guests-xen
+guests: $(GUEST_ELFS) ## build the test guests
 
-check-guests: $(GUEST_ELFS) $(BUILD)/hypervisor/tenue
-	tests/guests/run --hypervisor $(BUILD)/hypervisor/tenue --dir $(GUESTS_B) $(GUEST)
+run-guests: $(GUEST_ELFS) $(BUILD)/hypervisor/tenue
+	tests/guests/run --hypervisor $(BUILD)/hypervisor/tenue --dir $(GUESTS_B) $(ONLY)
 
 # The same guests on Debian's Xen 4.17: do the tests state the ABI, or only our reading of it?
-check-guests-xen: $(GUEST_ELFS) $(XEN_IMAGE)
-	tests/guests/run --hypervisor $(XEN_IMAGE) --oracle --dir $(GUESTS_B) $(GUEST)
+check-guests-xen: $(GUEST_ELFS) $(XEN_IMAGE) ## the test guests on Xen 4.17, the oracle
+	tests/guests/run --hypervisor $(XEN_IMAGE) --oracle --dir $(GUESTS_B) $(ONLY)

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += grant-map
+GUEST_FLAVOUR_grant-map := high

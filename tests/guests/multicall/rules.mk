@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += multicall
+GUEST_FLAVOUR_multicall := high
