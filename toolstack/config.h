@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest as its file describes it: the PV subset of xl.cfg, checked.
+ *
+ * config_load() does everything that needs only the file itself: syntax, known keys, values,
+ * clashes inside the file. What needs the machine (images that exist, free memory, other guests)
+ * is check.c's. Device strings are taken apart by devspec.c.
+ */
+#ifndef TENUE_CONFIG_H
+#define TENUE_CONFIG_H
+
+#include "diag.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CONFIG_MAX_DISKS = 26,
+    CONFIG_MAX_VIFS = 8,
+    CONFIG_MAX_VCPUS = 32, /* 2-level events and the legacy vcpu_info array carry 32 */
+    CONFIG_MAX_NAME = 64,
+    CONFIG_MAX_CMDLINE = 1023, /* start_info holds 1024 with the NUL */
+};
+
+/* Stores the first complaint with the place it is about. */
+struct place {
+    const char *file;
+    unsigned line;
+};
+
+struct disk_spec {
+    char *target;        /* path of the image or the block device */
+    char vdev[32];       /* as written: xvda, sda1, d0p1 ... */
+    uint32_t vdev_id;    /* the number blkfront wants: 51712 for xvda */
+    bool read_only;
+    bool cdrom;
+    bool removable;
+    bool no_discard;
+    unsigned line;
+};
+
+struct vif_spec {
+    uint8_t mac[6];
+    bool mac_given;
+    char bridge[16];     /* IFNAMSIZ */
+    char ifname[16];     /* empty: vif<domid>.<n> */
+    unsigned line;
+};
+
+enum guest_action {
+    ACTION_DESTROY,
+    ACTION_RESTART,
+    ACTION_RENAME_RESTART,
+    ACTION_PRESERVE,
+};
+
+enum guest_tsc { TSC_DEFAULT, TSC_ALWAYS_EMULATE, TSC_NATIVE };
+
+struct guest_config {
+    char *path;          /* the guest file, for messages */
+    char *name;
+    char *kernel;
+    char *ramdisk;       /* NULL: none */
+    char *cmdline;       /* never NULL */
+    uint8_t uuid[16];    /* all zero: pick one */
+    bool uuid_given;
+    uint64_t memory_mib, maxmem_mib;
+    unsigned vcpus, maxvcpus;
+    enum guest_tsc tsc;
+    enum guest_action on_poweroff, on_reboot, on_crash;
+    struct disk_spec disks[CONFIG_MAX_DISKS];
+    size_t nr_disks;
+    struct vif_spec vifs[CONFIG_MAX_VIFS];
+    size_t nr_vifs;
+    /* Lines of keys that later checks complain about; 0 when absent. */
+    unsigned name_line, kernel_line, ramdisk_line, memory_line;
+};
+
+int config_load(const char *path, struct guest_config *cfg, struct diag *d) MUST_CHECK;
+int config_parse(const char *name, const char *text, size_t len, struct guest_config *cfg,
+                 struct diag *d) MUST_CHECK;
+void config_free(struct guest_config *cfg);
+
+const char *config_action_name(enum guest_action action);
+const char *config_tsc_name(enum guest_tsc tsc);
+
+/* devspec.c: one element of disk=[...] or vif=[...]. */
+int disk_parse(struct place at, const char *text, struct disk_spec *disk, struct diag *d)
+    MUST_CHECK;
+int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct diag *d) MUST_CHECK;
+
+/* The number that blkfront knows the device by; 0 if the name means nothing. */
+uint32_t vdev_number(const char *vdev);
+
+#endif

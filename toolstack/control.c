@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Verbs that act on a running domain: destroy, shutdown, reboot, pause, unpause; and init. */
+#include "verbs.h"
+
+#include "domain.h"
+#include "supervise.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { GRACE_SECONDS = 10 }; /* for a shut-down domain that nobody takes away (on_poweroff=preserve) */
+
+static int destroy(struct session *s, uint32_t domid)
+{
+    char *name = domain_name(&s->st, domid);
+    int rc = domid && name ? supervise_ask_destroy(name, domid, &s->d) : 1;
+
+    free(name);
+    return rc == 1 ? domain_destroy_orphan(s->hv, &s->st, domid, &s->d) : rc;
+}
+
+int verb_destroy(int argc, char **argv)
+{
+    struct session s;
+    uint32_t domid;
+    int opt;
+
+    while ((opt = getopt(argc, argv, "f")) != -1)
+        if (opt != 'f') /* xl's "even Domain-0", which nobody can mean */
+            return usage("destroy");
+    if (optind + 1 != argc)
+        return usage("destroy");
+    int rc = session_open_domain(&s, argv[optind], &domid);
+    return rc ? rc : session_close(&s, destroy(&s, domid));
+}
+
+/* Waits until the domain is gone, or has been down for a while with nobody taking it away. */
+static int wait_end(struct session *s, uint32_t domid)
+{
+    struct xen_domctl_getdomaininfo info;
+    time_t down_since = 0;
+    unsigned n;
+
+    if (!xs_watch(s->st.xs, "@releaseDomain", "end"))
+        return diag_errno(&s->d, "the store refuses a watch");
+    for (;;) {
+        int rc = hv_info(s->hv, domid, &info);
+
+        if (rc == -ESRCH)
+            return 0;
+        if (rc != 0)
+            return diag_set(&s->d, "cannot ask for domain %u: %s", domid, strerror(-rc));
+        if (!(info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying))) {
+            free(xs_read_watch(s->st.xs, &n));
+            continue;
+        }
+        struct timespec turn = {.tv_nsec = 50 * 1000 * 1000};
+        time_t now = time(NULL);
+
+        if (!down_since)
+            down_since = now;
+        if (now - down_since > GRACE_SECONDS)
+            return 0;
+        nanosleep(&turn, NULL);
+    }
+}
+
+static int ask_guest(struct session *s, uint32_t domid, const char *what)
+{
+    char path[64];
+
+    if (domid == 0)
+        return diag_set(&s->d, "the control domain is shut down by its own commands");
+    snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", domid);
+    if (!store_write(&s->st, path, what))
+        return diag_errno(&s->d, "the store refuses %s", path);
+    return 0;
+}
+
+static int ask_and_wait(int argc, char **argv, const char *verb, const char *what)
+{
+    static const struct option longs[] = {{"wait", no_argument, NULL, 'w'}, {0}};
+    struct session s;
+    uint32_t domid;
+    bool wait = false;
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "wF", longs, NULL)) != -1) {
+        if (opt == 'w')
+            wait = true;
+        else if (opt != 'F') /* xl's fallback for guests without PV drivers: ours have them */
+            return usage(verb);
+    }
+    if (optind + 1 != argc)
+        return usage(verb);
+    int rc = session_open_domain(&s, argv[optind], &domid);
+    if (rc)
+        return rc;
+    rc = ask_guest(&s, domid, what);
+    if (rc == 0 && wait)
+        rc = wait_end(&s, domid);
+    return session_close(&s, rc);
+}
+
+int verb_shutdown(int argc, char **argv)
+{
+    return ask_and_wait(argc, argv, "shutdown", "poweroff");
+}
+
+int verb_reboot(int argc, char **argv)
+{
+    return ask_and_wait(argc, argv, "reboot", "reboot");
+}
+
+static int on_domain(int argc, char **argv, int (*act)(struct hv *hv, uint32_t domid))
+{
+    struct session s;
+    uint32_t domid;
+
+    if (argc != 2 || argv[1][0] == '-')
+        return usage(argv[0]);
+    int rc = session_open_domain(&s, argv[1], &domid);
+    if (rc)
+        return rc;
+    rc = domid ? act(s.hv, domid) : -EPERM;
+    if (rc != 0)
+        diag_set(&s.d, "cannot %s domain %u: %s", argv[0], domid, strerror(-rc));
+    return session_close(&s, rc);
+}
+
+int verb_pause(int argc, char **argv)
+{
+    return on_domain(argc, argv, hv_pause);
+}
+
+int verb_unpause(int argc, char **argv)
+{
+    return on_domain(argc, argv, hv_unpause);
+}
+
+int verb_init(int argc, char **argv)
+{
+    struct session s;
+
+    if (argc != 1)
+        return usage(argv[0]);
+    int rc = session_open(&s, NEED_BOTH);
+    return rc ? rc : session_close(&s, domain_init_control(s.hv, &s.st, &s.d));
+}

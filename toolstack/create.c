@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* tenue create: from a guest file to a running guest, or to the plan of one. */
+#include "verbs.h"
+
+#include "build.h"
+#include "check.h"
+#include "config.h"
+#include "device.h"
+#include "domain.h"
+#include "supervise.h"
+
+#include <cjson/cJSON.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct options {
+    bool console, paused, quiet, dry_run;
+    const char *file;
+};
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+    static const struct option longs[] = {
+        {"dry-run", no_argument, NULL, 'n'}, {"quiet", no_argument, NULL, 'q'},
+        {"paused", no_argument, NULL, 'p'}, {"console", no_argument, NULL, 'c'}, {0}};
+    int opt;
+
+    *o = (struct options){0};
+    while ((opt = getopt_long(argc, argv, "npqc", longs, NULL)) != -1) {
+        switch (opt) {
+        case 'n':
+            o->dry_run = true;
+            break;
+        case 'p':
+            o->paused = true;
+            break;
+        case 'q':
+            o->quiet = true;
+            break;
+        case 'c':
+            o->console = true;
+            break;
+        default:
+            return -1;
+        }
+    }
+    if (optind + 1 != argc)
+        return -1;
+    o->file = argv[optind];
+    return 0;
+}
+
+/* The supervisor opens these again for every life, from wherever it then stands. */
+static void make_absolute(char **path)
+{
+    char *whole = *path ? realpath(*path, NULL) : NULL;
+
+    if (whole) {
+        free(*path);
+        *path = whole;
+    }
+}
+
+static void json_disks(cJSON *root, const struct guest_config *cfg)
+{
+    cJSON *disks = cJSON_AddArrayToObject(root, "disks");
+
+    for (size_t i = 0; i < cfg->nr_disks; i++) {
+        cJSON *disk = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(disk, "vdev", cfg->disks[i].vdev);
+        cJSON_AddNumberToObject(disk, "devid", cfg->disks[i].vdev_id);
+        cJSON_AddStringToObject(disk, "target", cfg->disks[i].target);
+        cJSON_AddStringToObject(disk, "access", cfg->disks[i].read_only ? "r" : "rw");
+        cJSON_AddItemToArray(disks, disk);
+    }
+}
+
+static void json_vifs(cJSON *root, const struct guest_config *cfg)
+{
+    cJSON *vifs = cJSON_AddArrayToObject(root, "vifs");
+
+    for (size_t i = 0; i < cfg->nr_vifs; i++) {
+        const struct vif_spec *v = &cfg->vifs[i];
+        cJSON *vif = cJSON_CreateObject();
+        char mac[18] = "random";
+
+        if (v->mac_given)
+            snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1],
+                     v->mac[2], v->mac[3], v->mac[4], v->mac[5]);
+        cJSON_AddNumberToObject(vif, "devid", (double)i);
+        cJSON_AddStringToObject(vif, "mac", mac);
+        cJSON_AddStringToObject(vif, "bridge", v->bridge);
+        cJSON_AddItemToArray(vifs, vif);
+    }
+}
+
+static void add_hex(cJSON *to, const char *key, uint64_t value)
+{
+    char text[20];
+
+    snprintf(text, sizeof(text), "%#llx", (unsigned long long)value);
+    cJSON_AddStringToObject(to, key, text);
+}
+
+static void json_layout(cJSON *root, const struct build_plan *plan)
+{
+    const struct layout *l = &plan->layout;
+    cJSON *j = cJSON_AddObjectToObject(root, "layout");
+
+    cJSON_AddStringToObject(j, "guest_os", plan->image.elf.guest_os);
+    add_hex(j, "virt_base", l->virt_base);
+    add_hex(j, "entry", plan->image.elf.entry);
+    cJSON_AddNumberToObject(j, "mapped_pages", (double)l->mapped_pages);
+    cJSON_AddNumberToObject(j, "start_info_pfn", (double)l->start_info_pfn);
+    cJSON_AddNumberToObject(j, "page_table_pfn", (double)l->pt_pfn);
+    cJSON_AddNumberToObject(j, "page_table_pages", (double)l->nr_pt);
+    cJSON_AddNumberToObject(j, "stack_pfn", (double)l->stack_pfn);
+    add_hex(j, "p2m_address", l->p2m_va);
+    cJSON_AddNumberToObject(j, "p2m_pfn", (double)l->p2m_pfn);
+    cJSON_AddNumberToObject(j, "p2m_pages", (double)(l->p2m_data_pages + l->p2m_table_pages));
+    if (plan->ramdisk_fd >= 0)
+        cJSON_AddNumberToObject(j, "ramdisk_pfn", (double)l->ramdisk_pfn);
+}
+
+static void print_plan(const struct guest_config *cfg, const struct build_plan *plan,
+                       bool neighbours_checked)
+{
+    cJSON *root = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(root, "name", cfg->name);
+    cJSON_AddStringToObject(root, "kernel", cfg->kernel);
+    if (cfg->ramdisk)
+        cJSON_AddStringToObject(root, "ramdisk", cfg->ramdisk);
+    cJSON_AddStringToObject(root, "cmdline", cfg->cmdline);
+    cJSON_AddNumberToObject(root, "memory_mib", (double)cfg->memory_mib);
+    cJSON_AddNumberToObject(root, "maxmem_mib", (double)cfg->maxmem_mib);
+    cJSON_AddNumberToObject(root, "vcpus", cfg->vcpus);
+    cJSON_AddNumberToObject(root, "maxvcpus", cfg->maxvcpus);
+    cJSON_AddStringToObject(root, "tsc_mode", config_tsc_name(cfg->tsc));
+    cJSON_AddStringToObject(root, "on_poweroff", config_action_name(cfg->on_poweroff));
+    cJSON_AddStringToObject(root, "on_reboot", config_action_name(cfg->on_reboot));
+    cJSON_AddStringToObject(root, "on_crash", config_action_name(cfg->on_crash));
+    json_disks(root, cfg);
+    json_vifs(root, cfg);
+    json_layout(root, plan);
+    cJSON_AddBoolToObject(root, "checked_against_running_guests", neighbours_checked);
+    print_json(root);
+}
+
+/* Everything but the making. Without a hypervisor the checks that need one are left out. */
+static int dry_run(const struct guest_config *cfg, struct diag *d)
+{
+    struct diag ignored = {0};
+    struct build_plan plan;
+    struct store st = {0};
+    int rc = 0;
+
+    if (devices_check(cfg, d) != 0 || build_plan_open(cfg, &plan, d) != 0)
+        return -1;
+    struct hv *hv = hv_open(&ignored);
+    bool there = hv && store_open(&st, &ignored) == 0;
+    if (there)
+        rc = check_neighbours(cfg, hv, &st, d);
+    if (rc == 0)
+        print_plan(cfg, &plan, there);
+    store_close(&st);
+    hv_close(hv);
+    build_plan_close(&plan);
+    return rc;
+}
+
+static int run_guest(struct guest_config *cfg, const struct options *o, struct diag *d)
+{
+    struct supervised s;
+    struct store st = {0};
+    int tty = -1;
+
+    if (supervise_start(cfg, &s, d) != 0)
+        return -1;
+    if (o->console) {
+        if (store_open(&st, d) == 0)
+            tty = console_open(&st, s.domid, d);
+        store_close(&st);
+        if (tty < 0) {
+            close(s.fd);
+            return -1;
+        }
+    }
+    if (supervise_go(&s, o->paused, d) != 0)
+        return -1;
+    return tty >= 0 ? console_attach(tty, d) : 0;
+}
+
+/* Refuses early, in this process, what needs no lock; the rest is checked under it. */
+static int prepare(struct guest_config *cfg, struct diag *d)
+{
+    struct session s = {0};
+    int rc;
+
+    make_absolute(&cfg->kernel);
+    make_absolute(&cfg->ramdisk);
+    s.hv = hv_open(d);
+    rc = s.hv && store_open(&s.st, d) == 0 ? 0 : -1;
+    store_close(&s.st);
+    hv_close(s.hv);
+    if (rc == 0)
+        rc = check_choose_macs(cfg, d);
+    return rc == 0 ? devices_check(cfg, d) : -1;
+}
+
+int verb_create(int argc, char **argv)
+{
+    struct guest_config cfg;
+    struct diag d = {0};
+    struct options o;
+
+    if (parse_options(argc, argv, &o) != 0)
+        return usage("create");
+    int rc = config_load(o.file, &cfg, &d);
+
+    if (rc == 0) {
+        if (!o.dry_run && !o.quiet)
+            printf("Parsing config from %s\n", o.file);
+        if (o.dry_run)
+            rc = dry_run(&cfg, &d);
+        else if (prepare(&cfg, &d) != 0)
+            rc = -1;
+        else
+            rc = run_guest(&cfg, &o, &d);
+        config_free(&cfg);
+    }
+    if (rc == 0)
+        return 0;
+    fprintf(stderr, "tenue: %s\n", d.text[0] ? d.text : "failed");
+    return EXIT_FAILED;
+}

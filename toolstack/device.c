@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's devices: see device.h.
+ *
+ * Owns the devhost handle and one slot per device. Slots are filled in start order (console
+ * first: it must drain from the guest's first character on) and emptied in reverse.
+ */
+#include "device.h"
+
+#include <event2/event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONSOLE_RESTARTS = 5,
+    CONSOLE_CLOSE_MS = 1,      /* a console's guest side has nothing to say at the end */
+    CONSOLE_CLOSE_TRIES = 100, /* turns of the event loop, 20 ms each */
+};
+
+struct slot {
+    struct devhost_spec spec;
+    struct devhost_device *dev;
+    bool ready, failed, closed;
+    char detail[DEVHOST_ERR_MAX];
+};
+
+struct devices {
+    struct devhost *host;
+    struct event_base *base;
+    devices_log_fn *log;
+    void *log_arg;
+    size_t nr;
+    struct slot slots[DEVICES_MAX];
+    struct devhost_device *old_console; /* kept for its terminal only */
+    bool old_console_closed;
+};
+
+static void say(struct devices *devs, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct devices *devs, const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    devs->log(line, devs->log_arg);
+}
+
+static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
+{
+    *spec = (struct devhost_spec){.cls = DEVHOST_BLOCK, .devid = disk->vdev_id};
+    spec->block.path = disk->target;
+    spec->block.vdev = disk->vdev;
+    spec->block.readonly = disk->read_only;
+    spec->block.no_discard = disk->no_discard;
+    spec->block.removable = disk->removable;
+}
+
+static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_spec *spec)
+{
+    *spec = (struct devhost_spec){.cls = DEVHOST_NET, .devid = index};
+    spec->net.bridge = vif->bridge;
+    spec->net.ifname = vif->ifname[0] ? vif->ifname : NULL;
+    memcpy(spec->net.mac, vif->mac, sizeof(spec->net.mac));
+}
+
+static int check_one(const struct guest_config *cfg, unsigned line,
+                     const struct devhost_spec *spec, struct diag *d)
+{
+    char err[DEVHOST_ERR_MAX] = "";
+
+    if (devhost_check(spec, err, sizeof(err)) == 0)
+        return 0;
+    return diag_set(d, "%s:%u: %s", cfg->path, line, err);
+}
+
+int devices_check(const struct guest_config *cfg, struct diag *d)
+{
+    struct devhost_spec spec;
+
+    for (size_t i = 0; i < cfg->nr_disks; i++) {
+        fill_disk(&cfg->disks[i], &spec);
+        if (check_one(cfg, cfg->disks[i].line, &spec, d) != 0)
+            return -1;
+    }
+    for (size_t i = 0; i < cfg->nr_vifs; i++) {
+        fill_vif(&cfg->vifs[i], (unsigned)i, &spec);
+        if (check_one(cfg, cfg->vifs[i].line, &spec, d) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static struct slot *find_slot(struct devices *devs, const struct devhost_device *dev)
+{
+    for (size_t i = 0; i < devs->nr; i++)
+        if (devs->slots[i].dev == dev)
+            return &devs->slots[i];
+    return NULL;
+}
+
+static void on_event(struct devhost_device *dev, enum devhost_event ev, const char *detail,
+                     void *arg)
+{
+    struct devices *devs = arg;
+    struct slot *slot = find_slot(devs, dev);
+
+    if (dev == devs->old_console && (ev == DEVHOST_EV_CLOSED || ev == DEVHOST_EV_DIED))
+        devs->old_console_closed = true;
+    if (!slot)
+        return;
+    switch (ev) {
+    case DEVHOST_EV_READY:
+        slot->ready = true;
+        break;
+    case DEVHOST_EV_ERROR:
+    case DEVHOST_EV_DIED:
+        slot->failed = true;
+        snprintf(slot->detail, sizeof(slot->detail), "%s", detail);
+        break;
+    case DEVHOST_EV_CLOSED:
+        slot->closed = true;
+        break;
+    case DEVHOST_EV_CONNECTED:
+    case DEVHOST_EV_RESTARTED:
+        break;
+    }
+    say(devs, "device %u: %s%s%s", slot->spec.devid, devhost_event_name(ev), *detail ? ": " : "",
+        detail);
+}
+
+static void on_log(const char *line, void *arg)
+{
+    struct devices *devs = arg;
+
+    devs->log(line, devs->log_arg);
+}
+
+struct devices *devices_open(struct event_base *base, devices_log_fn *log, void *arg,
+                             struct diag *d)
+{
+    struct devices *devs = calloc(1, sizeof(*devs));
+    char err[DEVHOST_ERR_MAX] = "";
+
+    if (!devs) {
+        diag_set(d, "out of memory");
+        return NULL;
+    }
+    devs->base = base;
+    devs->log = log;
+    devs->log_arg = arg;
+    struct devhost_config cfg = {
+        .base = base, .on_event = on_event, .on_log = on_log, .arg = devs};
+    devs->host = devhost_open(&cfg, err, sizeof(err));
+    if (!devs->host) {
+        diag_set(d, "%s", err);
+        free(devs);
+        return NULL;
+    }
+    return devs;
+}
+
+static void drop_old_console(struct devices *devs)
+{
+    devhost_device_free(devs->old_console);
+    devs->old_console = NULL;
+}
+
+void devices_close(struct devices *devs)
+{
+    if (!devs)
+        return;
+    devices_stop(devs, false);
+    drop_old_console(devs);
+    devhost_close(devs->host);
+    free(devs);
+}
+
+static void collect(struct devices *devs, const struct guest_config *cfg,
+                    const struct built *built, const char *console_log)
+{
+    struct devhost_spec *spec = &devs->slots[0].spec;
+
+    memset(devs->slots, 0, sizeof(devs->slots));
+    spec->cls = DEVHOST_CONSOLE;
+    spec->console.evtchn = built->console_port;
+    spec->console.ring_mfn = built->console_mfn;
+    spec->console.log_path = console_log;
+    spec->console.inherit_tty_from = devs->old_console;
+    spec->max_restarts = CONSOLE_RESTARTS;
+    devs->nr = 1;
+    for (size_t i = 0; i < cfg->nr_disks; i++)
+        fill_disk(&cfg->disks[i], &devs->slots[devs->nr++].spec);
+    for (size_t i = 0; i < cfg->nr_vifs; i++)
+        fill_vif(&cfg->vifs[i], (unsigned)i, &devs->slots[devs->nr++].spec);
+    for (size_t i = 0; i < devs->nr; i++)
+        devs->slots[i].spec.domid = built->domid;
+}
+
+int devices_start(struct devices *devs, const struct guest_config *cfg, const struct built *built,
+                  const char *console_log, struct diag *d)
+{
+    char err[DEVHOST_ERR_MAX] = "";
+
+    collect(devs, cfg, built, console_log);
+    for (size_t i = 0; i < devs->nr; i++) {
+        struct slot *slot = &devs->slots[i];
+
+        if (devhost_write_nodes(devs->host, &slot->spec, err, sizeof(err)) != 0 ||
+            devhost_device_start(devs->host, &slot->spec, &slot->dev, err, sizeof(err)) != 0) {
+            diag_set(d, "%s", err);
+            devices_stop(devs, false);
+            return -1;
+        }
+    }
+    drop_old_console(devs);
+    return 0;
+}
+
+int devices_ready(struct devices *devs, struct diag *d)
+{
+    size_t ready = 0;
+
+    for (size_t i = 0; i < devs->nr; i++) {
+        struct slot *slot = &devs->slots[i];
+
+        if (slot->failed)
+            return diag_set(d, "the backend of device %u failed: %s", slot->spec.devid,
+                            slot->detail);
+        ready += slot->ready;
+    }
+    return ready == devs->nr;
+}
+
+/* Ends the console's process, so that it unmaps the guest's ring, but keeps its terminal. */
+static void retire_console(struct devices *devs, struct slot *slot)
+{
+    struct timeval turn = {.tv_usec = 20 * 1000};
+
+    devs->old_console = slot->dev;
+    devs->old_console_closed = slot->failed;
+    slot->dev = NULL;
+    if (devhost_device_close(devs->old_console, CONSOLE_CLOSE_MS) != 0)
+        return;
+    for (int i = 0; i < CONSOLE_CLOSE_TRIES && !devs->old_console_closed; i++) {
+        event_base_loopexit(devs->base, &turn);
+        event_base_loop(devs->base, EVLOOP_ONCE);
+    }
+}
+
+void devices_stop(struct devices *devs, bool keep_console)
+{
+    for (size_t i = devs->nr; i-- > 0;) {
+        struct slot *slot = &devs->slots[i];
+
+        if (!slot->dev) {
+            /* never started */
+        } else if (keep_console && slot->spec.cls == DEVHOST_CONSOLE) {
+            retire_console(devs, slot);
+        } else {
+            devhost_device_free(slot->dev);
+            slot->dev = NULL;
+        }
+        devhost_remove_nodes(devs->host, &slot->spec);
+    }
+    devs->nr = 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tenue block-list and network-list, in xl's columns.
+ *
+ * Which devices there are is read from the backend directory, which only the control domain
+ * writes. What comes from the guest's side (state, ring references, event channels) is shown as a
+ * number and used for nothing.
+ */
+#include "verbs.h"
+
+#include <cjson/cJSON.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct column {
+    const char *title; /* NULL: only in JSON */
+    const char *json;
+    const char *node;
+    bool front, number;
+    int width;
+};
+
+static const struct column disk_columns[] = {
+    {"evt-ch", "event_channel", "event-channel", true, true, 6},
+    {"ring-ref", "ring_ref", "ring-ref", true, true, 8},
+    {NULL, "vdev", "dev", false, false, 0},
+    {NULL, "target", "params", false, false, 0},
+    {NULL, "mode", "mode", false, false, 0},
+};
+
+static const struct column vif_columns[] = {
+    {"evt-ch", "event_channel", "event-channel-tx", true, true, 6},
+    {"tx-ref", "tx_ring_ref", "tx-ring-ref", true, true, 6},
+    {"rx-ref", "rx_ring_ref", "rx-ring-ref", true, true, 6},
+    {NULL, "bridge", "bridge", false, false, 0},
+};
+
+struct view {
+    const char *cls, *first_title;
+    const struct column *columns;
+    size_t nr_columns;
+};
+
+static const struct view disk_view = {"vbd", "Vdev", disk_columns,
+                                      sizeof(disk_columns) / sizeof(*disk_columns)};
+static const struct view vif_view = {"vif", "Idx", vif_columns,
+                                     sizeof(vif_columns) / sizeof(*vif_columns)};
+
+static char *read_column(struct store *st, const struct view *view, uint32_t domid,
+                         const char *devid, const struct column *c)
+{
+    if (c->front)
+        return store_read(st, "/local/domain/%u/device/%s/%s/%s", domid, view->cls, devid,
+                          c->node);
+    return store_read(st, "/local/domain/0/backend/%s/%u/%s/%s", view->cls, domid, devid, c->node);
+}
+
+static int read_state(struct store *st, const struct view *view, uint32_t domid,
+                      const char *devid)
+{
+    char *text = store_read(st, "/local/domain/%u/device/%s/%s/state", domid, view->cls, devid);
+    int state = text ? atoi(text) : 0;
+
+    free(text);
+    return state;
+}
+
+static char *read_mac(struct store *st, const struct view *view, uint32_t domid,
+                      const char *devid)
+{
+    return view == &vif_view ? store_read(st, "/local/domain/0/backend/vif/%u/%s/mac", domid, devid)
+                             : NULL;
+}
+
+static void print_device(struct store *st, const struct view *view, uint32_t domid,
+                         const char *devid)
+{
+    char *mac = read_mac(st, view, domid, devid);
+
+    printf("%-5s %-3d ", devid, 0);
+    if (view == &vif_view)
+        printf("%-17s ", mac ? mac : "?");
+    printf("%-6u %-5d ", domid, read_state(st, view, domid, devid));
+    for (size_t i = 0; i < view->nr_columns; i++) {
+        const struct column *c = &view->columns[i];
+        char *text = c->title ? read_column(st, view, domid, devid, c) : NULL;
+
+        if (c->title)
+            printf("%-*d ", c->width, text ? atoi(text) : -1);
+        free(text);
+    }
+    printf("/local/domain/0/backend/%s/%u/%s\n", view->cls, domid, devid);
+    free(mac);
+}
+
+static cJSON *json_device(struct store *st, const struct view *view, uint32_t domid,
+                          const char *devid)
+{
+    cJSON *row = cJSON_CreateObject();
+    char *mac = read_mac(st, view, domid, devid);
+
+    cJSON_AddNumberToObject(row, "devid", atoi(devid));
+    cJSON_AddNumberToObject(row, "backend_domid", 0);
+    cJSON_AddNumberToObject(row, "frontend_domid", domid);
+    cJSON_AddNumberToObject(row, "state", read_state(st, view, domid, devid));
+    if (mac)
+        cJSON_AddStringToObject(row, "mac", mac);
+    for (size_t i = 0; i < view->nr_columns; i++) {
+        const struct column *c = &view->columns[i];
+        char *text = read_column(st, view, domid, devid, c);
+
+        if (c->number)
+            cJSON_AddNumberToObject(row, c->json, text ? atoi(text) : -1);
+        else if (text)
+            cJSON_AddStringToObject(row, c->json, text);
+        free(text);
+    }
+    free(mac);
+    return row;
+}
+
+static void print_title(const struct view *view)
+{
+    printf("%-5s %-3s ", view->first_title, "BE");
+    if (view == &vif_view)
+        printf("%-17s ", "Mac Addr.");
+    printf("%-6s %-5s ", "handle", "state");
+    for (size_t i = 0; i < view->nr_columns; i++)
+        if (view->columns[i].title)
+            printf("%-*s ", view->columns[i].width, view->columns[i].title);
+    printf("BE-path\n");
+}
+
+static int list_devices(int argc, char **argv, const char *verb, const struct view *view)
+{
+    static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {0}};
+    struct session s;
+    uint32_t domid;
+    unsigned n;
+    bool json = false;
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (opt != 'j')
+            return usage(verb);
+        json = true;
+    }
+    if (optind + 1 != argc)
+        return usage(verb);
+    int rc = session_open_domain(&s, argv[optind], &domid);
+    if (rc)
+        return rc;
+    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    char **ids = store_list(&s.st, &n, "/local/domain/0/backend/%s/%u", view->cls, domid);
+
+    if (!json)
+        print_title(view);
+    for (unsigned i = 0; i < n; i++) {
+        if (json)
+            cJSON_AddItemToArray(array, json_device(&s.st, view, domid, ids[i]));
+        else
+            print_device(&s.st, view, domid, ids[i]);
+    }
+    free(ids);
+    if (json)
+        print_json(array);
+    return session_close(&s, 0);
+}
+
+int verb_block_list(int argc, char **argv)
+{
+    return list_devices(argc, argv, "block-list", &disk_view);
+}
+
+int verb_network_list(int argc, char **argv)
+{
+    return list_devices(argc, argv, "network-list", &vif_view);
+}

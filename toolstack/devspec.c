@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The little languages inside disk=[...] and vif=[...] (xl-disk-configuration(5),
+ * xl-network-configuration(5)), the subset that means something for PV guests with our backends.
+ * Pure text work; config.h documents the results.
+ */
+#include "config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { XVD_MAJOR = 202, SD_MAJOR = 8, HD_MAJOR_0 = 3, HD_MAJOR_1 = 22 };
+
+static uint32_t xvd_number(unsigned disk, unsigned part)
+{
+    if (disk < 16 && part < 16)
+        return XVD_MAJOR << 8 | disk << 4 | part;
+    if (disk < 1u << 20 && part < 256)
+        return 1u << 28 | disk << 8 | part;
+    return 0;
+}
+
+static uint32_t hd_number(unsigned disk, unsigned part)
+{
+    if (disk >= 4 || part >= 64)
+        return 0;
+    return (uint32_t)(disk < 2 ? HD_MAJOR_0 : HD_MAJOR_1) << 8 | (disk & 1) << 6 | part;
+}
+
+static uint32_t sd_number(unsigned disk, unsigned part)
+{
+    return disk < 16 && part < 16 ? (uint32_t)SD_MAJOR << 8 | disk << 4 | part : 0;
+}
+
+uint32_t vdev_number(const char *vdev)
+{
+    unsigned disk, part = 0;
+    char letters[4];
+    int n = 0;
+
+    if (sscanf(vdev, "d%up%u%n", &disk, &part, &n) == 2 && n > 0 && !vdev[n])
+        return xvd_number(disk, part);
+    part = 0;
+
+    const char *rest = strncmp(vdev, "xvd", 3) == 0 ? vdev + 3 : vdev + 2;
+    bool known = rest == vdev + 3 || strncmp(vdev, "hd", 2) == 0 || strncmp(vdev, "sd", 2) == 0;
+    if (!known || sscanf(rest, "%3[a-z]%n", letters, &n) != 1)
+        return 0;
+    if (rest[n]) {
+        int m = 0;
+
+        if (!isdigit((unsigned char)rest[n]) || rest[n] == '0' ||
+            sscanf(rest + n, "%3u%n", &part, &m) != 1 || rest[n + m])
+            return 0;
+    }
+    disk = 0;
+    for (const char *p = letters; *p; p++)
+        disk = disk * 26 + (unsigned)(*p - 'a') + 1;
+    disk -= 1;
+    if (rest == vdev + 3)
+        return xvd_number(disk, part);
+    return vdev[0] == 'h' ? hd_number(disk, part) : sd_number(disk, part);
+}
+
+static int bad(struct place at, struct diag *d, const char *what, const char *text,
+               const char *remedy)
+{
+    return diag_set(d, "%s:%u: %s \"%s\"; %s", at.file, at.line, what, text, remedy);
+}
+
+/* Cuts the next comma-separated field, trimmed, out of *text; NULL at the end. */
+static char *next_field(char **text)
+{
+    char *p = *text;
+
+    if (!p)
+        return NULL;
+    char *comma = strchr(p, ',');
+    *text = comma ? comma + 1 : NULL;
+    if (comma)
+        *comma = 0;
+    while (isspace((unsigned char)*p))
+        p++;
+    for (size_t n = strlen(p); n && isspace((unsigned char)p[n - 1]); n--)
+        p[n - 1] = 0;
+    return p;
+}
+
+static int set_format(struct place at, struct diag *d, const char *text)
+{
+    if (!*text || strcmp(text, "raw") == 0)
+        return 0;
+    return bad(at, d, "disk format", text, "only raw is offered: convert the image"
+               " (qemu-img convert -O raw)");
+}
+
+static int set_vdev(struct place at, struct disk_spec *disk, struct diag *d, const char *text)
+{
+    disk->vdev_id = strlen(text) < sizeof(disk->vdev) ? vdev_number(text) : 0;
+    if (!disk->vdev_id)
+        return bad(at, d, "disk vdev", text, "write xvda, xvdb, ... (sda and hda work too)");
+    strcpy(disk->vdev, text);
+    return 0;
+}
+
+static int set_access(struct place at, struct disk_spec *disk, struct diag *d, const char *text)
+{
+    if (strcmp(text, "r") == 0 || strcmp(text, "ro") == 0)
+        disk->read_only = true;
+    else if (strcmp(text, "w") == 0 || strcmp(text, "rw") == 0)
+        disk->read_only = false;
+    else
+        return bad(at, d, "disk access", text, "write r or rw");
+    return 0;
+}
+
+static int set_target(struct place at, struct disk_spec *disk, struct diag *d, const char *text)
+{
+    if (text[0] != '/')
+        return bad(at, d, "disk target", text, "write the whole path, from /");
+    disk->target = strdup(text);
+    return disk->target ? 0 : diag_set(d, "out of memory");
+}
+
+static int disk_flag(struct place at, struct disk_spec *disk, struct diag *d, const char *word)
+{
+    if (strcmp(word, "cdrom") == 0 || strcmp(word, "devtype=cdrom") == 0)
+        disk->cdrom = disk->removable = disk->read_only = true;
+    else if (strcmp(word, "removable") == 0)
+        disk->removable = true;
+    else if (strcmp(word, "no-discard") == 0)
+        disk->no_discard = true;
+    else if (strcmp(word, "discard") == 0)
+        disk->no_discard = false;
+    else if (strcmp(word, "devtype=disk") == 0 || strcmp(word, "direct-io-safe") == 0)
+        return 0;
+    else
+        return bad(at, d, "disk word", word, "known are format= vdev= access= target= devtype="
+                   " removable discard no-discard");
+    return 0;
+}
+
+static int disk_keyed(struct place at, struct disk_spec *disk, struct diag *d, const char *key,
+                      const char *value, const char *whole)
+{
+    if (strcmp(key, "format") == 0)
+        return set_format(at, d, value);
+    if (strcmp(key, "vdev") == 0)
+        return set_vdev(at, disk, d, value);
+    if (strcmp(key, "access") == 0)
+        return set_access(at, disk, d, value);
+    if (strcmp(key, "backendtype") == 0) /* xl's choice of driver; ours is always the same */
+        return 0;
+    if (strcmp(key, "backend") == 0 && strcmp(value, "0") != 0 && strcmp(value, "Domain-0") != 0)
+        return bad(at, d, "disk backend", value, "disks are served by the control domain");
+    if (strcmp(key, "backend") == 0)
+        return 0;
+    if (strcmp(key, "script") == 0)
+        return bad(at, d, "disk script", value, "no scripts are run; name a file or a device");
+    return disk_flag(at, disk, d, whole);
+}
+
+/* Takes the text of "target=..." out of the list: it runs to the end, commas and all. */
+static int split_target(struct place at, char *text, struct disk_spec *disk, struct diag *d)
+{
+    for (char *p = text; p; p = strchr(p, ',')) {
+        p += *p == ',';
+        p += strspn(p, " \t");
+        if (strncmp(p, "target=", 7) == 0) {
+            char *value = p + 7;
+
+            *p = 0;
+            return set_target(at, disk, d, value);
+        }
+    }
+    return 0;
+}
+
+/* A legacy prefix: the format is implied and the positions shift. */
+static char *skip_prefix(char *field, bool *legacy)
+{
+    static const char *const prefixes[] = {"phy:", "file:", "raw:", "tap:aio:", "aio:"};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+        if (strncmp(field, prefixes[i], strlen(prefixes[i])) == 0) {
+            *legacy = true;
+            return field + strlen(prefixes[i]);
+        }
+    return field;
+}
+
+static int disk_positional(struct place at, struct disk_spec *disk, struct diag *d, unsigned *pos,
+                           bool *legacy, char *field)
+{
+    switch ((*pos)++) {
+    case 0:
+        field = skip_prefix(field, legacy);
+        *pos += *legacy;
+        return set_target(at, disk, d, field);
+    case 1:
+        return set_format(at, d, field);
+    case 2: {
+        char *colon = strchr(field, ':');
+
+        if (colon && strcmp(colon, ":cdrom") == 0) {
+            *colon = 0;
+            disk->cdrom = disk->removable = true;
+        }
+        return set_vdev(at, disk, d, field);
+    }
+    case 3:
+        return set_access(at, disk, d, field);
+    }
+    return bad(at, d, "disk word", field, "the order is target,format,vdev,access");
+}
+
+int disk_parse(struct place at, const char *text, struct disk_spec *disk, struct diag *d)
+{
+    char *copy = strdup(text), *rest = copy, *field;
+    unsigned pos = 0;
+    bool legacy = false;
+    int rc;
+
+    *disk = (struct disk_spec){.line = at.line};
+    if (!copy)
+        return diag_set(d, "out of memory");
+    rc = split_target(at, copy, disk, d);
+    if (disk->target)
+        pos = 1;
+    while (rc == 0 && (field = next_field(&rest)) != NULL) {
+        char *eq = strchr(field, '=');
+        bool word = strcmp(field, "cdrom") == 0 || strcmp(field, "removable") == 0 ||
+                    strstr(field, "discard") == field || strcmp(field, "no-discard") == 0 ||
+                    strcmp(field, "direct-io-safe") == 0;
+
+        if (!*field) {
+            pos += rest != NULL && pos > 0; /* an empty positional field keeps its place */
+        } else if (word) {
+            rc = disk_flag(at, disk, d, field);
+        } else if (eq && field[0] != '/') {
+            char key[32];
+
+            snprintf(key, sizeof(key), "%.*s", (int)(eq - field), field);
+            rc = disk_keyed(at, disk, d, key, eq + 1, field);
+        } else {
+            rc = disk_positional(at, disk, d, &pos, &legacy, field);
+        }
+    }
+    free(copy);
+    if (rc == 0 && !disk->target)
+        rc = bad(at, d, "no target in disk", text, "add target=/path/to/image");
+    if (rc == 0 && !disk->vdev_id)
+        rc = bad(at, d, "no vdev in disk", text, "add vdev=xvda");
+    return rc;
+}
+
+static int parse_mac(struct place at, const char *text, struct vif_spec *vif, struct diag *d)
+{
+    unsigned b[6];
+    int n = 0;
+
+    if (strlen(text) != 17 ||
+        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+               &n) != 6 || n != 17)
+        return bad(at, d, "vif mac", text, "write six pairs of digits such as 00:16:3e:00:00:01");
+    if (b[0] & 1)
+        return bad(at, d, "vif mac", text, "this is a multicast address; the first pair must be"
+                   " even");
+    for (size_t i = 0; i < 6; i++)
+        vif->mac[i] = (uint8_t)b[i];
+    vif->mac_given = true;
+    return 0;
+}
+
+/* The name of a network interface: what the kernel takes, and no path. */
+static int set_ifname(struct place at, struct diag *d, const char *key, const char *text,
+                      char to[16])
+{
+    if (!*text || strlen(text) > 15 || strpbrk(text, "/ \t:%") || strcmp(text, ".") == 0 ||
+        strcmp(text, "..") == 0)
+        return bad(at, d, key, text, "an interface name has 1 to 15 characters, no / : % or"
+                   " blanks");
+    strcpy(to, text);
+    return 0;
+}
+
+static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
+                     const char *value, const char *whole)
+{
+    if (strcmp(key, "mac") == 0)
+        return parse_mac(at, value, vif, d);
+    if (strcmp(key, "bridge") == 0)
+        return set_ifname(at, d, "vif bridge", value, vif->bridge);
+    if (strcmp(key, "vifname") == 0)
+        return set_ifname(at, d, "vif vifname", value, vif->ifname);
+    if (strcmp(key, "type") == 0 && strcmp(value, "vif") == 0)
+        return 0;
+    if (strcmp(key, "script") == 0)
+        return bad(at, d, "vif script", value, "no scripts are run; the device joins bridge=");
+    if (strcmp(key, "backend") == 0 && (!strcmp(value, "0") || !strcmp(value, "Domain-0")))
+        return 0;
+    return bad(at, d, "vif word", whole, "known are mac= bridge= vifname=");
+}
+
+int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct diag *d)
+{
+    char *copy = strdup(text), *rest = copy, *field;
+    int rc = 0;
+
+    *vif = (struct vif_spec){.bridge = "xenbr0", .line = at.line};
+    if (!copy)
+        return diag_set(d, "out of memory");
+    while (rc == 0 && (field = next_field(&rest)) != NULL) {
+        char *eq = strchr(field, '=');
+        char key[32];
+
+        if (!*field)
+            continue;
+        if (!eq) {
+            rc = bad(at, d, "vif word", field, "known are mac= bridge= vifname=");
+            continue;
+        }
+        snprintf(key, sizeof(key), "%.*s", (int)(eq - field), field);
+        rc = vif_keyed(at, vif, d, key, eq + 1, field);
+    }
+    free(copy);
+    return rc;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor as this command uses it: every hypercall we issue stands in hv.c, and README.md
+ * lists them. Only the stable libraries are used, so that one binary serves Xen 4.17 and Tenue.
+ *
+ * Functions return 0 or a negative errno; the caller knows what it was about and says so.
+ */
+#ifndef TENUE_HV_H
+#define TENUE_HV_H
+
+#ifndef __XEN_TOOLS__
+#define __XEN_TOOLS__ 1
+#endif
+
+#include "diag.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xen/xen.h>
+#include <xen/domctl.h>
+#include <xen/memory.h>
+#include <xen/sysctl.h>
+#include <xenforeignmemory.h>
+
+struct hv;
+
+/* Fails with one line that says what is missing: no hypervisor, no driver, no right. */
+struct hv *hv_open(struct diag *d);
+void hv_close(struct hv *hv);
+xenforeignmemory_handle *hv_memory(struct hv *hv);
+
+/* Domains. */
+struct hv_new_domain {
+    uint8_t uuid[16];
+    unsigned max_vcpus;
+};
+int hv_create(struct hv *hv, const struct hv_new_domain *want, uint32_t *domid) MUST_CHECK;
+int hv_max_mem(struct hv *hv, uint32_t domid, uint64_t kib) MUST_CHECK;
+int hv_set_tsc_mode(struct hv *hv, uint32_t domid, uint32_t mode) MUST_CHECK;
+int hv_hypercall_page(struct hv *hv, uint32_t domid, uint64_t mfn) MUST_CHECK;
+int hv_set_context(struct hv *hv, uint32_t domid, unsigned vcpu,
+                   const struct vcpu_guest_context *ctxt) MUST_CHECK;
+int hv_pause(struct hv *hv, uint32_t domid) MUST_CHECK;
+int hv_unpause(struct hv *hv, uint32_t domid) MUST_CHECK;
+int hv_destroy(struct hv *hv, uint32_t domid) MUST_CHECK;
+
+/* -ESRCH if there is no such domain (a dying one still is). */
+int hv_info(struct hv *hv, uint32_t domid, struct xen_domctl_getdomaininfo *info) MUST_CHECK;
+/* Domains from `first` on, at most max; returns how many, or a negative errno. */
+int hv_list(struct hv *hv, uint32_t first, struct xen_domctl_getdomaininfo *infos, unsigned max)
+    MUST_CHECK;
+
+/*
+ * Gives the domain nr frames from guest frame `pfn` on, in blocks of 2^order; p2m[pfn...] gets the
+ * machine frames. Returns the number of blocks done, or a negative errno.
+ */
+long hv_populate(struct hv *hv, uint32_t domid, uint64_t pfn, uint64_t nr_blocks, unsigned order,
+                 uint64_t *p2m) MUST_CHECK;
+int hv_memory_map(struct hv *hv, uint32_t domid, uint64_t bytes) MUST_CHECK;
+int hv_pin_l4(struct hv *hv, uint32_t domid, uint64_t mfn) MUST_CHECK;
+/* A port in the domain that the control domain may bind to; negative errno on failure. */
+int hv_alloc_unbound(struct hv *hv, uint32_t domid) MUST_CHECK;
+
+/* The machine. */
+int hv_physinfo(struct hv *hv, struct xen_sysctl_physinfo *info) MUST_CHECK;
+/* Reads the console ring from *index on; returns bytes read. */
+int hv_console(struct hv *hv, char *buf, uint32_t len, bool clear, uint32_t *index) MUST_CHECK;
+/* xen_version sub-operations; arg may be NULL. Returns the call's own result. */
+int hv_version(struct hv *hv, unsigned cmd, void *arg, size_t len) MUST_CHECK;
+
+#endif

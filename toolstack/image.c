@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernel files and the child that looks inside them: see image.h. */
+#include "image.h"
+#include "unpack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { NOBODY = 65534, UNPACK_CPU_SECONDS = 600 };
+
+#define KERNEL_FILE_MAX (512ull << 20)
+
+/* What the child says. Plain data: the parent believes none of it unchecked. */
+struct verdict {
+    uint32_t ok;
+    uint32_t unpacked; /* the memory file holds the image, else the kernel file is it */
+    uint64_t size;
+    struct elf_image elf;
+    struct diag diag;
+};
+
+int image_open_file(const char *what, const char *path, uint64_t max, uint64_t *size,
+                    struct diag *d)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return diag_errno(d, "%s \"%s\" cannot be opened", what, path);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        diag_set(d, "%s \"%s\" is not a file", what, path);
+    else if (st.st_size == 0)
+        diag_set(d, "%s \"%s\" is empty", what, path);
+    else if ((uint64_t)st.st_size > max)
+        diag_set(d, "%s \"%s\" has %llu MiB; at most %llu are taken", what, path,
+                 (unsigned long long)st.st_size >> 20, (unsigned long long)max >> 20);
+    else {
+        *size = (uint64_t)st.st_size;
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+int image_read(int fd, uint64_t offset, void *to, uint64_t len)
+{
+    while (len) {
+        ssize_t n = pread(fd, to, len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        to = (char *)to + n;
+        offset += (uint64_t)n;
+        len -= (uint64_t)n;
+    }
+    return 0;
+}
+
+static int read_fd(void *ctx, uint64_t offset, void *to, size_t len)
+{
+    return image_read(*(const int *)ctx, offset, to, len);
+}
+
+/* Everything that unpacking needs and nothing else; no open, no exec, no sockets. */
+static int allow_few_calls(void)
+{
+    static const int calls[] = {
+        SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(mmap), SCMP_SYS(munmap),
+        SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk),
+        SCMP_SYS(ftruncate), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek),
+        SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),
+        SCMP_SYS(exit_group),
+    };
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    int rc = ctx ? 0 : -ENOMEM;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(calls) / sizeof(*calls); i++)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+    if (rc == 0)
+        rc = seccomp_load(ctx);
+    seccomp_release(ctx);
+    return rc;
+}
+
+/* Leaves the child with the three descriptors given, renumbered 0, 1, 2, and no rights. */
+static int confine(int kernel_fd, int memory_fd, int pipe_fd)
+{
+    struct rlimit as = {.rlim_cur = 2ull << 30, .rlim_max = 2ull << 30};
+    struct rlimit cpu = {.rlim_cur = UNPACK_CPU_SECONDS, .rlim_max = UNPACK_CPU_SECONDS};
+    int fds[3] = {kernel_fd, memory_fd, pipe_fd};
+
+    for (int i = 0; i < 3; i++) {
+        fds[i] = fcntl(fds[i], F_DUPFD, 10);
+        if (fds[i] < 0)
+            return -1;
+    }
+    for (int i = 0; i < 3; i++)
+        if (dup2(fds[i], i) != i)
+            return -1;
+    if (close_range(3, ~0u, 0) != 0 || setrlimit(RLIMIT_CPU, &cpu) != 0)
+        return -1;
+#ifndef __SANITIZE_ADDRESS__ /* the sanitizer reserves terabytes */
+    if (setrlimit(RLIMIT_AS, &as) != 0)
+        return -1;
+#else
+    (void)as;
+#endif
+    if (geteuid() == 0 &&
+        (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+         setresuid(NOBODY, NOBODY, NOBODY) != 0))
+        return -1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return -1;
+    return allow_few_calls() == 0 ? 0 : -1;
+}
+
+/* Unpacks the payload into the memory file (descriptor 1). */
+static int unpack_into(const char *path, const uint8_t *file, const struct payload *payload,
+                       struct diag *d)
+{
+    if (ftruncate(1, (off_t)payload->unpacked) != 0)
+        return diag_errno(d, "%s: no memory to unpack into", path);
+    uint8_t *out = mmap(NULL, payload->unpacked, PROT_READ | PROT_WRITE, MAP_SHARED, 1, 0);
+    if (out == MAP_FAILED)
+        return diag_errno(d, "%s: no memory to unpack into", path);
+
+    int rc = payload_unpack(path, payload->kind, file + payload->offset, payload->length, out,
+                            payload->unpacked, d);
+    munmap(out, payload->unpacked);
+    return rc;
+}
+
+static int examine(const char *path, uint64_t size, struct verdict *v)
+{
+    uint8_t *file = mmap(NULL, size, PROT_READ, MAP_PRIVATE, 0, 0);
+    struct payload payload;
+
+    if (file == MAP_FAILED)
+        return diag_errno(&v->diag, "%s: cannot be mapped", path);
+    if (payload_find(path, file, size, &payload, &v->diag) != 0)
+        return -1;
+    v->unpacked = payload.kind != PACK_NONE || payload.offset != 0;
+    v->size = payload.unpacked;
+    if (payload.kind == PACK_NONE && payload.offset != 0)
+        return diag_set(&v->diag, "%s: a bzImage with an unpacked kernel inside is not taken",
+                        path);
+    if (v->unpacked && unpack_into(path, file, &payload, &v->diag) != 0)
+        return -1;
+
+    int image = v->unpacked ? 1 : 0;
+    struct elf_source src = {.read = read_fd, .ctx = &image, .size = v->size};
+    return elf_parse(path, &src, &v->elf, &v->diag);
+}
+
+static void __attribute__((noreturn)) child(const char *path, int kernel_fd, uint64_t size,
+                                            int memory_fd, int pipe_fd)
+{
+    static struct verdict v;
+
+    if (confine(kernel_fd, memory_fd, pipe_fd) != 0)
+        diag_errno(&v.diag, "%s: cannot give up privileges to look inside", path);
+    else
+        v.ok = examine(path, size, &v) == 0;
+
+    const char *p = (const char *)&v;
+    for (size_t left = sizeof(v); left;) {
+        ssize_t n = write(2, p, left);
+
+        if (n <= 0)
+            _exit(1);
+        p += n;
+        left -= (size_t)n;
+    }
+    _exit(0);
+}
+
+/* Reads the child's verdict whole; a child that died half-way has none. */
+static int read_verdict(const char *path, int fd, pid_t pid, struct verdict *v, struct diag *d)
+{
+    size_t got = 0;
+    int status = 0;
+
+    while (got < sizeof(*v)) {
+        ssize_t n = read(fd, (char *)v + got, sizeof(*v) - got);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        got += (size_t)n;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (got < sizeof(*v))
+        return diag_set(d, "%s: looking inside failed (%s %d); the file is probably damaged", path,
+                        WIFSIGNALED(status) ? "signal" : "status",
+                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    v->diag.text[sizeof(v->diag.text) - 1] = 0;
+    if (v->ok != 1)
+        return diag_set(d, "%s", v->diag.text[0] ? v->diag.text : "kernel refused");
+    return 0;
+}
+
+static int run_child(const char *path, int kernel_fd, uint64_t size, int memory_fd,
+                     struct verdict *v, struct diag *d)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return diag_errno(d, "%s: no pipe", path);
+    pid_t pid = fork();
+    if (pid == 0)
+        child(path, kernel_fd, size, memory_fd, ends[1]);
+    close(ends[1]);
+
+    int rc = pid < 0 ? diag_errno(d, "%s: cannot fork", path)
+                     : read_verdict(path, ends[0], pid, v, d);
+    close(ends[0]);
+    return rc;
+}
+
+/* The child's word on where the image is and how long, made true or refused. */
+static int accept_verdict(struct image *out, int memory_fd, uint64_t kernel_size,
+                          const struct verdict *v, struct diag *d)
+{
+    struct stat st;
+
+    out->size = kernel_size;
+    if (v->unpacked) {
+        if (fstat(memory_fd, &st) != 0 || st.st_size <= 0 ||
+            (uint64_t)st.st_size > UNPACK_MAX_OUTPUT)
+            return diag_set(d, "%s: unpacking left nothing", out->path);
+        close(out->fd);
+        out->fd = memory_fd;
+        out->size = (uint64_t)st.st_size;
+    } else {
+        close(memory_fd);
+    }
+    out->elf = v->elf;
+    out->elf.guest_os[sizeof(out->elf.guest_os) - 1] = 0;
+    return elf_check(out->path, &out->elf, out->size, d);
+}
+
+int image_open(const char *path, struct image *out, struct diag *d)
+{
+    struct verdict *v = calloc(1, sizeof(*v));
+    uint64_t size = 0;
+
+    *out = (struct image){.path = path, .fd = -1};
+    if (!v)
+        return diag_set(d, "out of memory");
+    out->fd = image_open_file("kernel", path, KERNEL_FILE_MAX, &size, d);
+    if (out->fd < 0)
+        goto bad;
+    int memory_fd = memfd_create("kernel", MFD_CLOEXEC);
+    if (memory_fd < 0) {
+        diag_errno(d, "%s: no memory file", path);
+        goto bad;
+    }
+    if (run_child(path, out->fd, size, memory_fd, v, d) != 0) {
+        close(memory_fd);
+        goto bad;
+    }
+    if (accept_verdict(out, memory_fd, size, v, d) != 0)
+        goto bad;
+    free(v);
+    return 0;
+bad:
+    free(v);
+    image_close(out);
+    return -1;
+}
+
+void image_close(struct image *image)
+{
+    if (image->fd >= 0)
+        close(image->fd);
+    image->fd = -1;
+}

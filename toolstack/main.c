@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tenue: makes, lists and ends guests. This file is the table of verbs and what they share;
+ * README.md is the map of the folder, tenue(1) the manual.
+ */
+#include "verbs.h"
+
+#include "domain.h"
+
+#include <cjson/cJSON.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *args, *what;
+} verbs[] = {
+    {"create", verb_create, "[-c] [-p] [-q] [-n|--dry-run] FILE",
+     "Make a guest from a guest file.\n"
+     "  -c             attach to its console\n"
+     "  -p             leave it paused\n"
+     "  -q             say nothing\n"
+     "  -n, --dry-run  check everything, print the plan as JSON, make nothing"},
+    {"list", verb_list, "[-l] [--json] [DOMAIN]",
+     "List guests: name, id, memory, vCPUs, state, CPU seconds.\n"
+     "  -l      long, as JSON\n"
+     "  --json  as JSON"},
+    {"console", verb_console, "DOMAIN", "Attach to a guest's console; ^] leaves it."},
+    {"shutdown", verb_shutdown, "[-w] DOMAIN",
+     "Ask a guest to power off.\n"
+     "  -w      wait until it is gone"},
+    {"reboot", verb_reboot, "DOMAIN", "Ask a guest to restart."},
+    {"destroy", verb_destroy, "DOMAIN", "End a guest at once, without asking it."},
+    {"pause", verb_pause, "DOMAIN", "Stop a guest's vCPUs."},
+    {"unpause", verb_unpause, "DOMAIN", "Let them run again."},
+    {"info", verb_info, "[--json]", "Describe the machine and the hypervisor."},
+    {"dmesg", verb_dmesg, "[-c]",
+     "Print the hypervisor's messages.\n"
+     "  -c      and clear them"},
+    {"domid", verb_domid, "NAME", "Print a guest's number."},
+    {"domname", verb_domname, "ID", "Print a guest's name."},
+    {"uptime", verb_uptime, "[--json] [DOMAIN]", "Print how long guests have been up."},
+    {"block-list", verb_block_list, "[--json] DOMAIN", "List a guest's disks."},
+    {"network-list", verb_network_list, "[--json] DOMAIN", "List a guest's network devices."},
+    {"init", verb_init, "", "Prepare the control domain: its store nodes and our folders. Once per"
+     " boot."},
+};
+
+enum { NR_VERBS = sizeof(verbs) / sizeof(*verbs) };
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < NR_VERBS; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+int usage(const char *name)
+{
+    const struct verb *v = find_verb(name);
+
+    fprintf(stderr, "Usage: tenue %s %s\n", v->name, v->args);
+    return EXIT_USAGE;
+}
+
+void print_json(struct cJSON *json)
+{
+    char *text = cJSON_Print(json);
+
+    if (text)
+        puts(text);
+    free(text);
+    cJSON_Delete(json);
+}
+
+static int help_all(FILE *to)
+{
+    fprintf(to, "Usage: tenue VERB [OPTIONS] ...\n\n");
+    for (size_t i = 0; i < NR_VERBS; i++) {
+        const char *end = strpbrk(verbs[i].what, ".\n");
+        int len = end ? (int)(end - verbs[i].what) : (int)strlen(verbs[i].what);
+
+        fprintf(to, "  %-13s %.*s\n", verbs[i].name, len, verbs[i].what);
+    }
+    fprintf(to, "\ntenue help VERB says more; guest files are described in tenue.cfg(5).\n");
+    return to == stdout ? 0 : EXIT_USAGE;
+}
+
+static int help_verb(const char *name)
+{
+    const struct verb *v = find_verb(name);
+
+    if (!v) {
+        fprintf(stderr, "tenue: there is no verb \"%s\"; tenue help lists them\n", name);
+        return EXIT_USAGE;
+    }
+    printf("Usage: tenue %s %s\n\n%s\n", v->name, v->args, v->what);
+    return 0;
+}
+
+int session_open(struct session *s, unsigned need)
+{
+    memset(s, 0, sizeof(*s));
+    if (need & NEED_HV) {
+        s->hv = hv_open(&s->d);
+        if (!s->hv)
+            return session_close(s, -1);
+    }
+    if ((need & NEED_STORE) && store_open(&s->st, &s->d) != 0)
+        return session_close(s, -1);
+    return 0;
+}
+
+int session_open_domain(struct session *s, const char *what, uint32_t *domid)
+{
+    int rc = session_open(s, NEED_BOTH);
+
+    if (rc == 0 && domain_find(s->hv, &s->st, what, domid, &s->d) != 0)
+        rc = session_close(s, -1);
+    return rc;
+}
+
+int session_close(struct session *s, int rc)
+{
+    store_close(&s->st);
+    hv_close(s->hv);
+    s->hv = NULL;
+    if (rc == 0)
+        return 0;
+    fprintf(stderr, "tenue: %s\n", s->d.text[0] ? s->d.text : "failed");
+    return EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2)
+        return help_all(stderr);
+    const char *name = argv[1];
+
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return argc > 2 ? help_verb(argv[2]) : help_all(stdout);
+    const struct verb *v = find_verb(name);
+
+    if (!v)
+        return help_verb(name);
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+        return help_verb(name);
+    return v->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+# The `tenue` command with its per-guest supervisor, and its tests.
+TS_O := $(BUILD)/toolstack
+TS_CFLAGS := $(CFLAGS_USER) -Ibackends/include
+# Pure modules, which the unit tests and fuzzers link as they are.
+TS_PURE := diag cfgparse config devspec unpack elf layout image
+TS_SYSTEM := hv store build check device domain supervise create control console list devlist main
+TS_LIBS := -lxencall -lxenforeignmemory -lxenstore -levent_core -lz -llzma -lzstd -llz4 -lseccomp \
+	-lcjson
+
+DEPS_PACKAGES += libxen-dev libevent-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev \
+	libseccomp-dev libcjson-dev
+
+$(TS_O)/%.o: toolstack/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TS_CFLAGS) -c $< -o $@
+
+$(TS_O)/tenue: $(TS_PURE:%=$(TS_O)/%.o) $(TS_SYSTEM:%=$(TS_O)/%.o) \
+		$(BUILD)/backends/libtenue-devhost.a
+	$(CC) -o $@ $^ $(TS_LIBS)
+
+.PHONY: toolstack
+toolstack: $(TS_O)/tenue

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One supervisor process per guest: it builds the domain, keeps its devices, honours on_poweroff,
+ * on_reboot and on_crash, and takes everything apart in the right order. ADR 0020 says why one per
+ * guest.
+ *
+ * supervise_start() returns in the command that asked, while the supervisor lives on by itself.
+ */
+#ifndef TENUE_SUPERVISE_H
+#define TENUE_SUPERVISE_H
+
+#include "config.h"
+#include "diag.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SUPERVISE_RUN_DIR "/run/tenue"
+#define SUPERVISE_LOG_DIR "/var/log/tenue"
+
+struct supervised {
+    int fd;         /* to the supervisor; closing it before supervise_go() undoes the guest */
+    uint32_t domid;
+};
+
+/*
+ * Forks the supervisor and waits until the guest is built, its devices are up and its vCPU has
+ * not run yet. The config becomes the supervisor's; the caller still frees its own copy.
+ */
+int supervise_start(struct guest_config *cfg, struct supervised *out, struct diag *d) MUST_CHECK;
+
+/* Lets the guest run (or leaves it paused), and lets the supervisor go its own way. */
+int supervise_go(struct supervised *s, bool paused, struct diag *d) MUST_CHECK;
+
+/*
+ * Asks the supervisor of a guest to destroy it and waits for its answer. 1: there is no
+ * supervisor (any more) for this domain. 0: done. -1: it failed.
+ */
+int supervise_ask_destroy(const char *name, uint32_t domid, struct diag *d) MUST_CHECK;
+
+#endif

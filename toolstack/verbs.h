@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The verbs of the command. Each takes the words from its own name on and returns the exit code:
+ * 0, 1 when the thing failed (one line said why), 2 for wrong usage.
+ */
+#ifndef TENUE_VERBS_H
+#define TENUE_VERBS_H
+
+#include "diag.h"
+#include "hv.h"
+#include "store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cJSON;
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Hypervisor and store, opened together; a verb may ask for one of the two. */
+struct session {
+    struct hv *hv;
+    struct store st;
+    struct diag d;
+};
+enum { NEED_HV = 1, NEED_STORE = 2, NEED_BOTH = 3 };
+
+/* 0, or EXIT_FAILED after printing the complaint. */
+int session_open(struct session *s, unsigned need) MUST_CHECK;
+/* Prints the complaint if rc says failure, closes, and returns the exit code. */
+int session_close(struct session *s, int rc);
+/* The same with a domain looked up by the verb's only plain word. */
+int session_open_domain(struct session *s, const char *what, uint32_t *domid) MUST_CHECK;
+
+/* main.c */
+int usage(const char *verb);
+void print_json(struct cJSON *json);
+
+/* create.c, control.c, console.c, list.c, devlist.c */
+int verb_create(int argc, char **argv);
+int verb_destroy(int argc, char **argv);
+int verb_shutdown(int argc, char **argv);
+int verb_reboot(int argc, char **argv);
+int verb_pause(int argc, char **argv);
+int verb_unpause(int argc, char **argv);
+int verb_init(int argc, char **argv);
+int verb_console(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_info(int argc, char **argv);
+int verb_dmesg(int argc, char **argv);
+int verb_domid(int argc, char **argv);
+int verb_domname(int argc, char **argv);
+int verb_uptime(int argc, char **argv);
+int verb_block_list(int argc, char **argv);
+int verb_network_list(int argc, char **argv);
+
+/* console.c: opens a guest's terminal, and copies between it and ours until ^] or its end. */
+int console_open(struct store *st, uint32_t domid, struct diag *d) MUST_CHECK;
+int console_attach(int tty, struct diag *d) MUST_CHECK;
+
+#endif
