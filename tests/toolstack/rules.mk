@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# Unit tests of the toolstack's pure modules, plain and sanitized; fuzz targets.
+TT_O := $(BUILD)/tests/toolstack
+TT_TESTS := main test_config test_elf test_unpack test_layout imagegen
+TT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TT_LIBS := -lcunit -lz -llzma -lzstd -llz4 -lseccomp
+
+DEPS_PACKAGES += libcunit1-dev
+
+$(TT_O)/plain/%.o: tests/toolstack/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_USER) -c $< -o $@
+$(TT_O)/san/%.o: tests/toolstack/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
+$(TT_O)/san/ts-%.o: toolstack/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
+
+$(TT_O)/unit: $(TT_TESTS:%=$(TT_O)/plain/%.o) $(TS_PURE:%=$(BUILD)/toolstack/%.o)
+	$(CC) -o $@ $^ $(TT_LIBS)
+$(TT_O)/unit-san: $(TT_TESTS:%=$(TT_O)/san/%.o) $(TS_PURE:%=$(TT_O)/san/ts-%.o)
+	$(CC) $(TT_SAN) -o $@ $^ $(TT_LIBS)
+
+.PHONY: check-toolstack-unit check-toolstack-unit-san
+check-toolstack-unit: $(TT_O)/unit
+	$(TT_O)/unit
+check-toolstack-unit-san: $(TT_O)/unit-san
+	$(TT_O)/unit-san
+CHECK_UNIT += check-toolstack-unit check-toolstack-unit-san

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contract: a guest file in xl.cfg syntax means what xl.cfg(5) says, and what is wrong with it is
+ * said with file and line. Could break through the two disk syntaxes (positions shift after a
+ * legacy prefix), through line counting over multi-line lists, or by ignoring what is not known.
+ *
+ * Sabotage tried and seen to fail: in config.c unknown_key(), `return 0;` instead of the
+ * complaint; in devspec.c disk_positional(), dropping `*pos += *legacy;`.
+ */
+#include "tests.h"
+
+#include "../../toolstack/config.h"
+
+#include <CUnit/CUnit.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int parse(const char *text, struct guest_config *cfg, struct diag *d)
+{
+    d->text[0] = 0;
+    return config_parse("g.cfg", text, strlen(text), cfg, d);
+}
+
+static void refuse(const char *text, const char *want)
+{
+    struct guest_config cfg;
+    struct diag d;
+
+    CU_ASSERT_FATAL(parse(text, &cfg, &d) != 0);
+    if (!strstr(d.text, want))
+        test_note("expected \"%s\" in: %s", want, d.text);
+    CU_ASSERT(strstr(d.text, want) != NULL);
+}
+
+static void test_whole_file(void)
+{
+    struct guest_config cfg;
+    struct diag d;
+
+    CU_ASSERT_FATAL(parse("# a guest\n"
+                          "name = \"web-1\"; type='pv'\n"
+                          "kernel = '/boot/vmlinuz'  # stock\n"
+                          "ramdisk=\"/boot/initrd.img\"\n"
+                          "root=\"/dev/xvda1\"\n"
+                          "extra='console=hvc0 \\x41\\\\'\n"
+                          "memory = \"256\"\n"
+                          "maxmem = 0x200\n"
+                          "vcpus=2\n"
+                          "maxvcpus=4\n"
+                          "disk = [ 'phy:/dev/sdb,xvda,w',\n"
+                          "   'format=raw, vdev=xvdb, access=r, target=/srv/a,b.img', # last\n"
+                          "]\n"
+                          "vif = [ 'mac=00:16:3e:01:02:03,bridge=br0', '', ]\n"
+                          "on_crash='preserve'\n"
+                          "on_reboot=\"rename-restart\"\n"
+                          "uuid='6f1c2a34-0d1e-4b5f-8a9b-0c1d2e3f4a5b'\n", &cfg, &d) == 0);
+    CU_ASSERT_STRING_EQUAL(cfg.name, "web-1");
+    CU_ASSERT_STRING_EQUAL(cfg.cmdline, "root=/dev/xvda1 console=hvc0 A\\");
+    CU_ASSERT_EQUAL(cfg.memory_mib, 256);
+    CU_ASSERT_EQUAL(cfg.maxmem_mib, 512);
+    CU_ASSERT_EQUAL(cfg.vcpus, 2);
+    CU_ASSERT_EQUAL(cfg.maxvcpus, 4);
+    CU_ASSERT_EQUAL_FATAL(cfg.nr_disks, 2);
+    CU_ASSERT_STRING_EQUAL(cfg.disks[0].target, "/dev/sdb");
+    CU_ASSERT_EQUAL(cfg.disks[0].vdev_id, 51712);
+    CU_ASSERT_FALSE(cfg.disks[0].read_only);
+    CU_ASSERT_EQUAL(cfg.disks[0].line, 11);
+    CU_ASSERT_STRING_EQUAL(cfg.disks[1].target, "/srv/a,b.img");
+    CU_ASSERT_EQUAL(cfg.disks[1].vdev_id, 51728);
+    CU_ASSERT_TRUE(cfg.disks[1].read_only);
+    CU_ASSERT_EQUAL(cfg.disks[1].line, 12);
+    CU_ASSERT_EQUAL_FATAL(cfg.nr_vifs, 2);
+    CU_ASSERT_EQUAL(cfg.vifs[0].mac[5], 3);
+    CU_ASSERT_STRING_EQUAL(cfg.vifs[0].bridge, "br0");
+    CU_ASSERT_FALSE(cfg.vifs[1].mac_given);
+    CU_ASSERT_STRING_EQUAL(cfg.vifs[1].bridge, "xenbr0");
+    CU_ASSERT_EQUAL(cfg.on_crash, ACTION_PRESERVE);
+    CU_ASSERT_EQUAL(cfg.on_reboot, ACTION_RENAME_RESTART);
+    CU_ASSERT_EQUAL(cfg.on_poweroff, ACTION_DESTROY);
+    CU_ASSERT_EQUAL(cfg.uuid[0], 0x6f);
+    CU_ASSERT_EQUAL(cfg.uuid[15], 0x5b);
+    config_free(&cfg);
+}
+
+#define MINIMAL "name='a'\nkernel='/k'\n"
+
+static void test_defaults(void)
+{
+    struct guest_config cfg;
+    struct diag d;
+
+    CU_ASSERT_FATAL(parse(MINIMAL, &cfg, &d) == 0);
+    CU_ASSERT_EQUAL(cfg.memory_mib, 128);
+    CU_ASSERT_EQUAL(cfg.maxmem_mib, 128);
+    CU_ASSERT_EQUAL(cfg.vcpus, 1);
+    CU_ASSERT_EQUAL(cfg.maxvcpus, 1);
+    CU_ASSERT_STRING_EQUAL(cfg.cmdline, "");
+    CU_ASSERT_EQUAL(cfg.on_reboot, ACTION_RESTART);
+    CU_ASSERT_PTR_NULL(cfg.ramdisk);
+    config_free(&cfg);
+}
+
+static void test_syntax_errors(void)
+{
+    refuse("name='a\nkernel='/k'\n", "g.cfg:1: this string is not closed");
+    refuse("name 'a'\n", "g.cfg:1: expected = after \"name\"");
+    refuse("name='a' kernel='/k'\n", "g.cfg:1: there is something behind the value");
+    refuse("name=a\n", "put it in quotes");
+    refuse("\n\ndisk=['x' 'y']\n", "g.cfg:3: expected , or ]");
+    refuse("disk=[['x']]\n", "a list inside a list");
+    refuse("disk=[\n'x',\n", "g.cfg:3: a value is expected");
+    refuse("name='\\q'\n", "unknown escape");
+    refuse("name='\\x00'\n", "\\x in a string");
+    refuse("= 3\n", "expected key = value");
+    refuse(MINIMAL "name='b'\n", "g.cfg:3: name is set on line 1 already");
+}
+
+static void test_key_errors(void)
+{
+    refuse(MINIMAL "memry=3\n", "g.cfg:3: unknown key \"memry\"; did you mean \"memory\"?");
+    refuse(MINIMAL "xyzzyplugh=3\n", "tenue.cfg(5) lists");
+    refuse(MINIMAL "bootloader='pygrub'\n", "g.cfg:3: the key \"bootloader\" is not offered");
+    refuse("kernel='/k'\n", "no name; add name");
+    refuse("name='a'\n", "no kernel; add kernel");
+    refuse("name='a/b'\n", "will not do");
+    refuse("name='12'\n", "taken for a domain id");
+    refuse("name='Domain-0'\n", "belongs to the control domain");
+    refuse(MINIMAL "memory=-1\n", "is not a number");
+    refuse(MINIMAL "memory='12x'\n", "is not a number");
+    refuse(MINIMAL "memory=[1]\n", "not a list");
+    refuse(MINIMAL "memory=0\n", "out of range");
+    refuse(MINIMAL "memory=256\nmaxmem=128\n", "maxmem is below memory");
+    refuse(MINIMAL "vcpus=33\n", "out of range; 1 to 32");
+    refuse(MINIMAL "vcpus=2\nmaxvcpus=1\n", "maxvcpus is below vcpus");
+    refuse(MINIMAL "on_crash='coredump-destroy'\n", "core dumps are not offered");
+    refuse(MINIMAL "on_crash='explode'\n", "on_crash is \"destroy\"");
+    refuse(MINIMAL "type='hvm'\n", "only type=\"pv\"");
+    refuse(MINIMAL "uuid='xyz'\n", "uuid is 32");
+    refuse(MINIMAL "cmdline='a'\nextra='b'\n", "drop root= and extra=");
+}
+
+static void disk_is(const char *text, const char *target, uint32_t id, bool ro)
+{
+    struct disk_spec disk;
+    struct diag d = {0};
+
+    CU_ASSERT_FATAL(disk_parse((struct place){"g", 1}, text, &disk, &d) == 0);
+    CU_ASSERT_STRING_EQUAL(disk.target, target);
+    CU_ASSERT_EQUAL(disk.vdev_id, id);
+    CU_ASSERT_EQUAL(disk.read_only, ro);
+    free(disk.target);
+}
+
+static void test_disk_forms(void)
+{
+    disk_is("file:/a.img,xvda,w", "/a.img", 51712, false);
+    disk_is("phy:/dev/x,xvdb1,r", "/dev/x", 51729, true);
+    disk_is("/a.img,raw,xvda,rw", "/a.img", 51712, false);
+    disk_is("/a.img,,hda", "/a.img", 768, false);
+    disk_is("format=raw,vdev=sda2,access=ro,target=/x y,z", "/x y,z", 2050, true);
+    disk_is("vdev=xvdq,target=/q", "/q", 1u << 28 | 16 << 8, false);
+    disk_is("vdev=d3p2,target=/q", "/q", 202 << 8 | 3 << 4 | 2, false);
+    disk_is("/iso,,xvdc,cdrom", "/iso", 51744, true);
+    disk_is("file:/iso,xvdc:cdrom,r", "/iso", 51744, true);
+}
+
+static void test_disk_errors(void)
+{
+    refuse(MINIMAL "disk=['format=qcow2,vdev=xvda,target=/a']\n", "g.cfg:3: disk format \"qcow2\"");
+    refuse(MINIMAL "disk=[\n'vdev=xvda,target=/a',\n'vdev=sdq9x,target=/b']\n",
+           "g.cfg:5: disk vdev");
+    refuse(MINIMAL "disk=['vdev=xvda']\n", "add target=");
+    refuse(MINIMAL "disk=['target=/a']\n", "add vdev=");
+    refuse(MINIMAL "disk=['vdev=xvda,target=a']\n", "write the whole path");
+    refuse(MINIMAL "disk=['vdev=xvda,script=x,target=/a']\n", "no scripts are run");
+    refuse(MINIMAL "disk='x'\n", "disk is a list");
+    refuse(MINIMAL "disk=['/a,raw,xvda,x']\n", "disk access \"x\"");
+    refuse(MINIMAL "disk=['/a,raw,xvda,r','/b,raw,xvda,r']\n", "vdev=xvda is taken");
+    refuse(MINIMAL "disk=['/a,raw,xvda,r',\n'/a,raw,xvdb,w']\n",
+           "g.cfg:4: /a is the disk of line 3 already");
+}
+
+static void test_same_image_read_only(void)
+{
+    struct guest_config cfg;
+    struct diag d;
+
+    CU_ASSERT_FATAL(parse(MINIMAL "disk=['/a,raw,xvda,r','/a,raw,xvdb,r']\n", &cfg, &d) == 0);
+    config_free(&cfg);
+}
+
+static void test_vif_errors(void)
+{
+    refuse(MINIMAL "vif=['mac=00:16:3e:00:00']\n", "g.cfg:3: vif mac");
+    refuse(MINIMAL "vif=['mac=01:16:3e:00:00:00']\n", "multicast");
+    refuse(MINIMAL "vif=['bridge=a/b']\n", "vif bridge");
+    refuse(MINIMAL "vif=['bridge=aaaaaaaaaaaaaaaa']\n", "1 to 15 characters");
+    refuse(MINIMAL "vif=['model=e1000']\n", "known are mac=");
+    refuse(MINIMAL "vif=['mac=00:16:3e:00:00:01',\n'mac=00:16:3E:00:00:01']\n",
+           "g.cfg:4: the vif of line 3 has this mac already");
+}
+
+static void test_vdev_numbers(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t id;
+    } cases[] = {
+        {"xvda", 51712}, {"xvda15", 51727}, {"xvda16", 1u << 28 | 16}, {"xvdp", 51952},
+        {"xvdaa", 1u << 28 | 26 << 8}, {"hdb", 832}, {"hdc1", 5633}, {"hde", 0}, {"sdp15", 2303},
+        {"sdq", 0}, {"sda16", 0}, {"xvd", 0}, {"xvdA", 0}, {"xvda01", 0}, {"xvda1x", 0},
+        {"vda", 0}, {"", 0}, {"xvda999", 0}, {"d0p0", 51712},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        if (vdev_number(cases[i].name) != cases[i].id)
+            test_note("vdev %s gave %#x", cases[i].name, vdev_number(cases[i].name));
+        CU_ASSERT_EQUAL(vdev_number(cases[i].name), cases[i].id);
+    }
+}
+
+/* Random edits of a good file: whatever comes out, no crash, no leak, and a complaint or success. */
+static void test_mutations(void)
+{
+    static const char seed[] =
+        "name='a'\nkernel='/k'\nmemory=12\ndisk=['/a,raw,xvda,w','vdev=xvdb,target=/q,r']\n"
+        "vif=['mac=00:16:3e:00:00:01,bridge=b']\nextra=\"\\x41\"; vcpus=2 # c\n";
+    static const char alphabet[] = "\0\n'\"[],;=#\\ axv0:/-";
+    uint32_t rnd = 1;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        char text[sizeof(seed)];
+        struct guest_config cfg;
+        struct diag d = {0};
+
+        memcpy(text, seed, sizeof(seed));
+        for (unsigned j = 0; j < 1 + i % 5; j++) {
+            rnd = rnd * 1664525 + 1013904223;
+            text[(rnd >> 8) % (sizeof(seed) - 1)] = alphabet[(rnd >> 3) % sizeof(alphabet)];
+        }
+        if (config_parse("m", text, sizeof(seed) - 1, &cfg, &d) == 0)
+            config_free(&cfg);
+        else
+            CU_ASSERT_FATAL(d.text[0] != 0);
+    }
+}
+
+const struct test tests_config[] = {
+    {"config: a whole file", test_whole_file},
+    {"config: defaults", test_defaults},
+    {"config: syntax errors name the line", test_syntax_errors},
+    {"config: key errors name line and remedy", test_key_errors},
+    {"config: disk forms", test_disk_forms},
+    {"config: disk errors", test_disk_errors},
+    {"config: one image twice, read-only", test_same_image_read_only},
+    {"config: vif errors", test_vif_errors},
+    {"config: vdev numbers", test_vdev_numbers},
+    {"config: 20000 random edits", test_mutations},
+    {NULL, NULL},
+};
