@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += debugreg
+GUEST_FLAVOUR_debugreg := high

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += fpu
+GUEST_FLAVOUR_fpu := high

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += sched
+GUEST_FLAVOUR_sched := high

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += segments
+GUEST_FLAVOUR_segments := high

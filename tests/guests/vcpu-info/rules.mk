@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += vcpu-info
+GUEST_FLAVOUR_vcpu-info := high
