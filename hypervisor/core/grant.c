@@ -20,6 +20,7 @@
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
 {
     struct grant_table *t = &d->grant;
+    int rc;
 
     if (max_frames == 0 || max_frames > GRANT_FRAMES_MAX)
         return -XEN_EINVAL;
@@ -27,7 +28,13 @@ int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrac
     t->max_frames = max_frames;
     t->maptrack_max = MIN(max_maptrack, MAPTRACK_FRAMES_MAX);
     t->maptrack_free = GHANDLE_NONE;
-    return grant_table_grow(d, 1);
+    t->frame = hv_alloc_page();
+    if (t->frame == NULL)
+        return -XEN_ENOMEM;
+    rc = grant_table_grow(d, 1);
+    if (rc != 0)
+        grant_table_free(d);
+    return rc;
 }
 
 static int add_frame(struct domain *d)
@@ -44,8 +51,7 @@ static int add_frame(struct domain *d)
         return -XEN_ENOMEM;
     }
     page_share(shared, d);
-    t->shared[t->frames] = shared;
-    t->active[t->frames] = active;
+    t->frame[t->frames] = (struct grant_frame){shared, active};
     __atomic_store_n(&t->frames, t->frames + 1, __ATOMIC_RELEASE); /* bound last (GT-4, R-6) */
     return 0;
 }
@@ -74,22 +80,33 @@ int grant_table_frame(struct domain *d, uint32_t idx, mfn_t *mfn)
         return -XEN_EINVAL;
     rc = grant_table_grow(d, idx + 1);
     if (rc == 0)
-        *mfn = ptr_to_mfn(d->grant.shared[index_nospec(idx, GRANT_FRAMES_MAX)]);
+        *mfn = ptr_to_mfn(d->grant.frame[index_nospec(idx, GRANT_FRAMES_MAX)].shared);
     return rc;
+}
+
+int grant_table_unshare(struct domain *d)
+{
+    struct grant_table *t = &d->grant;
+
+    for (; t->unshared < t->frames; t->unshared++)
+        if (page_unshare(t->frame[t->unshared].shared, d) != 0)
+            return -XEN_EBUSY;
+    return 0;
 }
 
 void grant_table_free(struct domain *d)
 {
     struct grant_table *t = &d->grant;
 
+    BUG_ON(grant_table_unshare(d) != 0); /* dead: done before; never published: nobody maps it */
     for (uint32_t i = 0; i < t->frames; i++) {
-        /* The domain's tables are gone; a privileged mapper may still hold the frame: it then
-         * keeps the page, which page_unshare() hands over to its last reference. */
-        if (page_unshare(t->shared[i], d) == 0)
-            hv_free_page(t->shared[i]);
-        hv_free_pages(t->active[i], GRANT_ACTIVE_ORDER);
+        hv_free_page(t->frame[i].shared);
+        hv_free_pages(t->frame[i].active, GRANT_ACTIVE_ORDER);
     }
     t->frames = 0;
+    if (t->frame != NULL)
+        hv_free_page(t->frame);
+    t->frame = NULL;
     for (uint32_t i = 0; i < t->maptrack_frames; i++)
         hv_free_page(t->maptrack[i]);
     if (t->maptrack != NULL)
@@ -107,8 +124,8 @@ static bool entry_at(struct grant_table *t, gref_t ref, grant_entry_v1_t **entry
     if (frame >= t->frames)
         return false;
     frame = index_nospec(frame, t->frames);
-    *entry = &t->shared[frame][ref % GRANTS_PER_FRAME];
-    *active = &t->active[frame][ref % GRANTS_PER_FRAME];
+    *entry = &t->frame[frame].shared[ref % GRANTS_PER_FRAME];
+    *active = &t->frame[frame].active[ref % GRANTS_PER_FRAME];
     return true;
 }
 

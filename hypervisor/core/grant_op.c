@@ -58,7 +58,7 @@ static struct domain *subject(domid_t dom, int16_t *status)
 static int list_frames(struct domain *d, const struct gnttab_setup_table *op)
 {
     for (uint32_t i = 0; i < op->nr_frames; i++) {
-        xen_pfn_t mfn = ptr_to_mfn(d->grant.shared[i]).n;
+        xen_pfn_t mfn = ptr_to_mfn(d->grant.frame[i].shared).n;
 
         if (guest_write_elem(guest_va_of(op->frame_list), i, &mfn, sizeof(mfn)) != 0)
             return -XEN_EFAULT;

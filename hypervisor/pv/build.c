@@ -13,6 +13,7 @@
  * Tables are filled as plain memory and then validated as any guest's: nothing here is trusted
  * more than a hypercall's work (MM-1). Runs once, alone, before any guest: no locks.
  */
+#include <tenue/assert.h>
 #include <tenue/domain.h>
 #include <tenue/guestmem.h>
 #include <tenue/hal.h>
@@ -30,13 +31,13 @@
 #include "mmu.h"
 #include "pte.h"
 
-#define TABLE_ENTRIES 512u
 #define EXTENTS_MAX 256u
 #define EXTENT_ORDER_MAX 18u
 #define SLACK_AFTER_STACK (512ull << 10)
 #define INITIAL_MAP_ALIGN (4ull << 20)
-#define PTE_TABLE 0x67ull   /* present rw user accessed dirty: every entry we make */
-#define PTE_RW 2ull
+#define PTE_BUILT (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D) /* every entry we make */
+#define RESERVE_SHARE 16u /* of free memory kept for guests when dom0_mem= is not given... */
+#define RESERVE_MAX ((128ull << 20) >> PAGE_SHIFT) /* ...but at most this, in frames */
 
 struct extent {
     uint64_t pfn;
@@ -212,8 +213,8 @@ static uint64_t *table_entry(struct builder *b, uint64_t l4_pfn, uint64_t va)
         uint64_t *e = &table[va >> shift & (TABLE_ENTRIES - 1)];
 
         if (*e == 0)
-            *e = mfn_to_maddr(mfn_of_pfn(b, b->next_table_pfn++)).a | PTE_TABLE;
-        table = mfn_to_ptr(maddr_to_mfn(maddr_make(*e & 0x000ffffffffff000ull)));
+            *e = mfn_to_maddr(mfn_of_pfn(b, b->next_table_pfn++)).a | PTE_BUILT;
+        table = mfn_to_ptr(pte_mfn(*e));
     }
     return &table[va >> PAGE_SHIFT & (TABLE_ENTRIES - 1)];
 }
@@ -223,7 +224,7 @@ static void map_range(struct builder *b, uint64_t va, uint64_t pfn, uint64_t fra
     const struct layout *at = &b->at;
 
     for (uint64_t i = 0; i < frames; i++, va += PAGE_SIZE) {
-        uint64_t e = mfn_to_maddr(mfn_of_pfn(b, pfn + i)).a | PTE_TABLE;
+        uint64_t e = mfn_to_maddr(mfn_of_pfn(b, pfn + i)).a | PTE_BUILT;
 
         if (pfn + i - at->tables_pfn < at->tables)
             e &= ~PTE_RW; /* tables are read-only in every mapping */
@@ -316,16 +317,27 @@ static int start_vcpu(struct builder *b)
     return 0;
 }
 
+/* dom0_mem=, or nearly all that is free. */
+static uint64_t control_frames(void)
+{
+    const uint64_t free = heap_free_frames();
+    uint64_t frames = options.dom0_mem >> PAGE_SHIFT;
+
+    if (frames == 0)
+        frames = free - MIN(free / RESERVE_SHARE, RESERVE_MAX);
+    return MAX(frames, options.dom0_mem_min >> PAGE_SHIFT);
+}
+
 static int create_domain(struct builder *b)
 {
     struct domain_config cfg = {
         .domid = 0,
         .is_control = true,
-        .max_vcpus = options.dom0_max_vcpus,
+        .max_vcpus = options.dom0_max_vcpus ? options.dom0_max_vcpus : MIN(cpu_count, MAX_VCPUS),
         .max_grant_frames = GRANT_FRAMES_DEFAULT,
         .max_maptrack_frames = MAPTRACK_FRAMES_DEFAULT,
         .max_evtchn_port = MAX_EVTCHNS - 1,
-        .max_pages = (uint32_t)options.dom0_max_frames,
+        .max_pages = (uint32_t)MAX(options.dom0_mem_max >> PAGE_SHIFT, b->frames),
     };
     int rc = domain_create(&cfg, &b->d);
 
@@ -347,10 +359,10 @@ int pv_build_control_domain(const struct boot_info *bi)
                 "the second");
         return -XEN_ENOENT;
     }
-    why = pv_image_parse(&b->image, mfn_to_ptr(mfn_make(0)) + kernel->start.a, kernel->size);
+    why = pv_image_parse(&b->image, hal_direct_map + kernel->start.a, kernel->size);
     if (why != NULL)
         return refuse(kernel, why);
-    b->frames = options.dom0_frames;
+    b->frames = control_frames();
     lay_out(b, ramdisk);
     if (b->at.end_pfn > b->frames) {
         log_err("dom0_mem=%luM is too small: kernel '%s' and its ramdisk need %luM", b->frames >> 8,
@@ -367,8 +379,7 @@ int pv_build_control_domain(const struct boot_info *bi)
     }
     load_image(b);
     if (ramdisk != NULL)
-        copy_in(b, b->at.ramdisk_pfn << PAGE_SHIFT, (uint8_t *)mfn_to_ptr(mfn_make(0)) + ramdisk->start.a,
-                ramdisk->size);
+        copy_in(b, b->at.ramdisk_pfn << PAGE_SHIFT, hal_direct_map + ramdisk->start.a, ramdisk->size);
     fill_p2m(b);
     fill_start_info(b, kernel);
     rc = make_tables(b);
@@ -377,6 +388,6 @@ int pv_build_control_domain(const struct boot_info *bi)
     if (rc != 0)
         return refuse(kernel, "could not be given valid initial page tables: please report this");
     log_info("control domain: %luM, %u vcpu(s), kernel '%s' entry %#lx", b->frames >> 8,
-             options.dom0_max_vcpus, kernel->name, b->image.entry);
+             b->d->max_vcpus, kernel->name, b->image.entry);
     return 0;
 }

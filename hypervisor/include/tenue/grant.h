@@ -52,21 +52,30 @@ STATIC_ASSERT(grant_active_fits, GRANTS_PER_FRAME * sizeof(struct grant_active) 
 #define MAPTRACK_PER_FRAME (PAGE_SIZE / sizeof(struct grant_maptrack))
 #define MAPTRACK_FRAMES_MAX 4096u /* handles fit the ABI, the index of frames fits 8 pages */
 
+struct grant_frame {
+    grant_entry_v1_t *shared;    /* one page, which the guest maps */
+    struct grant_active *active; /* 2^GRANT_ACTIVE_ORDER pages */
+};
+STATIC_ASSERT(grant_frames_fit, GRANT_FRAMES_MAX * sizeof(struct grant_frame) <= PAGE_SIZE);
+
 struct grant_table {
     struct spinlock lock;        /* RANK_GRANT; two tables: lower domid first */
     uint32_t frames, max_frames; /* [lock] shared frames now, [I] at most */
-    grant_entry_v1_t *shared[GRANT_FRAMES_MAX];      /* [lock to grow] one page each */
-    struct grant_active *active[GRANT_FRAMES_MAX];   /* [lock to grow] */
+    struct grant_frame *frame;   /* [I] one page of them; [lock to grow] entries below frames */
     struct grant_maptrack **maptrack; /* [lock] index of frames of handles this domain holds */
     uint32_t maptrack_frames, maptrack_max; /* [lock], [I] */
     uint32_t maptrack_free;      /* [lock] first free handle or GHANDLE_NONE */
     uint32_t maptrack_used;      /* [lock] handles in use */
     uint32_t release_cursor;     /* teardown: next handle to release */
+    uint32_t unshared;           /* teardown: shared frames that nobody maps any more */
 };
 
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack) must_check;
 /* Release every handle the dying domain holds; preemptible. */
 int grant_table_release_mappings(struct domain *d) must_check;
+/* Take the shared frames of a dead domain back: -XEN_EBUSY while a privileged mapper still has one;
+ * call again. After it, grant_table_free() gives the memory back. */
+int grant_table_unshare(struct domain *d) must_check;
 void grant_table_free(struct domain *d);
 /* Shared frame idx as the guest maps it, growing the table up to it: for XENMEM_acquire_resource. */
 int grant_table_frame(struct domain *d, uint32_t idx, mfn_t *mfn) must_check;

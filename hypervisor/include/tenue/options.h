@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boot options that more than one file needs, parsed once by core/options.c (names and syntax as
- * Xen's). Sizes in frames. Final after tenue_main() has seen how much memory is free.
+ * Boot options that more than one file needs, parsed once by core/options.c, names and syntax as
+ * Xen's. Zero means not given. Read-only afterwards.
  */
 #ifndef TENUE_OPTIONS_H
 #define TENUE_OPTIONS_H
@@ -9,12 +9,18 @@
 #include <tenue/abi.h>
 
 struct options {
-    uint64_t dom0_frames;     /* dom0_mem=: what the control domain starts with */
-    uint64_t dom0_max_frames; /* dom0_mem=max: what it may grow to */
-    unsigned dom0_max_vcpus;  /* dom0_max_vcpus=, at least 1, at most MAX_VCPUS */
-    bool noreboot;            /* halt instead of rebooting after a panic or a guest's request */
+    uint64_t dom0_mem;       /* bytes: what the control domain starts with; 0: nearly all */
+    uint64_t dom0_mem_min;   /* bytes: at least */
+    uint64_t dom0_mem_max;   /* bytes: what it may grow to; 0: no more than it starts with */
+    uint32_t dom0_max_vcpus; /* 1..MAX_VCPUS; 0: as many as CPUs */
+    bool noreboot;           /* halt instead of rebooting after a panic or a shutdown */
 };
 
 extern struct options options;
+
+/* Parse a command line; what is not understood is named on the console. */
+void options_parse(const char *cmdline);
+/* A size with suffix B K M G T (none: K) in bytes; false when malformed. */
+bool options_parse_size(const char *s, uint64_t *bytes) must_check;
 
 #endif

@@ -33,6 +33,7 @@ struct cpu {
     bool in_multicall;     /* [o] the hypercall in progress is an element of a batch */
     bool hypercall_restarted; /* [o] the element asked to be issued again, with these arguments: */
     uint64_t restart_args[5]; /* [o] */
+    uint64_t hypercall_count[64]; /* [o] by number, for the debug keys */
     mfn_t root;            /* [o] the root believed to be in CR3 (MM-18) */
     uint32_t flush_stamp;  /* [o written, others read] TLB clock at the last full local flush */
     struct timer_queue timers;   /* its own lock */

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains: the table that finds them, pausing, shutting down, crashing, and their staged end.
+ *
+ * Life: domain_create() puts a domain in the table with one reference. domain_kill() makes it
+ * DYING, lets go of everything it holds stage by stage, and leaves it DEAD. A dead domain stays in
+ * the table until the last frame of it that others still map is gone (LC-4, design 18); then it is
+ * unlisted, and freed with its last reference. Those last two steps are done by domain_reap() from
+ * SOFTIRQ_WORK, where no lock is held: their causes (page_put, domain_put) come from anywhere.
+ *
+ * The table is two levels of pointers, so that the owner of a frame is found without a lock by whoever
+ * holds a reference to that frame. Locks: table_lock (RANK_DOMAIN_LIST) for changing the table and for
+ * taking a first reference.
+ */
+#include <tenue/domain.h>
+
+#include <tenue/abi.h>
+#include <tenue/assert.h>
+#include <tenue/hal.h>
+#include <tenue/log.h>
+#include <tenue/options.h>
+#include <tenue/page.h>
+#include <tenue/percpu.h>
+#include <tenue/pirq.h>
+#include <tenue/pv.h>
+#include <tenue/sched.h>
+#include <tenue/vcpu.h>
+
+#include "lib.h"
+
+#define TABLE_FANOUT (PAGE_SIZE / sizeof(struct domain *))
+#define TABLE_PAGES ((DOMID_FIRST_RESERVED + TABLE_FANOUT - 1) / TABLE_FANOUT)
+
+/* How soon to look again at a dead domain whose shared page somebody still maps. */
+#define REAP_RETRY (100 * 1000 * 1000ull)
+
+STATIC_ASSERT(domain_fits_a_page, sizeof(struct domain) <= PAGE_SIZE);
+
+struct domain *control_domain;
+
+static struct spinlock table_lock = SPINLOCK_INIT(RANK_DOMAIN_LIST);
+static struct domain **table[TABLE_PAGES]; /* pages only added */
+static unsigned table_count;               /* [table_lock] */
+static struct domain *reap_list;           /* [a] */
+static struct timer reap_timer;
+
+struct domain *current_domain(void)
+{
+    return current_vcpu()->domain;
+}
+
+/* --- the table --- */
+
+struct domain *domain_of_owner(uint16_t domid)
+{
+    struct domain **page;
+
+    if (domid >= DOMID_FIRST_RESERVED)
+        return NULL;
+    page = __atomic_load_n(&table[domid / TABLE_FANOUT], __ATOMIC_ACQUIRE);
+    return page ? __atomic_load_n(&page[domid % TABLE_FANOUT], __ATOMIC_ACQUIRE) : NULL;
+}
+
+static int table_insert(struct domain *d)
+{
+    struct domain ***page = &table[d->domid / TABLE_FANOUT];
+    int rc = 0;
+
+    spin_lock(&table_lock);
+    if (!*page)
+        __atomic_store_n(page, hv_alloc_page(), __ATOMIC_RELEASE);
+    if (!*page)
+        rc = -XEN_ENOMEM;
+    else if ((*page)[d->domid % TABLE_FANOUT])
+        rc = -XEN_EEXIST;
+    else if (table_count >= MAX_DOMAINS)
+        rc = -XEN_ENOSPC;
+    if (rc == 0) {
+        table_count++;
+        __atomic_store_n(&(*page)[d->domid % TABLE_FANOUT], d, __ATOMIC_RELEASE);
+    }
+    spin_unlock(&table_lock);
+    return rc;
+}
+
+static void table_remove(struct domain *d)
+{
+    spin_lock(&table_lock);
+    table_count--;
+    __atomic_store_n(&table[d->domid / TABLE_FANOUT][d->domid % TABLE_FANOUT], NULL,
+                     __ATOMIC_RELEASE);
+    spin_unlock(&table_lock);
+}
+
+struct domain *domain_get(uint16_t domid)
+{
+    struct domain *d;
+
+    spin_lock(&table_lock);
+    d = domain_of_owner(domid);
+    if (d)
+        domain_ref(d);
+    spin_unlock(&table_lock);
+    return d;
+}
+
+struct domain *domain_get_or_self(uint16_t domid)
+{
+    struct domain *self = current_domain();
+
+    if (domid != DOMID_SELF && domid != self->domid)
+        return domain_get(domid);
+    domain_ref(self);
+    return self;
+}
+
+struct domain *domain_next(uint32_t from)
+{
+    struct domain *d = NULL;
+
+    spin_lock(&table_lock);
+    while (from < DOMID_FIRST_RESERVED && !d) {
+        if (!table[from / TABLE_FANOUT]) {
+            from = (uint32_t)ROUND_UP(from + 1, TABLE_FANOUT);
+            continue;
+        }
+        d = table[from / TABLE_FANOUT][from % TABLE_FANOUT];
+        from++;
+    }
+    if (d)
+        domain_ref(d);
+    spin_unlock(&table_lock);
+    return d;
+}
+
+/* References are held by running code and by connections; 2^32 of them do not fit in memory. */
+void domain_ref(struct domain *d)
+{
+    __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
+}
+
+static void queue_reap(struct domain *d)
+{
+    struct domain *head = __atomic_load_n(&reap_list, __ATOMIC_RELAXED);
+
+    if (__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
+        return;
+    do {
+        d->reap_next = head;
+    } while (!__atomic_compare_exchange_n(&reap_list, &head, d, false, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
+    softirq_raise(SOFTIRQ_WORK);
+}
+
+void domain_put(struct domain *d)
+{
+    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        queue_reap(d);
+}
+
+/* --- creation --- */
+
+static void init_fields(struct domain *d, const struct domain_config *cfg)
+{
+    d->domid = cfg->domid;
+    d->is_control = cfg->is_control;
+    d->max_vcpus = cfg->max_vcpus;
+    d->ssidref = cfg->ssidref;
+    d->refs = 1;
+    d->pause_count = 1;
+    d->paused_by_controller = true;
+    memcpy(d->handle, cfg->handle, sizeof(d->handle));
+    spin_lock_init(&d->pages.lock, RANK_DOMAIN_PAGES);
+    d->pages.max = cfg->max_pages;
+    d->evtchn.max = cfg->max_evtchn_port ? cfg->max_evtchn_port + 1 : 0;
+}
+
+static int init_shared_info(struct domain *d)
+{
+    d->shared_info = hv_alloc_page();
+    if (!d->shared_info)
+        return -XEN_ENOMEM;
+    page_share(d->shared_info, d);
+    time_update_wallclock(d);
+    return 0;
+}
+
+/* Nothing can map the page before the domain is in the table, so this cannot be busy. */
+static void undo_shared_info(struct domain *d)
+{
+    BUG_ON(page_unshare(d->shared_info, d));
+    hv_free_page(d->shared_info);
+}
+
+int domain_create(const struct domain_config *cfg, struct domain **out)
+{
+    struct domain *d;
+    int rc;
+
+    if (cfg->max_vcpus == 0 || cfg->max_vcpus > MAX_VCPUS)
+        return -XEN_EINVAL;
+    d = hv_alloc_page();
+    if (!d)
+        return -XEN_ENOMEM;
+    init_fields(d, cfg);
+    rc = init_shared_info(d);
+    if (rc)
+        goto free;
+    rc = evtchn_init(d);
+    if (rc)
+        goto shared;
+    rc = grant_table_init(d, cfg->max_grant_frames, cfg->max_maptrack_frames);
+    if (rc)
+        goto events;
+    rc = pv_domain_init(d);
+    if (rc)
+        goto grants;
+    rc = pirq_domain_init(d);
+    if (rc)
+        goto pv;
+    rc = table_insert(d);
+    if (rc)
+        goto pirqs;
+    if (cfg->is_control)
+        control_domain = d;
+    *out = d;
+    return 0;
+pirqs:
+    pirq_domain_free(d);
+pv:
+    pv_domain_free(d);
+grants:
+    grant_table_free(d);
+events:
+    evtchn_free(d);
+shared:
+    undo_shared_info(d);
+free:
+    hv_free_page(d);
+    return rc;
+}
+
+/* --- pausing --- */
+
+void domain_pause_nosync(struct domain *d)
+{
+    __atomic_fetch_add(&d->pause_count, 1, __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            sched_sleep(d->vcpus[i]);
+}
+
+void domain_pause(struct domain *d)
+{
+    domain_pause_nosync(d);
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            sched_sleep_sync(d->vcpus[i]);
+}
+
+void domain_unpause(struct domain *d)
+{
+    if (__atomic_sub_fetch(&d->pause_count, 1, __ATOMIC_SEQ_CST) != 0)
+        return;
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            sched_wake(d->vcpus[i]);
+}
+
+void domain_unpause_by_controller(struct domain *d)
+{
+    if (!d->paused_by_controller)
+        return;
+    d->paused_by_controller = false;
+    d->creation_finished = true;
+    domain_unpause(d);
+}
+
+/* --- shutting down --- */
+
+/* The machine goes with its control domain. */
+static noreturn_fn void control_domain_ended(uint8_t reason)
+{
+    switch (reason) {
+    case SHUTDOWN_poweroff:
+        log_info("control domain powered off: halting");
+        hal_halt();
+    case SHUTDOWN_reboot:
+        log_info("control domain asked to reboot");
+        hal_reboot();
+    default:
+        log_err("control domain ended (reason %u): %s", reason,
+                options.noreboot ? "halting (noreboot)" : "rebooting");
+        if (options.noreboot)
+            hal_halt();
+        hal_reboot();
+    }
+}
+
+void domain_shutdown(struct domain *d, uint8_t reason)
+{
+    if (d->is_control)
+        control_domain_ended(reason);
+    if (__atomic_exchange_n(&d->shutdown_claim, true, __ATOMIC_ACQ_REL))
+        return;
+    d->shutdown_code = reason;
+    __atomic_store_n(&d->shutting_down, true, __ATOMIC_RELEASE);
+    domain_pause_nosync(d);
+    evtchn_send_global_virq(control_domain, VIRQ_DOM_EXC);
+}
+
+void domain_resume(struct domain *d)
+{
+    if (!READ_ONCE(d->shutting_down))
+        return;
+    d->shutting_down = false;
+    d->shutdown_code = 0;
+    __atomic_store_n(&d->shutdown_claim, false, __ATOMIC_RELEASE);
+    domain_unpause(d);
+}
+
+static void log_registers(const struct domain *d)
+{
+    const struct vcpu *v = current_vcpu();
+    const struct cpu_user_regs *r;
+
+    if (!v || v->domain != d)
+        return;
+    r = hal_guest_regs();
+    guest_log(d, LOG_ERR, "v%u %s mode: rip %04x:%lx rsp %04x:%lx rflags %lx", v->id,
+              v->pv.kernel_mode ? "kernel" : "user", r->cs, r->rip, r->ss, r->rsp, r->rflags);
+    guest_log(d, LOG_ERR, "rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx,
+              r->rdx);
+    guest_log(d, LOG_ERR, "rsi %016lx rdi %016lx rbp %016lx r8  %016lx", r->rsi, r->rdi, r->rbp,
+              r->r8);
+    guest_log(d, LOG_ERR, "r9  %016lx r10 %016lx r11 %016lx r12 %016lx", r->r9, r->r10, r->r11,
+              r->r12);
+    guest_log(d, LOG_ERR, "r13 %016lx r14 %016lx r15 %016lx cr2 %016lx", r->r13, r->r14, r->r15,
+              v->vcpu_info->arch.cr2);
+}
+
+void domain_crash(struct domain *d, const char *fmt, ...)
+{
+    char reason[sizeof(d->crash_reason)];
+    va_list ap;
+
+    va_start(ap, fmt);
+    fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
+    va_end(ap);
+    guest_log(d, LOG_ERR, "crashed: %s", reason);
+    log_registers(d);
+    if (!READ_ONCE(d->shutting_down))
+        memcpy(d->crash_reason, reason, sizeof(reason));
+    domain_shutdown(d, SHUTDOWN_crash);
+}
+
+/* --- the end --- */
+
+static int stop_running(struct domain *d)
+{
+    domain_pause(d);
+    __atomic_store_n(&d->dying, DOMAIN_DYING, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+static int release_areas(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            vcpu_release_areas(d->vcpus[i]);
+    return 0;
+}
+
+static int declare_dead(struct domain *d)
+{
+    __atomic_store_n(&d->dying, DOMAIN_DEAD, __ATOMIC_SEQ_CST);
+    evtchn_send_global_virq(control_domain, VIRQ_DOM_EXC);
+    queue_reap(d);
+    return 0;
+}
+
+/* Each stage is repeated until it returns 0; a repeated stage finds what it did done. */
+static int (*const kill_stages[])(struct domain *) = {
+    stop_running,
+    evtchn_destroy,
+    grant_table_release_mappings,
+    release_areas,
+    pv_domain_relinquish,
+    pv_domain_unpin_all,
+    domain_relinquish_pages,
+    declare_dead,
+};
+
+int domain_kill(struct domain *d)
+{
+    while (d->kill_stage < ARRAY_LEN(kill_stages)) {
+        int rc = kill_stages[d->kill_stage](d);
+
+        if (rc)
+            return rc;
+        d->kill_stage++;
+    }
+    return 0;
+}
+
+void domain_pages_gone(struct domain *d)
+{
+    if (READ_ONCE(d->dying) == DOMAIN_DEAD)
+        queue_reap(d);
+}
+
+static void domain_free(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            vcpu_destroy(d->vcpus[i]);
+    pirq_domain_free(d);
+    pv_domain_free(d);
+    grant_table_free(d);
+    evtchn_free(d);
+    hv_free_page(d->shared_info);
+    if (d->memmap.entries)
+        hv_free_page(d->memmap.entries);
+    hv_free_page(d);
+}
+
+/* page_put() reports the last frame under this lock: having it means that it is done with d. */
+static bool frames_remain(struct domain *d)
+{
+    bool remain;
+
+    spin_lock(&d->pages.lock);
+    remain = d->pages.total != 0;
+    spin_unlock(&d->pages.lock);
+    return remain;
+}
+
+static void retry_reap(struct timer *t)
+{
+    (void)t;
+    softirq_raise(SOFTIRQ_WORK);
+}
+
+static void reap_one(struct domain *d)
+{
+    if (d->unlisted) {
+        if (__atomic_load_n(&d->refs, __ATOMIC_ACQUIRE) == 0)
+            domain_free(d);
+        return;
+    }
+    if (READ_ONCE(d->dying) != DOMAIN_DEAD || frames_remain(d))
+        return;
+    if (grant_table_unshare(d) || page_unshare(d->shared_info, d)) {
+        queue_reap(d);
+        if (!reap_timer.fire)
+            timer_init(&reap_timer, retry_reap);
+        timer_set(&reap_timer, hal_now() + REAP_RETRY);
+        return;
+    }
+    table_remove(d);
+    d->unlisted = true;
+    evtchn_send_global_virq(control_domain, VIRQ_DOM_EXC);
+    domain_put(d);
+}
+
+void domain_reap(void)
+{
+    struct domain *d = __atomic_exchange_n(&reap_list, NULL, __ATOMIC_ACQUIRE);
+
+    while (d) {
+        struct domain *next = d->reap_next;
+
+        __atomic_store_n(&d->reap_queued, false, __ATOMIC_RELEASE);
+        reap_one(d);
+        d = next;
+    }
+}
+
+/* --- what the control domain is told --- */
+
+static void add_vcpu_info(const struct vcpu *v, struct xen_domctl_getdomaininfo *info)
+{
+    info->cpu_time += vcpu_cpu_time(v);
+    info->max_vcpu_id = v->id;
+    if (READ_ONCE(v->pause_flags) & (1u << VPF_DOWN))
+        return;
+    info->nr_online_vcpus++;
+    if (!(READ_ONCE(v->pause_flags) & (1u << VPF_BLOCKED)))
+        info->flags &= ~XEN_DOMINF_blocked;
+    if (v->runstate.state == RUNSTATE_running)
+        info->flags |= XEN_DOMINF_running;
+}
+
+void domain_get_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
+{
+    memset(info, 0, sizeof(*info));
+    info->domain = d->domid;
+    info->flags = XEN_DOMINF_blocked;
+    info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            add_vcpu_info(d->vcpus[i], info);
+    if (READ_ONCE(d->dying) == DOMAIN_DEAD)
+        info->flags |= XEN_DOMINF_dying;
+    if (READ_ONCE(d->shutting_down))
+        info->flags |= XEN_DOMINF_shutdown | (uint32_t)d->shutdown_code << XEN_DOMINF_shutdownshift;
+    if (d->paused_by_controller)
+        info->flags |= XEN_DOMINF_paused;
+    info->tot_pages = READ_ONCE(d->pages.total);
+    info->max_pages = READ_ONCE(d->pages.max);
+    info->shared_info_frame = ptr_to_mfn(d->shared_info).n;
+    info->ssidref = d->ssidref;
+    memcpy(info->handle, d->handle, sizeof(info->handle));
+    info->gpaddr_bits = (uint8_t)hal_maddr_bits();
+}
