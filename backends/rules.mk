@@ -12,7 +12,7 @@ BE_COMMON_O := $(BE_COMMON:%=$(BE_O)/common/%.o)
 BE_XEN_LIBS := -lxengnttab -lxenevtchn -lseccomp
 
 BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/netback $(BE_O)/conback
-ALL_TARGETS +=
+ALL_TARGETS += $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device
 DEPS_PACKAGES += libxen-dev liburing-dev libevent-dev libseccomp-dev
 
 .PHONY: backends

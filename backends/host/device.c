@@ -186,7 +186,7 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
         return;
     }
     if (rc <= 0) {
-        if (rc < 0) {
+        if (rc == -EBADMSG) {
             device_log(dev, "backend sent what is no message; killed");
             kill(dev->pid, SIGKILL);
         }

@@ -91,7 +91,7 @@ int resources_open_image(const struct devhost_spec *spec, char *err, size_t err_
     return fd;
 }
 
-static uint32_t read_u32_file(const char *path)
+static unsigned long long read_number_file(const char *path)
 {
     unsigned long long v = 0;
     FILE *f = fopen(path, "re");
@@ -99,29 +99,33 @@ static uint32_t read_u32_file(const char *path)
     if (!f) {
         return 0;
     }
-    if (fscanf(f, "%llu", &v) != 1 || v > UINT32_MAX) {
+    if (fscanf(f, "%llu", &v) != 1) {
         v = 0;
     }
     fclose(f);
-    return (uint32_t)v;
+    return v;
 }
 
-static uint32_t block_discard_granularity(dev_t rdev)
+static unsigned long long queue_limit(dev_t rdev, const char *name)
 {
     static const char *const where[] = {"", "../"}; /* of a partition: its disk's */
+    unsigned long long v = 0;
     char path[96];
 
-    for (unsigned i = 0; i < 2; i++) {
-        uint32_t g;
-
-        snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/discard_granularity", major(rdev),
-                 minor(rdev), where[i]);
-        g = read_u32_file(path);
-        if (g) {
-            return g;
-        }
+    for (unsigned i = 0; i < 2 && !v; i++) {
+        snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s", major(rdev), minor(rdev), where[i],
+                 name);
+        v = read_number_file(path);
     }
-    return 0;
+    return v;
+}
+
+/* A granularity alone does not mean that the device can discard. */
+static uint32_t block_discard_granularity(dev_t rdev)
+{
+    unsigned long long g = queue_limit(rdev, "discard_granularity");
+
+    return queue_limit(rdev, "discard_max_bytes") && g <= UINT32_MAX ? (uint32_t)g : 0;
 }
 
 static uint32_t discard_granularity(int fd)
