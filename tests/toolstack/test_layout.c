@@ -215,6 +215,20 @@ static void test_sizes(void)
         check(0, ELF_UNSET, 0x101000, false, mib, 4097);
 }
 
+/* Wherever the kernel ends in a 4 MiB stretch, 512 KiB stay free behind the stack. */
+static void test_spare(void)
+{
+    for (uint64_t end = 0x400000; end < 0x800000; end += FRAME) {
+        struct elf_image elf = kernel(HIGH, SLOT1, end, true);
+        struct diag d = {0};
+        struct layout l;
+
+        CU_ASSERT_FATAL(layout_compute("k", &elf, 64 << 8, 0, &l, &d) == 0);
+        check_shape(&l, &elf, 0);
+        CU_ASSERT_EQUAL((l.virt_base + l.mapped_pages * FRAME) % (4 << 20), 0);
+    }
+}
+
 static void test_too_small(void)
 {
     struct elf_image elf = kernel(HIGH, SLOT1, 0x4a00000, true);
@@ -252,6 +266,7 @@ const struct test tests_layout[] = {
     {"layout: kernels in the lower half", test_lower_half},
     {"layout: P2M list that shares tables", test_shared_tables},
     {"layout: every small size", test_sizes},
+    {"layout: spare behind the stack", test_spare},
     {"layout: what cannot fit is refused", test_too_small},
     {"layout: P2M list padding", test_p2m_padding},
     {NULL, NULL},
