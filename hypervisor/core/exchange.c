@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * XENMEM_exchange: give frames, get as many others that are contiguous and low enough for a device
+ * (contract 6.6).
+ *
+ * Works in chunks: the smallest number of frames that is whole extents on both sides. A chunk is
+ * done wholly or not at all: frames are stolen one by one from exactly "mine, unused elsewhere"
+ * (MM-11), then either the same frames are handed back in new roles - when they already are one
+ * suitable block - or new blocks take their place and the old frames are freed. Stolen frames
+ * are on a private chain through page->next and belong to nobody meanwhile. The domain's total
+ * never changes. nr_exchanged, written after every chunk, is where a restarted call continues; it is
+ * checked like any other argument (MM-20).
+ */
+#include <tenue/assert.h>
+#include <tenue/hal.h>
+#include <tenue/hypercall.h>
+#include <tenue/m2p.h>
+#include <tenue/page.h>
+
+#include "lib.h"
+#include "memory_priv.h"
+#include "page_priv.h"
+
+struct exchange {
+    struct domain *d;
+    guest_va in_list, out_list;
+    unsigned in_order, out_order, chunk_order, addr_bits;
+    uint64_t in_count; /* input extents in all */
+};
+
+/* --- the private chain --- */
+
+static void chain_push(uint32_t *chain, mfn_t m)
+{
+    page_of(m)->next = *chain;
+    *chain = (uint32_t)m.n;
+}
+
+static mfn_t chain_pop(uint32_t *chain)
+{
+    const mfn_t m = mfn_make(*chain);
+
+    *chain = page_of(m)->next;
+    return m;
+}
+
+static void give_all_back(struct domain *d, uint32_t *chain)
+{
+    while (*chain)
+        domain_return_frame(d, chain_pop(chain));
+}
+
+/* Steal the frames of chunk c. *first is the lowest, *block whether they are one run, ascending. */
+static int steal_chunk(const struct exchange *x, uint64_t c, uint32_t *chain, mfn_t *first,
+                       bool *block)
+{
+    const uint64_t extents = 1ull << (x->chunk_order - x->in_order);
+    uint64_t n = 0;
+
+    *chain = 0;
+    *block = true;
+    for (uint64_t e = 0; e < extents; e++) {
+        xen_pfn_t base;
+
+        if (guest_read_elem(&base, x->in_list, c * extents + e, sizeof(base)) != 0)
+            return -XEN_EFAULT;
+        for (uint64_t k = 0; k < 1ull << x->in_order; k++, n++) {
+            const mfn_t m = mfn_make(base + k);
+            int rc;
+
+            if (n == 0)
+                *first = m;
+            *block = *block && m.n == first->n + n;
+            rc = domain_steal_frame(x->d, m);
+            if (rc)
+                return rc;
+            chain_push(chain, m);
+        }
+    }
+    return 0;
+}
+
+/* Are the stolen frames what the caller wants already? */
+static bool block_suits(const struct exchange *x, mfn_t first)
+{
+    const uint64_t frames = 1ull << x->chunk_order;
+
+    if (first.n & ((1ull << x->out_order) - 1))
+        return false;
+    return x->addr_bits >= 64 || (first.n + frames - 1) >> (x->addr_bits - PAGE_SHIFT) == 0;
+}
+
+/* --- new frames --- */
+
+/* Blocks for the whole chunk, all or nothing, chained by extent heads. */
+static int take_blocks(const struct exchange *x, uint32_t *heads)
+{
+    const uint64_t extents = 1ull << (x->chunk_order - x->out_order);
+
+    *heads = 0;
+    for (uint64_t e = 0; e < extents; e++) {
+        struct page *pg = heap_alloc(x->out_order, x->addr_bits);
+
+        if (!pg) {
+            while (*heads)
+                heap_free(page_of(chain_pop(heads)), x->out_order);
+            return -XEN_ENOMEM;
+        }
+        memset(mfn_to_ptr(page_mfn(pg)), 0, PAGE_SIZE << x->out_order);
+        chain_push(heads, page_mfn(pg));
+    }
+    return 0;
+}
+
+/* Tell the guest: extent `index` of the output is the block at m, which takes the pfns named there. */
+static int announce_extent(const struct exchange *x, uint64_t index, mfn_t m)
+{
+    xen_pfn_t pfn, out = m.n;
+
+    if (guest_read_elem(&pfn, x->out_list, index, sizeof(pfn)) != 0)
+        return -XEN_EFAULT;
+    for (uint64_t k = 0; k < 1ull << x->out_order; k++)
+        m2p_set(mfn_add(m, k), pfn + k);
+    return guest_write_elem(x->out_list, index, &out, sizeof(out));
+}
+
+/* The frames change hands whatever happens to the announcement: the first error is reported. */
+static int adopt_blocks(const struct exchange *x, uint64_t c, uint32_t heads)
+{
+    uint64_t index = c << (x->chunk_order - x->out_order);
+    int first_rc = 0;
+
+    for (; heads; index++) {
+        const mfn_t m = chain_pop(&heads);
+        int rc = announce_extent(x, index, m);
+
+        if (!first_rc)
+            first_rc = rc;
+        for (uint64_t k = 0; k < 1ull << x->out_order; k++)
+            domain_return_frame(x->d, mfn_add(m, k));
+    }
+    return first_rc;
+}
+
+static int adopt_same(const struct exchange *x, uint64_t c, mfn_t first, uint32_t *chain)
+{
+    const uint64_t extents = 1ull << (x->chunk_order - x->out_order);
+    int first_rc = 0;
+
+    give_all_back(x->d, chain);
+    for (uint64_t e = 0; e < extents; e++) {
+        int rc = announce_extent(x, c * extents + e, mfn_add(first, e << x->out_order));
+
+        if (!first_rc)
+            first_rc = rc;
+    }
+    return first_rc;
+}
+
+static void free_stolen(uint32_t chain)
+{
+    for (uint32_t m = chain; m; m = page_of(mfn_make(m))->next)
+        m2p_clear(mfn_make(m));
+    heap_free_chain(chain);
+}
+
+static int exchange_chunk(const struct exchange *x, uint64_t c)
+{
+    uint32_t chain, heads;
+    mfn_t first;
+    bool block;
+    int rc = steal_chunk(x, c, &chain, &first, &block);
+
+    if (rc == 0 && block && block_suits(x, first))
+        return adopt_same(x, c, first, &chain);
+    if (rc == 0)
+        rc = take_blocks(x, &heads);
+    if (rc) {
+        give_all_back(x->d, &chain);
+        return rc;
+    }
+    rc = adopt_blocks(x, c, heads);
+    free_stolen(chain);
+    return rc;
+}
+
+/* --- the operation --- */
+
+static int exchange_check(const struct xen_memory_exchange *op)
+{
+    const unsigned in = op->in.extent_order, out = op->out.extent_order;
+
+    if (op->in.domid != op->out.domid || in > MEMORY_ORDER_MAX || out > MEMORY_ORDER_MAX)
+        return -XEN_EINVAL;
+    if (op->in.nr_extents > ~0ull >> (MEMORY_ORDER_MAX + 4) ||
+        op->out.nr_extents > ~0ull >> (MEMORY_ORDER_MAX + 4) ||
+        op->in.nr_extents << in != op->out.nr_extents << out)
+        return -XEN_EINVAL;
+    /* Whole chunks only, also for where a restarted call continues. */
+    if (out > in && (op->in.nr_extents | op->nr_exchanged) & ((1ull << (out - in)) - 1))
+        return -XEN_EINVAL;
+    return op->nr_exchanged > op->in.nr_extents ? -XEN_EINVAL : 0;
+}
+
+static int exchange_run(const struct exchange *x, struct xen_memory_exchange *op)
+{
+    const unsigned shift = x->chunk_order - x->in_order;
+
+    while (op->nr_exchanged < x->in_count) {
+        int rc = exchange_chunk(x, op->nr_exchanged >> shift);
+
+        if (rc)
+            return rc;
+        op->nr_exchanged += 1ull << shift;
+        if (op->nr_exchanged < x->in_count && hal_preempt_point())
+            return -XEN_ERESTART;
+    }
+    return 0;
+}
+
+long memory_exchange(guest_va arg)
+{
+    struct xen_memory_exchange op;
+    struct exchange x;
+    int rc;
+
+    if (guest_read_obj(&op, arg) != 0)
+        return -XEN_EFAULT;
+    rc = exchange_check(&op);
+    if (rc == 0)
+        rc = memory_domain_get(op.in.domid, &x.d);
+    if (rc)
+        return rc;
+    x.in_list = guest_va_of(op.in.extent_start);
+    x.out_list = guest_va_of(op.out.extent_start);
+    x.in_order = op.in.extent_order;
+    x.out_order = op.out.extent_order;
+    x.chunk_order = MAX(x.in_order, x.out_order);
+    x.addr_bits = memory_addr_bits(op.out.mem_flags);
+    x.in_count = op.in.nr_extents;
+    rc = exchange_run(&x, &op);
+    domain_put(x.d);
+    if (guest_write_elem(guest_va_add(arg, offsetof(struct xen_memory_exchange, nr_exchanged)), 0,
+                         &op.nr_exchanged, sizeof(op.nr_exchanged)) != 0)
+        return -XEN_EFAULT;
+    if (rc == -XEN_ERESTART)
+        return hypercall_restart(__HYPERVISOR_memory_op, XENMEM_exchange, arg.va, 0, 0, 0);
+    return rc;
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame table: who owns a frame and who refers to it (page.h). Layout of a record: page_priv.h.
+ *
+ * Invariants. A frame is free, the hypervisor's, or a domain's: one state bit in count (MM-1). A
+ * reference can be taken only from a word that shows the right owner and at least one reference
+ * already (MM-11), and never past the limit (MM-10). C_ALLOC stands for one reference. Whoever
+ * drops the last reference frees the frame; nobody can take one any more, so freeing needs no lock
+ * but the lists'. A frame is on its owner's list exactly from birth to death or theft; shared
+ * frames are on none. Giving frames to a domain checks "dying" under the lock with which
+ * teardown walks the list, so a dying domain gains nothing (LC-10).
+ *
+ * Locks: domain_pages.lock for lists and totals; slot_lock (RANK_HEAP) for the table of owners.
+ * The count word changes by compare-and-swap only. Leaves the type word to pv/pagetype.c, blocks of
+ * free memory to pagealloc.c.
+ */
+#include <tenue/page.h>
+#include <tenue/assert.h>
+#include <tenue/domain.h>
+#include <tenue/hal.h>
+#include <tenue/m2p.h>
+
+#include "lib.h"
+#include "page_priv.h"
+
+#define RELINQUISH_BATCH 32u
+#define DOMAIN_ORDER_MAX 18u
+
+/* Slot -> domain, so that freeing a frame finds its owner with any lock held. [slot_lock to write] */
+static struct domain *owners[MAX_DOMAINS + 1];
+static struct spinlock slot_lock = SPINLOCK_INIT(RANK_HEAP);
+
+void domain_pages_init(struct domain_pages *pages, uint32_t max)
+{
+    spin_lock_init(&pages->lock, RANK_DOMAIN_PAGES);
+    pages->max = max;
+}
+
+/* The domain's slot, allocated at its first frame. pages.lock held. 0: none left. */
+static uint32_t slot_of(struct domain *d)
+{
+    uint32_t slot = d->pages.slot;
+
+    if (slot)
+        return slot;
+    spin_lock(&slot_lock);
+    for (slot = 1; slot <= MAX_DOMAINS && owners[slot]; slot++)
+        ;
+    if (slot > MAX_DOMAINS)
+        slot = 0;
+    else
+        owners[slot] = d;
+    spin_unlock(&slot_lock);
+    d->pages.slot = slot;
+    return slot;
+}
+
+/* pages.lock held, no frame left. */
+static void slot_release(struct domain *d)
+{
+    if (!d->pages.slot)
+        return;
+    spin_lock(&slot_lock);
+    owners[d->pages.slot] = NULL;
+    spin_unlock(&slot_lock);
+    d->pages.slot = 0;
+}
+
+struct domain *page_domain(const struct page *p)
+{
+    return owners[READ_ONCE(p->count) >> C_SLOT_SHIFT];
+}
+
+bool mfn_is_ram(mfn_t m)
+{
+    const struct page *p = page_lookup(m.n);
+
+    return p && READ_ONCE(p->count) & C_STATE_MASK;
+}
+
+/* --- lists of frames; pages.lock held --- */
+
+/* p is on the list of frames, or on the one of kept frames. */
+static void list_unlink(struct domain_pages *pages, struct page *p)
+{
+    if (p->next)
+        frame_table[p->next].prev = p->prev;
+    if (p->prev)
+        frame_table[p->prev].next = p->next;
+    else if (pages->head == page_mfn(p).n)
+        pages->head = p->next;
+    else
+        pages->kept = p->next;
+}
+
+static void list_push(uint32_t *head, struct page *p)
+{
+    const uint32_t mfn = (uint32_t)page_mfn(p).n;
+
+    p->prev = 0;
+    p->next = *head;
+    if (*head)
+        frame_table[*head].prev = mfn;
+    *head = mfn;
+}
+
+/* Put the chain first .. last (linked both ways) in front of the list. */
+static void list_splice(struct domain_pages *pages, struct page *first, struct page *last)
+{
+    last->next = pages->head;
+    if (pages->head)
+        frame_table[pages->head].prev = (uint32_t)page_mfn(last).n;
+    first->prev = 0;
+    pages->head = (uint32_t)page_mfn(first).n;
+}
+
+/* --- birth --- */
+
+/* Records of a taken block as frames of a domain, chained upwards from first. */
+static void frames_bear(struct page *first, unsigned order, uint64_t count)
+{
+    struct page *const last = first + (1ull << order) - 1;
+    uint32_t mfn = (uint32_t)page_mfn(first).n;
+
+    for (struct page *p = first; p <= last; p++, mfn++) {
+        p->type = 0;
+        p->next = mfn + 1;
+        p->prev = mfn - 1;
+        WRITE_ONCE(p->count, count);
+    }
+}
+
+static int frames_assign(struct domain *d, struct page *first, unsigned order)
+{
+    struct domain_pages *pages = &d->pages;
+    const uint32_t frames = 1u << order;
+    uint32_t slot;
+    int rc = 0;
+
+    spin_lock(&pages->lock);
+    if (domain_is_dying(d))
+        rc = -XEN_EINVAL;
+    else if (pages->total > pages->max || frames > pages->max - pages->total)
+        rc = -XEN_E2BIG; /* LC-8: decided under the lock that counts */
+    else if (!(slot = slot_of(d)))
+        rc = -XEN_ENOMEM;
+    else {
+        frames_bear(first, order,
+                    count_owner_tag(d->domid) | C_ALLOC | (uint64_t)slot << C_SLOT_SHIFT | 1);
+        list_splice(pages, first, first + frames - 1);
+        pages->total += frames;
+    }
+    spin_unlock(&pages->lock);
+    return rc;
+}
+
+/* Give back a block that heap_take gave us; its users ended before it was free. */
+static void frames_untake(struct page *first, unsigned order)
+{
+    for (struct page *p = first; p < first + (1ull << order); p++)
+        p->count = C_HV;
+    heap_free(first, order);
+}
+
+static int frames_give(struct domain *d, unsigned order, unsigned addr_bits, bool zero, mfn_t *mfn)
+{
+    struct page *first;
+    uint32_t max;
+    int rc;
+
+    if (order > DOMAIN_ORDER_MAX || domain_is_dying(d))
+        return -XEN_EINVAL;
+    max = READ_ONCE(d->pages.max);
+    if ((1u << order) > max - MIN(READ_ONCE(d->pages.total), max))
+        return -XEN_E2BIG; /* decided under the lock below; here it spares taking memory in vain */
+    first = heap_take(order, addr_bits);
+    if (!first)
+        return -XEN_ENOMEM;
+    *mfn = page_mfn(first);
+    if (zero)
+        memset(mfn_to_ptr(*mfn), 0, PAGE_SIZE << order); /* before anybody can map it (MM-12) */
+    rc = frames_assign(d, first, order);
+    if (rc)
+        frames_untake(first, order);
+    return rc;
+}
+
+int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn)
+{
+    return frames_give(d, order, addr_bits, true, mfn);
+}
+
+int domain_alloc_frames_raw(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn)
+{
+    return frames_give(d, order, addr_bits, false, mfn);
+}
+
+/* --- references --- */
+
+bool page_get(mfn_t m, const struct domain *d)
+{
+    struct page *p = page_lookup(m.n);
+
+    return p && page_get_owned(p, d->domid);
+}
+
+bool page_get_any(mfn_t m, uint16_t *owner)
+{
+    struct page *p = page_lookup(m.n);
+    uint64_t x;
+
+    if (!p)
+        return false;
+    x = READ_ONCE(p->count);
+    do {
+        if (!(x & C_DOM) || !refs_may_grow(count_refs(x)))
+            return false;
+    } while (!word_cas(&p->count, &x, x + 1));
+    *owner = count_owner(x);
+    return true;
+}
+
+void page_put(mfn_t m)
+{
+    page_put_ref(page_of(m));
+}
+
+uint16_t page_owner(mfn_t m)
+{
+    const struct page *p = page_lookup(m.n);
+    uint64_t x = p ? READ_ONCE(p->count) : 0;
+
+    return x & C_DOM ? count_owner(x) : DOMID_INVALID;
+}
+
+/* --- death --- */
+
+/* Count n frames out. pages.lock held. True when a dead domain lost its last one. */
+static bool total_sub(struct domain *d, uint32_t n)
+{
+    d->pages.total -= n;
+    if (d->pages.total || !domain_is_dying(d))
+        return false;
+    slot_release(d);
+    return READ_ONCE(d->dying) == DOMAIN_DEAD;
+}
+
+void page_free_last(struct page *p)
+{
+    const mfn_t m = page_mfn(p);
+    struct domain *d = page_domain(p);
+    bool gone;
+
+    BUG_ON(p->count & (C_ALLOC | C_SHARED) || !d); /* both stand for a reference of ours */
+    m2p_clear(m);
+    spin_lock(&d->pages.lock);
+    list_unlink(&d->pages, p);
+    gone = total_sub(d, 1);
+    spin_unlock(&d->pages.lock);
+    p->next = 0;
+    heap_free_chain((uint32_t)m.n);
+    if (gone)
+        domain_pages_gone(d);
+}
+
+/* Take C_ALLOC off p. False when it was not there (any more). */
+static bool alloc_bit_take(struct page *p)
+{
+    return __atomic_fetch_and(&p->count, ~C_ALLOC, __ATOMIC_SEQ_CST) & C_ALLOC;
+}
+
+int domain_release_frame(struct domain *d, mfn_t mfn)
+{
+    struct page *p = page_lookup(mfn.n);
+    int rc = 0;
+
+    if (!p || !page_get_owned(p, d->domid))
+        return -XEN_EINVAL;
+    if (alloc_bit_take(p))
+        page_put_ref(p); /* the reservation's; ours keeps the frame until below */
+    else
+        rc = -XEN_EINVAL;
+    page_put_ref(p);
+    return rc;
+}
+
+/* One frame of a dying domain. True when nobody refers to it any more: caller frees it. */
+static bool frame_relinquish(struct page *p)
+{
+    if (!alloc_bit_take(p))
+        return false;
+    return count_refs(__atomic_sub_fetch(&p->count, 1, __ATOMIC_SEQ_CST)) == 0;
+}
+
+/*
+ * Teardown walks the list once: each frame is freed, or moved to the `kept` list, where the last
+ * page_put finds it. Restarting needs no cursor: what is left to visit is what is on the list.
+ */
+static uint32_t relinquish_batch(struct domain_pages *pages, uint32_t *freed)
+{
+    uint32_t chain = 0;
+
+    *freed = 0;
+    for (unsigned n = 0; n < RELINQUISH_BATCH && pages->head; n++) {
+        const uint32_t mfn = pages->head;
+        struct page *p = &frame_table[mfn];
+
+        list_unlink(pages, p);
+        if (frame_relinquish(p)) {
+            m2p_clear(mfn_make(mfn));
+            p->next = chain;
+            chain = mfn;
+            (*freed)++;
+        } else {
+            list_push(&pages->kept, p);
+        }
+    }
+    return chain;
+}
+
+static void memmap_free(struct domain *d)
+{
+    void *entries;
+
+    spin_lock(&d->pages.lock);
+    entries = d->memmap.entries;
+    d->memmap.entries = NULL;
+    d->memmap.count = 0;
+    spin_unlock(&d->pages.lock);
+    hv_free_page(entries);
+}
+
+int domain_relinquish_pages(struct domain *d)
+{
+    struct domain_pages *pages = &d->pages;
+    bool more = true;
+
+    memmap_free(d);
+    while (more) {
+        uint32_t chain, freed;
+        bool gone;
+
+        spin_lock(&pages->lock);
+        chain = relinquish_batch(pages, &freed);
+        gone = total_sub(d, freed);
+        more = pages->head != 0;
+        spin_unlock(&pages->lock);
+        heap_free_chain(chain);
+        if (gone)
+            domain_pages_gone(d);
+        else if (more && hal_preempt_point())
+            return -XEN_ERESTART;
+    }
+    return 0;
+}
+
+#define WALK_BATCH 256u
+
+/*
+ * From `walk` on to the first frame with a bit of mask, or WALK_BATCH frames further. The frame
+ * reached gets a reference, so that it stays on the list; the one of the place before is the
+ * caller's to drop. Frames whose last reference is going just now are passed by.
+ */
+static struct page *walk_on(struct domain *d, uint64_t mask, bool *hit)
+{
+    uint32_t mfn = d->pages.walk ? d->pages.walk : d->pages.head;
+
+    *hit = false;
+    for (unsigned n = 0; mfn; n++, mfn = frame_table[mfn].next) {
+        struct page *p = &frame_table[mfn];
+
+        *hit = READ_ONCE(p->type) & mask;
+        if ((*hit || n >= WALK_BATCH) && page_get_owned(p, d->domid))
+            return p;
+    }
+    *hit = false;
+    return NULL;
+}
+
+int domain_walk_frames(struct domain *d, uint64_t mask, struct page **p)
+{
+    for (;;) {
+        struct page *at;
+        uint32_t before;
+        bool hit;
+
+        spin_lock(&d->pages.lock);
+        before = d->pages.walk;
+        at = walk_on(d, mask, &hit);
+        d->pages.walk = at ? (uint32_t)page_mfn(at).n : 0;
+        spin_unlock(&d->pages.lock);
+        if (before)
+            page_put_ref(&frame_table[before]);
+        *p = at;
+        if (!at || hit)
+            return at != NULL;
+        if (hal_preempt_point())
+            return -XEN_ERESTART;
+    }
+}
+
+/* --- exchange --- */
+
+int domain_steal_frame(struct domain *d, mfn_t mfn)
+{
+    struct page *p = page_lookup(mfn.n);
+    const uint64_t wanted = count_owner_tag(d->domid) | C_ALLOC | 1;
+    uint64_t seen;
+    bool taken;
+
+    if (!p)
+        return -XEN_EINVAL;
+    spin_lock(&d->pages.lock);
+    /* One compare-and-swap from exactly this state; type references would be references. */
+    seen = wanted | (uint64_t)d->pages.slot << C_SLOT_SHIFT;
+    taken = word_cas(&p->count, &seen, C_HV);
+    if (taken)
+        list_unlink(&d->pages, p);
+    spin_unlock(&d->pages.lock);
+    return taken ? 0 : -XEN_EINVAL;
+}
+
+void domain_return_frame(struct domain *d, mfn_t mfn)
+{
+    struct page *p = page_of(mfn);
+    bool dying, gone = false;
+
+    spin_lock(&d->pages.lock);
+    dying = domain_is_dying(d);
+    if (dying) {
+        gone = total_sub(d, 1);
+    } else {
+        list_push(&d->pages.head, p);
+        WRITE_ONCE(p->count, count_owner_tag(d->domid) | C_ALLOC |
+                                 (uint64_t)d->pages.slot << C_SLOT_SHIFT | 1);
+    }
+    spin_unlock(&d->pages.lock);
+    if (dying)
+        heap_free(p, 0);
+    if (gone)
+        domain_pages_gone(d);
+}
+
+/* --- hypervisor pages that a domain may map --- */
+
+void page_share(void *hv_page, struct domain *d)
+{
+    struct page *p = page_of(ptr_to_mfn(hv_page));
+
+    BUG_ON(p->count != C_HV);
+    /* A writable reference of ours: it can never become a table or descriptor frame. */
+    p->type = type_bits(PGT_WRITABLE) | 1;
+    WRITE_ONCE(p->count, count_owner_tag(d->domid) | C_SHARED | 1);
+    __atomic_fetch_add(&d->pages.shared, 1, __ATOMIC_RELAXED);
+}
+
+int page_unshare(void *hv_page, struct domain *d)
+{
+    struct page *p = page_of(ptr_to_mfn(hv_page));
+    uint64_t seen = count_owner_tag(d->domid) | C_SHARED | 1;
+
+    if (!word_cas(&p->count, &seen, C_HV))
+        return -XEN_EBUSY;
+    p->type = 0;
+    __atomic_fetch_sub(&d->pages.shared, 1, __ATOMIC_RELAXED);
+    return 0;
+}

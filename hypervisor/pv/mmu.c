@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes to validated page tables, and pins (mmu.h).
+ *
+ * Each change: take what the new entry stands for, exchange it with the old one while the table's
+ * lock bit keeps others (and the table's end) away, then drop what the old one stood for. So at
+ * every moment each entry has its references, and a refused change has changed nothing (MM-9).
+ * Changes that touch neither frame, present nor write bit move no references (MM-3).
+ *
+ * Flushing after a change is the guest's business; what it must not be trusted with is covered by
+ * stamps (pagetype.c). Lock: the table's bit (RANK_PAGE_TYPE), one at a time. A table dropped by a
+ * finished change may be owed (root.h).
+ */
+#include "mmu.h"
+
+#include <tenue/assert.h>
+#include <tenue/hal.h>
+#include <tenue/page.h>
+
+#include "root.h"
+
+/* --- the table's lock bit --- */
+
+bool mmu_table_lock(struct page *p, const struct domain *d, enum page_type type)
+{
+    uint64_t x = READ_ONCE(p->type);
+
+    for (;;) {
+        if (type_of(x) != type || !(x & T_VALID))
+            return false;
+        if (unlikely(x & T_LOCKED)) {
+            hal_spin_wait();
+            x = READ_ONCE(p->type);
+            continue;
+        }
+        if (likely(word_cas(&p->type, &x, x | T_LOCKED)))
+            break;
+    }
+    /* The owner cannot change while a type reference exists, and one does until we unlock. */
+    if (likely((READ_ONCE(p->count) & (C_DOM | C_OWNER_MASK)) == count_owner_tag(d->domid)))
+        return true;
+    mmu_table_unlock(p);
+    return false;
+}
+
+void mmu_table_unlock(struct page *p)
+{
+    __atomic_fetch_and(&p->type, ~T_LOCKED, __ATOMIC_SEQ_CST);
+}
+
+/* Store val under the lock. False: MMU_COMPARE and *old was not there. *old is what was. */
+static inline bool slot_write(uint64_t *slot, uint64_t val, enum mmu_write how, uint64_t *old)
+{
+    uint64_t seen;
+
+    switch (how) {
+    case MMU_SET:
+        *old = __atomic_exchange_n(slot, val, __ATOMIC_SEQ_CST);
+        return true;
+    case MMU_COMPARE:
+        return word_cas(slot, old, val);
+    case MMU_PRESERVE_AD:
+        break;
+    }
+    seen = READ_ONCE(*slot);
+    while (!word_cas(slot, &seen, val | (seen & (PTE_A | PTE_D))))
+        ;
+    *old = seen;
+    return true;
+}
+
+/* --- L1 --- */
+
+/* What a change from one entry to another does to references. */
+enum l1_change {
+    L1_HARMLESS,  /* nothing */
+    L1_LOCK_DOWN, /* same RAM frame, was writable: its writable type reference goes */
+    L1_OPEN_UP,   /* same RAM frame, becomes writable: it needs one */
+    L1_REPLACE,   /* everything else */
+};
+
+static inline enum l1_change l1_classify(uint64_t old, uint64_t val, const struct domain *fd)
+{
+    const uint64_t diff = (old ^ val) & ~PTE_L1_HARMLESS;
+    const struct page *p;
+
+    if (!(old & val & PTE_P) || diff & ~PTE_RW)
+        return L1_REPLACE;
+    if (!diff)
+        return L1_HARMLESS;
+    p = page_lookup(pte_mfn(val).n);
+    if (!p || !(READ_ONCE(p->count) & C_DOM))
+        return L1_REPLACE; /* device memory */
+    if (!(val & PTE_RW))
+        return L1_LOCK_DOWN;
+    /* Somebody else's frame (a read-only grant) does not become writable by a table update. */
+    return count_owner(READ_ONCE(p->count)) == fd->domid ? L1_OPEN_UP : L1_REPLACE;
+}
+
+static int l1_take_change(struct domain *d, struct domain *fd, enum l1_change change, uint64_t *val)
+{
+    switch (change) {
+    case L1_REPLACE:
+        return *val & PTE_P ? pte_l1_take(d, fd, val) : 0;
+    case L1_OPEN_UP:
+        if (!page_get_writable(page_of(pte_mfn(*val))))
+            return -XEN_EINVAL;
+        break;
+    case L1_LOCK_DOWN:
+    case L1_HARMLESS:
+        break;
+    }
+    *val = (*val | PTE_US) & ~PTE_G;
+    return 0;
+}
+
+static void l1_drop_change(enum l1_change change, uint64_t old)
+{
+    switch (change) {
+    case L1_REPLACE:
+        if (old & PTE_P)
+            pte_l1_drop(old);
+        break;
+    case L1_LOCK_DOWN:
+        page_put_writable(page_of(pte_mfn(old)));
+        break;
+    case L1_OPEN_UP:
+    case L1_HARMLESS:
+        break;
+    }
+}
+
+/* The change did not happen: give back what l1_take_change took for val. */
+static void l1_untake_change(enum l1_change change, uint64_t val)
+{
+    if (change == L1_REPLACE && val & PTE_P)
+        pte_l1_drop(val);
+    else if (change == L1_OPEN_UP)
+        page_put_writable(page_of(pte_mfn(val)));
+}
+
+int mmu_l1_write(struct domain *d, struct domain *fd, mfn_t m, unsigned index, uint64_t val,
+                 enum mmu_write how, uint64_t *old)
+{
+    struct page *p = page_lookup(m.n);
+    enum l1_change change;
+    uint64_t *slot, was, before;
+    bool stored;
+    int rc;
+
+    if (unlikely(!p || !mmu_table_lock(p, d, PGT_L1)))
+        return -XEN_EINVAL;
+    slot = (uint64_t *)mfn_to_ptr(m) + index;
+    was = READ_ONCE(*slot);
+    if (how == MMU_COMPARE && was != *old) {
+        mmu_table_unlock(p);
+        *old = was;
+        return -XEN_EAGAIN;
+    }
+    change = l1_classify(was, val, fd);
+    rc = l1_take_change(d, fd, change, &val);
+    if (unlikely(rc)) {
+        mmu_table_unlock(p);
+        return rc;
+    }
+    before = was; /* only accessed and dirty may differ by now: the CPU sets them */
+    stored = slot_write(slot, val, how, &before);
+    mmu_table_unlock(p);
+    if (old)
+        *old = before;
+    if (unlikely(!stored)) {
+        l1_untake_change(change, val);
+        return -XEN_EAGAIN;
+    }
+    l1_drop_change(change, was);
+    return 0;
+}
+
+/* --- L2 .. L4 --- */
+
+static int table_write(struct domain *d, struct page *p, enum page_type type, unsigned index,
+                       uint64_t val, enum mmu_write how)
+{
+    const unsigned level = (unsigned)(type - PGT_L1) + 1;
+    const enum page_type child = (enum page_type)(type - 1);
+    uint64_t *slot = (uint64_t *)mfn_to_ptr(page_mfn(p)) + index;
+    uint64_t old = READ_ONCE(*slot);
+    bool replace;
+
+    if (level == 4 && root_slot_is_ours(index))
+        return -XEN_EINVAL;
+    replace = !(old & val & PTE_P) || (old ^ val) & ~PTE_TABLE_HARMLESS;
+    if (val & PTE_P && replace) {
+        int rc = pte_table_take(d, level, val); /* long, so before the lock */
+
+        if (rc)
+            return rc;
+    }
+    if (val & PTE_P)
+        val |= PTE_US;
+    if (!mmu_table_lock(p, d, type)) {
+        if (val & PTE_P && replace)
+            pv_put_table(pte_mfn(val), child);
+        return -XEN_EINVAL;
+    }
+    /* Another vcpu may have changed the entry since: a harmless change no longer is one then. */
+    if (!replace && (READ_ONCE(*slot) ^ old) & ~PTE_TABLE_HARMLESS) {
+        mmu_table_unlock(p);
+        return -XEN_EINVAL;
+    }
+    slot_write(slot, val, how, &old);
+    mmu_table_unlock(p);
+    if (replace && old & PTE_P)
+        pv_put_table(pte_mfn(old), child);
+    return 0;
+}
+
+/* An entry of a frame that is no table: plain memory of the guest, so it may write it. */
+static int plain_write(struct domain *d, mfn_t m, unsigned index, uint64_t val)
+{
+    if (page_get_and_type(m, d, PGT_WRITABLE) != 0)
+        return -XEN_EINVAL;
+    WRITE_ONCE(((uint64_t *)mfn_to_ptr(m))[index], val);
+    return page_put_and_type(m); /* writable: always 0 */
+}
+
+int mmu_write_at(struct domain *d, struct domain *fd, uint64_t maddr, uint64_t val,
+                 enum mmu_write how)
+{
+    const mfn_t m = maddr_to_mfn(maddr_make(maddr));
+    const unsigned index = (unsigned)(maddr & ~PAGE_MASK) / sizeof(uint64_t);
+    struct page *p = page_lookup(m.n);
+    enum page_type type;
+
+    if (unlikely(!p || maddr % sizeof(uint64_t)))
+        return -XEN_EINVAL;
+    type = type_of(READ_ONCE(p->type));
+    if (likely(type == PGT_L1) && READ_ONCE(p->type) & T_VALID)
+        return mmu_l1_write(d, fd, m, index, val, how, NULL);
+    if (count_owner(READ_ONCE(p->count)) != d->domid)
+        return -XEN_EINVAL;
+    if (type >= PGT_L2 && type <= PGT_L4 && READ_ONCE(p->type) & T_VALID)
+        return table_write(d, p, type, index, val, how);
+    return plain_write(d, m, index, val);
+}
+
+/* --- pins --- */
+
+/* Set or clear the pin bit once nobody has the word to himself. False: it was so already. */
+static bool pin_bit_change(struct page *p, bool set)
+{
+    uint64_t x = READ_ONCE(p->type);
+
+    for (;;) {
+        if ((x & (T_LOCKED | T_VALID)) == T_LOCKED) {
+            hal_spin_wait();
+            x = READ_ONCE(p->type);
+            continue;
+        }
+        if (!!(x & T_PINNED) == set)
+            return false;
+        if (word_cas(&p->type, &x, x ^ T_PINNED))
+            return true;
+    }
+}
+
+int mmu_pin(struct domain *d, mfn_t m, enum page_type type)
+{
+    int rc;
+
+    if (domain_is_dying(d))
+        return -XEN_EINVAL;
+    rc = page_get_and_type(m, d, type);
+    if (rc)
+        return rc;
+    if (pin_bit_change(page_of(m), true))
+        return 0;
+    pv_put_table(m, type); /* pinned before: not the last reference, unless unpinned just now */
+    return -XEN_EINVAL;
+}
+
+int mmu_unpin(struct domain *d, mfn_t m)
+{
+    struct page *p = page_lookup(m.n);
+    enum page_type type;
+    int rc = -XEN_EINVAL;
+
+    if (!p || !page_get_owned(p, d->domid))
+        return -XEN_EINVAL;
+    type = type_of(READ_ONCE(p->type));
+    /* A preempted devalidation shows the pin bit only in teardown (below). */
+    if (pin_bit_change(p, false)) {
+        pv_put_table(m, type);
+        rc = 0;
+    }
+    page_put_ref(p);
+    return rc;
+}
+
+int mmu_unpin_dying(struct page *p)
+{
+    int rc;
+
+    if (!pin_bit_change(p, false))
+        return 0;
+    rc = page_put_and_type(page_mfn(p));
+    if (rc)
+        pin_bit_change(p, true); /* still counted: found again by the next pass */
+    return rc;
+}
+
+/* --- who --- */
+
+cpumask_t mmu_cpus_of(const struct domain *d)
+{
+    cpumask_t mask = 0;
+
+    for (uint32_t i = 0; i < d->max_vcpus; i++) {
+        const struct vcpu *v = d->vcpus[i];
+        const uint32_t where = v ? READ_ONCE(v->is_running) : 0;
+
+        if (where)
+            mask |= (cpumask_t)1 << (where - 1);
+    }
+    return mask;
+}
+
+static int domain_named(uint16_t domid, struct domain **d, bool *counted)
+{
+    struct domain *self = current_domain();
+
+    *counted = false;
+    *d = self;
+    if (domid == DOMID_SELF || domid == self->domid)
+        return 0;
+    if (!self->is_control)
+        return -XEN_EPERM;
+    if (domid == DOMID_IO)
+        return 0; /* device frames: the control domain's own path */
+    *d = domain_get(domid);
+    if (!*d)
+        return -XEN_ESRCH;
+    *counted = true;
+    return 0;
+}
+
+int mmu_domains_get(struct mmu_domains *md, uint32_t domid)
+{
+    const uint16_t tables = (uint16_t)(domid >> 16);
+    int rc;
+
+    md->frames_counted = md->tables_counted = false;
+    if (likely(domid == DOMID_SELF)) {
+        md->tables = md->frames = current_domain();
+        return 0;
+    }
+    rc = domain_named(tables ? (uint16_t)(tables - 1) : DOMID_SELF, &md->tables,
+                      &md->tables_counted);
+    if (rc)
+        return rc;
+    rc = domain_named((uint16_t)domid, &md->frames, &md->frames_counted);
+    if (rc)
+        mmu_domains_put(md);
+    return rc;
+}
+
+void mmu_domains_put(struct mmu_domains *md)
+{
+    if (md->tables_counted)
+        domain_put(md->tables);
+    if (md->frames_counted)
+        domain_put(md->frames);
+    md->tables_counted = md->frames_counted = false;
+}

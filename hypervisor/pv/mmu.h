@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changing validated page tables: what mmu_update, update_va_mapping, emulated stores and grant
+ * mappings share (mmu.c), so that there is one validator (EMU-6).
+ */
+#ifndef TENUE_PV_MMU_H
+#define TENUE_PV_MMU_H
+
+#include <tenue/domain.h>
+#include <tenue/pagetype.h>
+#include <tenue/vcpu.h>
+
+#include "pte.h"
+
+enum mmu_write {
+    MMU_SET,         /* *slot = val */
+    MMU_PRESERVE_AD, /* *slot = val | accessed and dirty of the old entry, atomically */
+    MMU_COMPARE,     /* only if the slot holds *old */
+};
+
+/*
+ * Change entry index of L1 table m, which d must own. Frames that val maps belong to fd. *old (may
+ * be NULL but for MMU_COMPARE) receives the former entry. 0; -XEN_EINVAL: not such a table, or val
+ * refused; -XEN_EAGAIN: MMU_COMPARE and the slot held something else, now in *old.
+ */
+int mmu_l1_write(struct domain *d, struct domain *fd, mfn_t m, unsigned index, uint64_t val,
+                 enum mmu_write how, uint64_t *old) must_check;
+/* As above for the entry at a machine address in any table of d, or in its plain memory.
+ * -XEN_ERESTART: nothing changed, call again. */
+int mmu_write_at(struct domain *d, struct domain *fd, uint64_t maddr, uint64_t val,
+                 enum mmu_write how) must_check;
+
+/*
+ * Exclusive use of a validated table of d: entries stay as they are, the type stays (MM-19).
+ * Nothing that may be preempted, and no other table's lock, while it is held. False: not such.
+ */
+bool mmu_table_lock(struct page *p, const struct domain *d, enum page_type type) must_check;
+void mmu_table_unlock(struct page *p);
+
+/* MMUEXT_(UN)PIN. 0, -XEN_EINVAL, -XEN_ERESTART. */
+int mmu_pin(struct domain *d, mfn_t m, enum page_type type) must_check;
+int mmu_unpin(struct domain *d, mfn_t m) must_check;
+/* Teardown: unpin as often as needed; -XEN_ERESTART leaves the pin in place. */
+int mmu_unpin_dying(struct page *p) must_check;
+
+/* CPUs on which some vcpu of d is loaded. */
+cpumask_t mmu_cpus_of(const struct domain *d);
+/* The same for the vcpus in a guest's bitmap of just enough 64-bit words. 0 or -XEN_EFAULT. */
+int mmu_cpus_of_bitmap(const struct domain *d, guest_va bitmap, cpumask_t *mask) must_check;
+/* Flush a guest's translations where it asks for it; addresses that are ours are left alone. */
+void mmu_flush(cpumask_t mask);
+void mmu_invlpg(cpumask_t mask, uint64_t va);
+
+/* The two domains that mmu_update, update_va_mapping and mmuext_op name. */
+struct mmu_domains {
+    struct domain *tables, *frames; /* whose tables are changed, whose frames are mapped */
+    bool tables_counted, frames_counted;
+};
+/* domid as the ABI packs it: frames' owner in the low half, tables' owner + 1 above. Others than
+ * oneself need privilege (MM-14). 0, -XEN_EPERM, -XEN_ESRCH. */
+int mmu_domains_get(struct mmu_domains *md, uint32_t domid) must_check;
+void mmu_domains_put(struct mmu_domains *md);
+
+#endif

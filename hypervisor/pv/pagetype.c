@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page types: why a guest that writes its own page tables cannot reach anything but its memory.
+ *
+ * The argument. A CPU only ever uses tables that are reachable from a loaded root, and a root is
+ * loaded only with an L4 type reference held. A frame gets a table type by validation: each
+ * present entry was checked and holds references for what it points to - tables of exactly the
+ * next level, or frames that the domain may map, with a writable type reference where the entry
+ * allows writing. A frame has one type at a time, and loses it only when its last type reference
+ * goes. So no table in use can be written by a guest (it would have to be writable too), and all
+ * changes come through mmu_op.c, which keeps what validation established. Levels go strictly
+ * down, so a table cannot contain itself (MM-7) and nothing here nests deeper than four calls.
+ *
+ * Stale translations. Dropping the last reference leaves a stamp of the TLB clock in the word.
+ * Changing the type flushes every CPU that is older than the stamp, after the word has claimed
+ * the new type (no new writable reference can appear) and before the contents are read (MM-4).
+ * RAM is never mapped other than write-back, so caches need no flush.
+ *
+ * The word (page_priv.h), by state:
+ *   never used    all zero
+ *   idle          type | T_STAMPED | stamp
+ *   in use        type | refs; tables and descriptors also T_VALID; T_PINNED counts for one ref
+ *   locked        + T_LOCKED. With T_VALID: one entry is being changed. Without: contents are
+ *                 being validated or devalidated (or flushed for, when becoming writable)
+ *   partial       type | T_PARTIAL | cursor | refs 0 or 1. Entries below the cursor hold their
+ *                 references, no others do. refs 0: a validation that was preempted; the state
+ *                 itself holds one general reference so the frame cannot go. refs 1: a
+ *                 devalidation that was preempted; the reference being dropped is still counted
+ *                 and belongs to whoever was dropping it, who calls again.
+ *
+ * Partial states (MM-8): taking the lock bit is what makes one party the owner, for one step.
+ * Asking for the same type resumes validation, whoever asks; asking for another is refused.
+ * Dropping the remaining reference resumes devalidation. Nobody else can use or retype the frame.
+ * If a validation fails and undoing it is preempted, the remainder becomes a reference that the
+ * current vcpu owes (pv.old_tables), finished by root.c.
+ *
+ * Waiting. A CPU waits for a lock bit only when it holds none itself, or holds one of a higher
+ * level while the other works downwards from its own: levels order the waits, there is no cycle.
+ * While waiting it answers flush requests. Refusals never wait.
+ */
+#include <tenue/pagetype.h>
+#include <tenue/assert.h>
+#include <tenue/domain.h>
+#include <tenue/hal.h>
+#include <tenue/page.h>
+#include <tenue/vcpu.h>
+
+#include "desc.h"
+#include "pte.h"
+#include "root.h"
+
+#define L1_POLL_MASK 127u /* entries of an L1 between two looks at pending work */
+
+/* --- contents --- */
+
+static inline uint64_t *table_of(struct page *p)
+{
+    return mfn_to_ptr(page_mfn(p));
+}
+
+/* Store an entry's bits that validation changed. The CPU may be setting A and D in a table that some
+ * stale structure cache still knows, so nothing but the difference is touched. */
+static inline void entry_fix(uint64_t *slot, uint64_t from, uint64_t to)
+{
+    if (from != to) {
+        __atomic_fetch_or(slot, to & ~from, __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(slot, ~(from & ~to), __ATOMIC_SEQ_CST);
+    }
+}
+
+/* Validate entries from *cursor on. On any return but 0, *cursor is the first that holds nothing. */
+static int l1_validate(struct page *p, struct domain *d, unsigned *cursor)
+{
+    uint64_t *t = table_of(p);
+
+    for (unsigned i = *cursor; i < TABLE_ENTRIES; i++) {
+        const uint64_t e = t[i];
+        uint64_t fixed = e;
+
+        if (e & PTE_P) {
+            if (unlikely(pte_l1_take(d, d, &fixed) != 0)) {
+                *cursor = i;
+                return -XEN_EINVAL;
+            }
+            entry_fix(&t[i], e, fixed);
+        }
+        if (unlikely((i & L1_POLL_MASK) == L1_POLL_MASK) && i != TABLE_ENTRIES - 1 &&
+            hal_preempt_point()) {
+            *cursor = i + 1;
+            return -XEN_ERESTART;
+        }
+    }
+    return 0;
+}
+
+static int table_validate(struct page *p, struct domain *d, unsigned level, unsigned *cursor)
+{
+    uint64_t *t = table_of(p);
+
+    for (unsigned i = *cursor; i < TABLE_ENTRIES; i++) {
+        const uint64_t e = t[i];
+        int rc;
+
+        if (level == 4 && root_slot_is_ours(i)) {
+            t[i] = hal_root_template_entry(i); /* whatever the guest had there (MM-17) */
+            continue;
+        }
+        if (!(e & PTE_P))
+            continue;
+        rc = pte_table_take(d, level, e);
+        if (unlikely(rc)) {
+            *cursor = i;
+            return rc;
+        }
+        entry_fix(&t[i], e, e | PTE_US);
+        if (i != TABLE_ENTRIES - 1 && hal_preempt_point()) {
+            *cursor = i + 1;
+            return -XEN_ERESTART;
+        }
+    }
+    return 0;
+}
+
+/* Drop what entries below *cursor hold, downwards. */
+static int l1_devalidate(struct page *p, unsigned *cursor, bool may_preempt)
+{
+    const uint64_t *t = table_of(p);
+
+    for (unsigned i = *cursor; i-- > 0;) {
+        if (t[i] & PTE_P)
+            pte_l1_drop(t[i]);
+        if (unlikely((i & L1_POLL_MASK) == 0) && i && may_preempt && hal_preempt_point()) {
+            *cursor = i;
+            return -XEN_ERESTART;
+        }
+    }
+    *cursor = 0;
+    return 0;
+}
+
+static int table_devalidate(struct page *p, unsigned level, unsigned *cursor, bool may_preempt)
+{
+    uint64_t *t = table_of(p);
+
+    for (unsigned i = *cursor; i-- > 0;) {
+        int rc;
+
+        if (level == 4 && root_slot_is_ours(i)) {
+            t[i] = 0; /* the guest may read the frame from now on */
+            continue;
+        }
+        if (!(t[i] & PTE_P))
+            continue;
+        do
+            rc = pte_table_drop(t[i]);
+        while (rc && !may_preempt);
+        if (unlikely(rc)) {
+            *cursor = i + 1; /* this entry's reference is still counted */
+            return rc;
+        }
+        if (i && may_preempt && hal_preempt_point()) {
+            *cursor = i;
+            return -XEN_ERESTART;
+        }
+    }
+    *cursor = 0;
+    return 0;
+}
+
+static int contents_validate(struct page *p, enum page_type type, unsigned *cursor)
+{
+    struct domain *d = page_domain(p);
+
+    if (unlikely(!d))
+        return -XEN_EINVAL; /* shared hypervisor memory has a writable reference; cannot come here */
+    switch (type) {
+    case PGT_L1:
+        return l1_validate(p, d, cursor);
+    case PGT_L2:
+    case PGT_L3:
+    case PGT_L4:
+        return table_validate(p, d, (unsigned)(type - PGT_L1) + 1, cursor);
+    case PGT_DESC:
+        return desc_sanitise_frame(table_of(p)) ? 0 : -XEN_EINVAL;
+    case PGT_NONE:
+    case PGT_WRITABLE:
+        break;
+    }
+    return 0;
+}
+
+static int contents_devalidate(struct page *p, enum page_type type, unsigned *cursor,
+                               bool may_preempt)
+{
+    switch (type) {
+    case PGT_L1:
+        return l1_devalidate(p, cursor, may_preempt);
+    case PGT_L2:
+    case PGT_L3:
+    case PGT_L4:
+        return table_devalidate(p, (unsigned)(type - PGT_L1) + 1, cursor, may_preempt);
+    case PGT_DESC:
+    case PGT_NONE:
+    case PGT_WRITABLE:
+        break;
+    }
+    *cursor = 0;
+    return 0;
+}
+
+/* --- the word; only the holder of T_LOCKED without T_VALID stores to it plainly --- */
+
+static void word_store(struct page *p, uint64_t word)
+{
+    __atomic_store_n(&p->type, word, __ATOMIC_RELEASE);
+}
+
+static uint64_t partial_word(enum page_type type, uint64_t keep, unsigned cursor, unsigned refs)
+{
+    return type_bits(type) | (keep & T_PINNED) | T_PARTIAL | (uint64_t)cursor << T_CURSOR_SHIFT | refs;
+}
+
+/*
+ * A validation failed with entries below cursor taken, none of them owed to anybody: undo. If that is
+ * preempted, the current vcpu owes the rest; it has one place per level, and where that is
+ * taken (or no vcpu runs yet) we finish here.
+ */
+static void validation_undo(struct page *p, enum page_type type, unsigned cursor)
+{
+    const bool may_defer = pv_may_defer(type) && page_get_more(p);
+
+    if (contents_devalidate(p, type, &cursor, may_defer) == 0) {
+        word_store(p, type_bits(type) | T_STAMPED | tlb_stamp());
+        if (may_defer)
+            page_put_ref(p);
+        return;
+    }
+    word_store(p, partial_word(type, 0, cursor, 1));
+    pv_defer(type, page_mfn(p));
+}
+
+/*
+ * Validate from a claimed (locked) word; `was` is the word before the claim. refs that it had
+ * (a preempted devalidation's) stay and get company.
+ */
+static int claimed_validate(struct page *p, enum page_type type, uint64_t was)
+{
+    const bool partial = was & T_PARTIAL;
+    const uint32_t refs = partial ? type_refs(was) : 0;
+    unsigned cursor = partial ? type_cursor(was) : 0;
+    int rc;
+
+    rc = contents_validate(p, type, &cursor);
+    if (likely(rc == 0)) {
+        word_store(p, type_bits(type) | (was & T_PINNED) | T_VALID | (refs + 1));
+        if (partial && refs == 0)
+            page_put_ref(p); /* the partial state's; the caller has its own */
+        return 0;
+    }
+    if (refs) { /* leave it as it was found: somebody is about to drop the rest */
+        word_store(p, partial_word(type, was, cursor, refs));
+        return rc;
+    }
+    if (rc == -XEN_ERESTART) {
+        if (!partial && !page_get_more(p)) {
+            validation_undo(p, type, cursor);
+            return -XEN_EINVAL; /* as many references as can be counted: MM-10 */
+        }
+        word_store(p, partial_word(type, 0, cursor, 0));
+        return rc;
+    }
+    validation_undo(p, type, cursor);
+    if (partial)
+        page_put_ref(p);
+    return rc;
+}
+
+/* Become a type from idle or never used. */
+static int claim_idle(struct page *p, enum page_type type, uint64_t x)
+{
+    const uint64_t claimed = type_bits(type) | T_LOCKED;
+
+    if (!word_cas(&p->type, &x, claimed))
+        return -XEN_EAGAIN;
+    if (type_of(x) != type)
+        heap_flush_stale(x);
+    if (type == PGT_WRITABLE) {
+        word_store(p, type_bits(type) | 1);
+        return 0;
+    }
+    return claimed_validate(p, type, 0);
+}
+
+/* One attempt on the word as read; -XEN_EAGAIN: it changed, or is worth waiting for. */
+static int get_type_once(struct page *p, enum page_type type, uint64_t x)
+{
+    const bool busy = (x & (T_LOCKED | T_VALID)) == T_LOCKED;
+
+    if (!(x & (T_LOCKED | T_PARTIAL)) && type_refs(x) == 0) {
+        /* The common way to become writable again: nothing to flush, nothing to read. */
+        if (type == PGT_WRITABLE && (type_of(x) == type || x == 0))
+            return word_cas(&p->type, &x, type_bits(type) | 1) ? 0 : -XEN_EAGAIN;
+        return claim_idle(p, type, x);
+    }
+    if (type_of(x) != type)
+        return -XEN_EINVAL; /* in use, or about to be, as something else (MM-1) */
+    if (busy) {
+        hal_spin_wait();
+        return -XEN_EAGAIN;
+    }
+    if (x & T_PARTIAL)
+        return word_cas(&p->type, &x, (x & ~T_PARTIAL) | T_LOCKED) ? claimed_validate(p, type, x)
+                                                                   : -XEN_EAGAIN;
+    if (!refs_may_grow(type_refs(x)))
+        return -XEN_EINVAL; /* MM-10 */
+    return word_cas(&p->type, &x, x + 1) ? 0 : -XEN_EAGAIN;
+}
+
+static int page_take_type(struct page *p, enum page_type type)
+{
+    int rc;
+
+    do
+        rc = get_type_once(p, type, READ_ONCE(p->type));
+    while (rc == -XEN_EAGAIN);
+    return rc;
+}
+
+/* The last reference of a table or descriptor frame, from word x. */
+static int put_last(struct page *p, uint64_t x)
+{
+    const enum page_type type = type_of(x);
+    unsigned cursor = x & T_PARTIAL ? type_cursor(x) : TABLE_ENTRIES;
+    int rc;
+
+    if (x & T_LOCKED) { /* an entry is being changed, or a validation resumes (MM-23) */
+        hal_spin_wait();
+        return -XEN_EAGAIN;
+    }
+    if (!word_cas(&p->type, &x, (x & ~(T_VALID | T_PARTIAL)) | T_LOCKED))
+        return -XEN_EAGAIN;
+    rc = contents_devalidate(p, type, &cursor, true);
+    if (rc)
+        word_store(p, partial_word(type, x, cursor, 1));
+    else
+        word_store(p, type_bits(type) | T_STAMPED | tlb_stamp());
+    return rc;
+}
+
+static int put_type_once(struct page *p, uint64_t x)
+{
+    ASSERT(type_refs(x) != 0);
+    if (type_refs(x) > 1)
+        return word_cas(&p->type, &x, x - 1) ? 0 : -XEN_EAGAIN;
+    if (type_of(x) == PGT_WRITABLE)
+        return word_cas(&p->type, &x, type_bits(PGT_WRITABLE) | T_STAMPED | tlb_stamp())
+                   ? 0
+                   : -XEN_EAGAIN;
+    return put_last(p, x);
+}
+
+static int page_drop_type(struct page *p)
+{
+    int rc;
+
+    do
+        rc = put_type_once(p, READ_ONCE(p->type));
+    while (rc == -XEN_EAGAIN);
+    return rc;
+}
+
+int page_undo_partial(struct page *p)
+{
+    uint64_t x = READ_ONCE(p->type);
+    const enum page_type type = type_of(x);
+    unsigned cursor = type_cursor(x);
+    int rc;
+
+    /* With a reference counted, whoever is dropping that does this. */
+    if (!(x & T_PARTIAL) || type_refs(x))
+        return 0;
+    if (!word_cas(&p->type, &x, (x & ~T_PARTIAL) | T_LOCKED))
+        return -XEN_ERESTART;
+    rc = contents_devalidate(p, type, &cursor, true);
+    if (rc) {
+        word_store(p, partial_word(type, 0, cursor, 0));
+        return rc;
+    }
+    word_store(p, type_bits(type) | T_STAMPED | tlb_stamp());
+    page_put_ref(p); /* the partial state's own */
+    return 0;
+}
+
+/* --- public --- */
+
+bool page_get_writable_slow(struct page *p)
+{
+    return page_take_type(p, PGT_WRITABLE) == 0;
+}
+
+void page_put_type_slow(struct page *p)
+{
+    BUG_ON(page_drop_type(p) != 0); /* writable: nothing to devalidate, nothing to preempt */
+}
+
+int page_get_type(mfn_t m, enum page_type type)
+{
+    return page_take_type(page_of(m), type);
+}
+
+int page_put_type(mfn_t m)
+{
+    return page_drop_type(page_of(m));
+}
+
+int page_get_and_type(mfn_t m, struct domain *d, enum page_type type)
+{
+    struct page *p = page_lookup(m.n);
+    int rc;
+
+    if (!p || !page_get_owned(p, d->domid))
+        return -XEN_EINVAL;
+    rc = page_take_type(p, type);
+    if (unlikely(rc))
+        page_put_ref(p);
+    return rc;
+}
+
+int page_put_and_type(mfn_t m)
+{
+    struct page *p = page_of(m);
+    const int rc = page_drop_type(p);
+
+    if (likely(rc == 0))
+        page_put_ref(p);
+    return rc;
+}

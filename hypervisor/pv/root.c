@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Roots (MM-17, MM-18) and owed tables (root.h).
+ *
+ * A root held in pv.root_kernel or pv.root_user has a general and an L4 type reference, taken
+ * before it is recorded and dropped only after another one has been loaded. What is in CR3 while a
+ * vcpu runs is its root of the mode it is in; nothing else loads guest roots. No locks: a vcpu's
+ * roots are changed by itself, or while it does not run.
+ */
+#include "root.h"
+
+#include <tenue/hal.h>
+
+void pv_root_load(struct vcpu *v)
+{
+    hal_load_root(v->pv.kernel_mode ? v->pv.root_kernel : v->pv.root_user);
+}
+
+bool pv_may_defer(enum page_type type)
+{
+    const struct vcpu *v = current_vcpu();
+
+    return v && type >= PGT_L1 && type <= PGT_L4 && !v->pv.old_tables[type - PGT_L1].n;
+}
+
+void pv_defer(enum page_type type, mfn_t m)
+{
+    current_vcpu()->pv.old_tables[type - PGT_L1] = m;
+}
+
+void pv_put_table(mfn_t m, enum page_type type)
+{
+    while (page_put_and_type(m) != 0) {
+        if (pv_may_defer(type)) {
+            pv_defer(type, m);
+            return;
+        }
+    }
+}
+
+int pv_pay_old_tables(struct vcpu *v)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(v->pv.old_tables); i++) {
+        const mfn_t m = v->pv.old_tables[i];
+        int rc;
+
+        if (!m.n)
+            continue;
+        rc = page_put_and_type(m);
+        if (rc)
+            return rc;
+        v->pv.old_tables[i] = mfn_make(0);
+    }
+    return 0;
+}
+
+int pv_root_set(struct vcpu *v, mfn_t m, bool user)
+{
+    mfn_t *root = user ? &v->pv.root_user : &v->pv.root_kernel;
+    const mfn_t old = *root;
+
+    if (mfn_eq(old, m))
+        return 0;
+    if (!mfn_is_none(m)) {
+        int rc = page_get_and_type(m, v->domain, PGT_L4);
+
+        if (rc)
+            return rc;
+    } else if (!user) {
+        return -XEN_EINVAL;
+    }
+    *root = m;
+    if (v == current_vcpu() && v->pv.kernel_mode != user)
+        hal_load_root(m);
+    if (!mfn_is_none(old))
+        pv_put_table(old, PGT_L4);
+    return 0;
+}
+
+static int root_drop(mfn_t *root)
+{
+    if (!mfn_is_none(*root)) {
+        int rc = page_put_and_type(*root);
+
+        if (rc)
+            return rc; /* the reference is still counted, and still ours */
+        *root = MFN_NONE;
+    }
+    return 0;
+}
+
+int pv_root_release(struct vcpu *v)
+{
+    int rc = root_drop(&v->pv.root_kernel);
+
+    if (rc == 0)
+        rc = root_drop(&v->pv.root_user);
+    if (rc == 0)
+        rc = pv_pay_old_tables(v);
+    return rc;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vcpu's two roots, and the tables it still has to let go of (root.c).
+ */
+#ifndef TENUE_PV_ROOT_H
+#define TENUE_PV_ROOT_H
+
+#include <tenue/pagetype.h>
+#include <tenue/vcpu.h>
+
+/* Load the root for v's mode; v is current. With none for user mode the caller checked (ENT-15). */
+void pv_root_load(struct vcpu *v);
+/* Make m v's root for kernel or user mode, validating it as an L4 where it is not one; loads it when
+ * v is current and in that mode. MFN_NONE is for user mode only. v is current or does not run.
+ * -XEN_EINVAL; -XEN_ERESTART: nothing changed, call again. */
+int pv_root_set(struct vcpu *v, mfn_t m, bool user) must_check;
+/* Teardown, or before new context: give up both roots and all owed tables; v is loaded nowhere.
+ * -XEN_ERESTART: call again. */
+int pv_root_release(struct vcpu *v) must_check;
+
+/*
+ * Dropping the last reference of a table may be preempted when the operation that dropped it is
+ * already done. The remainder is then owed by the current vcpu, one table per level, and paid
+ * before its next page-table operation.
+ */
+bool pv_may_defer(enum page_type type); /* current's place for that level is free */
+void pv_defer(enum page_type type, mfn_t m);
+/* Drop a table's general and type reference now, or as far as possible and defer the rest. */
+void pv_put_table(mfn_t m, enum page_type type);
+/* Pay. -XEN_ERESTART: preempted, call again. */
+int pv_pay_old_tables(struct vcpu *v) must_check;
+
+static inline bool pv_owes_tables(const struct vcpu *v)
+{
+    const mfn_t *t = v->pv.old_tables;
+
+    return unlikely((t[0].n | t[1].n | t[2].n | t[3].n) != 0);
+}
+
+#endif
