@@ -21,3 +21,4 @@ $(TS_O)/tenue: $(TS_PURE:%=$(TS_O)/%.o) $(TS_SYSTEM:%=$(TS_O)/%.o) \
 
 .PHONY: toolstack
 toolstack: $(TS_O)/tenue
+ALL_TARGETS += $(TS_O)/tenue

@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -571,6 +572,7 @@ static void detach(void)
     int null = open("/dev/null", O_RDWR);
 
     setsid();
+    prctl(PR_SET_NAME, "tenue-guest");
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     if (null >= 0) {
@@ -705,6 +707,8 @@ int supervise_ask_destroy(const char *name, uint32_t domid, struct diag *d)
             rc = 0;
         else if (n > 0 && strcmp(text, "not this domain") != 0)
             rc = diag_set(d, "%s", text);
+    } else if (errno == ECONNREFUSED) {
+        unlink(addr.sun_path); /* its supervisor was killed */
     }
     close(fd);
     return rc;
