@@ -41,8 +41,10 @@ struct domain *control_domain;
 static struct spinlock table_lock = SPINLOCK_INIT(RANK_DOMAIN_LIST);
 static struct domain **table[TABLE_PAGES]; /* pages only added */
 static unsigned table_count;               /* [table_lock] */
-static struct domain *reap_list;           /* [a] */
-static struct timer reap_timer;
+static struct domain *reap_list;           /* [a] to be looked at by domain_reap() */
+static struct domain *zombie_list;         /* [a] to be put there again by reap_timer */
+static void zombies_retry(struct timer *t);
+static struct timer reap_timer = {.deadline = NS_NEVER, .fire = zombies_retry};
 
 struct domain *current_domain(void)
 {
@@ -139,17 +141,37 @@ void domain_ref(struct domain *d)
     __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
 }
 
-static void queue_reap(struct domain *d)
+static void list_push(struct domain **list, struct domain *d)
 {
-    struct domain *head = __atomic_load_n(&reap_list, __ATOMIC_RELAXED);
+    struct domain *head = __atomic_load_n(list, __ATOMIC_RELAXED);
 
-    if (__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
-        return;
     do {
         d->reap_next = head;
-    } while (!__atomic_compare_exchange_n(&reap_list, &head, d, false, __ATOMIC_RELEASE,
+    } while (!__atomic_compare_exchange_n(list, &head, d, false, __ATOMIC_RELEASE,
                                           __ATOMIC_RELAXED));
+}
+
+/* A domain is on one list at most: reap_queued is its ticket. */
+static void queue_reap(struct domain *d)
+{
+    if (__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
+        return;
+    list_push(&reap_list, d);
     softirq_raise(SOFTIRQ_WORK);
+}
+
+static void zombies_retry(struct timer *t)
+{
+    struct domain *d = __atomic_exchange_n(&zombie_list, NULL, __ATOMIC_ACQUIRE);
+
+    (void)t;
+    while (d) {
+        struct domain *next = d->reap_next;
+
+        __atomic_store_n(&d->reap_queued, false, __ATOMIC_RELEASE);
+        queue_reap(d);
+        d = next;
+    }
 }
 
 void domain_put(struct domain *d)
@@ -419,8 +441,6 @@ static void domain_free(struct domain *d)
     grant_table_free(d);
     evtchn_free(d);
     hv_free_page(d->shared_info);
-    if (d->memmap.entries)
-        hv_free_page(d->memmap.entries);
     hv_free_page(d);
 }
 
@@ -435,12 +455,6 @@ static bool frames_remain(struct domain *d)
     return remain;
 }
 
-static void retry_reap(struct timer *t)
-{
-    (void)t;
-    softirq_raise(SOFTIRQ_WORK);
-}
-
 static void reap_one(struct domain *d)
 {
     if (d->unlisted) {
@@ -451,9 +465,8 @@ static void reap_one(struct domain *d)
     if (READ_ONCE(d->dying) != DOMAIN_DEAD || frames_remain(d))
         return;
     if (grant_table_unshare(d) || page_unshare(d->shared_info, d)) {
-        queue_reap(d);
-        if (!reap_timer.fire)
-            timer_init(&reap_timer, retry_reap);
+        if (!__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
+            list_push(&zombie_list, d);
         timer_set(&reap_timer, hal_now() + REAP_RETRY);
         return;
     }

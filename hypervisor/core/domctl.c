@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * domctl: what the control domain does to domains (public header domctl.h, interface 0x15). The
+ * dispatcher admitted only the control domain (LC-1).
+ *
+ * The structure is copied in once. An operation that has something to tell sets *copyback; nothing
+ * else is written. One operation at a time per domain: it claims domctl_busy, which is no lock, since
+ * destroying or loading a context may be preempted; whoever finds it claimed has the hypercall
+ * issued again. Not offered (HVM, shadow, debugging, passthrough): -ENOSYS.
+ */
+#include <tenue/abi.h>
+#include <tenue/domain.h>
+#include <tenue/guestmem.h>
+#include <tenue/hal.h>
+#include <tenue/hypercall.h>
+#include <tenue/page.h>
+#include <tenue/pagetype.h>
+#include <tenue/percpu.h>
+#include <tenue/pv.h>
+#include <tenue/sched.h>
+#include <tenue/vcpu.h>
+
+#include "cpumask.h"
+#include "lib.h"
+
+#define CONTEXT_ORDER 1
+STATIC_ASSERT(domctl_context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);
+
+#define TSC_MODE_DEFAULT 0u
+#define TSC_MODE_NEVER_EMULATE 2u
+
+/* --- creation --- */
+
+/* A limit where negative means: the default. */
+static uint32_t limit_or(int32_t asked, uint32_t fallback, uint32_t most)
+{
+    return asked < 0 ? fallback : MIN((uint32_t)asked, most);
+}
+
+static int check_create(const struct xen_domctl_createdomain *c)
+{
+    if (c->flags & ~(uint32_t)XEN_DOMCTL_CDF_xs_domain)
+        return -XEN_EOPNOTSUPP;
+    if (c->iommu_opts || c->vmtrace_size || c->cpupool_id || c->arch.emulation_flags)
+        return -XEN_EOPNOTSUPP;
+    if (c->arch.misc_flags & ~XEN_X86_MSR_RELAXED)
+        return -XEN_EINVAL;
+    if (c->grant_opts & ~XEN_DOMCTL_GRANT_version_mask)
+        return -XEN_EINVAL;
+    if (c->max_vcpus == 0 || c->max_vcpus > MAX_VCPUS)
+        return -XEN_EINVAL;
+    return 0;
+}
+
+/* The first free domid after the last one given out, so that ids are not reused at once. */
+static int create_with_free_id(struct domain_config *cfg, struct domain **d)
+{
+    static uint32_t last; /* [a] only a hint */
+    int rc = -XEN_EEXIST;
+
+    for (unsigned tries = 0; tries < MAX_DOMAINS + 1 && rc == -XEN_EEXIST; tries++) {
+        uint32_t id = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+
+        cfg->domid = (uint16_t)(1 + (id - 1) % (DOMID_FIRST_RESERVED - 1));
+        if (domain_of_owner(cfg->domid))
+            continue;
+        rc = domain_create(cfg, d);
+    }
+    return rc == -XEN_EEXIST ? -XEN_ENOMEM : rc;
+}
+
+static int op_createdomain(struct xen_domctl *op)
+{
+    const struct xen_domctl_createdomain *c = &op->u.createdomain;
+    struct domain_config cfg = {
+        .domid = op->domain,
+        .max_vcpus = c->max_vcpus,
+        .max_evtchn_port = c->max_evtchn_port,
+        .ssidref = c->ssidref,
+    };
+    struct domain *d;
+    int rc = check_create(c);
+
+    if (rc)
+        return rc;
+    cfg.max_grant_frames = limit_or(c->max_grant_frames, GRANT_FRAMES_DEFAULT, GRANT_FRAMES_MAX);
+    cfg.max_maptrack_frames =
+        limit_or(c->max_maptrack_frames, MAPTRACK_FRAMES_DEFAULT, MAPTRACK_FRAMES_DEFAULT);
+    memcpy(cfg.handle, c->handle, sizeof(cfg.handle));
+    if (op->domain == 0 || op->domain >= DOMID_FIRST_RESERVED)
+        rc = create_with_free_id(&cfg, &d);
+    else
+        rc = domain_create(&cfg, &d);
+    if (rc)
+        return rc;
+    op->domain = d->domid;
+    return 0;
+}
+
+static int op_max_vcpus(struct domain *d, const struct xen_domctl_max_vcpus *m)
+{
+    if (m->max != d->max_vcpus)
+        return -XEN_EINVAL;
+    for (uint32_t i = 0; i < m->max; i++) {
+        int rc = d->vcpus[i] ? 0 : vcpu_create(d, i);
+
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* --- pausing and the end --- */
+
+static int op_pause(struct domain *d)
+{
+    if (d == current_domain())
+        return -XEN_EINVAL;
+    if (d->paused_by_controller)
+        return 0;
+    d->paused_by_controller = true;
+    domain_pause(d);
+    return 0;
+}
+
+static int op_unpause(struct domain *d)
+{
+    if (!d->vcpus[0] || !d->vcpus[0]->initialised)
+        return -XEN_EINVAL;
+    domain_unpause_by_controller(d);
+    return 0;
+}
+
+static int op_destroy(struct domain *d)
+{
+    if (d == current_domain() || d->is_control)
+        return -XEN_EINVAL;
+    return domain_kill(d);
+}
+
+static int op_resume(struct domain *d)
+{
+    if (d == current_domain())
+        return -XEN_EINVAL;
+    domain_resume(d);
+    return 0;
+}
+
+/* --- vcpus --- */
+
+/* Loaded with the domain's vcpus stopped: the domain is paused, or the vcpu still down. */
+static int load_context(struct domain *d, struct vcpu *v, const vcpu_guest_context_t *ctxt)
+{
+    int rc;
+
+    if (__atomic_exchange_n(&v->init_claim, true, __ATOMIC_ACQUIRE))
+        return -XEN_EBUSY;
+    domain_pause(d);
+    rc = pv_vcpu_set_context(v, ctxt);
+    if (rc == 0) {
+        v->initialised = true;
+        if (ctxt->flags & VGCF_online)
+            vcpu_pause_clear(v, VPF_DOWN);
+        else
+            vcpu_pause_set(v, VPF_DOWN);
+    }
+    domain_unpause(d);
+    __atomic_store_n(&v->init_claim, false, __ATOMIC_RELEASE);
+    return rc;
+}
+
+static int op_setvcpucontext(struct domain *d, const struct xen_domctl_vcpucontext *op)
+{
+    struct vcpu *v = domain_vcpu(d, op->vcpu);
+    vcpu_guest_context_t *ctxt;
+    int rc;
+
+    if (!v)
+        return -XEN_ESRCH;
+    if (d == current_domain() || guest_va_is_null(guest_va_of(op->ctxt)))
+        return -XEN_EINVAL;
+    ctxt = hv_alloc_pages(CONTEXT_ORDER);
+    if (!ctxt)
+        return -XEN_ENOMEM;
+    rc = guest_read_obj(ctxt, guest_va_of(op->ctxt));
+    if (rc == 0)
+        rc = load_context(d, v, ctxt);
+    hv_free_pages(ctxt, CONTEXT_ORDER);
+    return rc;
+}
+
+static int op_getvcpucontext(struct domain *d, const struct xen_domctl_vcpucontext *op)
+{
+    struct vcpu *v = domain_vcpu(d, op->vcpu);
+    vcpu_guest_context_t *ctxt;
+    int rc;
+
+    if (!v)
+        return -XEN_ESRCH;
+    if (d == current_domain())
+        return -XEN_EINVAL;
+    if (!v->initialised)
+        return -XEN_ENODATA;
+    ctxt = hv_alloc_pages(CONTEXT_ORDER);
+    if (!ctxt)
+        return -XEN_ENOMEM;
+    vcpu_pause(v);
+    pv_vcpu_get_context(v, ctxt);
+    if (!(READ_ONCE(v->pause_flags) & (1u << VPF_DOWN)))
+        ctxt->flags |= VGCF_online;
+    vcpu_unpause(v);
+    rc = guest_write_obj(guest_va_of(op->ctxt), ctxt);
+    hv_free_pages(ctxt, CONTEXT_ORDER);
+    return rc;
+}
+
+static int op_getvcpuinfo(struct domain *d, struct xen_domctl_getvcpuinfo *op)
+{
+    const struct vcpu *v = domain_vcpu(d, op->vcpu);
+    uint32_t flags;
+
+    if (!v)
+        return -XEN_ESRCH;
+    flags = READ_ONCE(v->pause_flags);
+    op->online = !(flags & (1u << VPF_DOWN));
+    op->blocked = !!(flags & (1u << VPF_BLOCKED));
+    op->running = v->runstate.state == RUNSTATE_running;
+    op->cpu_time = vcpu_cpu_time(v);
+    op->cpu = v->cpu;
+    return 0;
+}
+
+/* A vcpu runs on one CPU at a time of our choosing within the hard mask: the lowest. */
+static int op_setvcpuaffinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
+{
+    struct vcpu *v = domain_vcpu(d, op->vcpu);
+    cpumask_t mask;
+    int rc;
+
+    if (!v)
+        return -XEN_ESRCH;
+    if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
+        return -XEN_EINVAL;
+    if (op->flags & XEN_VCPUAFFINITY_HARD) {
+        rc = cpumask_read(&mask, &op->cpumap_hard);
+        if (rc)
+            return rc;
+        mask &= cpumask_online();
+        if (mask == 0)
+            return -XEN_EINVAL;
+        if (!(mask & ((cpumask_t)1 << v->cpu)) && v != current_vcpu()) {
+            vcpu_pause(v);
+            sched_set_cpu(v, (unsigned)__builtin_ctzll(mask));
+            vcpu_unpause(v);
+        }
+        rc = cpumask_write(&op->cpumap_hard, mask);
+        if (rc)
+            return rc;
+    }
+    return op->flags & XEN_VCPUAFFINITY_SOFT ? cpumask_write(&op->cpumap_soft, cpumask_online())
+                                             : 0;
+}
+
+static int op_getvcpuaffinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
+{
+    int rc = 0;
+
+    if (!domain_vcpu(d, op->vcpu))
+        return -XEN_ESRCH;
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        rc = cpumask_write(&op->cpumap_hard, cpumask_online());
+    if (rc == 0 && (op->flags & XEN_VCPUAFFINITY_SOFT))
+        rc = cpumask_write(&op->cpumap_soft, cpumask_online());
+    return rc;
+}
+
+/* --- settings --- */
+
+static int op_max_mem(struct domain *d, const struct xen_domctl_max_mem *op)
+{
+    uint64_t frames = op->max_memkb >> (PAGE_SHIFT - 10);
+
+    spin_lock(&d->pages.lock);
+    d->pages.max = (uint32_t)MIN(frames, (uint64_t)UINT32_MAX);
+    spin_unlock(&d->pages.lock);
+    return 0;
+}
+
+static int op_hypercall_init(struct domain *d, const struct xen_domctl_hypercall_init *op)
+{
+    mfn_t m = mfn_make(op->gmfn);
+    int rc = page_get_and_type(m, d, PGT_WRITABLE);
+
+    if (rc)
+        return rc;
+    pv_fill_hypercall_page(mfn_to_ptr(m));
+    return page_put_and_type(m);
+}
+
+static int op_settimeoffset(struct domain *d, const struct xen_domctl_settimeoffset *op)
+{
+    d->time_offset_seconds = op->time_offset_seconds;
+    time_update_wallclock(d);
+    return 0;
+}
+
+/* Guests read the TSC natively; a wish for emulation cannot be granted. */
+static int op_settscinfo(struct domain *d, const struct xen_domctl_tsc_info *op)
+{
+    if (d == current_domain())
+        return -XEN_EINVAL;
+    return op->tsc_mode == TSC_MODE_DEFAULT || op->tsc_mode == TSC_MODE_NEVER_EMULATE
+               ? 0
+               : -XEN_EOPNOTSUPP;
+}
+
+static int op_gettscinfo(struct xen_domctl_tsc_info *op)
+{
+    *op = (struct xen_domctl_tsc_info){
+        .tsc_mode = TSC_MODE_NEVER_EMULATE,
+        .gtsc_khz = hal_tsc_khz(),
+        .elapsed_nsec = hal_now(),
+    };
+    return 0;
+}
+
+/* Round robin has no parameters; it goes by the name of the scheduler that has none either. */
+static int op_scheduler(const struct xen_domctl_scheduler_op *op)
+{
+    if (op->sched_id != XEN_SCHEDULER_NULL)
+        return -XEN_EINVAL;
+    return op->cmd == XEN_DOMCTL_SCHEDOP_putinfo || op->cmd == XEN_DOMCTL_SCHEDOP_getinfo
+               ? 0
+               : -XEN_EINVAL;
+}
+
+/*
+ * The policy that pv/cpuid.c applies is the same for every guest. Setting one is accepted when
+ * it lists leaves and MSRs we could read, so that standard tools go on; reading gives none.
+ */
+static int op_get_cpu_policy(struct xen_domctl_cpu_policy *op)
+{
+    op->nr_leaves = op->nr_msrs = 0;
+    return 0;
+}
+
+/* --- dispatch --- */
+
+static int run(struct domain *d, struct xen_domctl *op, bool *copyback)
+{
+    switch (op->cmd) {
+    case XEN_DOMCTL_destroydomain:
+        return op_destroy(d);
+    case XEN_DOMCTL_pausedomain:
+        return op_pause(d);
+    case XEN_DOMCTL_unpausedomain:
+        return op_unpause(d);
+    case XEN_DOMCTL_resumedomain:
+        return op_resume(d);
+    case XEN_DOMCTL_getdomaininfo:
+        domain_get_info(d, &op->u.getdomaininfo);
+        *copyback = true;
+        return 0;
+    case XEN_DOMCTL_setvcpucontext:
+        return op_setvcpucontext(d, &op->u.vcpucontext);
+    case XEN_DOMCTL_getvcpucontext:
+        return op_getvcpucontext(d, &op->u.vcpucontext);
+    case XEN_DOMCTL_getvcpuinfo:
+        *copyback = true;
+        return op_getvcpuinfo(d, &op->u.getvcpuinfo);
+    case XEN_DOMCTL_max_vcpus:
+        return op_max_vcpus(d, &op->u.max_vcpus);
+    case XEN_DOMCTL_max_mem:
+        return op_max_mem(d, &op->u.max_mem);
+    case XEN_DOMCTL_setdomainhandle:
+        memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle));
+        return 0;
+    case XEN_DOMCTL_settimeoffset:
+        return op_settimeoffset(d, &op->u.settimeoffset);
+    case XEN_DOMCTL_hypercall_init:
+        return op_hypercall_init(d, &op->u.hypercall_init);
+    case XEN_DOMCTL_set_address_size:
+        return op->u.address_size.size == 64 ? 0 : -XEN_EOPNOTSUPP;
+    case XEN_DOMCTL_get_address_size:
+        op->u.address_size.size = 64;
+        *copyback = true;
+        return 0;
+    case XEN_DOMCTL_settscinfo:
+        return op_settscinfo(d, &op->u.tsc_info);
+    case XEN_DOMCTL_gettscinfo:
+        *copyback = true;
+        return op_gettscinfo(&op->u.tsc_info);
+    case XEN_DOMCTL_setvcpuaffinity:
+        *copyback = true;
+        return op_setvcpuaffinity(d, &op->u.vcpuaffinity);
+    case XEN_DOMCTL_getvcpuaffinity:
+        *copyback = true;
+        return op_getvcpuaffinity(d, &op->u.vcpuaffinity);
+    case XEN_DOMCTL_setnodeaffinity:
+        return 0; /* one node: any map that names it is what is */
+    case XEN_DOMCTL_getnodeaffinity:
+        return cpumask_write(&op->u.nodeaffinity.nodemap, 1);
+    case XEN_DOMCTL_scheduler_op:
+        *copyback = true;
+        return op_scheduler(&op->u.scheduler_op);
+    case XEN_DOMCTL_set_cpu_policy:
+        return 0;
+    case XEN_DOMCTL_get_cpu_policy:
+        *copyback = true;
+        return op_get_cpu_policy(&op->u.cpu_policy);
+    case XEN_DOMCTL_irq_permission:
+        return op->u.irq_permission.allow_access ? -XEN_EOPNOTSUPP : 0;
+    case XEN_DOMCTL_iomem_permission:
+        return op->u.iomem_permission.allow_access ? -XEN_EOPNOTSUPP : 0;
+    case XEN_DOMCTL_ioport_permission:
+        return op->u.ioport_permission.allow_access ? -XEN_EOPNOTSUPP : 0;
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+/* A dying domain answers questions and is destroyed further; nothing else. */
+static bool allowed_when_dying(uint32_t cmd)
+{
+    return cmd == XEN_DOMCTL_destroydomain || cmd == XEN_DOMCTL_getdomaininfo ||
+           cmd == XEN_DOMCTL_getvcpuinfo;
+}
+
+static long run_claimed(struct domain *d, struct xen_domctl *op, guest_va uop)
+{
+    bool copyback = false;
+    long rc;
+
+    if (__atomic_exchange_n(&d->domctl_busy, true, __ATOMIC_ACQUIRE))
+        return hypercall_restart(__HYPERVISOR_domctl, uop.va, 0, 0, 0, 0);
+    if (domain_is_dying(d) && !allowed_when_dying(op->cmd))
+        rc = -XEN_EINVAL;
+    else
+        rc = run(d, op, &copyback);
+    __atomic_store_n(&d->domctl_busy, false, __ATOMIC_RELEASE);
+    if (rc == -XEN_ERESTART)
+        return hypercall_restart(__HYPERVISOR_domctl, uop.va, 0, 0, 0, 0);
+    if (rc == 0 && copyback)
+        rc = guest_write_obj(uop, op);
+    return rc;
+}
+
+long hc_domctl(uint64_t uop_va)
+{
+    guest_va uop = guest_va_make(uop_va);
+    struct xen_domctl op;
+    struct domain *d;
+    long rc = guest_read_obj(&op, uop);
+
+    if (rc)
+        return rc;
+    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
+        return -XEN_EACCES;
+    if (op.cmd == XEN_DOMCTL_createdomain) {
+        rc = op_createdomain(&op);
+        return rc ? rc : guest_write_obj(uop, &op);
+    }
+    d = domain_get_or_self(op.domain);
+    if (!d)
+        return -XEN_ESRCH;
+    rc = run_claimed(d, &op, uop);
+    domain_put(d);
+    return rc;
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels: ports of a domain, what they are bound to, and how an event reaches a vcpu.
+ *
+ * Ports live in pages that are only added, up to `valid`, and freed with the domain (EV-1). So a
+ * port below `valid` may be looked at without the lock; only what the lock protects may change.
+ *
+ * Locks: a table's lock covers its ports. A connection is made and broken under the locks of both
+ * domains, lower domid first; one's own lock is therefore enough to send through it: the peer
+ * cannot go away. Delivery itself takes no table lock: it sets bits in the shared page and wakes.
+ * A virtual interrupt is delivered without any: if its port is closed at that moment, the domain
+ * gets an event on a port that it just gave up, which it must expect anyway.
+ *
+ * The shared page is the guest's: bits are set there atomically and never trusted. Limits: 4096
+ * ports by the ABI's bitmap, less if the domain's creator said so (EV-7).
+ */
+#include <tenue/evtchn.h>
+
+#include <tenue/abi.h>
+#include <tenue/assert.h>
+#include <tenue/domain.h>
+#include <tenue/hal.h>
+#include <tenue/page.h>
+#include <tenue/percpu.h>
+#include <tenue/pirq.h>
+#include <tenue/vcpu.h>
+
+#include "lib.h"
+
+/* Ports handled between preemption points of a reset; also how many are worth one look. */
+#define RESET_BATCH 64u
+
+/* --- the table --- */
+
+static struct evtchn *port_at(const struct domain *d, port_t port)
+{
+    return &d->evtchn.pages[port / EVTCHNS_PER_PAGE][port % EVTCHNS_PER_PAGE];
+}
+
+/* NULL when there is no such port. */
+static struct evtchn *port_lookup(const struct domain *d, port_t port)
+{
+    uint32_t valid = __atomic_load_n(&d->evtchn.valid, __ATOMIC_ACQUIRE);
+
+    if (unlikely(port == 0 || port >= valid))
+        return NULL;
+    return port_at(d, (port_t)index_nospec(port, MAX_EVTCHNS));
+}
+
+int evtchn_init(struct domain *d)
+{
+    struct evtchn_table *t = &d->evtchn;
+
+    spin_lock_init(&t->lock, RANK_EVTCHN);
+    t->pages[0] = hv_alloc_page();
+    if (!t->pages[0])
+        return -XEN_ENOMEM;
+    t->pages[0][0].state = EVTCHN_RESERVED;
+    t->hint = 1;
+    if (t->max == 0 || t->max > MAX_EVTCHNS)
+        t->max = MAX_EVTCHNS;
+    __atomic_store_n(&t->valid, EVTCHNS_PER_PAGE, __ATOMIC_RELEASE);
+    return 0;
+}
+
+void evtchn_free(struct domain *d)
+{
+    for (unsigned i = 0; i < EVTCHN_PAGES; i++)
+        if (d->evtchn.pages[i])
+            hv_free_page(d->evtchn.pages[i]);
+}
+
+/* A free port, growing the table if need be; still FREE: the caller sets what it becomes. */
+static int port_find_free(struct domain *d, port_t *port)
+{
+    struct evtchn_table *t = &d->evtchn;
+    uint32_t limit = MIN(t->valid, t->max);
+
+    for (port_t p = t->hint; p < limit; p++) {
+        if (port_at(d, p)->state == EVTCHN_FREE) {
+            t->hint = *port = p;
+            return 0;
+        }
+    }
+    t->hint = limit;
+    if (t->valid >= t->max)
+        return -XEN_ENOSPC;
+    t->pages[t->valid / EVTCHNS_PER_PAGE] = hv_alloc_page();
+    if (!t->pages[t->valid / EVTCHNS_PER_PAGE])
+        return -XEN_ENOMEM;
+    *port = t->valid;
+    __atomic_store_n(&t->valid, t->valid + EVTCHNS_PER_PAGE, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* Turn a free port into one of kind state, bound to vcpu. Dying domains gain none (LC-10). */
+static int port_alloc(struct domain *d, enum evtchn_state state, uint32_t vcpu, port_t *port)
+{
+    struct evtchn *e;
+    int rc;
+
+    if (domain_is_dying(d))
+        return -XEN_EINVAL;
+    if (!domain_vcpu(d, vcpu))
+        return -XEN_ENOENT;
+    rc = port_find_free(d, port);
+    if (rc)
+        return rc;
+    e = port_at(d, *port);
+    e->vcpu = (uint16_t)vcpu;
+    e->state = (uint8_t)state;
+    d->evtchn.active++;
+    d->evtchn.hint = *port + 1;
+    return 0;
+}
+
+static void port_free(struct domain *d, port_t port)
+{
+    struct evtchn *e = port_at(d, port);
+
+    e->state = EVTCHN_FREE;
+    e->vcpu = 0;
+    e->remote_port = 0;
+    e->remote = NULL;
+    bit_test_and_clear(d->shared_info->evtchn_pending, port);
+    d->evtchn.active--;
+    d->evtchn.hint = MIN(d->evtchn.hint, port);
+}
+
+/* --- two tables at once --- */
+
+static void lock_both(struct domain *a, struct domain *b)
+{
+    struct domain *first = a->domid <= b->domid ? a : b;
+
+    spin_lock(&first->evtchn.lock);
+    if (a != b)
+        spin_lock_nested(&(first == a ? b : a)->evtchn.lock);
+}
+
+static void unlock_both(struct domain *a, struct domain *b)
+{
+    if (a != b)
+        spin_unlock(&b->evtchn.lock);
+    spin_unlock(&a->evtchn.lock);
+}
+
+/*
+ * Lock d's table and, when port is connected, its peer's. The peer is known only under the lock,
+ * which may be the wrong one to hold first: then let go, take both in order and look again, with a
+ * reference to keep the peer's memory. *peer is NULL when there is none.
+ */
+static struct evtchn *lock_port_and_peer(struct domain *d, port_t port, struct domain **peer)
+{
+    struct evtchn *e = port_lookup(d, port);
+    struct domain *rd;
+
+    *peer = NULL;
+    if (!e)
+        return NULL;
+    spin_lock(&d->evtchn.lock);
+    while (e->state == EVTCHN_INTERDOMAIN && e->remote != d) {
+        rd = e->remote;
+        if (rd->domid > d->domid) {
+            spin_lock_nested(&rd->evtchn.lock);
+            *peer = rd;
+            return e;
+        }
+        domain_ref(rd);
+        spin_unlock(&d->evtchn.lock);
+        lock_both(d, rd);
+        if (e->state == EVTCHN_INTERDOMAIN && e->remote == rd) {
+            *peer = rd;
+            domain_put(rd); /* connected and locked: it stays */
+            return e;
+        }
+        spin_unlock(&rd->evtchn.lock);
+        domain_put(rd);
+    }
+    return e;
+}
+
+static void unlock_port_and_peer(struct domain *d, struct domain *peer)
+{
+    if (peer)
+        spin_unlock(&peer->evtchn.lock);
+    spin_unlock(&d->evtchn.lock);
+}
+
+/* --- delivery --- */
+
+static void wake_pollers(struct domain *d, port_t port)
+{
+    uint32_t mask = READ_ONCE(d->poll_mask);
+
+    while (mask) {
+        unsigned id = (unsigned)__builtin_ctz(mask);
+        struct vcpu *v = d->vcpus[id];
+
+        mask &= mask - 1;
+        if (v->poll.nr != 1 || v->poll.ports[0] == port)
+            vcpu_poll_end(v);
+    }
+}
+
+/* The port's pending bit is set: tell the vcpu it is bound to, unless it is masked. */
+static void notify(struct domain *d, port_t port, struct vcpu *v)
+{
+    uint64_t *sel;
+
+    if (bit_test(d->shared_info->evtchn_mask, port))
+        return;
+    sel = &READ_ONCE(v->vcpu_info)->evtchn_pending_sel;
+    if (!bit_test_and_set(sel, port / 64))
+        vcpu_mark_event_pending(v);
+}
+
+static void set_pending(struct domain *d, port_t port, struct vcpu *v)
+{
+    if (bit_test_and_set(d->shared_info->evtchn_pending, port))
+        return;
+    notify(d, port, v);
+    if (unlikely(READ_ONCE(d->poll_mask)))
+        wake_pollers(d, port);
+}
+
+/* The vcpu field always names a vcpu that exists: checked when it was set. */
+static struct vcpu *bound_vcpu(const struct domain *d, const struct evtchn *e)
+{
+    return d->vcpus[READ_ONCE(e->vcpu)];
+}
+
+int evtchn_send(struct domain *d, port_t port)
+{
+    struct evtchn *e = port_lookup(d, port);
+    struct domain *rd;
+    port_t rport;
+    int rc = 0;
+
+    if (unlikely(!e))
+        return -XEN_EINVAL;
+    spin_lock(&d->evtchn.lock);
+    switch ((enum evtchn_state)e->state) {
+    case EVTCHN_INTERDOMAIN:
+        rd = e->remote;
+        rport = e->remote_port;
+        set_pending(rd, rport, bound_vcpu(rd, port_at(rd, rport)));
+        break;
+    case EVTCHN_IPI:
+        set_pending(d, port, bound_vcpu(d, e));
+        break;
+    case EVTCHN_UNBOUND:
+        break; /* nobody there yet: the notification is lost, as the ABI says */
+    case EVTCHN_FREE:
+    case EVTCHN_RESERVED:
+    case EVTCHN_PIRQ:
+    case EVTCHN_VIRQ:
+        rc = -XEN_EINVAL;
+    }
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+void evtchn_send_virq(struct vcpu *v, uint32_t virq)
+{
+    port_t port = READ_ONCE(v->virq_port[virq]);
+
+    if (port)
+        set_pending(v->domain, port, v);
+}
+
+void evtchn_send_global_virq(struct domain *d, uint32_t virq)
+{
+    const struct vcpu *v = d->vcpus[0];
+    port_t port = v ? READ_ONCE(v->virq_port[virq]) : 0;
+
+    if (port)
+        set_pending(d, port, bound_vcpu(d, port_at(d, port)));
+}
+
+bool evtchn_port_is_pending(struct domain *d, port_t port)
+{
+    return bit_test(d->shared_info->evtchn_pending, port);
+}
+
+bool evtchn_port_is_valid(struct domain *d, port_t port)
+{
+    const struct evtchn *e = port_lookup(d, port);
+
+    return e && READ_ONCE(e->state) != EVTCHN_FREE && READ_ONCE(e->state) != EVTCHN_RESERVED;
+}
+
+void evtchn_deliver(struct domain *d, port_t port)
+{
+    set_pending(d, port, bound_vcpu(d, port_at(d, port)));
+}
+
+/* Clear the mask; an event that came meanwhile is delivered now. */
+int evtchn_unmask(struct domain *d, port_t port)
+{
+    struct evtchn *e = port_lookup(d, port);
+
+    if (!e)
+        return -XEN_EINVAL;
+    spin_lock(&d->evtchn.lock);
+    if (bit_test_and_clear(d->shared_info->evtchn_mask, port) && e->state != EVTCHN_FREE &&
+        bit_test(d->shared_info->evtchn_pending, port))
+        notify(d, port, bound_vcpu(d, e));
+    spin_unlock(&d->evtchn.lock);
+    return 0;
+}
+
+/* --- binding --- */
+
+int evtchn_alloc_unbound(struct domain *d, uint16_t remote, port_t *port)
+{
+    int rc;
+
+    spin_lock(&d->evtchn.lock);
+    rc = port_alloc(d, EVTCHN_UNBOUND, 0, port);
+    if (rc == 0)
+        port_at(d, *port)->unbound_domid = remote;
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+/* Only the domain that the port was reserved for may connect to it (EV-6). */
+int evtchn_bind_interdomain(struct domain *d, struct domain *remote, port_t remote_port,
+                            port_t *port)
+{
+    struct evtchn *re = port_lookup(remote, remote_port), *e;
+    int rc = -XEN_EINVAL;
+
+    if (!re)
+        return rc;
+    lock_both(d, remote);
+    if (re->state != EVTCHN_UNBOUND || re->unbound_domid != d->domid)
+        goto out;
+    rc = port_alloc(d, EVTCHN_INTERDOMAIN, 0, port);
+    if (rc)
+        goto out;
+    e = port_at(d, *port);
+    e->remote = remote;
+    e->remote_port = remote_port;
+    re->state = EVTCHN_INTERDOMAIN;
+    re->remote = d;
+    re->remote_port = *port;
+    /* What was sent before the connection existed is lost: let the binder look once. */
+    set_pending(d, *port, bound_vcpu(d, e));
+out:
+    unlock_both(d, remote);
+    return rc;
+}
+
+static bool virq_is_global(uint32_t virq)
+{
+    return !(virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF ||
+             virq == VIRQ_XENPMU);
+}
+
+/* Global interrupts are the control domain's, first bound on its vcpu 0 (EV-12). */
+int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, port_t *port)
+{
+    struct vcpu *v;
+    int rc;
+
+    if (virq >= NR_VIRQS)
+        return -XEN_EINVAL;
+    virq = (uint32_t)index_nospec(virq, NR_VIRQS);
+    if (virq_is_global(virq) && !d->is_control)
+        return -XEN_EPERM;
+    if (virq_is_global(virq) && vcpu != 0)
+        return -XEN_EINVAL;
+    v = domain_vcpu(d, vcpu);
+    if (!v)
+        return -XEN_ENOENT;
+    spin_lock(&d->evtchn.lock);
+    rc = v->virq_port[virq] ? -XEN_EEXIST : port_alloc(d, EVTCHN_VIRQ, vcpu, port);
+    if (rc == 0) {
+        port_at(d, *port)->virq = virq;
+        WRITE_ONCE(v->virq_port[virq], *port);
+    }
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, port_t *port)
+{
+    int rc;
+
+    if (!domain_vcpu(d, vcpu))
+        return -XEN_ENOENT;
+    spin_lock(&d->evtchn.lock);
+    rc = port_alloc(d, EVTCHN_IPI, vcpu, port);
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+int evtchn_bind_pirq(struct domain *d, uint32_t pirq, port_t *port)
+{
+    int rc;
+
+    if (!pirq_is_valid(d, pirq))
+        return -XEN_EPERM;
+    spin_lock(&d->evtchn.lock);
+    rc = port_alloc(d, EVTCHN_PIRQ, 0, port);
+    if (rc == 0) {
+        port_at(d, *port)->pirq = pirq;
+        rc = pirq_bind(d, pirq, *port);
+        if (rc)
+            port_free(d, *port);
+    }
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+/* Per-vcpu interrupts and IPIs stay where they were bound. */
+int evtchn_bind_vcpu(struct domain *d, port_t port, uint32_t vcpu)
+{
+    struct evtchn *e = port_lookup(d, port);
+    int rc = 0;
+
+    if (!domain_vcpu(d, vcpu))
+        return -XEN_ENOENT;
+    if (!e)
+        return -XEN_EINVAL;
+    spin_lock(&d->evtchn.lock);
+    switch ((enum evtchn_state)e->state) {
+    case EVTCHN_VIRQ:
+        if (!virq_is_global(e->virq)) {
+            rc = -XEN_EINVAL;
+            break;
+        }
+        WRITE_ONCE(e->vcpu, (uint16_t)vcpu);
+        break;
+    case EVTCHN_UNBOUND:
+    case EVTCHN_INTERDOMAIN:
+    case EVTCHN_PIRQ:
+        WRITE_ONCE(e->vcpu, (uint16_t)vcpu);
+        break;
+    case EVTCHN_FREE:
+    case EVTCHN_RESERVED:
+    case EVTCHN_IPI:
+        rc = -XEN_EINVAL;
+    }
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+/* --- unbinding --- */
+
+/* The peer's end goes back to waiting for us. */
+static void disconnect(struct domain *d, const struct evtchn *e)
+{
+    struct evtchn *re = port_at(e->remote, e->remote_port);
+
+    re->state = EVTCHN_UNBOUND;
+    re->remote = NULL;
+    re->unbound_domid = d->domid;
+}
+
+int evtchn_close(struct domain *d, port_t port)
+{
+    struct domain *peer;
+    struct evtchn *e = lock_port_and_peer(d, port, &peer);
+    int rc = 0;
+
+    if (!e)
+        return -XEN_EINVAL;
+    switch ((enum evtchn_state)e->state) {
+    case EVTCHN_FREE:
+    case EVTCHN_RESERVED:
+        rc = -XEN_EINVAL;
+        goto out;
+    case EVTCHN_INTERDOMAIN:
+        disconnect(d, e);
+        break;
+    case EVTCHN_PIRQ:
+        pirq_unbind(d, e->pirq);
+        break;
+    case EVTCHN_VIRQ: {
+        /* A global one may have been moved; its number is kept on vcpu 0. */
+        uint32_t home = virq_is_global(e->virq) ? 0 : e->vcpu;
+
+        WRITE_ONCE(d->vcpus[home]->virq_port[e->virq], 0);
+        break;
+    }
+    case EVTCHN_UNBOUND:
+    case EVTCHN_IPI:
+        break;
+    }
+    port_free(d, port);
+out:
+    unlock_port_and_peer(d, peer);
+    return rc;
+}
+
+int evtchn_status(struct domain *d, port_t port, struct evtchn_status *status)
+{
+    struct evtchn *e = port_lookup(d, port);
+
+    if (!e)
+        return -XEN_EINVAL;
+    spin_lock(&d->evtchn.lock);
+    status->vcpu = e->vcpu;
+    switch ((enum evtchn_state)e->state) {
+    case EVTCHN_FREE:
+    case EVTCHN_RESERVED:
+        status->status = EVTCHNSTAT_closed;
+        break;
+    case EVTCHN_UNBOUND:
+        status->status = EVTCHNSTAT_unbound;
+        status->u.unbound.dom = (domid_t)e->unbound_domid;
+        break;
+    case EVTCHN_INTERDOMAIN:
+        status->status = EVTCHNSTAT_interdomain;
+        status->u.interdomain.dom = e->remote->domid;
+        status->u.interdomain.port = e->remote_port;
+        break;
+    case EVTCHN_PIRQ:
+        status->status = EVTCHNSTAT_pirq;
+        status->u.pirq = e->pirq;
+        break;
+    case EVTCHN_VIRQ:
+        status->status = EVTCHNSTAT_virq;
+        status->u.virq = e->virq;
+        break;
+    case EVTCHN_IPI:
+        status->status = EVTCHNSTAT_ipi;
+        break;
+    }
+    spin_unlock(&d->evtchn.lock);
+    return 0;
+}
+
+/* From the top down, so that `active` reaching zero ends it early; each call makes progress. */
+int evtchn_reset(struct domain *d)
+{
+    uint32_t done = 0;
+
+    for (port_t p = 1; READ_ONCE(d->evtchn.active) && p < d->evtchn.valid; p++) {
+        if (READ_ONCE(port_at(d, p)->state) != EVTCHN_FREE && evtchn_close(d, p) == 0 &&
+            ++done % RESET_BATCH == 0 && hal_preempt_point())
+            return -XEN_ERESTART;
+    }
+    return 0;
+}
+
+int evtchn_destroy(struct domain *d)
+{
+    return evtchn_reset(d);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Dispatch from hypercalls.def, and the restart convention (hypercall.h).
+ *
+ * A restarted call is simply executed again: the guest's instruction pointer goes back over the
+ * two-byte instruction that brought it here, rax and the argument registers are what the handler
+ * asks for, and interrupts and other vcpus have their chance on the way. Inside a multicall the
+ * element's arguments are rewritten instead and the multicall restarts at that element
+ * (multicall.c). Nothing survives in the hypervisor meanwhile, so nothing needs undoing.
+ */
+#include <tenue/hypercall.h>
+
+#include <tenue/abi.h>
+#include <tenue/domain.h>
+#include <tenue/evtchn.h>
+#include <tenue/grant.h>
+#include <tenue/hal.h>
+#include <tenue/percpu.h>
+#include <tenue/vcpu.h>
+
+#define SYSCALL_LENGTH 2
+
+#define CALL_0(fn) fn()
+#define CALL_1(fn) fn(a0)
+#define CALL_2(fn) fn(a0, a1)
+#define CALL_3(fn) fn(a0, a1, a2)
+#define CALL_4(fn) fn(a0, a1, a2, a3)
+#define MAY_ANY true
+#define MAY_CONTROL (current_domain()->is_control)
+
+static inline long dispatch(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    if (unlikely(nr >= HYPERCALL_NRS))
+        return -XEN_ENOSYS;
+    nr = index_nospec(nr, HYPERCALL_NRS);
+    this_cpu()->hypercall_count[nr]++;
+    switch (nr) {
+#define HYPERCALL(number, name, nargs, who)                                                        \
+    case number:                                                                                   \
+        if (!MAY_##who)                                                                            \
+            return -XEN_EPERM;                                                                     \
+        return CALL_##nargs(hc_##name);
+#include <tenue/hypercalls.def>
+#undef HYPERCALL
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+void hypercall_entry(struct cpu_user_regs *regs)
+{
+    regs->rax = (uint64_t)dispatch(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
+}
+
+long hypercall_run(uint64_t nr, const uint64_t a[HYPERCALL_ARGS_MAX])
+{
+    return dispatch(nr, a[0], a[1], a[2], a[3]);
+}
+
+long hypercall_restart(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
+{
+    struct cpu *c = this_cpu();
+    struct cpu_user_regs *regs;
+
+    if (c->in_multicall) {
+        c->restart_args[0] = a0;
+        c->restart_args[1] = a1;
+        c->restart_args[2] = a2;
+        c->restart_args[3] = a3;
+        c->restart_args[4] = a4;
+        c->hypercall_restarted = true;
+        return 0;
+    }
+    regs = hal_guest_regs();
+    regs->rip -= SYSCALL_LENGTH;
+    regs->rdi = a0;
+    regs->rsi = a1;
+    regs->rdx = a2;
+    regs->r10 = a3;
+    regs->r8 = a4;
+    return (long)nr;
+}
+
+const char *hypercall_name(uint64_t nr)
+{
+    switch (nr) {
+#define HYPERCALL(number, name, nargs, who)                                                        \
+    case number:                                                                                   \
+        return #name;
+#include <tenue/hypercalls.def>
+#undef HYPERCALL
+    default:
+        return NULL;
+    }
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages: level filter, prefix, the ring behind `dmesg`, and the rate limit on everything that a
+ * guest can cause (HC-9, R-12: each message is charged to a domain).
+ *
+ * Locks: log_lock (RANK_CONSOLE) covers the ring and the domains' token buckets. The serial port
+ * has its own lock in console.c and is written after log_lock is dropped; lines of two CPUs may
+ * therefore appear in the ring and on the wire in different order, never interleaved.
+ */
+#include <tenue/log.h>
+
+#include <tenue/abi.h>
+#include <tenue/domain.h>
+#include <tenue/hal.h>
+#include <tenue/lock.h>
+
+#include "lib.h"
+
+#define RING_SIZE 16384u /* power of two */
+#define LINE_MAX_LEN 320u
+
+/* A domain's allowance: a burst, then a trickle. */
+#define CREDIT_MAX 200u
+#define CREDIT_PERIOD (NS_PER_SEC / 20)
+
+static struct spinlock log_lock = SPINLOCK_INIT(RANK_CONSOLE);
+static char ring[RING_SIZE];
+static uint32_t ring_produced; /* [log_lock] characters ever written, modulo 2^32 */
+static uint32_t ring_cleared;  /* [log_lock] readers start here */
+static enum log_level log_threshold = LOG_INFO;
+static enum log_level guest_threshold = LOG_WARN;
+
+/* Xen's spelling: a name, or two separated by / of which the second (rate limit) is ours to set. */
+static bool parse_level(const char *value, enum log_level *level)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } names[] = {
+        {"none", LOG_ERR},   {"error", LOG_ERR},   {"warning", LOG_WARN},
+        {"info", LOG_INFO},  {"debug", LOG_DEBUG}, {"all", LOG_DEBUG},
+    };
+    const char *slash = strchr(value, '/');
+    size_t len = slash ? (size_t)(slash - value) : strlen(value);
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strlen(names[i].name) == len && !strncmp(value, names[i].name, len)) {
+            *level = names[i].level;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool log_set_level(const char *value)
+{
+    return parse_level(value, &log_threshold);
+}
+
+bool log_set_guest_level(const char *value)
+{
+    return parse_level(value, &guest_threshold);
+}
+
+static void ring_put(const char *s, size_t len)
+{
+    spin_lock(&log_lock);
+    for (size_t i = 0; i < len; i++)
+        ring[ring_produced++ % RING_SIZE] = s[i];
+    spin_unlock(&log_lock);
+}
+
+static void emit(const char *prefix, const char *text, size_t len)
+{
+    char line[LINE_MAX_LEN];
+    int n = fmt_snprintf(line, sizeof(line) - 1, "%s%.*s", prefix, (int)MIN(len, 300u), text);
+    size_t total = MIN((size_t)n, sizeof(line) - 2);
+
+    if (total == 0 || line[total - 1] != '\n')
+        line[total++] = '\n';
+    ring_put(line, total);
+    console_write(line, total);
+}
+
+void log_printf(enum log_level level, const char *fmt, ...)
+{
+    char text[LINE_MAX_LEN];
+    va_list ap;
+    int n;
+
+    if (level > log_threshold)
+        return;
+    va_start(ap, fmt);
+    n = fmt_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    emit("(tenue) ", text, MIN((size_t)n, sizeof(text) - 1));
+}
+
+/* Take one message's worth of d's allowance. *dropped: how many were refused before this one. */
+static bool charge(const struct domain *d, uint32_t *dropped)
+{
+    /* Accounting of the observer, not state of the domain: callers may hold d const. */
+    struct domain *acct = (struct domain *)(uintptr_t)d;
+    ns_t now = hal_now();
+    uint64_t earned;
+    bool allowed;
+
+    spin_lock(&log_lock);
+    earned = (now - acct->con.credit_at) / CREDIT_PERIOD;
+    if (earned) {
+        acct->con.credit = (uint32_t)MIN(acct->con.credit + earned, (uint64_t)CREDIT_MAX);
+        acct->con.credit_at = now;
+    }
+    allowed = acct->con.credit > 0;
+    *dropped = 0;
+    if (allowed) {
+        acct->con.credit--;
+        *dropped = acct->con.dropped;
+        acct->con.dropped = 0;
+    } else {
+        acct->con.dropped++;
+    }
+    spin_unlock(&log_lock);
+    return allowed;
+}
+
+static void guest_emit(const struct domain *d, const char *text, size_t len)
+{
+    char prefix[16], note[48];
+    uint32_t dropped;
+
+    if (!charge(d, &dropped))
+        return;
+    fmt_snprintf(prefix, sizeof(prefix), "(d%u) ", d->domid);
+    if (dropped) {
+        int n = fmt_snprintf(note, sizeof(note), "%u messages suppressed", dropped);
+
+        emit(prefix, note, (size_t)n);
+    }
+    emit(prefix, text, len);
+}
+
+void guest_log(const struct domain *d, enum log_level level, const char *fmt, ...)
+{
+    char text[LINE_MAX_LEN];
+    va_list ap;
+    int n;
+
+    if (level > guest_threshold)
+        return;
+    va_start(ap, fmt);
+    n = fmt_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    guest_emit(d, text, MIN((size_t)n, sizeof(text) - 1));
+}
+
+void guest_console_line(const struct domain *d, const char *text, size_t len)
+{
+    guest_emit(d, text, len);
+}
+
+uint32_t log_ring_start(void)
+{
+    uint32_t start;
+
+    spin_lock(&log_lock);
+    start = ring_cleared;
+    if (ring_produced - start > RING_SIZE)
+        start = ring_produced - RING_SIZE;
+    spin_unlock(&log_lock);
+    return start;
+}
+
+void log_ring_clear(void)
+{
+    spin_lock(&log_lock);
+    ring_cleared = ring_produced;
+    spin_unlock(&log_lock);
+}
+
+size_t log_ring_read(uint32_t *idx, char *buf, size_t len)
+{
+    size_t n = 0;
+
+    spin_lock(&log_lock);
+    if (ring_produced - *idx > RING_SIZE)
+        *idx = ring_produced - RING_SIZE;
+    while (n < len && *idx != ring_produced)
+        buf[n++] = ring[(*idx)++ % RING_SIZE];
+    spin_unlock(&log_lock);
+    return n;
+}

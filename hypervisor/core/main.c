@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bring-up in order, once the machine layer has memory, clocks, interrupts and the other CPUs. What
+ * goes wrong here is said in one line that names the thing and the remedy, then the machine halts.
+ */
+#include <tenue/abi.h>
+#include <tenue/assert.h>
+#include <tenue/bootinfo.h>
+#include <tenue/domain.h>
+#include <tenue/entrypoints.h>
+#include <tenue/hal.h>
+#include <tenue/log.h>
+#include <tenue/options.h>
+#include <tenue/page.h>
+#include <tenue/percpu.h>
+#include <tenue/pv.h>
+#include <tenue/sched.h>
+#include <tenue/vcpu.h>
+
+#define MIB_OF(frames) ((frames) >> (20 - PAGE_SHIFT))
+
+static noreturn_fn void boot_stops(const char *why)
+{
+    log_err("cannot boot: %s", why);
+    log_err("halted");
+    hal_halt();
+}
+
+static void say_hello(void)
+{
+    log_info("Tenue, a paravirtualization hypervisor speaking the Xen 4.17 ABI");
+    log_info("options: %s", boot_info.cmdline[0] ? boot_info.cmdline : "none");
+    log_info("%u CPUs, %lu MiB of RAM managed, TSC %u.%03u MHz", cpu_count,
+             MIB_OF(heap_total_frames()), hal_tsc_khz() / 1000, hal_tsc_khz() % 1000);
+}
+
+static void check_modules(void)
+{
+    if (boot_info.module_count == 0)
+        boot_stops("no module given; pass the control domain's kernel (a PV ELF) as the first "
+                   "module, its ramdisk as the second");
+    log_info("control domain: kernel \"%s\", ramdisk \"%s\", arguments \"%s\"",
+             boot_info.modules[0].name, boot_info.module_count > 1 ? boot_info.modules[1].name : "",
+             boot_info.modules[0].args);
+}
+
+static void start_control_domain(void)
+{
+    struct domain *d;
+
+    if (pv_build_control_domain(&boot_info))
+        boot_stops("the control domain could not be built (reason above)");
+    d = control_domain;
+    BUG_ON(!d || !d->vcpus[0]);
+    time_update_wallclock(d);
+    log_info("memory: control domain %lu MiB, free %lu MiB, hypervisor and tables %lu KiB",
+             MIB_OF((uint64_t)d->pages.total), MIB_OF(heap_free_frames()),
+             (heap_total_frames() - heap_free_frames() - d->pages.total) << (PAGE_SHIFT - 10));
+    d->vcpus[0]->initialised = true;
+    vcpu_pause_clear(d->vcpus[0], VPF_DOWN);
+    domain_unpause_by_controller(d);
+}
+
+void tenue_main(void)
+{
+    options_parse(boot_info.cmdline);
+    say_hello();
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        sched_cpu_init(cpu);
+    check_modules();
+    start_control_domain();
+}

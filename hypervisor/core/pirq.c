@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Physical interrupts for the control domain: which GSI is set up how, and which port hears it.
+ *
+ * A level interrupt stays held back by the machine layer from pirq_interrupt() until pirq_eoi();
+ * an edge one needs nothing. A line that nobody listens to is masked when it fires.
+ *
+ * Locks: the domain's evtchn lock covers the table (binding a pirq is binding a port).
+ * pirq_interrupt() comes with interrupts just taken and no lock: it reads port and level, each
+ * in one piece, and marks eoi_pending, which is atomic.
+ */
+#include <tenue/pirq.h>
+
+#include <tenue/abi.h>
+#include <tenue/domain.h>
+#include <tenue/entrypoints.h>
+#include <tenue/evtchn.h>
+#include <tenue/hal.h>
+#include <tenue/page.h>
+
+#define ISA_LINES 16u
+
+struct pirq {
+    port_t port;      /* 0: none */
+    bool configured;  /* trigger mode and polarity were set */
+    bool level, active_low;
+    bool eoi_pending; /* [a] taken, not yet ended */
+};
+
+struct domain_pirqs {
+    struct pirq line[MAX_PIRQS];
+};
+STATIC_ASSERT(pirqs_fit_a_page, sizeof(struct domain_pirqs) <= PAGE_SIZE);
+
+int pirq_domain_init(struct domain *d)
+{
+    if (!d->is_control)
+        return 0;
+    d->pirqs = hv_alloc_page();
+    return d->pirqs ? 0 : -XEN_ENOMEM;
+}
+
+void pirq_domain_free(struct domain *d)
+{
+    if (d->pirqs)
+        hv_free_page(d->pirqs);
+}
+
+bool pirq_is_valid(const struct domain *d, uint32_t pirq)
+{
+    return d->pirqs && pirq < MIN(hal_gsi_count(), MAX_PIRQS);
+}
+
+static struct pirq *line_of(const struct domain *d, uint32_t pirq)
+{
+    return &d->pirqs->line[index_nospec(pirq, MAX_PIRQS)];
+}
+
+static int configure(struct pirq *p, uint32_t gsi, bool level, bool active_low)
+{
+    int rc;
+
+    if (p->configured && p->level == level && p->active_low == active_low)
+        return 0;
+    if (p->port)
+        return -XEN_EEXIST;
+    rc = hal_gsi_setup(gsi, level, active_low);
+    if (rc)
+        return rc;
+    p->configured = true;
+    p->level = level;
+    p->active_low = active_low;
+    return 0;
+}
+
+int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low)
+{
+    int rc;
+
+    if (!pirq_is_valid(d, gsi))
+        return -XEN_EINVAL;
+    spin_lock(&d->evtchn.lock);
+    rc = configure(line_of(d, gsi), gsi, level, active_low);
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+/* A line that ACPI said nothing about is what its bus makes it: ISA edge high, PCI level low. */
+int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
+{
+    struct pirq *p = line_of(d, pirq);
+    bool pci = pirq >= ISA_LINES;
+    int rc;
+
+    if (p->port)
+        return -XEN_EEXIST;
+    if (!p->configured) {
+        rc = configure(p, pirq, pci, pci);
+        if (rc)
+            return rc;
+    }
+    WRITE_ONCE(p->port, port);
+    hal_gsi_unmask(pirq);
+    return 0;
+}
+
+static void end_if_pending(struct pirq *p, uint32_t pirq)
+{
+    if (__atomic_exchange_n(&p->eoi_pending, false, __ATOMIC_SEQ_CST))
+        hal_gsi_eoi(pirq);
+}
+
+void pirq_unbind(struct domain *d, uint32_t pirq)
+{
+    struct pirq *p = line_of(d, pirq);
+
+    hal_gsi_mask(pirq);
+    WRITE_ONCE(p->port, 0);
+    end_if_pending(p, pirq);
+}
+
+int pirq_eoi(struct domain *d, uint32_t pirq)
+{
+    if (!pirq_is_valid(d, pirq))
+        return -XEN_EINVAL;
+    end_if_pending(line_of(d, pirq), pirq);
+    return 0;
+}
+
+bool pirq_needs_eoi(const struct domain *d, uint32_t pirq)
+{
+    return line_of(d, pirq)->level;
+}
+
+void pirq_interrupt(unsigned gsi)
+{
+    struct domain *d = control_domain;
+    struct pirq *p;
+    port_t port;
+
+    if (!d || !pirq_is_valid(d, gsi)) {
+        hal_gsi_mask(gsi);
+        hal_gsi_eoi(gsi);
+        return;
+    }
+    p = line_of(d, gsi);
+    port = READ_ONCE(p->port);
+    if (!port) {
+        hal_gsi_mask(gsi);
+        if (p->level)
+            hal_gsi_eoi(gsi);
+        return;
+    }
+    if (p->level)
+        __atomic_store_n(&p->eoi_pending, true, __ATOMIC_SEQ_CST);
+    evtchn_deliver(d, port);
+}

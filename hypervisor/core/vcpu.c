@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a vcpu: created down and without context, kicked by events, stopped by flags and
+ * counts, its shared areas registered and given back, its run state accounted.
+ *
+ * Waking without losing a wake-up: the waker makes its event visible (an atomic exchange or or),
+ * then reads pause_flags; the sleeper sets its flag (atomic), then looks for events once more.
+ *
+ * v->vcpu_info always points to mapped memory of ours or of a frame held by a reference and a
+ * writable type (HC-11): event senders use it without a lock. Registering a new area publishes
+ * the pointer first and marks everything pending afterwards, so a sender that still used the old
+ * one loses nothing: its bit in the shared page is found by the scan that follows.
+ */
+#include <tenue/vcpu.h>
+
+#include <tenue/abi.h>
+#include <tenue/assert.h>
+#include <tenue/domain.h>
+#include <tenue/evtchn.h>
+#include <tenue/hal.h>
+#include <tenue/pagetype.h>
+#include <tenue/pv.h>
+#include <tenue/sched.h>
+
+#include "lib.h"
+
+STATIC_ASSERT(vcpu_fits_a_page, sizeof(struct vcpu) <= PAGE_SIZE);
+STATIC_ASSERT(legacy_slots_suffice, MAX_VCPUS <= XEN_LEGACY_MAX_VCPUS);
+
+static void singleshot_fired(struct timer *t)
+{
+    evtchn_send_virq(container_of(t, struct vcpu, singleshot), VIRQ_TIMER);
+}
+
+/* A late tick is not made up for: one event a pass, the next a full period from now (EV-9). */
+static void periodic_fired(struct timer *t)
+{
+    struct vcpu *v = container_of(t, struct vcpu, periodic);
+
+    evtchn_send_virq(v, VIRQ_TIMER);
+    if (v->periodic_period)
+        timer_set(t, hal_now() + v->periodic_period);
+}
+
+static void poll_timed_out(struct timer *t)
+{
+    vcpu_poll_end(container_of(t, struct vcpu, poll_timer));
+}
+
+static void vcpu_init(struct vcpu *v, struct domain *d, uint32_t id)
+{
+    v->domain = d;
+    v->id = id;
+    v->pause_flags = 1u << VPF_DOWN;
+    v->vcpu_info = &d->shared_info->vcpu_info[id];
+    v->vcpu_info_mfn = MFN_NONE;
+    v->time_area_mfn = MFN_NONE;
+    v->vcpu_info->evtchn_upcall_mask = 1;
+    v->runstate.state = RUNSTATE_offline;
+    v->runstate.state_entry_time = hal_now();
+    timer_init(&v->singleshot, singleshot_fired);
+    timer_init(&v->periodic, periodic_fired);
+    timer_init(&v->poll_timer, poll_timed_out);
+    sched_vcpu_init(v);
+}
+
+int vcpu_create(struct domain *d, uint32_t id)
+{
+    struct vcpu *v;
+    int rc;
+
+    if (id >= d->max_vcpus || d->vcpus[id])
+        return -XEN_EINVAL;
+    v = hv_alloc_page();
+    if (!v)
+        return -XEN_ENOMEM;
+    vcpu_init(v, d, id);
+    rc = pv_vcpu_init(v);
+    if (rc)
+        goto free;
+    rc = hal_vcpu_create(v);
+    if (rc)
+        goto pv;
+    time_update_vcpu(v);
+    __atomic_store_n(&d->vcpus[id], v, __ATOMIC_RELEASE);
+    return 0;
+pv:
+    pv_vcpu_free(v);
+free:
+    hv_free_page(v);
+    return rc;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+    ASSERT(v->is_running == 0 && !v->queued);
+    hal_vcpu_destroy(v);
+    pv_vcpu_free(v);
+    hv_free_page(v);
+}
+
+struct vcpu *domain_vcpu(struct domain *d, uint32_t id)
+{
+    if (id >= d->max_vcpus)
+        return NULL;
+    return d->vcpus[index_nospec(id, MAX_VCPUS)];
+}
+
+/* --- running and not --- */
+
+void vcpu_pause_set(struct vcpu *v, enum vcpu_pause why)
+{
+    __atomic_fetch_or(&v->pause_flags, 1u << why, __ATOMIC_SEQ_CST);
+    sched_sleep(v);
+}
+
+void vcpu_pause_clear(struct vcpu *v, enum vcpu_pause why)
+{
+    uint32_t old = __atomic_fetch_and(&v->pause_flags, ~(1u << why), __ATOMIC_SEQ_CST);
+
+    if (old & (1u << why))
+        sched_wake(v);
+}
+
+void vcpu_pause(struct vcpu *v)
+{
+    __atomic_fetch_add(&v->pause_count, 1, __ATOMIC_SEQ_CST);
+    sched_sleep_sync(v);
+}
+
+void vcpu_unpause(struct vcpu *v)
+{
+    if (__atomic_sub_fetch(&v->pause_count, 1, __ATOMIC_SEQ_CST) == 0)
+        sched_wake(v);
+}
+
+void vcpu_poll_end(struct vcpu *v)
+{
+    __atomic_fetch_and(&v->domain->poll_mask, ~(1u << v->id), __ATOMIC_SEQ_CST);
+    vcpu_pause_clear(v, VPF_POLL);
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+    uint32_t flags = READ_ONCE(v->pause_flags), where;
+
+    if (flags & (1u << VPF_BLOCKED)) {
+        vcpu_pause_clear(v, VPF_BLOCKED);
+    } else if (flags & (1u << VPF_POLL)) {
+        vcpu_poll_end(v);
+    } else {
+        where = READ_ONCE(v->is_running);
+        if (where && where - 1 != this_cpu()->id)
+            hal_send_softirq_ipi(where - 1);
+    }
+}
+
+void vcpu_mark_event_pending(struct vcpu *v)
+{
+    vcpu_info_t *info = READ_ONCE(v->vcpu_info);
+
+    if (!__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
+        vcpu_kick(v);
+}
+
+bool vcpu_event_pending(const struct vcpu *v)
+{
+    const vcpu_info_t *info = v->vcpu_info;
+
+    return READ_ONCE(info->evtchn_upcall_pending) && !READ_ONCE(info->evtchn_upcall_mask);
+}
+
+/* --- run state --- */
+
+void vcpu_runstate_change(struct vcpu *v, int new_state, ns_t now)
+{
+    struct vcpu_runstate_info *r = &v->runstate;
+
+    r->time[r->state] += now - r->state_entry_time;
+    r->state_entry_time = now;
+    r->state = new_state;
+}
+
+uint64_t vcpu_cpu_time(const struct vcpu *v)
+{
+    const struct vcpu_runstate_info *r = &v->runstate;
+    uint64_t t = r->time[RUNSTATE_running];
+
+    return r->state == RUNSTATE_running ? t + (hal_now() - r->state_entry_time) : t;
+}
+
+/* A registered area that has become unreachable is the guest's loss alone: errors end here. */
+static void runstate_write(const struct vcpu *v)
+{
+    guest_va entry_time = guest_va_add(
+        v->runstate_va, offsetof(struct vcpu_runstate_info, state_entry_time));
+    struct vcpu_runstate_info copy = v->runstate;
+
+    if (!(v->domain->pv.vm_assist & (1ul << VMASST_TYPE_runstate_update_flag))) {
+        if (guest_write_obj(v->runstate_va, &copy))
+            return;
+        return;
+    }
+    copy.state_entry_time |= XEN_RUNSTATE_UPDATE;
+    if (guest_write_obj(entry_time, &copy.state_entry_time))
+        return;
+    barrier();
+    if (guest_write_obj(v->runstate_va, &copy))
+        return;
+    barrier();
+    copy.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
+    if (guest_write_obj(entry_time, &copy.state_entry_time))
+        return;
+}
+
+/* v is loaded. The area is mapped by the guest kernel's root only. */
+void vcpu_runstate_publish(struct vcpu *v)
+{
+    if (guest_va_is_null(v->runstate_va))
+        return;
+    if (v->pv.kernel_mode) {
+        runstate_write(v);
+        return;
+    }
+    hal_load_root(v->pv.root_kernel);
+    runstate_write(v);
+    hal_load_root(v->pv.root_user);
+}
+
+/* --- registered areas --- */
+
+int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset)
+{
+    vcpu_info_t *old = v->vcpu_info, *info;
+    int rc;
+
+    if (offset > PAGE_SIZE - sizeof(*info) || offset % 8)
+        return -XEN_ENXIO;
+    if (!mfn_is_none(v->vcpu_info_mfn))
+        return -XEN_EINVAL;
+    rc = page_get_and_type(mfn, v->domain, PGT_WRITABLE);
+    if (rc)
+        return rc;
+    info = (vcpu_info_t *)((char *)mfn_to_ptr(mfn) + offset);
+    memcpy(info, old, sizeof(*info));
+    v->vcpu_info_mfn = mfn;
+    __atomic_store_n(&v->vcpu_info, info, __ATOMIC_SEQ_CST);
+    time_update_vcpu(v);
+    __atomic_store_n(&info->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);
+    info->evtchn_upcall_pending = 0;
+    vcpu_mark_event_pending(v);
+    return 0;
+}
+
+/* Back to the slot in shared_info, which lives as long as the domain. */
+static void unmap_vcpu_info(struct vcpu *v)
+{
+    mfn_t held = v->vcpu_info_mfn;
+
+    if (mfn_is_none(held))
+        return;
+    __atomic_store_n(&v->vcpu_info, &v->domain->shared_info->vcpu_info[v->id], __ATOMIC_SEQ_CST);
+    v->vcpu_info_mfn = MFN_NONE;
+    /* A writable type has nothing to undo, so this cannot be preempted. */
+    if (page_put_and_type(held))
+        panic("vcpu_info frame had another type");
+}
+
+void vcpu_release_areas(struct vcpu *v)
+{
+    timer_kill(&v->singleshot);
+    v->periodic_period = 0;
+    timer_kill(&v->periodic);
+    timer_kill(&v->poll_timer);
+    v->runstate_va = guest_va_make(0);
+    unmap_vcpu_info(v);
+}

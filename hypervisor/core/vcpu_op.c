@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VCPUOP_*: what a guest asks about its own vcpus (public header vcpu.h), and set_timer_op.
+ *
+ * Mechanism in vcpu.c and timer.c; loading a context is pv's (LC-9). Only one caller at a time may
+ * load a context into a vcpu: init_claim, an atomic flag and not a lock, since validation may be
+ * preempted.
+ */
+#include <tenue/vcpu.h>
+
+#include <tenue/abi.h>
+#include <tenue/domain.h>
+#include <tenue/hal.h>
+#include <tenue/hypercall.h>
+#include <tenue/pv.h>
+#include <tenue/sched.h>
+
+#define PERIOD_MIN (1000 * 1000ull)       /* 1 ms: below it, ticks are all that runs */
+#define PERIOD_MAX (1ull << 56)
+
+#define CONTEXT_ORDER 1
+STATIC_ASSERT(context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);
+
+static long op_initialise(struct vcpu *v, guest_va arg)
+{
+    vcpu_guest_context_t *ctxt;
+    long rc;
+
+    if (guest_va_is_null(arg))
+        return -XEN_EINVAL;
+    if (v->initialised)
+        return -XEN_EEXIST;
+    ctxt = hv_alloc_pages(CONTEXT_ORDER);
+    if (!ctxt)
+        return -XEN_ENOMEM;
+    rc = guest_read_obj(ctxt, arg);
+    if (rc)
+        goto out;
+    rc = -XEN_EBUSY;
+    if (__atomic_exchange_n(&v->init_claim, true, __ATOMIC_ACQUIRE))
+        goto out;
+    rc = v->initialised ? -XEN_EEXIST : pv_vcpu_set_context(v, ctxt);
+    if (rc == 0)
+        v->initialised = true;
+    __atomic_store_n(&v->init_claim, false, __ATOMIC_RELEASE);
+    if (rc == -XEN_ERESTART)
+        rc = hypercall_restart(__HYPERVISOR_vcpu_op, VCPUOP_initialise, v->id, arg.va, 0, 0);
+out:
+    hv_free_pages(ctxt, CONTEXT_ORDER);
+    return rc;
+}
+
+static long op_up(struct vcpu *v)
+{
+    if (!v->initialised)
+        return -XEN_EINVAL;
+    vcpu_pause_clear(v, VPF_DOWN);
+    return 0;
+}
+
+/* The last one that goes down takes the domain with it: nobody could bring it up again. */
+static long op_down(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+
+    for (uint32_t i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *other = d->vcpus[i];
+
+        if (other && other != v && !(READ_ONCE(other->pause_flags) & (1u << VPF_DOWN))) {
+            vcpu_pause_set(v, VPF_DOWN);
+            return 0;
+        }
+    }
+    domain_shutdown(d, SHUTDOWN_poweroff);
+    return 0;
+}
+
+/* The current vcpu may still be charged for the stretch that is running. */
+static long op_runstate_info(const struct vcpu *v, guest_va arg)
+{
+    struct vcpu_runstate_info copy = v->runstate;
+    ns_t now = hal_now();
+
+    if (now > copy.state_entry_time)
+        copy.time[copy.state] += now - copy.state_entry_time;
+    copy.state_entry_time = now;
+    return guest_write_obj(arg, &copy);
+}
+
+static long op_register_runstate(struct vcpu *v, guest_va arg)
+{
+    struct vcpu_register_runstate_memory_area area;
+    int rc = guest_read_obj(&area, arg);
+
+    if (rc)
+        return rc;
+    if (!guest_range_ok(guest_va_make(area.addr.p), sizeof(struct vcpu_runstate_info)))
+        return -XEN_EFAULT;
+    v->runstate_va = guest_va_make(area.addr.p);
+    if (v == current_vcpu())
+        vcpu_runstate_publish(v);
+    return 0;
+}
+
+static long op_register_vcpu_info(struct vcpu *v, guest_va arg)
+{
+    struct vcpu_register_vcpu_info info;
+    int rc = guest_read_obj(&info, arg);
+
+    if (rc)
+        return rc;
+    return vcpu_map_vcpu_info(v, mfn_make(info.mfn), info.offset);
+}
+
+static long op_set_periodic(struct vcpu *v, guest_va arg)
+{
+    struct vcpu_set_periodic_timer set;
+    int rc = guest_read_obj(&set, arg);
+
+    if (rc)
+        return rc;
+    if (set.period_ns < PERIOD_MIN || set.period_ns > PERIOD_MAX)
+        return -XEN_EINVAL;
+    v->periodic_period = set.period_ns;
+    timer_set(&v->periodic, hal_now() + set.period_ns);
+    return 0;
+}
+
+static long op_set_singleshot(struct vcpu *v, guest_va arg)
+{
+    struct vcpu_set_singleshot_timer set;
+    int rc;
+
+    if (v != current_vcpu())
+        return -XEN_EINVAL;
+    rc = guest_read_obj(&set, arg);
+    if (rc)
+        return rc;
+    if ((set.flags & VCPU_SSHOTTMR_future) && set.timeout_abs_ns < hal_now())
+        return -XEN_ETIME;
+    timer_set(&v->singleshot, MIN(set.timeout_abs_ns, NS_NEVER - 1));
+    return 0;
+}
+
+static long op_send_nmi(struct vcpu *v)
+{
+    if (!__atomic_exchange_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST))
+        vcpu_kick(v);
+    return 0;
+}
+
+static long op_get_physid(const struct vcpu *v, guest_va arg)
+{
+    struct vcpu_get_physid id = {0};
+
+    if (!v->domain->is_control)
+        return -XEN_EINVAL;
+    id.phys_id = hal_cpu_apic_id(v->cpu) | (uint64_t)hal_cpu_apic_id(v->cpu) << 32;
+    return guest_write_obj(arg, &id);
+}
+
+long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg_va)
+{
+    struct vcpu *v = domain_vcpu(current_domain(), (uint32_t)vcpuid);
+    guest_va arg = guest_va_make(arg_va);
+
+    if (!v)
+        return -XEN_ENOENT;
+    switch ((uint32_t)cmd) {
+    case VCPUOP_set_singleshot_timer:
+        return op_set_singleshot(v, arg);
+    case VCPUOP_is_up:
+        return !(READ_ONCE(v->pause_flags) & (1u << VPF_DOWN));
+    case VCPUOP_initialise:
+        return op_initialise(v, arg);
+    case VCPUOP_up:
+        return op_up(v);
+    case VCPUOP_down:
+        return op_down(v);
+    case VCPUOP_get_runstate_info:
+        return op_runstate_info(v, arg);
+    case VCPUOP_register_runstate_memory_area:
+        return op_register_runstate(v, arg);
+    case VCPUOP_register_vcpu_info:
+        return op_register_vcpu_info(v, arg);
+    case VCPUOP_set_periodic_timer:
+        return op_set_periodic(v, arg);
+    case VCPUOP_stop_periodic_timer:
+        v->periodic_period = 0;
+        timer_stop(&v->periodic);
+        return 0;
+    case VCPUOP_stop_singleshot_timer:
+        if (v != current_vcpu())
+            return -XEN_EINVAL;
+        timer_stop(&v->singleshot);
+        return 0;
+    case VCPUOP_send_nmi:
+        return op_send_nmi(v);
+    case VCPUOP_get_physid:
+        return op_get_physid(v, arg);
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+long hc_set_timer_op(uint64_t deadline)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (deadline == 0)
+        timer_stop(&v->singleshot);
+    else
+        timer_set(&v->singleshot, MIN(deadline, NS_NEVER - 1));
+    return 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xen_version and vm_assist: who we say we are (public headers version.h, features.h). We answer
+ * as Xen 4.17, whose ABI this is, with an extra-version of our own; changeset and compile_info
+ * name Tenue. Fixed-size texts are copied out whole, zero-padded (HC-3).
+ */
+#include <tenue/abi.h>
+#include <tenue/bootinfo.h>
+#include <tenue/domain.h>
+#include <tenue/guestmem.h>
+#include <tenue/hypercall.h>
+
+#include "lib.h"
+
+#define VERSION_MAJOR 4
+#define VERSION_MINOR 17
+
+static const xen_extraversion_t extraversion = ".0-tenue";
+static const xen_capabilities_info_t capabilities = "xen-3.0-x86_64 ";
+static const xen_changeset_info_t changeset = "tenue";
+static const struct xen_compile_info compile_info = {
+    .compiler = "C compiler " __VERSION__,
+    .compile_by = "tenue",
+    .compile_domain = "",
+    .compile_date = "",
+};
+
+/* What every 64-bit PV guest may rely on. Linux panics without the second and fourth. */
+#define FEATURES_PV                                                                                \
+    (1u << XENFEAT_pae_pgdir_above_4gb | 1u << XENFEAT_mmu_pt_update_preserve_ad |                 \
+     1u << XENFEAT_highmem_assist | 1u << XENFEAT_gnttab_map_avail_bits |                          \
+     1u << XENFEAT_direct_mapped)
+
+static long op_get_features(guest_va arg)
+{
+    struct xen_feature_info info;
+    int rc = guest_read_obj(&info, arg);
+
+    if (rc)
+        return rc;
+    if (info.submap_idx >= XENFEAT_NR_SUBMAPS)
+        return -XEN_EINVAL;
+    info.submap = FEATURES_PV;
+    if (current_domain()->is_control)
+        info.submap |= 1u << XENFEAT_dom0;
+    return guest_write_obj(arg, &info);
+}
+
+static long op_platform_parameters(guest_va arg)
+{
+    struct xen_platform_parameters params = {.virt_start = HYPERVISOR_VIRT_START};
+
+    return guest_write_obj(arg, &params);
+}
+
+/* Long for the stack, and the rest of the page after the text must read as zeros. */
+static long op_commandline(guest_va arg)
+{
+    static const char denied[] = "<denied>";
+    const char *text = current_domain()->is_control ? boot_info.cmdline : denied;
+    uint64_t len = strnlen(text, sizeof(xen_commandline_t) - 1);
+    int rc = guest_write(arg, text, len);
+
+    return rc ? rc : guest_clear(guest_va_add(arg, len), sizeof(xen_commandline_t) - len);
+}
+
+long hc_xen_version(uint64_t cmd, uint64_t arg_va)
+{
+    guest_va arg = guest_va_make(arg_va);
+
+    switch ((uint32_t)cmd) {
+    case XENVER_version: /* the guest's way to have pending events delivered: keep it short */
+        return VERSION_MAJOR << 16 | VERSION_MINOR;
+    case XENVER_extraversion:
+        return guest_write_obj(arg, &extraversion);
+    case XENVER_compile_info:
+        return guest_write_obj(arg, &compile_info);
+    case XENVER_capabilities:
+        return guest_write_obj(arg, &capabilities);
+    case XENVER_changeset:
+        return guest_write_obj(arg, &changeset);
+    case XENVER_platform_parameters:
+        return op_platform_parameters(arg);
+    case XENVER_get_features:
+        return op_get_features(arg);
+    case XENVER_pagesize:
+        return guest_va_is_null(arg) ? (long)PAGE_SIZE : -XEN_EINVAL;
+    case XENVER_guest_handle:
+        return guest_write_obj(arg, &current_domain()->handle);
+    case XENVER_commandline:
+        return op_commandline(arg);
+    case XENVER_build_id:
+        return -XEN_ENODATA;
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+/* Types that Linux enables. Only the update flag of run states changes what we do. */
+#define ASSISTS                                                                                    \
+    (1ul << VMASST_TYPE_4gb_segments | 1ul << VMASST_TYPE_4gb_segments_notify |                    \
+     1ul << VMASST_TYPE_writable_pagetables | 1ul << VMASST_TYPE_pae_extended_cr3 |                \
+     1ul << VMASST_TYPE_runstate_update_flag)
+
+long hc_vm_assist(uint64_t cmd, uint64_t type)
+{
+    struct domain *d = current_domain();
+
+    type = (uint32_t)type;
+    if (type >= 64 || !(ASSISTS & (1ul << type)))
+        return -XEN_EINVAL;
+    switch ((uint32_t)cmd) {
+    case VMASST_CMD_enable:
+        __atomic_fetch_or(&d->pv.vm_assist, 1ul << type, __ATOMIC_RELAXED);
+        return 0;
+    case VMASST_CMD_disable:
+        __atomic_fetch_and(&d->pv.vm_assist, ~(1ul << type), __ATOMIC_RELAXED);
+        return 0;
+    default:
+        return -XEN_ENOSYS;
+    }
+}
