@@ -2,11 +2,10 @@
 /*
  * Grant mappings in a PV guest's own tables (pv.h, GT-5, GT-6).
  *
- * The entry holds references of its own, like any L1 entry, beside the caller's, which belong to the
- * grant handle. So a guest that overwrites the entry by other means drops what the entry held and
- * nothing else: the handle stays pinned and backed until it is released (GT-1). Unmapping demands
- * that the slot holds the very mapping; a refusal has changed nothing. One table locked at a
- * time.
+ * Mapping hands the caller's references over to the entry, which then is like any L1 entry: if the
+ * guest overwrites it by other means they go with it. Unmapping takes them back out. It demands
+ * that the slot holds the very mapping (so the references are there); a refusal has changed
+ * nothing. One table locked at a time.
  */
 #include <tenue/pv.h>
 #include <tenue/page.h>
@@ -54,7 +53,6 @@ static int slot_replace(struct domain *d, mfn_t table, unsigned index, uint64_t 
 int pv_grant_map(const struct pv_grant_mapping *g, mfn_t m)
 {
     uint64_t val = mfn_to_maddr(m).a | GRANT_PTE_BITS | (g->pte_flags & PTE_AVAIL_LOW);
-    struct page *frame = page_of(m);
     unsigned index;
     mfn_t table;
     int rc = find_slot(g, &table, &index);
@@ -63,16 +61,7 @@ int pv_grant_map(const struct pv_grant_mapping *g, mfn_t m)
         return rc;
     if (!g->readonly)
         val |= PTE_RW;
-    if (!page_get_more(frame))
-        return GNTST_general_error;
-    if (!g->readonly && !page_get_writable(frame)) {
-        page_put_ref(frame);
-        return GNTST_general_error;
-    }
-    rc = slot_replace(current_domain(), table, index, val);
-    if (rc)
-        pte_l1_drop(val);
-    return rc;
+    return slot_replace(current_domain(), table, index, val);
 }
 
 /* Is entry the mapping that g and m describe? Accessed, dirty and software bits are the guest's. */
@@ -81,7 +70,7 @@ static bool is_mapping(uint64_t entry, const struct pv_grant_mapping *g, mfn_t m
     return entry & PTE_P && mfn_eq(pte_mfn(entry), m) && !(entry & PTE_RW) == g->readonly;
 }
 
-/* Take the mapping out of its slot and put val there. The entry's references go. */
+/* Take the mapping, whose references become the caller's, out of its slot and put val there. */
 static int mapping_replace(const struct pv_grant_mapping *g, mfn_t m, mfn_t table, unsigned index,
                            uint64_t val)
 {
@@ -97,7 +86,6 @@ static int mapping_replace(const struct pv_grant_mapping *g, mfn_t m, mfn_t tabl
     }
     __atomic_exchange_n(slot_of(table, index), val, __ATOMIC_SEQ_CST);
     mmu_table_unlock(p);
-    pte_l1_drop(old);
     return 0;
 }
 
