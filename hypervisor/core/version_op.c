@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xen_version and vm_assist: who we say we are (public headers version.h, features.h). We answer
+ * xen_version: who we say we are (public headers version.h, features.h). We answer
  * as Xen 4.17, whose ABI this is, with an extra-version of our own; changeset and compile_info
  * name Tenue. Fixed-size texts are copied out whole, zero-padded (HC-3).
  */
@@ -91,31 +91,6 @@ long hc_xen_version(uint64_t cmd, uint64_t arg_va)
         return op_commandline(arg);
     case XENVER_build_id:
         return -XEN_ENODATA;
-    default:
-        return -XEN_ENOSYS;
-    }
-}
-
-/* Types that Linux enables. Only the update flag of run states changes what we do. */
-#define ASSISTS                                                                                    \
-    (1ul << VMASST_TYPE_4gb_segments | 1ul << VMASST_TYPE_4gb_segments_notify |                    \
-     1ul << VMASST_TYPE_writable_pagetables | 1ul << VMASST_TYPE_pae_extended_cr3 |                \
-     1ul << VMASST_TYPE_runstate_update_flag)
-
-long hc_vm_assist(uint64_t cmd, uint64_t type)
-{
-    struct domain *d = current_domain();
-
-    type = (uint32_t)type;
-    if (type >= 64 || !(ASSISTS & (1ul << type)))
-        return -XEN_EINVAL;
-    switch ((uint32_t)cmd) {
-    case VMASST_CMD_enable:
-        __atomic_fetch_or(&d->pv.vm_assist, 1ul << type, __ATOMIC_RELAXED);
-        return 0;
-    case VMASST_CMD_disable:
-        __atomic_fetch_and(&d->pv.vm_assist, ~(1ul << type), __ATOMIC_RELAXED);
-        return 0;
     default:
         return -XEN_ENOSYS;
     }
