@@ -30,12 +30,6 @@
 static struct domain *owners[MAX_DOMAINS + 1];
 static struct spinlock slot_lock = SPINLOCK_INIT(RANK_HEAP);
 
-void domain_pages_init(struct domain_pages *pages, uint32_t max)
-{
-    spin_lock_init(&pages->lock, RANK_DOMAIN_PAGES);
-    pages->max = max;
-}
-
 /* The domain's slot, allocated at its first frame. pages.lock held. 0: none left. */
 static uint32_t slot_of(struct domain *d)
 {
@@ -235,32 +229,33 @@ uint16_t page_owner(mfn_t m)
 
 /* --- death --- */
 
-/* Count n frames out. pages.lock held. True when a dead domain lost its last one. */
-static bool total_sub(struct domain *d, uint32_t n)
+/*
+ * Count n frames out. pages.lock held: a dead domain that lost its last one is reported under it, as
+ * whoever frees the domain takes the lock first and so waits until we are done with it.
+ */
+static void total_sub(struct domain *d, uint32_t n)
 {
     d->pages.total -= n;
     if (d->pages.total || !domain_is_dying(d))
-        return false;
+        return;
     slot_release(d);
-    return READ_ONCE(d->dying) == DOMAIN_DEAD;
+    if (READ_ONCE(d->dying) == DOMAIN_DEAD)
+        domain_pages_gone(d);
 }
 
 void page_free_last(struct page *p)
 {
     const mfn_t m = page_mfn(p);
     struct domain *d = page_domain(p);
-    bool gone;
 
     BUG_ON(p->count & (C_ALLOC | C_SHARED) || !d); /* both stand for a reference of ours */
     m2p_clear(m);
     spin_lock(&d->pages.lock);
     list_unlink(&d->pages, p);
-    gone = total_sub(d, 1);
+    total_sub(d, 1);
     spin_unlock(&d->pages.lock);
     p->next = 0;
     heap_free_chain((uint32_t)m.n);
-    if (gone)
-        domain_pages_gone(d);
 }
 
 /* Take C_ALLOC off p. False when it was not there (any more). */
@@ -338,17 +333,14 @@ int domain_relinquish_pages(struct domain *d)
     memmap_free(d);
     while (more) {
         uint32_t chain, freed;
-        bool gone;
 
         spin_lock(&pages->lock);
         chain = relinquish_batch(pages, &freed);
-        gone = total_sub(d, freed);
+        total_sub(d, freed);
         more = pages->head != 0;
         spin_unlock(&pages->lock);
         heap_free_chain(chain);
-        if (gone)
-            domain_pages_gone(d);
-        else if (more && hal_preempt_point())
+        if (more && hal_preempt_point())
             return -XEN_ERESTART;
     }
     return 0;
@@ -423,12 +415,12 @@ int domain_steal_frame(struct domain *d, mfn_t mfn)
 void domain_return_frame(struct domain *d, mfn_t mfn)
 {
     struct page *p = page_of(mfn);
-    bool dying, gone = false;
+    bool dying;
 
     spin_lock(&d->pages.lock);
     dying = domain_is_dying(d);
     if (dying) {
-        gone = total_sub(d, 1);
+        total_sub(d, 1);
     } else {
         list_push(&d->pages.head, p);
         WRITE_ONCE(p->count, count_owner_tag(d->domid) | C_ALLOC |
@@ -437,8 +429,6 @@ void domain_return_frame(struct domain *d, mfn_t mfn)
     spin_unlock(&d->pages.lock);
     if (dying)
         heap_free(p, 0);
-    if (gone)
-        domain_pages_gone(d);
 }
 
 /* --- hypervisor pages that a domain may map --- */

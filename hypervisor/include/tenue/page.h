@@ -54,9 +54,6 @@ struct domain_pages {
     uint32_t kept;        /* [lock] teardown: list of frames that somebody still refers to */
 };
 
-/* Prepare an all-zero struct domain_pages; the maximum starts at max frames. */
-void domain_pages_init(struct domain_pages *pages, uint32_t max);
-
 /* --- the frame allocator (core/pagealloc.c) --- */
 
 /* 2^order contiguous, naturally aligned frames below 2^addr_bits (64: anywhere), contents undefined;
