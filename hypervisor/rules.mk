@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+# hypervisor/: build/hypervisor/tenue, the bootable image, and tenue.elf, the same with symbols.
+HV_B := $(BUILD)/hypervisor
+HV_CORE_SRC := $(wildcard hypervisor/core/*.c hypervisor/core/lib/*.c)
+HV_PV_SRC := $(wildcard hypervisor/pv/*.c)
+HV_X86_SRC := $(filter-out hypervisor/x86/asm-offsets.c,$(wildcard hypervisor/x86/*.c hypervisor/x86/*.S))
+HV_OBJ := $(patsubst hypervisor/%,$(HV_B)/%.o,$(HV_X86_SRC) $(HV_PV_SRC) $(HV_CORE_SRC))
+
+# The installed public headers, reached through a link so that nothing else of the host leaks in.
+HV_XEN_INCLUDE ?= /usr/include/xen
+HV_DEBUG ?= 0
+HV_CPPFLAGS = -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isystem $(BUILD)/include \
+	-Ihypervisor/include -Ihypervisor/core/lib -Ihypervisor/x86 -I$(HV_B)/include \
+	$(if $(filter 1,$(HV_DEBUG)),-DTENUE_DEBUG=1)
+HV_CFLAGS = -std=gnu11 -O2 -g -MMD -ffreestanding -m64 -fpic -fvisibility=hidden -mgeneral-regs-only \
+	-mno-red-zone -include hypervisor/x86/hidden.h -fno-stack-protector -fno-strict-aliasing -fno-delete-null-pointer-checks \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables $(WARNINGS) $(HV_CPPFLAGS)
+DEPS_PACKAGES += libxen-dev binutils
+
+ALL_TARGETS += $(HV_B)/tenue
+
+$(BUILD)/include/xen:
+	@test -d $(HV_XEN_INCLUDE) || { echo "hypervisor: $(HV_XEN_INCLUDE) is missing: install libxen-dev"; exit 1; }
+	@mkdir -p $(@D)
+	ln -sfn $(HV_XEN_INCLUDE) $@
+
+# Offsets for assembly: the compiler writes them into a listing, sed makes a header of it.
+$(HV_B)/include/asm-offsets.h: hypervisor/x86/asm-offsets.c | $(BUILD)/include/xen
+	@mkdir -p $(@D)
+	@echo "GEN $@"
+	@$(CC) $(HV_CFLAGS) -MF $@.d -MT $@ -S -o $@.s $<
+	@sed -n 's/.*->\([A-Z0-9_a-z]*\) \$$\?\(-\?[0-9]*\).*/#define \1 \2/p' $@.s > $@
+
+$(HV_B)/%.c.o: hypervisor/%.c | $(BUILD)/include/xen
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	@$(CC) $(HV_CFLAGS) -c -o $@ $<
+
+$(HV_B)/%.S.o: hypervisor/%.S $(HV_B)/include/asm-offsets.h | $(BUILD)/include/xen
+	@mkdir -p $(@D)
+	@echo "AS $<"
+	@$(CC) -g -MMD -m64 $(HV_CPPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
+
+$(HV_B)/tenue.lds: hypervisor/tenue.lds.S hypervisor/x86/layout.h
+	@mkdir -p $(@D)
+	@$(CC) -E -P -x c -D__ASSEMBLY__ -Ihypervisor/x86 -o $@ $<
+
+$(HV_B)/tenue.elf: $(HV_OBJ) $(HV_B)/tenue.lds
+	@echo "LD $@"
+	@ld -m elf_x86_64 -static -nostdlib -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments \
+		--build-id=none -T $(HV_B)/tenue.lds -o $@ $(HV_OBJ)
+
+# Flat: its first bytes are the 32-bit ELF header that loaders ask for (x86/boot.S).
+$(HV_B)/tenue: $(HV_B)/tenue.elf
+	@objcopy -O binary $< $@
+	@echo "made $@ ($$(stat -c %s $@) bytes)"

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time: the TSC, its rate measured once against HPET, else the ACPI PM timer, else the PIT. System
+ * time 0 is when the clock was set up. hal_now() uses the very formula that guests use for
+ * pvclock, so both agree to the nanosecond.
+ */
+#include <tenue/hal.h>
+#include <tenue/log.h>
+
+#include "asm.h"
+#include "lib.h"
+#include "machine.h"
+
+#define CALIBRATE_NS (20 * 1000 * 1000ull)
+
+#define HPET_PERIOD 0x004
+#define HPET_CONFIG 0x010
+#define HPET_COUNTER 0x0f0
+#define HPET_FS_PER_NS 1000000ull
+#define HPET_PERIOD_MAX 100000000u
+
+#define PM_TIMER_HZ 3579545ull
+#define PIT_HZ 1193182ull
+
+static struct hal_time params = {.tsc_to_system_mul = 1u << 31, .tsc_shift = 1};
+static uint32_t tsc_khz;
+static uint64_t apic_ticks_per_ns; /* 32.32 fixed point */
+static uint64_t boot_seconds;
+static volatile uint8_t *hpet;
+
+struct reference {
+    const char *name;
+    uint64_t (*read)(void);
+    uint64_t hz;
+    uint64_t mask;
+};
+
+static uint64_t read_hpet(void)
+{
+    return *(volatile uint32_t *)(hpet + HPET_COUNTER);
+}
+
+static uint64_t read_pm_timer(void)
+{
+    return inl(acpi.pm_timer_port);
+}
+
+/* Channel 2 counts down from 65535, gated on, speaker off. */
+static uint64_t read_pit(void)
+{
+    unsigned lo, hi;
+
+    outb(0x43, 0x80);
+    lo = inb(0x42);
+    hi = inb(0x42);
+    return 0xffff - (hi << 8 | lo);
+}
+
+static bool use_hpet(struct reference *r)
+{
+    uint32_t period;
+
+    if (acpi.hpet_addr == 0)
+        return false;
+    hpet = map_device(acpi.hpet_addr, 1024, MAP_UC);
+    period = *(volatile uint32_t *)(hpet + HPET_PERIOD);
+    if (period == 0 || period > HPET_PERIOD_MAX)
+        return false;
+    *(volatile uint32_t *)(hpet + HPET_CONFIG) |= 1;
+    *r = (struct reference){"HPET", read_hpet, NS_PER_SEC * HPET_FS_PER_NS / period, 0xffffffff};
+    return true;
+}
+
+static bool use_pm_timer(struct reference *r)
+{
+    if (acpi.pm_timer_port == 0)
+        return false;
+    *r = (struct reference){"PM timer", read_pm_timer, PM_TIMER_HZ,
+                            acpi.pm_timer_32bit ? 0xffffffff : 0xffffff};
+    return true;
+}
+
+static bool use_pit(struct reference *r)
+{
+    outb(0x61, (uint8_t)((inb(0x61) & ~2u) | 1));
+    outb(0x43, 0xb0);
+    outb(0x42, 0xff);
+    outb(0x42, 0xff);
+    *r = (struct reference){"PIT", read_pit, PIT_HZ, 0xffff};
+    return true;
+}
+
+static void choose_reference(struct reference *r)
+{
+    const char *want = x86_options.clocksource;
+
+    if (strcmp(want, "acpi") == 0 && use_pm_timer(r))
+        return;
+    if (strcmp(want, "pit") == 0 && use_pit(r))
+        return;
+    if (use_hpet(r) || use_pm_timer(r))
+        return;
+    use_pit(r);
+}
+
+static void set_rate(uint64_t tsc_hz)
+{
+    int8_t shift = 0;
+    uint64_t scaled = tsc_hz;
+
+    /* (delta << shift) * mul >> 32 with mul below 2^32 and as large as can be. */
+    while (scaled > NS_PER_SEC * 2) {
+        scaled >>= 1;
+        shift--;
+    }
+    while (scaled <= NS_PER_SEC) {
+        scaled <<= 1;
+        shift++;
+    }
+    params.tsc_shift = shift;
+    if (shift < 0)
+        scaled = tsc_hz >> -shift;
+    params.tsc_to_system_mul = (uint32_t)((NS_PER_SEC << 32) / scaled);
+    tsc_khz = (uint32_t)(tsc_hz / 1000);
+}
+
+/* a * b / c, where that fits in 64 bits. */
+static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t q, rest;
+
+    __asm__("mulq %3; divq %4" : "=&a"(q), "=&d"(rest) : "0"(a), "rm"(b), "rm"(c) : "cc");
+    return q;
+}
+
+/* Both rates over one stretch of the reference. */
+static void calibrate(const struct reference *r)
+{
+    uint64_t want = r->hz * CALIBRATE_NS / NS_PER_SEC, passed = 0, start, tsc;
+    uint32_t apic;
+
+    apic_timer_set(0xffffffff);
+    start = r->read();
+    tsc = rdtsc_ordered();
+    apic = apic_timer_count();
+    while (passed < want)
+        passed = (r->read() - start) & r->mask;
+    tsc = rdtsc_ordered() - tsc;
+    apic -= apic_timer_count();
+    apic_timer_set(0);
+    set_rate(mul_div(tsc, r->hz, passed));
+    apic_ticks_per_ns = mul_div(mul_div(apic, r->hz, passed), 1ull << 32, NS_PER_SEC);
+}
+
+static uint64_t tsc_to_ns(uint64_t delta)
+{
+    delta = params.tsc_shift < 0 ? delta >> -params.tsc_shift : delta << params.tsc_shift;
+    return (uint64_t)((unsigned __int128)delta * params.tsc_to_system_mul >> 32);
+}
+
+uint64_t hal_rdtsc(void)
+{
+    return rdtsc_ordered();
+}
+
+ns_t hal_now(void)
+{
+    return tsc_to_ns(rdtsc_ordered() - params.tsc_timestamp);
+}
+
+void hal_time_params(struct hal_time *t)
+{
+    *t = params;
+}
+
+uint32_t hal_tsc_khz(void)
+{
+    return tsc_khz;
+}
+
+uint64_t hal_wallclock_at_boot(void)
+{
+    return boot_seconds;
+}
+
+void hal_timer_arm(ns_t deadline)
+{
+    ns_t now, delta;
+    uint64_t ticks;
+
+    if (deadline == NS_NEVER) {
+        apic_timer_set(0);
+        return;
+    }
+    now = hal_now();
+    delta = deadline > now ? deadline - now : 0;
+    ticks = (uint64_t)((unsigned __int128)delta * apic_ticks_per_ns >> 32) + 1;
+    apic_timer_set((uint32_t)MIN(ticks, 0xffffffffull));
+}
+
+static unsigned cmos(uint8_t reg)
+{
+    outb(0x70, reg);
+    return inb(0x71);
+}
+
+struct rtc {
+    unsigned sec, min, hour, day, month, year;
+};
+
+static struct rtc rtc_read(void)
+{
+    return (struct rtc){cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9)};
+}
+
+static unsigned from_bcd(unsigned v)
+{
+    return (v >> 4) * 10 + (v & 15);
+}
+
+/* Days since 1970-01-01 of a date in the Gregorian calendar. */
+static uint64_t days_of(unsigned y, unsigned m, unsigned d)
+{
+    if (m <= 2) {
+        y--;
+        m += 12;
+    }
+    return 365ull * y + y / 4 - y / 100 + y / 400 + (153 * (m - 3) + 2) / 5 + d - 1 - 719468;
+}
+
+static uint64_t rtc_seconds(void)
+{
+    struct rtc a, b;
+    unsigned status = cmos(0x0b);
+    bool pm;
+
+    for (unsigned tries = 0; tries < 1000000 && (cmos(0x0a) & 0x80); tries++)
+        cpu_relax(); /* an update is under way */
+    do { /* two equal readings: none was cut by an update */
+        a = rtc_read();
+        b = rtc_read();
+    } while (memcmp(&a, &b, sizeof(a)) != 0);
+    pm = !(status & 2) && (a.hour & 0x80);
+    a.hour &= 0x7f;
+    if (!(status & 4))
+        a = (struct rtc){from_bcd(a.sec), from_bcd(a.min),   from_bcd(a.hour),
+                         from_bcd(a.day), from_bcd(a.month), from_bcd(a.year)};
+    if (!(status & 2))
+        a.hour = a.hour % 12 + (pm ? 12 : 0);
+    return days_of(2000 + a.year, a.month, a.day) * 86400 + a.hour * 3600 + a.min * 60 + a.sec;
+}
+
+void clock_init(void)
+{
+    struct reference r;
+
+    choose_reference(&r);
+    calibrate(&r);
+    params.tsc_timestamp = rdtsc_ordered();
+    params.tsc_stable = cpu_features.tsc_invariant;
+    boot_seconds = rtc_seconds() - hal_now() / NS_PER_SEC;
+    log_info("clock: TSC at %u.%03u MHz by %s%s\n", tsc_khz / 1000, tsc_khz % 1000, r.name,
+             params.tsc_stable ? ", invariant" : "");
+}

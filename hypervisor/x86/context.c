@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making another vcpu current. Its registers move between struct vcpu and the top of this CPU's
+ * stack; all else that the CPU holds of it is saved and loaded here, eagerly (REG-1, REG-4).
+ *
+ * Data selectors are the guest's live ones at all times; they and the bases are read only when the
+ * vcpu leaves the CPU. A selector that no longer loads becomes null and the guest hears of it
+ * through its failsafe callback (ENT-8).
+ *
+ * Order: the old vcpu is given up (is_running) only after the new root is loaded, so that nobody
+ * frees a root that is in a CR3 (MM-18).
+ */
+#include <tenue/hal.h>
+#include <tenue/page.h>
+#include <tenue/vcpu.h>
+
+#include "../pv/bounce.h"
+#include "asm.h"
+#include "hal_vcpu.h"
+#include "machine.h"
+
+#define PV_CR0_TS_BIT 0x8ull
+#define DR7_ENABLED 0xffull
+#define DR7_NONE 0x400ull
+#define DR6_DEFAULT 0xffff0ff0ull
+
+/* From copy.S. */
+bool load_ds(uint16_t sel);
+bool load_es(uint16_t sel);
+bool load_fs(uint16_t sel);
+bool load_gs(uint16_t sel);
+
+int hal_vcpu_create(struct vcpu *v)
+{
+    v->hal = hv_alloc_page();
+    if (v->hal == NULL)
+        return -XEN_ENOMEM;
+    fpu_init_image(v->hal);
+    return 0;
+}
+
+void hal_vcpu_destroy(struct vcpu *v)
+{
+    if (v->hal != NULL)
+        hv_free_page(v->hal);
+    v->hal = NULL;
+}
+
+struct cpu_user_regs *hal_guest_regs(void)
+{
+    return (struct cpu_user_regs *)((uint8_t *)this_cpu() + BLOCK_STACK_TOP) - 1;
+}
+
+void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs)
+{
+    uint32_t d, e, f, g;
+
+    __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
+                     : "=r"(d), "=r"(e), "=r"(f), "=r"(g));
+    *ds = (uint16_t)d;
+    *es = (uint16_t)e;
+    *fs = (uint16_t)f;
+    *gs = (uint16_t)g;
+}
+
+static void save_segments(struct vcpu *v)
+{
+    uint64_t active = rdmsr(MSR_GS_BASE), inactive = rdmsr(MSR_KERNEL_GS_BASE);
+
+    hal_read_selectors(&v->pv.ds, &v->pv.es, &v->pv.fs, &v->pv.gs);
+    v->pv.fs_base = rdmsr(MSR_FS_BASE);
+    v->pv.gs_base_kernel = v->pv.kernel_mode ? active : inactive;
+    v->pv.gs_base_user = v->pv.kernel_mode ? inactive : active;
+}
+
+/* False when one of the four did not load. */
+static bool load_segments(const struct vcpu *v)
+{
+    uint16_t ds, es, fs, gs;
+    bool ok = true;
+
+    hal_read_selectors(&ds, &es, &fs, &gs);
+    if ((ds | v->pv.ds) & ~3u)
+        ok &= load_ds(v->pv.ds);
+    if ((es | v->pv.es) & ~3u)
+        ok &= load_es(v->pv.es);
+    if ((fs | v->pv.fs) & ~3u)
+        ok &= load_fs(v->pv.fs);
+    if ((gs | v->pv.gs) & ~3u)
+        ok &= load_gs(v->pv.gs);
+    wrmsr(MSR_FS_BASE, v->pv.fs_base);
+    wrmsr(MSR_GS_BASE, v->pv.kernel_mode ? v->pv.gs_base_kernel : v->pv.gs_base_user);
+    wrmsr(MSR_KERNEL_GS_BASE, v->pv.kernel_mode ? v->pv.gs_base_user : v->pv.gs_base_kernel);
+    return ok;
+}
+
+uint64_t hal_debugreg_read_status(void)
+{
+    return this_cpu()->current->pv.debugreg[6] | DR6_DEFAULT;
+}
+
+static void debug_off(struct pcpu *c)
+{
+    if (!c->dr7_active)
+        return;
+    __asm__ volatile("mov %0, %%dr7" ::"r"(DR7_NONE));
+    c->dr7_active = false;
+}
+
+static void debug_load(struct pcpu *c, const struct pv_vcpu *pv)
+{
+    if (!(pv->debugreg[7] & DR7_ENABLED)) {
+        debug_off(c);
+        return;
+    }
+    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(
+                         pv->debugreg[0]),
+                     "r"(pv->debugreg[1]), "r"(pv->debugreg[2]), "r"(pv->debugreg[3]));
+    __asm__ volatile("mov %0, %%dr6; mov %1, %%dr7" ::"r"(DR6_DEFAULT), "r"(pv->debugreg[7]));
+    c->dr7_active = true;
+}
+
+void hal_debugreg_changed(void)
+{
+    debug_load(this_pcpu(), &this_cpu()->current->pv);
+}
+
+static void save_current(struct pcpu *c, struct vcpu *v)
+{
+    v->regs = *hal_guest_regs();
+    save_segments(v);
+    fpu_save(c, v->hal);
+    debug_off(c);
+}
+
+static void tsc_aux_load(struct pcpu *c, uint64_t v)
+{
+    if (!cpu_features.rdtscp || c->tsc_aux == v)
+        return;
+    c->tsc_aux = v;
+    wrmsr(MSR_TSC_AUX, v);
+}
+
+/* Everything of next but its registers and selectors. Its root comes first: LDT faults on the way
+ * look into its memory. */
+static void load_state(struct pcpu *c, struct vcpu *next)
+{
+    hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
+    gdt_load_guest(c, &next->pv);
+    hal_cr4_changed();
+    tsc_aux_load(c, next->pv.tsc_aux);
+    debug_load(c, &next->pv);
+    fpu_load(c, next->hal, next->pv.xcr0);
+    ts_set(c, (next->pv.cr0_guest & PV_CR0_TS_BIT) != 0);
+}
+
+void hal_context_switch(struct vcpu *next)
+{
+    struct pcpu *c = this_pcpu();
+    struct vcpu *prev = c->cpu.current;
+
+    if (prev == next)
+        return;
+    if (prev != NULL)
+        save_current(c, prev);
+    WRITE_ONCE(next->is_running, 1 + c->cpu.id);
+    c->cpu.current = next;
+    load_state(c, next);
+    if (prev != NULL)
+        __atomic_store_n(&prev->is_running, 0, __ATOMIC_RELEASE);
+    *hal_guest_regs() = next->regs;
+    if (unlikely(!load_segments(next)))
+        pv_failsafe_selectors(hal_guest_regs(), next->pv.ds, next->pv.es, next->pv.fs, next->pv.gs);
+}
+
+void hal_unload_current(void)
+{
+    struct pcpu *c = this_pcpu();
+    struct vcpu *prev = c->cpu.current;
+
+    if (prev == NULL)
+        return;
+    save_current(c, prev);
+    hal_load_root(MFN_NONE);
+    load_ds(0);
+    load_es(0);
+    load_fs(0);
+    load_gs(0);
+    gdt_load_guest(c, NULL);
+    c->cpu.current = NULL;
+    __atomic_store_n(&prev->is_running, 0, __ATOMIC_RELEASE);
+}
+
+/* Interrupt on the CPU that was asked; it may have picked up work meanwhile. */
+void unload_answer_request(void)
+{
+    struct pcpu *c = this_pcpu();
+    struct vcpu *v = __atomic_load_n(&c->unload_wanted, __ATOMIC_ACQUIRE);
+
+    if (v == NULL)
+        return;
+    if (c->cpu.idle && c->cpu.current == v)
+        hal_unload_current();
+    __atomic_store_n(&c->unload_wanted, NULL, __ATOMIC_RELEASE);
+}
+
+void hal_unload_remote(unsigned cpu, struct vcpu *v)
+{
+    struct pcpu *c = pcpu_of(cpu);
+    struct vcpu *none = NULL;
+
+    if (cpu == this_cpu()->id) {
+        if (c->cpu.current == v)
+            hal_unload_current();
+        return;
+    }
+    while (!__atomic_compare_exchange_n(&c->unload_wanted, &none, v, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED)) {
+        none = NULL;
+        hal_spin_wait();
+    }
+    apic_send(cpu, VEC_UNLOAD);
+    while (__atomic_load_n(&c->unload_wanted, __ATOMIC_ACQUIRE) == v)
+        hal_spin_wait();
+}
+
+void hal_idle(void)
+{
+    if (READ_ONCE(this_cpu()->softirqs) != 0)
+        return;
+    __asm__ volatile("sti; hlt; cli" ::: "memory");
+}
+
+bool hal_preempt_point(void)
+{
+    __asm__ volatile("sti; nop; cli" ::: "memory");
+    return READ_ONCE(this_cpu()->softirqs) != 0;
+}
+
+void hal_send_softirq_ipi(unsigned cpu)
+{
+    apic_send(cpu, VEC_SOFTIRQ);
+}
+
+static const uint32_t segbase_msr[] = {MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE};
+
+uint64_t hal_segbase_read(enum hal_segbase which)
+{
+    return rdmsr(segbase_msr[which]);
+}
+
+void hal_segbase_write(enum hal_segbase which, uint64_t base)
+{
+    wrmsr(segbase_msr[which], base);
+}
+
+void hal_swapgs(void)
+{
+    __asm__ volatile("swapgs" ::: "memory");
+}
+
+/* In kernel mode the active base is the kernel's: exchange, load, exchange back. */
+void hal_load_gs_user_sel(uint16_t sel)
+{
+    __asm__ volatile("swapgs");
+    if ((sel & ~3u) == 0) {
+        load_gs(0);
+        wrmsr(MSR_GS_BASE, 0); /* AMD keeps the base when a null selector is loaded */
+    } else if (!load_gs(sel)) {
+        wrmsr(MSR_GS_BASE, 0);
+    }
+    __asm__ volatile("swapgs");
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this CPU can do and how it is set up: the metal's side of the feature policy. What guests
+ * are told is pv/cpuid.c's business.
+ *
+ * CR4 is one function of the host's policy and the guest's view (ENT-11): TSD and DE are the guest's;
+ * FSGSBASE stays off, as guests could then install bases nobody checked; UMIP is off unless asked
+ * for, because user space may use SIDT and friends on a PV kernel.
+ */
+#include <tenue/hal.h>
+#include <tenue/log.h>
+#include <tenue/vcpu.h>
+
+#include "asm.h"
+#include "lib.h"
+#include "machine.h"
+
+#define CR4_GUEST (CR4_TSD | CR4_DE)
+#define APIC_BASE_X2APIC (1u << 10)
+
+struct smap_site {
+    uint64_t at;
+    uint64_t last_byte;
+};
+extern const struct smap_site smap_sites_start[], smap_sites_end[];
+
+struct cpu_features cpu_features;
+uint64_t host_cr4;
+
+static void detect_vendor(const uint32_t r[4])
+{
+    cpu_features.intel = r[1] == 0x756e6547; /* Genu ineI ntel */
+    cpu_features.amd = r[1] == 0x68747541 || r[1] == 0x6f677948; /* Auth.., Hygo.. */
+}
+
+static void detect_extended(void)
+{
+    uint32_t r[4], max;
+
+    cpuid(0x80000000, 0, r);
+    max = r[0];
+    cpuid(0x80000001, 0, r);
+    cpu_features.rdtscp = r[3] >> 27 & 1;
+    cpu_features.maddr_bits = 36;
+    if (max >= 0x80000007) {
+        cpuid(0x80000007, 0, r);
+        cpu_features.tsc_invariant = r[3] >> 8 & 1;
+    }
+    if (max >= 0x80000008) {
+        cpuid(0x80000008, 0, r);
+        cpu_features.maddr_bits = r[0] & 0xff;
+        cpu_features.fx_leaks_pointers = cpu_features.amd && !(r[1] >> 2 & 1);
+    }
+}
+
+void cpu_detect(void)
+{
+    uint32_t r[4], max;
+
+    cpuid(0, 0, r);
+    max = r[0];
+    detect_vendor(r);
+    cpuid(1, 0, r);
+    cpu_features.xsave = r[2] >> 26 & 1;
+    cpu_features.mce = r[3] >> 7 & 1;
+    cpu_features.sysenter = cpu_features.intel && (r[3] >> 11 & 1);
+    cpu_features.x2apic = (r[2] >> 21 & 1) && (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC);
+    if (max >= 7) {
+        cpuid(7, 0, r);
+        cpu_features.smep = r[1] >> 7 & 1;
+        cpu_features.smap = r[1] >> 20 & 1;
+        cpu_features.umip = r[2] >> 2 & 1;
+    }
+    if (max >= 0xd && cpu_features.xsave) {
+        cpuid(0xd, 1, r);
+        cpu_features.xsaveopt = r[0] & 1;
+    }
+    detect_extended();
+    host_cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    host_cr4 |= cpu_features.mce ? CR4_MCE : 0;
+    host_cr4 |= cpu_features.xsave ? CR4_OSXSAVE : 0;
+    host_cr4 |= cpu_features.smep && x86_options.smep ? CR4_SMEP : 0;
+    host_cr4 |= cpu_features.smap && x86_options.smap ? CR4_SMAP : 0;
+    host_cr4 |= cpu_features.umip && x86_options.umip ? CR4_UMIP : 0;
+}
+
+/* Code is read-only in the image mapping; the direct map has it writable. Boot CPU only. */
+void smap_enable_sites(void)
+{
+    if (!(host_cr4 & CR4_SMAP))
+        return;
+    for (const struct smap_site *s = smap_sites_start; s != smap_sites_end; s++) {
+        uint8_t *insn = hal_direct_map + (s->at - HV_VIRT_BASE);
+
+        insn[0] = 0x0f;
+        insn[1] = 0x01;
+        insn[2] = (uint8_t)s->last_byte;
+    }
+}
+
+void cpu_init(struct pcpu *c)
+{
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
+    wrmsr(MSR_PAT, PAT_VALUE);
+    __asm__ volatile("mov %0, %%cr0" ::"r"((uint64_t)CR0_OURS));
+    c->cr0_ts = 0;
+    c->cr4 = host_cr4;
+    cr4_write(host_cr4);
+    if (cpu_features.rdtscp)
+        wrmsr(MSR_TSC_AUX, 0);
+    __asm__ volatile("mov %0, %%dr7" ::"r"(0x400ull));
+}
+
+uint64_t cr4_for_guest(uint64_t guest)
+{
+    return host_cr4 | (guest & CR4_GUEST);
+}
+
+static void cr4_load(struct pcpu *c, uint64_t v)
+{
+    if (c->cr4 == v)
+        return;
+    c->cr4 = v;
+    cr4_write(v);
+}
+
+void hal_cr4_changed(void)
+{
+    cr4_load(this_pcpu(), cr4_for_guest(this_cpu()->current->pv.cr4_guest));
+}
+
+void ts_set(struct pcpu *c, bool ts)
+{
+    if (c->cr0_ts == ts)
+        return;
+    c->cr0_ts = ts;
+    if (ts)
+        __asm__ volatile("mov %0, %%cr0" ::"r"((uint64_t)CR0_OURS | CR0_TS));
+    else
+        __asm__ volatile("clts");
+}
+
+void hal_set_ts(bool ts)
+{
+    ts_set(this_pcpu(), ts);
+}
+
+void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    cpuid(leaf, subleaf, out);
+}
+
+uint64_t hal_pat(void)
+{
+    return PAT_VALUE;
+}
+
+unsigned hal_maddr_bits(void)
+{
+    return cpu_features.maddr_bits;
+}
+
+uint64_t hal_real_cr2(void)
+{
+    return cr2_read();
+}

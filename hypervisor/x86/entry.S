@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ways in and out of the hypervisor, and nothing else.
+ *
+ * In: the CPU's block holds the stack; a guest's registers are saved at its top as struct
+ * cpu_user_regs, in hypervisor mode wherever the stack stands. General registers are zeroed once
+ * saved (ENT-10), DF and AC cleared (ENT-4), interrupts are off (ENT-13). Live DS, ES, FS, GS and their
+ * bases stay the guest's: this code and everything it calls use none of them.
+ *
+ * Out: exit_to_guest tests for work and events with interrupts off, then restores every register.
+ * SYSRET loads RIP and RFLAGS from RCX and R11, so it is taken only when pv/ said that these are dead
+ * (EXIT_SYSRET_OK), and RIP is canonical, the selectors are the flat ones and TF, RF are clear (ENT-1).
+ * IRET may fault on selectors of the guest's: its address is known to trap.c (ENT-8).
+ *
+ * ISOLATION_ENTER, ISOLATION_LEAVE mark where a CPU that needs it changes CR3 and speculation
+ * state (SPEC-1, SPEC-3): nothing of ours is touched before the first, or after the second.
+ */
+#include "asm-offsets.h"
+#include "desc.h"
+#include "layout.h"
+
+.macro ISOLATION_ENTER
+.endm
+.macro ISOLATION_LEAVE
+.endm
+
+/* A no-op of the length of CLAC, which start-up puts here when SMAP is on. */
+.macro SMAP_CLAC
+661: .byte 0x0f, 0x1f, 0x00
+    .pushsection .smap_sites, "a"
+    .quad 661b, 0xca
+    .popsection
+.endm
+
+/* From a stack whose next free word is the RDI slot: save and zero all general registers. */
+.macro SAVE_REGS
+    pushq %rdi
+    xorl %edi, %edi
+    pushq %rsi
+    xorl %esi, %esi
+    pushq %rdx
+    xorl %edx, %edx
+    pushq %rcx
+    xorl %ecx, %ecx
+    pushq %rax
+    xorl %eax, %eax
+    pushq %r8
+    xorl %r8d, %r8d
+    pushq %r9
+    xorl %r9d, %r9d
+    pushq %r10
+    xorl %r10d, %r10d
+    pushq %r11
+    xorl %r11d, %r11d
+    pushq %rbx
+    xorl %ebx, %ebx
+    pushq %rbp
+    xorl %ebp, %ebp
+    pushq %r12
+    xorl %r12d, %r12d
+    pushq %r13
+    xorl %r13d, %r13d
+    pushq %r14
+    xorl %r14d, %r14d
+    pushq %r15
+    xorl %r15d, %r15d
+.endm
+
+.macro RESTORE_CALLEE_SAVED
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+.endm
+
+.text
+
+/*
+ * SYSCALL, from each CPU's stub (idt.c), which saved the guest's stack pointer in the block and
+ * loaded the address of the ES slot. RCX is the guest's RIP, R11 its RFLAGS; FMASK cleared IF, TF, DF, AC,
+ * NT. CS is what the guest kernel runs on, or what SYSRET gives a 64-bit user.
+ */
+.globl syscall_entry
+    .balign 16
+syscall_entry:
+    ISOLATION_ENTER
+    pushq $GUEST_SS
+    pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
+    pushq %r11
+    pushq $GUEST_CS64
+    pushq %rcx
+    pushq $0
+    movl $EXIT_SYSRET_OK, 4(%rsp)
+    SAVE_REGS
+    movq %rsp, %rdi
+    leaq REGS_SIZE - BLOCK_STACK_TOP(%rsp), %rbx
+    movq CPU_current(%rbx), %r12
+    cmpb $0, VCPU_kernel_mode(%r12)
+    je 1f
+    call hypercall_entry
+    jmp exit_to_guest
+1:  call pv_syscall
+    jmp exit_to_guest
+
+/* SYSCALL in compatibility mode (AMD). */
+.globl syscall32_entry
+    .balign 16
+syscall32_entry:
+    ISOLATION_ENTER
+    pushq $GUEST_SS
+    pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
+    pushq %r11
+    pushq $GUEST_CS32
+    pushq %rcx
+    pushq $0
+    movl $EXIT_SYSRET_OK, 4(%rsp)
+    SAVE_REGS
+    movq %rsp, %rdi
+    call pv_syscall32
+    jmp exit_to_guest
+
+/* SYSENTER (Intel): the stack is loaded by hardware, nothing else is saved. TF and NT are live. */
+.globl sysenter_entry
+    .balign 16
+sysenter_entry:
+    ISOLATION_ENTER
+    SMAP_CLAC
+    pushq $GUEST_SS
+    pushq $0
+    pushfq
+    pushq $GUEST_CS32
+    pushq $0
+    pushq $0
+    movl $EXIT_SYSRET_OK, 4(%rsp)
+    pushq $2
+    popfq
+    SAVE_REGS
+    orl $EFLAGS_IF, REGS_rflags(%rsp)
+    andl $~(EFLAGS_TF | EFLAGS_NT), REGS_rflags(%rsp)
+    movq %rsp, %rdi
+    call pv_sysenter
+    jmp exit_to_guest
+
+/*
+ * The way out. RSP: the guest's registers at the top of the block.
+ */
+.globl exit_to_guest
+    .balign 16
+exit_to_guest:
+    leaq REGS_SIZE - BLOCK_STACK_TOP(%rsp), %rbx
+exit_test:
+    movq CPU_current(%rbx), %r12
+    cmpl $0, CPU_softirqs(%rbx)
+    jne exit_softirq
+    movq VCPU_vcpu_info(%r12), %rax
+    cmpb $0, VCPU_nmi_pending(%r12)
+    jne exit_nmi
+    cmpb $0, INFO_pending(%rax)
+    jne exit_event
+exit_restore:
+    movl REGS_rflags(%rsp), %r11d
+    andl $~(EFLAGS_IOPL | EFLAGS_NT | EFLAGS_VM), %r11d
+    orl $EFLAGS_IF, %r11d
+    cmpl $EXIT_SYSRET_OK, REGS_entry_vector(%rsp)
+    jne exit_iret
+    movq REGS_rip(%rsp), %rcx
+    movq %rcx, %rax
+    shlq $16, %rax
+    sarq $16, %rax
+    cmpq %rax, %rcx
+    jne exit_iret
+    cmpw $GUEST_CS64, REGS_cs(%rsp)
+    jne exit_iret
+    cmpw $GUEST_SS, REGS_ss(%rsp)
+    jne exit_iret
+    testl $(EFLAGS_TF | EFLAGS_RF), %r11d
+    jnz exit_iret
+    RESTORE_CALLEE_SAVED
+    addq $8, %rsp
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    addq $8, %rsp
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    movq REGS_rsp - REGS_error_code(%rsp), %rsp
+    ISOLATION_LEAVE
+    sysretq
+
+exit_iret:
+    movl %r11d, REGS_rflags(%rsp)
+    orb $3, REGS_cs(%rsp)
+    orb $3, REGS_ss(%rsp)
+    RESTORE_CALLEE_SAVED
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    addq $8, %rsp
+    ISOLATION_LEAVE
+.globl exit_iretq
+exit_iretq:
+    iretq
+
+exit_softirq:
+    call guest_exit_work
+    jmp exit_test
+exit_nmi:
+    call exit_nmi_deliverable
+    testb %al, %al
+    jnz 1f
+    movq CPU_current(%rbx), %r12
+    movq VCPU_vcpu_info(%r12), %rax
+    cmpb $0, INFO_pending(%rax)
+    je exit_restore
+exit_event:
+    cmpb $0, INFO_mask(%rax)
+    jne exit_restore
+1:  movq %rsp, %rdi
+    call pv_deliver_event
+    jmp exit_test
+
+/* First entry of all: from C, with the registers in place. */
+.globl enter_guest
+enter_guest:
+    movq $-BLOCK_SIZE, %rax
+    andq %rsp, %rax
+    leaq BLOCK_STACK_TOP - REGS_SIZE(%rax), %rsp
+    jmp exit_to_guest
+
+/*
+ * Exceptions. Each vector's stub leaves error code and vector in their slot.
+ */
+    .balign 16
+exception_common:
+    ISOLATION_ENTER
+    SMAP_CLAC
+    SAVE_REGS
+    cld
+    movq %rsp, %rdi
+    testb $3, REGS_cs(%rsp)
+    jz 1f
+    call trap_from_guest
+    jmp exit_to_guest
+1:  call trap_from_hv
+    testl %eax, %eax
+    jz restore_hv
+    /* The IRET to the guest faulted and its registers are whole again at the top of the block. */
+    movq $-BLOCK_SIZE, %rax
+    andq %rsp, %rax
+    leaq BLOCK_STACK_TOP - REGS_SIZE(%rax), %rsp
+    movq %rsp, %rdi
+    call pv_failsafe
+    jmp exit_to_guest
+
+restore_hv:
+    RESTORE_CALLEE_SAVED
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    addq $8, %rsp
+    iretq
+
+    .balign 16
+interrupt_common:
+    ISOLATION_ENTER
+    SMAP_CLAC
+    SAVE_REGS
+    cld
+    movq %rsp, %rdi
+    call irq_dispatch
+    testb $3, REGS_cs(%rsp)
+    jnz exit_to_guest
+    jmp restore_hv
+
+/*
+ * NMI, machine check, double fault: on stacks of their own, wherever they come; back by IRET without
+ * looking for work, so that an NMI is not unmasked early (R-10). They touch no lock and no CR.
+ */
+    .balign 16
+ist_common:
+    ISOLATION_ENTER
+    SMAP_CLAC
+    SAVE_REGS
+    cld
+    movq %rsp, %rdi
+    call trap_ist
+    jmp restore_hv
+
+/* Debug traps come on a stack of their own; from a guest they go on as other exceptions do. */
+    .balign 16
+debug_common:
+    ISOLATION_ENTER
+    SMAP_CLAC
+    SAVE_REGS
+    cld
+    movq %rsp, %rdi
+    testb $3, REGS_cs(%rsp)
+    jz 1f
+    call trap_move_to_main_stack
+    movq %rax, %rsp
+    movq %rax, %rdi
+    call trap_from_guest
+    jmp exit_to_guest
+1:  call trap_from_hv
+    jmp restore_hv
+
+.macro ENTRY_STUB vector, common, has_error=0
+    .balign 16
+    .if \has_error == 0
+    pushq $0
+    .endif
+    movl $\vector, 4(%rsp)
+    jmp \common
+.endm
+
+/* 256 stubs of 16 bytes; idt.c takes the address of vector n as idt_stubs + 16 * n. */
+    .balign 16
+.globl idt_stubs
+idt_stubs:
+.set vec, 0
+.rept 256
+    .if vec == VEC_DB
+    ENTRY_STUB vec, debug_common
+    .elseif vec == VEC_NMI || vec == VEC_MC
+    ENTRY_STUB vec, ist_common
+    .elseif vec == VEC_DF
+    ENTRY_STUB vec, ist_common, 1
+    .elseif vec == 10 || vec == 11 || vec == 12 || vec == 13 || vec == 14 || vec == 17 || vec == 21 || vec == 29 || vec == 30
+    ENTRY_STUB vec, exception_common, 1
+    .elseif vec < VEC_EXCEPTIONS || vec == VEC_INT80
+    ENTRY_STUB vec, exception_common
+    .else
+    ENTRY_STUB vec, interrupt_common
+    .endif
+    .set vec, vec + 1
+.endr
+    .balign 16
+.globl idt_stubs_end
+idt_stubs_end:

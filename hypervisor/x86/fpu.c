@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Vector and floating-point state, switched eagerly and whole (REG-1): XSAVE of every component
+ * that we let guests enable, whatever their XCR0 says at the moment, since a component keeps its
+ * contents while disabled. FXSAVE where there is no XSAVE.
+ *
+ * Offered: x87, SSE, AVX, AVX-512. Not switched, hence never enabled: MPX, PKRU, AMX.
+ */
+#include <tenue/assert.h>
+#include <tenue/hal.h>
+#include <tenue/page.h>
+#include <tenue/vcpu.h>
+
+#include "asm.h"
+#include "hal_vcpu.h"
+#include "lib.h"
+#include "machine.h"
+
+#define XCR0_X87 0x1ull
+#define XCR0_SSE 0x2ull
+#define XCR0_AVX 0x4ull
+#define XCR0_AVX512 0xe0ull
+
+#define FCW_INIT 0x037f
+#define MXCSR_INIT 0x1f80
+
+/* From copy.S. */
+bool xrstor_safe(void *area, uint64_t mask);
+bool fxrstor_safe(void *area);
+
+static uint64_t xcr0_supported = XCR0_X87 | XCR0_SSE;
+
+void fpu_init(void)
+{
+    uint32_t r[4];
+
+    if (!cpu_features.xsave)
+        return;
+    cpuid(0xd, 0, r);
+    xcr0_supported = r[0] & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+    if ((xcr0_supported & XCR0_AVX) && (r[0] & XCR0_AVX512) == XCR0_AVX512)
+        xcr0_supported |= XCR0_AVX512;
+    xsetbv0(xcr0_supported);
+    cpuid(0xd, 0, r);
+    BUG_ON(r[1] > FPU_AREA_SIZE);
+}
+
+void fpu_init_cpu(struct pcpu *c)
+{
+    if (!cpu_features.xsave)
+        return;
+    c->xcr0 = xcr0_supported;
+    xsetbv0(xcr0_supported);
+}
+
+static void xcr0_load(struct pcpu *c, uint64_t v)
+{
+    if (!cpu_features.xsave || c->xcr0 == v)
+        return;
+    c->xcr0 = v;
+    xsetbv0(v);
+}
+
+void fpu_init_image(struct hal_vcpu *h)
+{
+    uint16_t fcw = FCW_INIT;
+    uint32_t mxcsr = MXCSR_INIT;
+
+    memset(h->fpu, 0, sizeof(h->fpu));
+    memcpy(h->fpu, &fcw, sizeof(fcw));
+    memcpy(h->fpu + 24, &mxcsr, sizeof(mxcsr));
+}
+
+void fpu_save(struct pcpu *c, struct hal_vcpu *h)
+{
+    uint32_t lo = (uint32_t)xcr0_supported, hi = (uint32_t)(xcr0_supported >> 32);
+
+    ts_set(c, false);
+    xcr0_load(c, xcr0_supported);
+    if (cpu_features.xsaveopt)
+        __asm__ volatile("xsaveopt64 %0" : "+m"(h->fpu) : "a"(lo), "d"(hi) : "memory");
+    else if (cpu_features.xsave)
+        __asm__ volatile("xsave64 %0" : "+m"(h->fpu) : "a"(lo), "d"(hi) : "memory");
+    else
+        __asm__ volatile("fxsave64 %0" : "=m"(h->fpu)::"memory");
+}
+
+/* x87 pointers that this CPU's restore leaves alone get a value of ours (REG-2). */
+static void clear_x87_pointers(void)
+{
+    static const int32_t zero;
+
+    __asm__ volatile("fnclex; emms; fildl %0" ::"m"(zero));
+}
+
+void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0)
+{
+    bool ok;
+
+    ts_set(c, false);
+    xcr0_load(c, xcr0_supported);
+    if (cpu_features.fx_leaks_pointers)
+        clear_x87_pointers();
+    ok = cpu_features.xsave ? xrstor_safe(h->fpu, xcr0_supported) : fxrstor_safe(h->fpu);
+    if (!ok) { /* an image from a context load that the CPU refuses: nothing of it, and no other's */
+        fpu_init_image(h);
+        ok = cpu_features.xsave ? xrstor_safe(h->fpu, xcr0_supported) : fxrstor_safe(h->fpu);
+        BUG_ON(!ok);
+    }
+    if (xcr0 != 0)
+        xcr0_load(c, xcr0);
+}
+
+uint64_t hal_xcr0_supported(void)
+{
+    return cpu_features.xsave ? xcr0_supported : 0;
+}
+
+bool hal_xsetbv(uint64_t xcr0)
+{
+    if (!cpu_features.xsave || (xcr0 & ~xcr0_supported) || !(xcr0 & XCR0_X87))
+        return false;
+    if ((xcr0 & XCR0_AVX) && !(xcr0 & XCR0_SSE))
+        return false;
+    if ((xcr0 & XCR0_AVX512) &&
+        ((xcr0 & XCR0_AVX512) != XCR0_AVX512 || !(xcr0 & XCR0_AVX)))
+        return false;
+    xcr0_load(this_pcpu(), xcr0);
+    return true;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptor tables as the CPU sees them: a window of 16 pages for the GDT (the guest's up to 14
+ * frames, then our page) and 16 pages for the LDT, per CPU, so that loading another guest's tables
+ * is a change of window entries. GDTR never changes after bring-up.
+ *
+ * Frames in the windows are typed as descriptors by pv/, entries forced to ring 3 (MM-24). Absent
+ * GDT frames show a page of zeros: a selector there gives #GP as it should.
+ */
+#include <tenue/hal.h>
+#include <tenue/page.h>
+#include <tenue/vcpu.h>
+
+#include "asm.h"
+#include "lib.h"
+#include "machine.h"
+#include "pte.h"
+
+#define OUR_PAGE FIRST_RESERVED_GDT_PAGE
+#define OUR_ENTRY(sel) (((sel) - FIRST_RESERVED_GDT_BYTE) / 8)
+
+#define DESC_CODE64_R0 0x00af9b000000ffffull
+#define DESC_DATA_R0 0x00cf93000000ffffull
+#define DESC_CODE32_R3 0x00cffb000000ffffull
+#define DESC_DATA_R3 0x00cff3000000ffffull
+#define DESC_CODE64_R3 0x00affb000000ffffull
+#define SYS_TSS_AVAILABLE 0x9ull
+#define SYS_LDT 0x2ull
+
+static uint64_t zero_page[512] __attribute__((aligned(4096)));
+/* One page of ours per CPU, here for CPU 0: it is needed before the allocator is up. */
+static uint64_t boot_gdt_page[512] __attribute__((aligned(4096)));
+
+static uint64_t image_maddr(const void *p)
+{
+    return (uint64_t)p - HV_VIRT_BASE;
+}
+
+static void set_system_descriptor(uint64_t *slot, uint64_t type, uint64_t base, uint32_t limit)
+{
+    slot[1] = base >> 32;
+    slot[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | type << 40 | 1ull << 47 |
+              (uint64_t)(limit >> 16 & 0xf) << 48 | (base >> 24 & 0xff) << 56;
+}
+
+static void fill_our_page(struct pcpu *c)
+{
+    uint64_t *g = c->gdt_page;
+
+    g[OUR_ENTRY(SEL_HV_CS)] = DESC_CODE64_R0;
+    g[OUR_ENTRY(SEL_HV_DS)] = DESC_DATA_R0;
+    g[OUR_ENTRY(FLAT_RING3_CS32)] = DESC_CODE32_R3;
+    g[OUR_ENTRY(FLAT_RING3_DS32)] = DESC_DATA_R3;
+    g[OUR_ENTRY(FLAT_RING3_CS64)] = DESC_CODE64_R3;
+    set_system_descriptor(&g[OUR_ENTRY(SEL_TSS)], SYS_TSS_AVAILABLE, (uint64_t)&c->tss,
+                          sizeof(c->tss) - 1);
+}
+
+static void window_set(uint64_t *entry, uint64_t pte, uint64_t va)
+{
+    if (*entry == pte)
+        return;
+    *entry = pte;
+    invlpg(va);
+}
+
+static void window_show_guest(struct pcpu *c, const struct pv_vcpu *pv)
+{
+    for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++) {
+        mfn_t m = pv ? pv->gdt_frames[i] : MFN_NONE;
+        uint64_t pte = mfn_is_none(m) ? image_maddr(zero_page) | PTE_HV_RO
+                                      : mfn_to_maddr(m).a | PTE_HV_RW;
+
+        window_set(&c->gdt_window[i], pte, c->window_virt + i * PAGE_SIZE);
+    }
+}
+
+static void ldt_forget(struct pcpu *c)
+{
+    for (unsigned i = 0; i < WINDOW_PAGES; i++)
+        window_set(&c->ldt_window[i], 0, c->window_virt + (WINDOW_PAGES + i) * PAGE_SIZE);
+}
+
+static void ldt_load(struct pcpu *c, const struct pv_vcpu *pv)
+{
+    unsigned entries = pv ? pv->ldt_entries : 0;
+
+    if (entries == 0 && c->ldt_live == 0)
+        return;
+    ldt_forget(c);
+    c->ldt_live = (uint16_t)entries;
+    if (entries == 0) {
+        lldt(0);
+        return;
+    }
+    for (unsigned i = 0; i < WINDOW_PAGES; i++)
+        if (!mfn_is_none(pv->ldt_frames[i]))
+            c->ldt_window[i] = mfn_to_maddr(pv->ldt_frames[i]).a | PTE_HV_RW;
+    set_system_descriptor(&c->gdt_page[OUR_ENTRY(SEL_LDT)], SYS_LDT,
+                          c->window_virt + WINDOW_PAGES * PAGE_SIZE, entries * 8 - 1);
+    lldt(SEL_LDT);
+}
+
+void gdt_load_guest(struct pcpu *c, const struct pv_vcpu *pv)
+{
+    window_show_guest(c, pv);
+    ldt_load(c, pv);
+}
+
+void hal_gdt_changed(void)
+{
+    window_show_guest(this_pcpu(), &this_cpu()->current->pv);
+}
+
+void hal_ldt_changed(void)
+{
+    ldt_load(this_pcpu(), &this_cpu()->current->pv);
+}
+
+void hal_ldt_map_page(unsigned idx, mfn_t m)
+{
+    struct pcpu *c = this_pcpu();
+
+    window_set(&c->ldt_window[idx], mfn_to_maddr(m).a | PTE_HV_RW,
+               c->window_virt + (WINDOW_PAGES + idx) * PAGE_SIZE);
+}
+
+/* Once this CPU's windows have page tables (paging.c). Reloads every segment register of ours. */
+void gdt_init_cpu(struct pcpu *c)
+{
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) gdtr;
+    uint64_t va = PERCPU_VIRT + (uint64_t)c->cpu.id * PERCPU_STRIDE + PERCPU_GDT_OFF;
+    uint8_t *block = (uint8_t *)c;
+
+    c->window_virt = va;
+    c->gdt_window = paging_l1_of(va);
+    c->ldt_window = paging_l1_of(va + WINDOW_PAGES * PAGE_SIZE);
+    c->tss = (struct tss){.iobmp = sizeof(struct tss)};
+    c->tss.rsp[0] = (uint64_t)block + BLOCK_STACK_TOP - sizeof(struct cpu_user_regs) +
+                    offsetof(struct cpu_user_regs, es);
+    c->tss.ist[IST_NMI - 1] = (uint64_t)block + BLOCK_NMI_TOP;
+    c->tss.ist[IST_MC - 1] = (uint64_t)block + BLOCK_MC_TOP;
+    c->tss.ist[IST_DF - 1] = (uint64_t)block + BLOCK_DF_TOP;
+    c->tss.ist[IST_DB - 1] = (uint64_t)block + BLOCK_DB_TOP;
+    if (c->cpu.id == 0) {
+        c->gdt_page = boot_gdt_page;
+        c->gdt_window[OUR_PAGE] = image_maddr(boot_gdt_page) | PTE_HV_RW;
+    } else {
+        c->gdt_window[OUR_PAGE] = mfn_to_maddr(ptr_to_mfn(c->gdt_page)).a | PTE_HV_RW;
+    }
+    fill_our_page(c);
+    window_show_guest(c, NULL);
+    gdtr.limit = WINDOW_PAGES * PAGE_SIZE - 1;
+    gdtr.base = va;
+    __asm__ volatile("lgdt %0\n\t"
+                     "pushq %1\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "lretq\n"
+                     "1:\tmovl %2, %%ss\n\t"
+                     "lldt %w3\n\t"
+                     "ltr %w4" ::"m"(gdtr), "i"((uint64_t)SEL_HV_CS), "r"(0), "r"(0), "r"(SEL_TSS)
+                     : "rax", "memory");
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * I/O APICs: one redirection entry per GSI. Only the hypervisor writes them; the control domain reads
+ * a few registers through hal_ioapic_read().
+ *
+ * Lock: ioapic_lock, for the index register and the entries.
+ */
+#include <tenue/hal.h>
+#include <tenue/lock.h>
+
+#include "machine.h"
+
+#define REG_ID 0
+#define REG_VERSION 1
+#define REG_ARB 2
+#define REG_ENTRY(pin) (0x10 + 2 * (pin))
+
+#define ENTRY_ACTIVE_LOW (1u << 13)
+#define ENTRY_LEVEL (1u << 15)
+#define ENTRY_MASKED (1u << 16)
+
+struct ioapic {
+    volatile uint32_t *mmio; /* [0] index, [4] data */
+    uint64_t addr;
+    unsigned gsi_base, pins;
+};
+
+static struct spinlock ioapic_lock = SPINLOCK_INIT(RANK_IRQ);
+static struct ioapic ioapics[8];
+static unsigned ioapic_count;
+
+static uint32_t reg_read(const struct ioapic *io, uint32_t reg)
+{
+    io->mmio[0] = reg;
+    return io->mmio[4];
+}
+
+static void reg_write(const struct ioapic *io, uint32_t reg, uint32_t v)
+{
+    io->mmio[0] = reg;
+    io->mmio[4] = v;
+}
+
+void ioapic_init(void)
+{
+    for (unsigned i = 0; i < acpi.ioapic_count; i++) {
+        struct ioapic *io = &ioapics[ioapic_count++];
+
+        io->addr = acpi.ioapics[i].addr;
+        io->gsi_base = acpi.ioapics[i].gsi_base;
+        io->mmio = map_device(io->addr, 0x20, MAP_UC);
+        io->pins = (reg_read(io, REG_VERSION) >> 16 & 0xff) + 1;
+        for (unsigned pin = 0; pin < io->pins; pin++) {
+            reg_write(io, REG_ENTRY(pin), ENTRY_MASKED);
+            reg_write(io, REG_ENTRY(pin) + 1, 0);
+        }
+    }
+}
+
+unsigned ioapic_gsis(void)
+{
+    unsigned end = 0;
+
+    for (unsigned i = 0; i < ioapic_count; i++)
+        end = MAX(end, ioapics[i].gsi_base + ioapics[i].pins);
+    return end;
+}
+
+static const struct ioapic *ioapic_of(unsigned gsi, unsigned *pin)
+{
+    for (unsigned i = 0; i < ioapic_count; i++) {
+        *pin = gsi - ioapics[i].gsi_base;
+        if (gsi >= ioapics[i].gsi_base && *pin < ioapics[i].pins)
+            return &ioapics[i];
+    }
+    return NULL;
+}
+
+void ioapic_route(unsigned gsi, uint8_t vector, bool level, bool active_low, bool masked)
+{
+    unsigned pin;
+    const struct ioapic *io = ioapic_of(gsi, &pin);
+
+    if (io == NULL)
+        return;
+    spin_lock(&ioapic_lock);
+    reg_write(io, REG_ENTRY(pin), ENTRY_MASKED);
+    reg_write(io, REG_ENTRY(pin) + 1, this_pcpu()->apic_id << 24);
+    reg_write(io, REG_ENTRY(pin),
+              vector | (level ? ENTRY_LEVEL : 0) | (active_low ? ENTRY_ACTIVE_LOW : 0) |
+                  (masked ? ENTRY_MASKED : 0));
+    spin_unlock(&ioapic_lock);
+}
+
+void ioapic_mask(unsigned gsi, bool masked)
+{
+    unsigned pin;
+    const struct ioapic *io = ioapic_of(gsi, &pin);
+    uint32_t v;
+
+    if (io == NULL)
+        return;
+    spin_lock(&ioapic_lock);
+    v = reg_read(io, REG_ENTRY(pin));
+    reg_write(io, REG_ENTRY(pin), masked ? v | ENTRY_MASKED : v & ~ENTRY_MASKED);
+    spin_unlock(&ioapic_lock);
+}
+
+bool ioapic_is_at(uint64_t ma)
+{
+    for (unsigned i = 0; i < ioapic_count; i++)
+        if ((ma & PAGE_MASK) == (ioapics[i].addr & PAGE_MASK))
+            return true;
+    return false;
+}
+
+int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
+{
+    for (unsigned i = 0; i < ioapic_count; i++) {
+        if (ioapics[i].addr != physbase)
+            continue;
+        if (reg > REG_ARB)
+            return -XEN_EINVAL;
+        spin_lock(&ioapic_lock);
+        *value = reg_read(&ioapics[i], reg);
+        spin_unlock(&ioapic_lock);
+        return 0;
+    }
+    return -XEN_EINVAL;
+}

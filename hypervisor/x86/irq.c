@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts: who gets a vector. GSIs belong to the control domain unless a device is ours (the
+ * serial port); the rest are the local APIC's.
+ *
+ * A level GSI is masked at the I/O APIC when it arrives and acknowledged at once, so that it does not
+ * hold up others while the control domain looks after the device; hal_gsi_eoi() unmasks it. An
+ * edge GSI is acknowledged and delivered. At most one interrupt is handled per entry (IRQ-3).
+ *
+ * Lock: irq_lock, over the table of GSIs. Taken in interrupts and calls alike, interrupts off.
+ */
+#include <tenue/entrypoints.h>
+#include <tenue/hal.h>
+#include <tenue/lock.h>
+#include <tenue/log.h>
+#include <tenue/vcpu.h>
+
+#include "asm.h"
+#include "machine.h"
+
+#define GSI_MAX (VEC_GSI_LAST - VEC_GSI_FIRST) /* one vector is skipped: int 0x80 */
+#define NOBODY 0xffffu
+
+struct gsi {
+    void (*ours)(void); /* [irq_lock] our handler, NULL: the control domain's */
+    uint8_t vector;     /* [irq_lock] 0: never set up */
+    bool level, active_low;
+    bool masked;        /* [irq_lock] asked for by its owner */
+    bool in_service;    /* [irq_lock] level, taken, not yet ended */
+};
+
+static struct spinlock irq_lock = SPINLOCK_INIT(RANK_IRQ);
+static struct gsi gsis[GSI_MAX];
+static uint16_t gsi_of_vector[256];
+static uint8_t next_vector = VEC_GSI_FIRST;
+
+/* entry.S. */
+void irq_dispatch(struct cpu_user_regs *regs);
+
+unsigned hal_gsi_count(void)
+{
+    return MIN(ioapic_gsis(), GSI_MAX);
+}
+
+static uint8_t vector_new(unsigned gsi)
+{
+    uint8_t v;
+
+    if (next_vector == VEC_INT80)
+        next_vector++;
+    if (next_vector > VEC_GSI_LAST)
+        return 0;
+    v = next_vector++;
+    gsi_of_vector[v] = (uint16_t)gsi;
+    return v;
+}
+
+/* Program gsi; true when it has a vector. Lock held. */
+static bool gsi_program(unsigned gsi, bool level, bool active_low, bool masked)
+{
+    struct gsi *g = &gsis[gsi];
+
+    if (g->vector == 0)
+        g->vector = vector_new(gsi);
+    if (g->vector == 0)
+        return false;
+    g->level = level;
+    g->active_low = active_low;
+    g->masked = masked;
+    g->in_service = false;
+    return true;
+}
+
+int hal_gsi_setup(unsigned gsi, bool level, bool active_low)
+{
+    struct gsi *g;
+    int rc = 0;
+
+    if (gsi >= hal_gsi_count())
+        return -XEN_EINVAL;
+    g = &gsis[gsi];
+    spin_lock(&irq_lock);
+    if (g->ours != NULL)
+        rc = -XEN_EBUSY;
+    else if (g->vector != 0 && g->level == level && g->active_low == active_low)
+        rc = 0; /* as it is: leave the mask alone */
+    else if (!gsi_program(gsi, level, active_low, true))
+        rc = -XEN_ENOSPC;
+    else
+        rc = 1;
+    spin_unlock(&irq_lock);
+    if (rc == 1) {
+        ioapic_route(gsi, g->vector, level, active_low, true);
+        rc = 0;
+    }
+    return rc;
+}
+
+static void set_masked(unsigned gsi, bool masked)
+{
+    struct gsi *g;
+    bool hw;
+
+    if (gsi >= hal_gsi_count())
+        return;
+    g = &gsis[gsi];
+    spin_lock(&irq_lock);
+    g->masked = masked;
+    hw = masked || g->in_service;
+    hw |= g->ours != NULL || g->vector == 0;
+    spin_unlock(&irq_lock);
+    if (g->ours == NULL)
+        ioapic_mask(gsi, hw);
+}
+
+void hal_gsi_unmask(unsigned gsi)
+{
+    set_masked(gsi, false);
+}
+
+void hal_gsi_mask(unsigned gsi)
+{
+    set_masked(gsi, true);
+}
+
+void hal_gsi_eoi(unsigned gsi)
+{
+    struct gsi *g;
+    bool unmask;
+
+    if (gsi >= hal_gsi_count())
+        return;
+    g = &gsis[gsi];
+    spin_lock(&irq_lock);
+    unmask = g->in_service && !g->masked;
+    g->in_service = false;
+    spin_unlock(&irq_lock);
+    if (unmask)
+        ioapic_mask(gsi, false);
+}
+
+bool hal_gsi_is_level(unsigned gsi)
+{
+    return gsi < hal_gsi_count() && gsis[gsi].level;
+}
+
+unsigned irq_isa_to_gsi(uint8_t irq, bool *level, bool *active_low)
+{
+    *level = false;
+    *active_low = false;
+    for (unsigned i = 0; i < acpi.override_count; i++) {
+        if (acpi.overrides[i].irq == irq) {
+            *level = acpi.overrides[i].level;
+            *active_low = acpi.overrides[i].active_low;
+            return acpi.overrides[i].gsi;
+        }
+    }
+    return irq;
+}
+
+void irq_claim_isa(uint8_t irq, void (*fn)(void))
+{
+    bool level, active_low, ok;
+    unsigned gsi = irq_isa_to_gsi(irq, &level, &active_low);
+
+    if (gsi >= hal_gsi_count())
+        return;
+    spin_lock(&irq_lock);
+    ok = gsi_program(gsi, level, active_low, false);
+    if (ok)
+        gsis[gsi].ours = fn;
+    spin_unlock(&irq_lock);
+    if (ok)
+        ioapic_route(gsi, gsis[gsi].vector, level, active_low, false);
+}
+
+static void gsi_interrupt(unsigned gsi)
+{
+    struct gsi *g = &gsis[gsi];
+
+    if (g->ours != NULL) {
+        g->ours();
+        apic_eoi();
+        return;
+    }
+    if (g->level) {
+        spin_lock(&irq_lock);
+        g->in_service = true;
+        spin_unlock(&irq_lock);
+        ioapic_mask(gsi, true);
+    }
+    apic_eoi();
+    pirq_interrupt(gsi);
+}
+
+void irq_dispatch(struct cpu_user_regs *regs)
+{
+    uint8_t vector = (uint8_t)regs->entry_vector;
+
+    switch (vector) {
+    case VEC_TIMER:
+        apic_eoi();
+        softirq_raise(SOFTIRQ_TIMER);
+        break;
+    case VEC_SOFTIRQ: /* the exit path looks for softirqs */
+        apic_eoi();
+        break;
+    case VEC_FLUSH:
+        apic_eoi();
+        tlb_answer_requests();
+        break;
+    case VEC_UNLOAD:
+        apic_eoi();
+        unload_answer_request();
+        break;
+    case VEC_SPURIOUS:
+        break;
+    default:
+        if (gsi_of_vector[vector] != NOBODY)
+            gsi_interrupt(gsi_of_vector[vector]);
+        else if (vector >= VEC_GSI_FIRST) /* an APIC error, or a vector withdrawn in flight */
+            apic_eoi();
+        break;
+    }
+}
+
+/* The 8259s: moved off the exception vectors, all lines masked. */
+static void pic_disable(void)
+{
+    outb(0x20, 0x11);
+    outb(0xa0, 0x11);
+    outb(0x21, VEC_PIC);
+    outb(0xa1, VEC_PIC + 8);
+    outb(0x21, 0x04);
+    outb(0xa1, 0x02);
+    outb(0x21, 0x01);
+    outb(0xa1, 0x01);
+    outb(0x21, 0xff);
+    outb(0xa1, 0xff);
+}
+
+void irq_init(void)
+{
+    for (unsigned v = 0; v < 256; v++)
+        gsi_of_vector[v] = NOBODY;
+    pic_disable();
+    ioapic_init();
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the machine layer offer each other. What core and pv may ask is hal.h.
+ */
+#ifndef TENUE_X86_MACHINE_H
+#define TENUE_X86_MACHINE_H
+
+#include <tenue/abi.h>
+#include <tenue/bootinfo.h>
+#include <tenue/frame.h>
+#include <tenue/timer.h>
+
+#include "pcpu.h"
+
+/* start.c: one line on the console that names the field and the remedy, then halt. */
+noreturn_fn void boot_fail(const char *fmt, ...) printf_like(1, 2);
+
+/* tenue.lds.S, boot.S */
+extern uint8_t image_start[], image_rodata[], image_data[], image_end[], boot_block[];
+
+/* option.c: what the command line said; read once bring-up is under way. */
+struct x86_options {
+    bool smep, smap, umip;
+    unsigned maxcpus;
+    bool serial;          /* console= names a port (or was not given) */
+    unsigned serial_port; /* 0: com1, 1: com2 */
+    char com[2][40];      /* com1=, com2= as given */
+    char clocksource[8];  /* hpet, acpi, pit; empty: the best there is */
+};
+extern struct x86_options x86_options;
+void options_scan(const char *cmdline);
+
+/* multiboot.c */
+void multiboot_parse(uint32_t magic, uint64_t info);
+
+/* paging.c */
+void paging_init(void);
+enum map_cache { MAP_WB, MAP_UC };
+/* Map [ma, ma + size) for us, for ever; any byte address. */
+volatile void *map_device(uint64_t ma, uint64_t size, enum map_cache cache);
+/* The L1 entry of one of our addresses that is mapped by 4 KiB pages. */
+uint64_t *paging_l1_of(uint64_t va);
+maddr_t paging_maddr_of(uint64_t va);
+/* Build CPU cpu's area from 16 contiguous frames: its block's address. */
+struct pcpu *paging_map_block(unsigned cpu, mfn_t first);
+extern mfn_t hv_root;
+
+/* acpi.c */
+struct pv_vcpu;
+
+struct acpi_info {
+    uint32_t cpu_apic_ids[MAX_CPUS];
+    unsigned cpus;
+    struct {
+        uint64_t addr;
+        uint32_t gsi_base;
+    } ioapics[8];
+    unsigned ioapic_count;
+    struct {
+        uint32_t gsi;
+        uint8_t irq;
+        bool level, active_low;
+    } overrides[16];
+    unsigned override_count;
+    uint64_t lapic_addr;
+    uint64_t hpet_addr; /* 0: none */
+    uint16_t pm_timer_port, pm1a_port, pm1b_port;
+    bool pm_timer_32bit;
+    uint16_t reset_port;
+    uint8_t reset_value;
+};
+extern struct acpi_info acpi;
+void acpi_init(void);
+
+/* gdt.c, idt.c, cpu.c, fpu.c: per CPU, on that CPU */
+void gdt_init_cpu(struct pcpu *c);
+void gdt_load_guest(struct pcpu *c, const struct pv_vcpu *pv); /* NULL: nobody's */
+void idt_init(void);
+void idt_load_cpu(struct pcpu *c);
+void cpu_detect(void);
+void cpu_init(struct pcpu *c);
+void smap_enable_sites(void);
+void fpu_init(void);
+void fpu_init_cpu(struct pcpu *c);
+
+struct cpu_features {
+    bool intel, amd;
+    bool smep, smap, umip, fsgsbase, xsave, xsaveopt, rdtscp, x2apic, tsc_invariant, sysenter, mce;
+    bool fx_leaks_pointers; /* FXSAVE keeps no x87 pointers without a pending exception (REG-2) */
+    unsigned maddr_bits;
+};
+extern struct cpu_features cpu_features;
+extern uint64_t host_cr4;
+
+/* Guest-controlled CR4 bits on top of ours (ENT-11). */
+uint64_t cr4_for_guest(uint64_t guest);
+void ts_set(struct pcpu *c, bool ts);
+
+/* fpu.c */
+struct hal_vcpu;
+void fpu_save(struct pcpu *c, struct hal_vcpu *h);
+void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0);
+void fpu_init_image(struct hal_vcpu *h);
+uint64_t fpu_size(void);
+
+/* apic.c, ioapic.c, irq.c */
+void apic_init(void);
+void apic_init_cpu(void);
+void apic_eoi(void);
+void apic_send(unsigned cpu, uint8_t vector);
+uint32_t apic_id_read(void);
+void apic_timer_set(uint32_t ticks);
+uint32_t apic_timer_count(void);
+void apic_send_init(uint32_t apic_id);
+void apic_send_startup(uint32_t apic_id, uint8_t page);
+bool apic_is_at(uint64_t ma);
+void ioapic_init(void);
+unsigned ioapic_gsis(void);
+bool ioapic_is_at(uint64_t ma);
+/* Write GSI's entry: vector, mode, destination this CPU. */
+void ioapic_route(unsigned gsi, uint8_t vector, bool level, bool active_low, bool masked);
+void ioapic_mask(unsigned gsi, bool masked);
+/* Ours: GSI irq (ISA number) delivered to fn. */
+void irq_claim_isa(uint8_t irq, void (*fn)(void));
+unsigned irq_isa_to_gsi(uint8_t irq, bool *level, bool *active_low);
+void irq_init(void);
+
+/* clock.c */
+void clock_init(void);
+
+/* serial.c */
+void serial_init(void);
+void serial_start_receive(void);
+bool serial_owns_port(uint16_t port);
+
+/* tlb.c, smp.c */
+void tlb_answer_requests(void);
+void unload_answer_request(void);
+void smp_init(void);
+
+/* trap.c: also from entry.S */
+unsigned trap_from_hv(struct cpu_user_regs *regs);
+
+/* copy.S, extable.c */
+struct extable_entry {
+    uint64_t fault, fixup;
+};
+uint64_t extable_fixup(uint64_t rip);
+void extable_selftest(void);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end: halt, reboot, ACPI power-off; and which ports and frames are ours for as long as we run.
+ */
+#include <tenue/hal.h>
+#include <tenue/log.h>
+#include <tenue/page.h>
+
+#include "asm.h"
+#include "machine.h"
+
+#define SLEEP_S5 5u
+#define PM1_SLP_EN 0x2000u
+#define KBD_STATUS 0x64
+#define KBD_RESET 0xfe
+#define FIRST_MIB_FRAMES 0x100u
+
+noreturn_fn void hal_halt(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt" ::: "memory");
+}
+
+static void spin_ms(unsigned ms)
+{
+    ns_t end = hal_now() + ms * 1000000ull;
+
+    while (hal_now() < end)
+        cpu_relax();
+}
+
+/* The ways in order of politeness; the last one cannot fail. */
+noreturn_fn void hal_reboot(void)
+{
+    const struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) no_idt = {0, 0};
+
+    if (acpi.reset_port != 0) {
+        outb(acpi.reset_port, acpi.reset_value);
+        spin_ms(10);
+    }
+    outb(0xcf9, 0x02);
+    outb(0xcf9, 0x06);
+    spin_ms(10);
+    for (unsigned i = 0; i < 100000 && (inb(KBD_STATUS) & 2); i++)
+        cpu_relax();
+    outb(KBD_STATUS, KBD_RESET);
+    spin_ms(50);
+    __asm__ volatile("lidt %0; int3" ::"m"(no_idt));
+    hal_halt();
+}
+
+int hal_acpi_sleep(uint32_t sleep_state, uint32_t pm1a, uint32_t pm1b)
+{
+    if (sleep_state != SLEEP_S5 || acpi.pm1a_port == 0)
+        return -XEN_EOPNOTSUPP;
+    outw(acpi.pm1a_port, (uint16_t)(pm1a & ~PM1_SLP_EN));
+    if (acpi.pm1b_port != 0)
+        outw(acpi.pm1b_port, (uint16_t)(pm1b & ~PM1_SLP_EN));
+    outw(acpi.pm1a_port, (uint16_t)(pm1a | PM1_SLP_EN));
+    if (acpi.pm1b_port != 0)
+        outw(acpi.pm1b_port, (uint16_t)(pm1b | PM1_SLP_EN));
+    spin_ms(100);
+    return -XEN_EIO; /* still here */
+}
+
+uint32_t hal_port_in(uint16_t port, unsigned bytes)
+{
+    switch (bytes) {
+    case 1:
+        return inb(port);
+    case 2:
+        return inw(port);
+    default:
+        return inl(port);
+    }
+}
+
+void hal_port_out(uint16_t port, unsigned bytes, uint32_t value)
+{
+    switch (bytes) {
+    case 1:
+        outb(port, (uint8_t)value);
+        break;
+    case 2:
+        outw(port, (uint16_t)value);
+        break;
+    default:
+        outl(port, value);
+        break;
+    }
+}
+
+/* Interrupt controllers, the timer chip, our console. */
+bool hal_port_is_ours(uint16_t port)
+{
+    return (port & ~1u) == 0x20 || (port & ~1u) == 0xa0 || (port & ~3u) == 0x40 || port == 0x61 ||
+           serial_owns_port(port);
+}
+
+/* Asked for frames that are no domain's: interrupt controllers, and RAM that we keep. The first MiB
+ * is firmware's, and the control domain may look into it. */
+bool hal_mmio_is_ours(mfn_t m)
+{
+    uint64_t ma = mfn_to_maddr(m).a;
+
+    if (apic_is_at(ma) || ioapic_is_at(ma))
+        return true;
+    if (m.n < FIRST_MIB_FRAMES)
+        return false;
+    for (unsigned i = 0; i < boot_info.e820_count; i++) {
+        const struct e820_region *r = &boot_info.e820[i];
+
+        if (r->type == E820_RAM && ma + PAGE_SIZE > r->addr && ma < r->addr + r->size)
+            return true;
+    }
+    return false;
+}
+
+/* Nothing so far: MSI-X tables will be. */
+bool hal_mmio_is_readonly(mfn_t m)
+{
+    (void)m;
+    return false;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bring-up of the machine, in order; then core's (tenue_main), then the control domain. Runs on CPU 0's
+ * block, which is part of the image, so that this_cpu() holds from the first line.
+ */
+#include <stdarg.h>
+
+#include <tenue/entrypoints.h>
+#include <tenue/hal.h>
+#include <tenue/log.h>
+
+#include "asm.h"
+#include "bootmem.h"
+#include "lib.h"
+#include "machine.h"
+
+/* boot.S, entry.S. */
+void start(uint32_t magic, uint64_t info);
+noreturn_fn void enter_guest(void);
+
+noreturn_fn void boot_fail(const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+
+    va_start(ap, fmt);
+    fmt_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    log_err("cannot start: %s\n", text);
+    hal_halt();
+}
+
+static void console_start(void)
+{
+    options_scan(boot_info.cmdline);
+    serial_init();
+}
+
+static void machine_start(void)
+{
+    struct pcpu *c = this_pcpu();
+
+    cpu_detect();
+    smap_enable_sites();
+    cpu_init(c);
+    paging_init();
+    gdt_init_cpu(c);
+    idt_init();
+    idt_load_cpu(c);
+    extable_selftest();
+    fpu_init();
+    fpu_init_cpu(c);
+    early_alloc_finish();
+    acpi_init();
+    apic_init();
+    apic_init_cpu();
+    irq_init();
+    clock_init();
+    serial_start_receive();
+}
+
+void start(uint32_t magic, uint64_t info)
+{
+    struct pcpu *c = this_pcpu();
+
+    c->cpu.id = 0;
+    cpus[0] = &c->cpu;
+    cpu_count = 1;
+    serial_init();
+    multiboot_parse(magic, info);
+    console_start();
+    machine_start();
+    smp_init();
+    tenue_main();
+    guest_exit_work(); /* the first choice of a vcpu */
+    enter_guest();
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Roots and translations. Our own mappings are global and survive root loads; everything of a guest's
+ * is not global, so loading CR3 is a full flush. Each full flush is stamped (tenue/tlb.h).
+ *
+ * Shootdown: the asker raises a request on each other CPU of the mask, sends an interrupt and
+ * waits. A CPU answers in the interrupt, or, as it has interrupts off in the hypervisor, in whatever loop
+ * it spins (hal_spin_wait), so two CPUs that ask each other cannot deadlock. A mask of one is
+ * free of all this.
+ */
+#include <tenue/hal.h>
+#include <tenue/vcpu.h>
+
+#include "asm.h"
+#include "machine.h"
+
+static inline void load_cr3(mfn_t root)
+{
+    uint32_t stamp = tlb_flush_begin();
+
+    cr3_write(mfn_to_maddr(root).a);
+    tlb_flush_end(stamp);
+}
+
+void hal_load_root(mfn_t m)
+{
+    if (mfn_is_none(m))
+        m = hv_root;
+    load_cr3(m);
+    this_cpu()->root = m;
+}
+
+void hal_tlb_flush_local(void)
+{
+    load_cr3(this_cpu()->root);
+}
+
+void hal_invlpg_local(uint64_t va)
+{
+    invlpg(va);
+}
+
+/* Whoever asked before the load below wants what this flush does; later ones ask again. */
+void tlb_answer_requests(void)
+{
+    struct pcpu *c = this_pcpu();
+    uint32_t asked = __atomic_load_n(&c->flush_asked, __ATOMIC_SEQ_CST);
+
+    if (likely(asked == c->flush_done))
+        return;
+    hal_tlb_flush_local();
+    __atomic_store_n(&c->flush_done, asked, __ATOMIC_RELEASE);
+}
+
+void hal_spin_wait(void)
+{
+    tlb_answer_requests();
+    cpu_relax();
+}
+
+static cpumask_t others(cpumask_t mask)
+{
+    cpumask_t all = ((cpumask_t)2 << (cpu_count - 1)) - 1;
+
+    return mask & all & ~((cpumask_t)1 << this_cpu()->id);
+}
+
+static void wait_flushed(struct pcpu *c, uint32_t ticket)
+{
+    while ((int32_t)(__atomic_load_n(&c->flush_done, __ATOMIC_ACQUIRE) - ticket) < 0)
+        hal_spin_wait();
+}
+
+/* A single page costs the others a full flush too: rare, and it keeps a request one counter. */
+static void flush_others(cpumask_t mask)
+{
+    uint32_t ticket[MAX_CPUS];
+
+    for (cpumask_t m = mask; m != 0; m &= m - 1) {
+        unsigned cpu = (unsigned)__builtin_ctzll(m);
+
+        ticket[cpu] = __atomic_add_fetch(&pcpu_of(cpu)->flush_asked, 1, __ATOMIC_SEQ_CST);
+        apic_send(cpu, VEC_FLUSH);
+    }
+    for (cpumask_t m = mask; m != 0; m &= m - 1) {
+        unsigned cpu = (unsigned)__builtin_ctzll(m);
+
+        wait_flushed(pcpu_of(cpu), ticket[cpu]);
+    }
+}
+
+void hal_tlb_flush(cpumask_t mask)
+{
+    cpumask_t rest = others(mask);
+
+    if (rest != 0)
+        flush_others(rest);
+    if (mask >> this_cpu()->id & 1)
+        hal_tlb_flush_local();
+}
+
+void hal_invlpg(cpumask_t mask, uint64_t va)
+{
+    cpumask_t rest = others(mask);
+
+    if (rest != 0)
+        flush_others(rest);
+    if (mask >> this_cpu()->id & 1)
+        invlpg(va);
+}
+
+void hal_cache_flush_frame(mfn_t m)
+{
+    const uint8_t *p = mfn_to_ptr(m);
+
+    for (unsigned i = 0; i < PAGE_SIZE; i += 64)
+        __asm__ volatile("clflush %0" ::"m"(p[i]));
+    __asm__ volatile("mfence" ::: "memory");
+}
+
+void hal_wbinvd(void)
+{
+    __asm__ volatile("wbinvd" ::: "memory");
+}
