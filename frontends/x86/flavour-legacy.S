@@ -5,7 +5,7 @@
  */
     .section __xen_guest, "a"
     .ascii  "GUEST_OS=tenue-front,GUEST_VER=1,XEN_VER=xen-3.0"
-    .ascii  ",VIRT_BASE=0xffffffff80000000,ELF_PADDR_OFFSET=0xffffffff80000000"
+    .ascii  ",VIRT_BASE=0xffffffff80000000,ELF_PADDR_OFFSET=0x0"
     .ascii  ",HYPERCALL_PAGE=0x101,PAE=yes[extended-cr3],LOADER=generic"
     .byte   0
 

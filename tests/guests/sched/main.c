@@ -6,7 +6,7 @@
  *
  * Invariants: HC-8, HC-1, LC-2.
  * A failure means: a guest stops where it should go on, or cannot stop at all.
- * Sabotage: shut down with SHUTDOWN_suspend in guest_end(): the time runs out.
+ * Sabotage: yield instead of shutting down in front_shutdown(): the time runs out.
  */
 #include "guest.h"
 

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += legacy-section
+GUEST_FLAVOUR_legacy-section := legacy

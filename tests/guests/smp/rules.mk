@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += smp
+GUEST_FLAVOUR_smp := high
