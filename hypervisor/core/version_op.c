@@ -21,8 +21,8 @@ static const xen_changeset_info_t changeset = "tenue";
 static const struct xen_compile_info compile_info = {
     .compiler = "C compiler " __VERSION__,
     .compile_by = "tenue",
-    .compile_domain = "",
-    .compile_date = "",
+    .compile_domain = "localhost",
+    .compile_date = "not recorded, on purpose",
 };
 
 /* What every 64-bit PV guest may rely on. Linux panics without the second and fourth. */
