@@ -103,6 +103,12 @@ static void on_device_line(const char *line, void *arg)
     log_line(arg, "%s", line);
 }
 
+/* No secret, so it need not wait for the kernel to have gathered entropy, a second after boot. */
+static bool random_uuid(uint8_t uuid[16])
+{
+    return getrandom(uuid, 16, GRND_INSECURE) == 16;
+}
+
 /* ---- what happens to us: callbacks only take notes ---- */
 
 static void on_store(evutil_socket_t fd, short what, void *arg)
@@ -480,7 +486,7 @@ static void rename_and_leave(struct supervisor *s)
     if (!store_write(&s->st, path, name))
         log_line(s, "cannot rename domain %u in the store", s->built.domid);
     log_line(s, "domain %u stays as %s; tenue destroy %s ends it", s->built.domid, name, name);
-    if (getrandom(s->uuid, sizeof(s->uuid), 0) != sizeof(s->uuid)) /* /vm/UUID is the old one's */
+    if (!random_uuid(s->uuid)) /* /vm/UUID is the old one's */
         log_line(s, "no random numbers for a new uuid");
 }
 
@@ -616,7 +622,7 @@ static void __attribute__((noreturn)) supervisor_main(struct guest_config *cfg, 
     s.parent_fd = parent_fd;
     memcpy(s.uuid, cfg->uuid, sizeof(s.uuid));
     detach();
-    if ((!cfg->uuid_given && getrandom(s.uuid, sizeof(s.uuid), 0) != sizeof(s.uuid)) ||
+    if ((!cfg->uuid_given && !random_uuid(s.uuid)) ||
         open_all(&s, &d) != 0 || begin_life(&s, true, &d) != 0) {
         tell(parent_fd, MSG_ERROR, d.text, strlen(d.text));
         log_if_failed(&s, -1, &d);
