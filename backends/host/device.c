@@ -163,7 +163,7 @@ static void back_message(struct devhost_device *dev, const struct channel_msg *m
     bool tell = false;
     int rc = nodes_write_back(dev, m);
 
-    if (rc) {
+    if (rc && rc != -ENOENT) { /* without nodes the toolstack has taken the device away already */
         device_log(dev, "cannot write %s: %s", dev->back, strerror(-rc));
     }
     if (channel_get_u64(m, "state", XenbusStateReconfigured, &state)) {
