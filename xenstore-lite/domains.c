@@ -284,6 +284,21 @@ static int check_bearer(struct domain *d)
     return 0;
 }
 
+static int connect_ring(struct domain *d, uint64_t frame, uint32_t port)
+{
+    int rc;
+
+    if (!hypervisor->rings)
+        return 0;
+    rc = d->conn ? ring_rebind(d->conn, port) : ring_open(d, frame, port);
+    if (rc) {
+        log_line("domain %u: cannot connect its ring (frame %#lx, port %u): %s", d->domid,
+                 (unsigned long)frame, port, strerror(-rc));
+        return rc == -ENOMEM ? rc : -EINVAL;
+    }
+    return 0;
+}
+
 int domains_introduce(uint16_t domid, uint64_t frame, uint32_t port)
 {
     struct domain *d = domain_of(domid);
@@ -291,18 +306,11 @@ int domains_introduce(uint16_t domid, uint64_t frame, uint32_t port)
 
     if (domid == 0)
         return -EINVAL;
-    if (d->introduced)
-        return d->conn ? ring_rebind(d->conn, port) : 0;
-    if (check_bearer(d))
+    if (!d->introduced && check_bearer(d))
         return -EINVAL;
-    if (hypervisor->rings) {
-        rc = ring_open(d, frame, port);
-        if (rc) {
-            log_line("domain %u: cannot connect its ring (frame %#lx, port %u): %s", domid,
-                     (unsigned long)frame, port, strerror(-rc));
-            return rc == -ENOMEM ? rc : -EINVAL;
-        }
-    }
+    rc = connect_ring(d, frame, port);
+    if (rc || d->introduced)
+        return rc;
     mark_known(d);
     d->introduced = true;
     d->ending_told = false;

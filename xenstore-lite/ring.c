@@ -111,10 +111,11 @@ static void push(struct ring *r)
     struct xenstore_domain_interface *page = r->map.page;
     uint32_t used = r->rsp_prod - READ_ONCE(page->rsp_cons);
     size_t room = XENSTORE_RING_SIZE - used, done = 0, pending = conn_pending(&r->conn);
-    const char *from = r->conn.out.data + r->conn.out.head;
+    const char *from;
 
     if (!pending || r->bad)
         return;
+    from = r->conn.out.data + r->conn.out.head;
     if (used > XENSTORE_RING_SIZE) {
         fail(r, XENSTORE_ERROR_RINGIDX, "response index out of range");
         return;

@@ -31,3 +31,20 @@ check-xenstore-unit: $(XST_BUILD)/unit $(XST_BUILD)/unit-sanitized
 	$(XST_BUILD)/unit-sanitized xenstore-unit-sanitized
 check-xenstore-native: $(XSL_BIN)
 	$(XST_DIR)/native.py $(XSL_BIN)
+
+# Fuzzing needs clang; FUZZ_SECONDS sets for how long, FUZZ_CORPUS where new inputs go.
+FUZZ_SECONDS ?= 60
+FUZZ_CORPUS ?= $(XST_BUILD)/corpus
+XST_FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=all -Ixenstore-lite
+
+$(XST_BUILD)/fuzz_store: $(XST_DIR)/fuzz/fuzz_store.c $(XSL_CORE:%=xenstore-lite/%.c) \
+		$(wildcard xenstore-lite/*.h)
+	@mkdir -p $(@D)
+	clang $(XST_FUZZ_FLAGS) -o $@ $(filter %.c,$^)
+
+.PHONY: fuzz-xenstore
+fuzz-xenstore: $(XST_BUILD)/fuzz_store
+	@mkdir -p $(FUZZ_CORPUS)
+	$< -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
+		-artifact_prefix=$(XST_BUILD)/ $(FUZZ_CORPUS) $(XST_DIR)/fuzz/seeds
