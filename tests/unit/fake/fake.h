@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fake machine: CPUs, RAM and TLBs as data, under the same CORE and PV objects that run on
+ * metal. RAM is one arena whose first page is frame 0, so page tables in it are real; the TLBs
+ * are adversarial: they keep every translation they ever saw until they are flushed.
+ *
+ * One host thread plays all CPUs: fake_on_cpu() says which one runs. Nothing waits, so a wait that
+ * does not end at once (hal_spin_wait) is reported as a hang.
+ */
+#ifndef TENUE_FAKE_H
+#define TENUE_FAKE_H
+
+#include <tenue/abi.h>
+#include <tenue/domain.h>
+#include <tenue/frame.h>
+#include <tenue/hal.h>
+#include <tenue/hypercall.h>
+#include <tenue/page.h>
+#include <tenue/pagetype.h>
+#include <tenue/vcpu.h>
+
+#define FAKE_CPUS 4u
+#define FAKE_FRAMES 8192u     /* 32 MiB of RAM from 1 MiB on */
+#define FAKE_MMIO_FRAME 0x9000u  /* beyond RAM: devices; +1 is ours, +2 is read-only */
+
+struct fake_counts {
+    unsigned full_flushes, invlpgs, root_loads, preempt_polls, spins;
+};
+
+extern struct fake_counts fake_counts;
+/* Every n-th look at pending work finds some; 0: never. */
+extern unsigned fake_preempt_every;
+/* Log lines go to stderr too. */
+extern bool fake_verbose;
+/* What the hypervisor's clock says; tests move it. */
+extern ns_t fake_time;
+
+/* Once per process: CPUs, RAM, the control domain (domid 0, no frames, one vcpu). */
+void fake_machine_init(void);
+/* The text logged since the last call, at most 4 KiB of it. */
+const char *fake_log_take(void);
+
+void fake_on_cpu(unsigned cpu);
+/* Load v on this CPU, as the scheduler would (v must be on no other). NULL: unload. */
+void fake_run(struct vcpu *v);
+
+/* --- domains --- */
+/* A domain of `vcpus` vcpus and at most max_frames frames, not running, without frames. */
+struct domain *fake_domain(uint16_t domid, unsigned vcpus, uint32_t max_frames);
+/* Kill d to the end: all stages and the reaper. False when it is still there. */
+bool fake_destroy(struct domain *d);
+
+/* --- a small guest: frames and tables it can run on --- */
+#define GUEST_FRAMES 64u
+#define GUEST_BASE 0xffffffff80000000ull /* frame i is mapped at GUEST_BASE + i pages */
+struct guest {
+    struct domain *d;
+    mfn_t frames[GUEST_FRAMES];
+    /* Indices of frames that are its tables; all others are plain, mapped writable. */
+    unsigned l4, l3, l2, l1, user_l4;
+};
+/* Give d GUEST_FRAMES frames, map them all (tables read-only), pin l4, make it every vcpu's root. */
+void guest_init(struct guest *g, struct domain *d);
+static inline uint64_t guest_va_at(unsigned frame)
+{
+    return GUEST_BASE + (uint64_t)frame * PAGE_SIZE;
+}
+static inline uint64_t guest_maddr(const struct guest *g, unsigned frame)
+{
+    return mfn_to_maddr(g->frames[frame]).a;
+}
+uint64_t *guest_ptr(const struct guest *g, unsigned frame); /* contents, as hypervisor memory */
+
+/* --- doing things as the guest --- */
+/* A hypercall by the current vcpu, issued again as long as it is restarted. */
+long fake_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+/* Restarts the last hypercall needed. */
+extern unsigned fake_restarts;
+/* A load or store of 8 bytes by the current vcpu, through its TLB; false: page fault. */
+bool fake_load(uint64_t va, uint64_t *value);
+bool fake_store(uint64_t va, uint64_t value);
+
+/* --- what must hold --- */
+/* Stale translations that would let a guest reach what it may not: number of violations. */
+unsigned fake_tlb_audit(void);
+/* pv_audit and fake_tlb_audit: 0 when all is well. */
+unsigned fake_audit(void);
+
+#endif

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hal.h over the fake machine. What has a meaning on a laptop (roots, TLBs, guest copies, memory,
+ * time) is modelled; devices answer like an empty bus.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+#include "machine.h"
+#include "tlb.h"
+
+#include <tenue/entrypoints.h>
+
+struct fake_counts fake_counts;
+unsigned fake_preempt_every;
+bool fake_verbose;
+ns_t fake_time = NS_PER_SEC;
+
+static struct cpu_user_regs regs[FAKE_CPUS];
+static unsigned preempt_count, spin_count;
+
+/* --- running vcpus --- */
+
+int hal_vcpu_create(struct vcpu *v)
+{
+    v->hal = calloc(1, 64);
+    return v->hal ? 0 : -XEN_ENOMEM;
+}
+
+void hal_vcpu_destroy(struct vcpu *v)
+{
+    free(v->hal);
+}
+
+void hal_context_switch(struct vcpu *next)
+{
+    struct cpu *c = this_cpu();
+    struct vcpu *prev = c->current;
+
+    if (prev == next)
+        return;
+    if (prev)
+        prev->regs = regs[c->id];
+    regs[c->id] = next->regs;
+    next->is_running = 1 + c->id;
+    c->current = next;
+    if (!mfn_is_none(next->pv.root_kernel))
+        hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
+    if (prev)
+        prev->is_running = 0;
+}
+
+void hal_unload_current(void)
+{
+    struct cpu *c = this_cpu();
+
+    if (!c->current)
+        return;
+    c->current->regs = regs[c->id];
+    hal_load_root(MFN_NONE);
+    c->current->is_running = 0;
+    c->current = NULL;
+}
+
+void hal_unload_remote(unsigned cpu, struct vcpu *v)
+{
+    struct cpu *self = fake_this_cpu;
+
+    fake_this_cpu = cpus[cpu];
+    if (this_cpu()->current == v)
+        hal_unload_current();
+    fake_this_cpu = self;
+}
+
+struct cpu_user_regs *hal_guest_regs(void)
+{
+    return &regs[this_cpu()->id];
+}
+
+void hal_idle(void)
+{
+    fake_time += NS_PER_SEC / 1000;
+}
+
+bool hal_preempt_point(void)
+{
+    ASSERT(this_cpu()->held_count == 0);
+    fake_counts.preempt_polls++;
+    spin_count = 0;
+    if (!fake_preempt_every || ++preempt_count < fake_preempt_every)
+        return false;
+    preempt_count = 0;
+    return true;
+}
+
+/* Nobody else runs while we do: whoever waits here waits for ever. */
+void hal_spin_wait(void)
+{
+    fake_counts.spins++;
+    if (++spin_count > 1000) {
+        fprintf(stderr, "fake machine: CPU %u spins for something that cannot happen\n",
+                this_cpu()->id);
+        abort();
+    }
+}
+
+void hal_send_softirq_ipi(unsigned cpu)
+{
+    (void)cpu; /* the bit is set; the CPU sees it when a test runs it */
+}
+
+/* --- roots and TLBs --- */
+
+static void flush_cpu(unsigned cpu)
+{
+    struct cpu *self = fake_this_cpu;
+    uint32_t taken;
+
+    fake_this_cpu = cpus[cpu];
+    taken = tlb_flush_begin();
+    fake_tlb_flush_all(cpu);
+    tlb_flush_end(taken);
+    fake_counts.full_flushes++;
+    fake_this_cpu = self;
+}
+
+void hal_load_root(mfn_t m)
+{
+    this_cpu()->root = m;
+    fake_counts.root_loads++;
+    flush_cpu(this_cpu()->id);
+}
+
+void hal_tlb_flush_local(void)
+{
+    flush_cpu(this_cpu()->id);
+}
+
+void hal_invlpg_local(uint64_t va)
+{
+    fake_counts.invlpgs++;
+    fake_tlb_flush_page(this_cpu()->id, va);
+}
+
+void hal_tlb_flush(cpumask_t mask)
+{
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (mask >> cpu & 1)
+            flush_cpu(cpu);
+}
+
+void hal_invlpg(cpumask_t mask, uint64_t va)
+{
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (mask >> cpu & 1)
+            fake_tlb_flush_page(cpu, va);
+}
+
+/* Slots that a test recognises; the user bit off, so that no guest access goes through them. */
+uint64_t hal_root_template_entry(unsigned slot)
+{
+    return 0x1000ull * slot | 0x63;
+}
+
+void hal_fill_root_template(uint64_t *l4_entries)
+{
+    for (unsigned i = HV_L4_FIRST; i < HV_L4_FIRST + HV_L4_COUNT; i++)
+        l4_entries[i] = hal_root_template_entry(i);
+}
+
+void hal_cache_flush_frame(mfn_t m)
+{
+    (void)m;
+}
+
+/* --- guest memory: page by page through the current TLB --- */
+
+static uint64_t copy_pages(uint8_t *here, uint64_t va, uint64_t bytes, bool to_guest)
+{
+    const struct cpu *c = this_cpu();
+
+    while (bytes) {
+        const uint64_t n = MIN(bytes, PAGE_SIZE - va % PAGE_SIZE);
+        uint8_t *p = fake_translate(c->id, c->root, va, to_guest);
+
+        if (!p)
+            break;
+        if (to_guest)
+            memcpy(p, here, n);
+        else
+            memcpy(here, p, n);
+        here += n;
+        va += n;
+        bytes -= n;
+    }
+    return bytes;
+}
+
+uint64_t hal_copy_from_guest(void *dst, uint64_t src, uint64_t bytes)
+{
+    return copy_pages(dst, src, bytes, false);
+}
+
+uint64_t hal_copy_to_guest(uint64_t dst, const void *src, uint64_t bytes)
+{
+    uint8_t *copy = malloc(bytes + 1);
+    uint64_t left;
+
+    memcpy(copy, src, bytes);
+    left = copy_pages(copy, dst, bytes, true);
+    free(copy);
+    return left;
+}
+
+uint64_t hal_clear_guest(uint64_t dst, uint64_t bytes)
+{
+    uint8_t *zeroes = calloc(1, bytes + 1);
+    uint64_t left = copy_pages(zeroes, dst, bytes, true);
+
+    free(zeroes);
+    return left;
+}
+
+bool fake_load(uint64_t va, uint64_t *value)
+{
+    return hal_copy_from_guest(value, va, sizeof(*value)) == 0;
+}
+
+bool fake_store(uint64_t va, uint64_t value)
+{
+    return hal_copy_to_guest(va, &value, sizeof(value)) == 0;
+}
+
+/* --- state that only metal holds --- */
+
+static uint64_t segbases[FAKE_CPUS][3];
+
+uint64_t hal_segbase_read(enum hal_segbase which)
+{
+    return segbases[this_cpu()->id][which];
+}
+void hal_segbase_write(enum hal_segbase which, uint64_t base)
+{
+    segbases[this_cpu()->id][which] = base;
+}
+void hal_swapgs(void)
+{
+    uint64_t *b = segbases[this_cpu()->id], t = b[HAL_GS_BASE];
+
+    b[HAL_GS_BASE] = b[HAL_GS_BASE_INACTIVE];
+    b[HAL_GS_BASE_INACTIVE] = t;
+}
+void hal_load_gs_user_sel(uint16_t sel)
+{
+    (void)sel;
+}
+void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs)
+{
+    *ds = *es = *fs = *gs = 0;
+}
+void hal_clear_selectors_bad(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs)
+{
+    hal_read_selectors(ds, es, fs, gs);
+}
+void hal_gdt_changed(void)
+{
+}
+void hal_ldt_changed(void)
+{
+}
+void hal_ldt_map_page(unsigned idx, mfn_t m)
+{
+    (void)idx, (void)m;
+}
+void hal_set_ts(bool ts)
+{
+    (void)ts;
+}
+void hal_cr4_changed(void)
+{
+}
+bool hal_xsetbv(uint64_t xcr0)
+{
+    return xcr0 & 1;
+}
+uint64_t hal_xcr0_supported(void)
+{
+    return 7;
+}
+void hal_debugreg_changed(void)
+{
+}
+uint64_t hal_debugreg_read_status(void)
+{
+    return 0xffff0ff0;
+}
+uint64_t hal_real_cr2(void)
+{
+    return 0;
+}
+
+/* --- time --- */
+
+ns_t hal_now(void)
+{
+    return fake_time;
+}
+uint64_t hal_rdtsc(void)
+{
+    return fake_time;
+}
+void hal_time_params(struct hal_time *t)
+{
+    *t = (struct hal_time){.tsc_timestamp = fake_time, .system_time = fake_time,
+                           .tsc_to_system_mul = 0x80000000u, .tsc_shift = 1, .tsc_stable = true};
+}
+uint32_t hal_tsc_khz(void)
+{
+    return 1000000;
+}
+uint64_t hal_wallclock_at_boot(void)
+{
+    return 1600000000;
+}
+void hal_timer_arm(ns_t deadline)
+{
+    (void)deadline;
+}
+
+/* --- interrupts, ports, registers --- */
+
+unsigned hal_gsi_count(void)
+{
+    return 24;
+}
+int hal_gsi_setup(unsigned gsi, bool level, bool active_low)
+{
+    (void)level, (void)active_low;
+    return gsi < 24 ? 0 : -XEN_EINVAL;
+}
+void hal_gsi_unmask(unsigned gsi)
+{
+    (void)gsi;
+}
+void hal_gsi_mask(unsigned gsi)
+{
+    (void)gsi;
+}
+void hal_gsi_eoi(unsigned gsi)
+{
+    (void)gsi;
+}
+bool hal_gsi_is_level(unsigned gsi)
+{
+    return gsi >= 16;
+}
+int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
+{
+    (void)physbase;
+    *value = 0;
+    return reg <= 2 ? 0 : -XEN_EINVAL;
+}
+uint32_t hal_port_in(uint16_t port, unsigned bytes)
+{
+    (void)port;
+    return bytes == 4 ? ~0u : (1u << bytes * 8) - 1;
+}
+void hal_port_out(uint16_t port, unsigned bytes, uint32_t value)
+{
+    (void)port, (void)bytes, (void)value;
+}
+bool hal_port_is_ours(uint16_t port)
+{
+    return port >= 0x3f8 && port < 0x400;
+}
+bool hal_mmio_is_ours(mfn_t m)
+{
+    return m.n == FAKE_MMIO_FRAME + 1;
+}
+bool hal_mmio_is_readonly(mfn_t m)
+{
+    return m.n == FAKE_MMIO_FRAME + 2;
+}
+bool hal_rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+    (void)msr;
+    *value = 0;
+    return false;
+}
+bool hal_wrmsr_safe(uint32_t msr, uint64_t value)
+{
+    (void)msr, (void)value;
+    return false;
+}
+void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    (void)leaf, (void)subleaf;
+    memset(out, 0, 4 * sizeof(out[0]));
+}
+void hal_wbinvd(void)
+{
+}
+uint64_t hal_pat(void)
+{
+    return 0x0007040600070406ull;
+}
+unsigned hal_maddr_bits(void)
+{
+    return 40;
+}
+uint32_t hal_cpu_apic_id(unsigned cpu)
+{
+    return cpu;
+}
+bool hal_option(const char *name, const char *value)
+{
+    (void)name, (void)value;
+    return false;
+}
+
+/* --- console and the end --- */
+
+static char log_text[4096];
+static size_t log_used;
+
+void hal_serial_write(const char *s, size_t len)
+{
+    const size_t n = MIN(len, sizeof(log_text) - 1 - log_used);
+
+    memcpy(log_text + log_used, s, n);
+    log_used += n;
+    if (fake_verbose)
+        fwrite(s, 1, len, stderr);
+}
+
+const char *fake_log_take(void)
+{
+    log_text[log_used] = '\0';
+    log_used = 0;
+    return log_text;
+}
+
+static noreturn_fn void the_end(const char *what)
+{
+    fprintf(stderr, "%s\nfake machine: %s\n", fake_log_take(), what);
+    abort();
+}
+
+noreturn_fn void hal_reboot(void)
+{
+    the_end("reboot");
+}
+noreturn_fn void hal_halt(void)
+{
+    the_end("halt");
+}
+int hal_acpi_sleep(uint32_t sleep_state, uint32_t pm1a, uint32_t pm1b)
+{
+    (void)sleep_state, (void)pm1a, (void)pm1b;
+    return -XEN_EINVAL;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bringing the fake machine up, and domains on it (fake.h).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "fake.h"
+#include "machine.h"
+
+#include <tenue/bootinfo.h>
+#include <tenue/entrypoints.h>
+#include <tenue/m2p.h>
+#include <tenue/pv.h>
+#include <tenue/sched.h>
+
+#define ARENA_BYTES ((uint64_t)FAKE_FRAMES << PAGE_SHIFT)
+
+struct cpu *fake_this_cpu;
+struct cpu *cpus[MAX_CPUS];
+unsigned cpu_count;
+struct boot_info boot_info;
+uint8_t *hal_direct_map;
+uint64_t *hal_m2p;
+uint64_t hal_m2p_entries;
+unsigned fake_restarts;
+
+static struct cpu cpu_blocks[FAKE_CPUS];
+
+static noreturn_fn void cannot(const char *what)
+{
+    fprintf(stderr, "fake machine: %s\n", what);
+    exit(2);
+}
+
+static void memory_init(void)
+{
+    hal_direct_map = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    frame_table = calloc(FAKE_FRAMES, sizeof(*frame_table));
+    hal_m2p = malloc(FAKE_FRAMES * sizeof(*hal_m2p));
+    if (hal_direct_map == MAP_FAILED || !frame_table || !hal_m2p)
+        cannot("no memory");
+    frame_count = FAKE_FRAMES;
+    hal_m2p_entries = FAKE_FRAMES;
+    memset(hal_m2p, 0xff, FAKE_FRAMES * sizeof(*hal_m2p));
+    memset(hal_direct_map, 0xa5, ARENA_BYTES); /* nothing may reach a guest unzeroed */
+    boot_info.e820[0] = (struct e820_region){0, 0x9fc00, E820_RAM};
+    boot_info.e820[1] = (struct e820_region){0x9fc00, 0x60400, E820_RESERVED};
+    boot_info.e820[2] = (struct e820_region){0x100000, ARENA_BYTES - 0x100000, E820_RAM};
+    boot_info.e820_count = 3;
+    heap_seed(mfn_make(0), mfn_make(FAKE_FRAMES));
+}
+
+void fake_machine_init(void)
+{
+    struct domain *d;
+
+    cpu_count = FAKE_CPUS;
+    for (unsigned i = 0; i < FAKE_CPUS; i++) {
+        cpu_blocks[i] = (struct cpu){.id = i, .root = MFN_NONE};
+        cpus[i] = &cpu_blocks[i];
+    }
+    fake_this_cpu = cpus[0];
+    memory_init();
+    for (unsigned i = 0; i < FAKE_CPUS; i++)
+        sched_cpu_init(i);
+    d = fake_domain(0, 1, FAKE_FRAMES);
+    if (!d || !d->is_control)
+        cannot("no control domain");
+}
+
+void fake_on_cpu(unsigned cpu)
+{
+    fake_this_cpu = cpus[cpu];
+}
+
+void fake_run(struct vcpu *v)
+{
+    if (!v) {
+        hal_unload_current();
+        return;
+    }
+    if (v->is_running && v->is_running != 1 + this_cpu()->id)
+        hal_unload_remote(v->is_running - 1, v);
+    hal_context_switch(v);
+}
+
+struct domain *fake_domain(uint16_t domid, unsigned vcpus, uint32_t max_frames)
+{
+    struct domain_config cfg = {
+        .domid = domid,
+        .is_control = domid == 0,
+        .max_vcpus = vcpus,
+        .max_grant_frames = 4,
+        .max_maptrack_frames = 4,
+        .max_evtchn_port = MAX_EVTCHNS - 1,
+        .max_pages = max_frames,
+    };
+    struct domain *d;
+
+    if (domain_create(&cfg, &d) != 0)
+        return NULL;
+    for (unsigned i = 0; i < vcpus; i++)
+        if (vcpu_create(d, i) != 0)
+            cannot("no vcpu");
+    return d;
+}
+
+static void softirqs_run(void)
+{
+    /* A scheduler pass would pick a vcpu to run; tests choose those themselves. */
+    for (unsigned i = 0; i < 100; i++) {
+        this_cpu()->softirqs &= ~(1u << SOFTIRQ_SCHED);
+        fake_time += NS_PER_SEC;
+        this_cpu()->softirqs |= 1u << SOFTIRQ_TIMER;
+        guest_exit_work();
+    }
+}
+
+bool fake_destroy(struct domain *d)
+{
+    const uint16_t domid = d->domid;
+    struct domain *left;
+
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i]->is_running)
+            hal_unload_remote(d->vcpus[i]->is_running - 1, d->vcpus[i]);
+    d->dying = DOMAIN_DYING;
+    while (domain_kill(d) == -XEN_ERESTART)
+        ;
+    softirqs_run();
+    left = domain_get(domid);
+    if (left)
+        domain_put(left);
+    return !left;
+}
+
+/* --- hypercalls --- */
+
+long fake_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    struct cpu_user_regs *r = hal_guest_regs();
+
+    fake_restarts = 0;
+    r->rip = GUEST_BASE + 0x1002; /* behind a SYSCALL */
+    r->rax = nr;
+    r->rdi = a0;
+    r->rsi = a1;
+    r->rdx = a2;
+    r->r10 = a3;
+    for (;;) {
+        const uint64_t rip = r->rip;
+
+        hypercall_entry(r);
+        if (r->rip == rip)
+            return (long)r->rax;
+        r->rip += 2;
+        if (++fake_restarts > 1000000)
+            cannot("a hypercall restarts for ever");
+    }
+}
+
+unsigned fake_audit(void)
+{
+    return pv_audit() + fake_tlb_audit();
+}

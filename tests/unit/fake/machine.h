@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Private to the fake machine: the parts that hal.h leaves to whoever brings the machine up.
+ */
+#ifndef TENUE_FAKE_MACHINE_H
+#define TENUE_FAKE_MACHINE_H
+
+#include <tenue/assert.h>
+#include <tenue/percpu.h>
+#include <tenue/vcpu.h>
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Adversarial TLBs. An entry stays until it is flushed, whatever happens to the tables; a walk
+ * leaves also what a structure cache would keep: which frame served as table of which level.
+ *
+ * The audit of these entries is MM-4 and MM-5 put as a test: no entry may let a guest write a
+ * frame that is a table, a descriptor frame or no longer its owner's, nor use as a table a frame
+ * that a guest can write.
+ */
+#include "tlb.h"
+
+#include "../../hypervisor/core/page_priv.h"
+#include "../../hypervisor/pv/pte.h"
+#include "fake.h"
+
+#include <tenue/log.h>
+
+#define ENTRIES_MAX 4096u
+
+struct entry {
+    uint64_t va; /* page address; for tables: address >> level bits, unused by lookups */
+    mfn_t frame;
+    uint16_t owner;       /* at the time */
+    enum page_type table; /* PGT_NONE: a leaf */
+    bool writable;
+};
+
+static struct {
+    struct entry entries[ENTRIES_MAX];
+    unsigned count;
+} tlbs[FAKE_CPUS];
+
+void fake_tlb_flush_all(unsigned cpu)
+{
+    tlbs[cpu].count = 0;
+}
+
+/* Also forgets everything about tables, as INVLPG does. */
+void fake_tlb_flush_page(unsigned cpu, uint64_t va)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < tlbs[cpu].count; i++) {
+        const struct entry *e = &tlbs[cpu].entries[i];
+
+        if (e->table == PGT_NONE && e->va != (va & PAGE_MASK))
+            tlbs[cpu].entries[kept++] = *e;
+    }
+    tlbs[cpu].count = kept;
+}
+
+static void remember(unsigned cpu, struct entry e)
+{
+    for (unsigned i = 0; i < tlbs[cpu].count; i++) {
+        struct entry *old = &tlbs[cpu].entries[i];
+
+        if (old->va == e.va && old->table == e.table && mfn_eq(old->frame, e.frame)) {
+            old->writable |= e.writable;
+            return;
+        }
+    }
+    if (tlbs[cpu].count < ENTRIES_MAX)
+        tlbs[cpu].entries[tlbs[cpu].count++] = e;
+}
+
+static uint8_t *walk(unsigned cpu, mfn_t root, uint64_t va, bool write)
+{
+    bool writable = true;
+    mfn_t m = root;
+
+    for (unsigned level = 4; level >= 1; level--) {
+        uint64_t *slot, e;
+
+        if (!mfn_is_ram(m))
+            return NULL;
+        remember(cpu, (struct entry){va & PAGE_MASK, m, page_owner(m),
+                                     (enum page_type)(PGT_L1 + level - 1), false});
+        slot = (uint64_t *)mfn_to_ptr(m) + pte_index(va, level);
+        e = *slot;
+        if (!(e & PTE_P) || !(e & PTE_US))
+            return NULL;
+        writable = writable && e & PTE_RW;
+        if (write && !writable)
+            return NULL;
+        *slot = e | PTE_A | (write && level == 1 ? PTE_D : 0);
+        m = pte_mfn(e);
+    }
+    if (m.n >= frame_count)
+        return NULL; /* a device: nothing to see */
+    remember(cpu, (struct entry){va & PAGE_MASK, m, page_owner(m), PGT_NONE, writable});
+    return (uint8_t *)mfn_to_ptr(m) + (va & ~PAGE_MASK);
+}
+
+uint8_t *fake_translate(unsigned cpu, mfn_t root, uint64_t va, bool write)
+{
+    if (mfn_is_none(root))
+        return NULL;
+    for (unsigned i = 0; i < tlbs[cpu].count; i++) {
+        const struct entry *e = &tlbs[cpu].entries[i];
+
+        if (e->table == PGT_NONE && e->va == (va & PAGE_MASK) && (e->writable || !write))
+            return (uint8_t *)mfn_to_ptr(e->frame) + (va & ~PAGE_MASK);
+    }
+    return walk(cpu, root, va, write);
+}
+
+static const char *entry_violation(const struct entry *e)
+{
+    const struct page *p = page_of(e->frame);
+    const uint64_t count = p->count, type = p->type;
+    const bool in_use = type_refs(type) != 0;
+
+    if (count & C_FREE)
+        return NULL; /* whoever takes it flushes first */
+    if (count & C_HV)
+        return "translation to a frame of the hypervisor";
+    if (count_owner(count) != e->owner)
+        return "translation to a frame that has another owner now";
+    if (e->writable && in_use && type_of(type) >= PGT_L1)
+        return "writable translation to a table or descriptor frame";
+    if (e->table != PGT_NONE && in_use && type_of(type) != e->table)
+        return "frame cached as a table has become something else";
+    return NULL;
+}
+
+unsigned fake_tlb_audit(void)
+{
+    unsigned violations = 0;
+
+    for (unsigned cpu = 0; cpu < FAKE_CPUS; cpu++)
+        for (unsigned i = 0; i < tlbs[cpu].count; i++) {
+            const struct entry *e = &tlbs[cpu].entries[i];
+            const char *what = entry_violation(e);
+
+            if (what && violations++ < 8)
+                log_err("TLB of CPU %u, va %#lx, frame %#lx: %s", cpu, e->va, e->frame.n, what);
+        }
+    return violations;
+}

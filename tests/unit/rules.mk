@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+# tests/unit: the hypervisor's CORE and PV sources as an ordinary program over a fake machine, with
+# every test_<module>.c, plain and under the sanitizers. tests/model uses the same objects.
+UNIT_B := $(BUILD)/tests/unit
+UNIT_HV_SRC := $(filter-out hypervisor/core/lib/string.c,$(wildcard hypervisor/core/*.c \
+	hypervisor/core/lib/*.c hypervisor/pv/*.c)) $(wildcard tests/unit/fake/*.c)
+UNIT_TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_SUITES := $(patsubst tests/unit/test_%.c,%,$(UNIT_TEST_SRC))
+UNIT_CFLAGS = $(subst -O2,-O1,$(CFLAGS_USER)) -fno-strict-aliasing -DTENUE_DEBUG=1 \
+	-Ihypervisor/include -Ihypervisor/core/lib -Itests/unit/fake -I$(UNIT_B)
+UNIT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+DEPS_PACKAGES += libcunit1-dev libxen-dev
+
+UNIT_HV_OBJ = $(patsubst %.c,$(UNIT_B)/$(1)/%.o,$(UNIT_HV_SRC))
+UNIT_OBJ = $(call UNIT_HV_OBJ,$(1)) $(patsubst %.c,$(UNIT_B)/$(1)/%.o,tests/unit/main.c $(UNIT_TEST_SRC))
+
+# Rewritten when the set of test files changes, and only then.
+$(UNIT_B)/suites.h: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(foreach s,$(UNIT_SUITES),'SUITE($(s))') | cmp -s - $@ || \
+		printf '%s\n' $(foreach s,$(UNIT_SUITES),'SUITE($(s))') > $@
+.PHONY: FORCE
+FORCE:
+
+$(UNIT_B)/plain/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	@$(CC) $(UNIT_CFLAGS) -c -o $@ $<
+$(UNIT_B)/sanitize/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "CC (sanitizers) $<"
+	@$(CC) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -c -o $@ $<
+$(UNIT_B)/plain/tests/unit/main.o $(UNIT_B)/sanitize/tests/unit/main.o: $(UNIT_B)/suites.h
+
+$(UNIT_B)/unit-plain: $(call UNIT_OBJ,plain)
+	@$(CC) -o $@ $^ -lcunit
+$(UNIT_B)/unit-sanitize: $(call UNIT_OBJ,sanitize)
+	@$(CC) $(UNIT_SANITIZE) -o $@ $^ -lcunit
+
+CHECK_UNIT += check-unit-hv
+.PHONY: check-unit-hv
+check-unit-hv: $(UNIT_B)/unit-plain $(UNIT_B)/unit-sanitize
+	@$(UNIT_B)/unit-plain > $(UNIT_B)/plain.log 2>&1 || { cat $(UNIT_B)/plain.log; exit 1; }
+	@$(UNIT_B)/unit-sanitize > $(UNIT_B)/sanitize.log 2>&1 || { cat $(UNIT_B)/sanitize.log; \
+		tail -n 1 $(UNIT_B)/sanitize.log | grep -q '^check-unit-hv:' || echo "check-unit-hv: 0 passed, 1 failed"; exit 1; }
+	@tail -n 1 $(UNIT_B)/sanitize.log
