@@ -262,6 +262,20 @@ free:
     return rc;
 }
 
+cpumask_t domain_cpus(const struct domain *d)
+{
+    cpumask_t mask = 0;
+
+    for (uint32_t i = 0; i < d->max_vcpus; i++) {
+        const struct vcpu *v = d->vcpus[i];
+        const uint32_t where = v ? READ_ONCE(v->is_running) : 0;
+
+        if (where)
+            mask |= (cpumask_t)1 << (where - 1);
+    }
+    return mask;
+}
+
 /* --- pausing --- */
 
 void domain_pause_nosync(struct domain *d)
@@ -369,10 +383,11 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     va_start(ap, fmt);
     fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
     va_end(ap);
-    guest_log(d, LOG_ERR, "crashed: %s", reason);
+    if (READ_ONCE(d->shutting_down))
+        return; /* said once: what follows is a consequence */
+    log_err("domain %u crashed: %s", d->domid, reason);
     log_registers(d);
-    if (!READ_ONCE(d->shutting_down))
-        memcpy(d->crash_reason, reason, sizeof(reason));
+    memcpy(d->crash_reason, reason, sizeof(reason));
     domain_shutdown(d, SHUTDOWN_crash);
 }
 

@@ -20,6 +20,7 @@
 #include <tenue/sched.h>
 #include <tenue/vcpu.h>
 
+#include "cpu_policy.h"
 #include "cpumask.h"
 #include "lib.h"
 
@@ -334,14 +335,23 @@ static int op_scheduler(const struct xen_domctl_scheduler_op *op)
                : -XEN_EINVAL;
 }
 
-/*
- * The policy that pv/cpuid.c applies is the same for every guest. Setting one is accepted when
- * it lists leaves and MSRs we could read, so that standard tools go on; reading gives none.
- */
-static int op_get_cpu_policy(struct xen_domctl_cpu_policy *op)
+/* Before it has a vcpu, a domain's policy is what the caller sees. */
+static int op_get_cpu_policy(struct domain *d, struct xen_domctl_cpu_policy *op)
 {
-    op->nr_leaves = op->nr_msrs = 0;
-    return 0;
+    struct vcpu *v = d->vcpus[0] ? d->vcpus[0] : current_vcpu();
+
+    op->nr_msrs = 0;
+    return cpu_policy_write(v, guest_va_of(op->leaves), &op->nr_leaves);
+}
+
+/*
+ * What a guest sees is pv/cpuid.c's decision, the same for all. A policy is accepted so that standard
+ * tools go on; it does not widen or narrow that.
+ */
+static int op_set_cpu_policy(const struct xen_domctl_cpu_policy *op)
+{
+    return op->nr_leaves > CPU_POLICY_LEAVES_MAX || op->nr_msrs > CPU_POLICY_MSRS_MAX ? -XEN_E2BIG
+                                                                                    : 0;
 }
 
 /* --- dispatch --- */
@@ -404,10 +414,10 @@ static int run(struct domain *d, struct xen_domctl *op, bool *copyback)
         *copyback = true;
         return op_scheduler(&op->u.scheduler_op);
     case XEN_DOMCTL_set_cpu_policy:
-        return 0;
+        return op_set_cpu_policy(&op->u.cpu_policy);
     case XEN_DOMCTL_get_cpu_policy:
         *copyback = true;
-        return op_get_cpu_policy(&op->u.cpu_policy);
+        return op_get_cpu_policy(d, &op->u.cpu_policy);
     case XEN_DOMCTL_irq_permission:
         return op->u.irq_permission.allow_access ? -XEN_EOPNOTSUPP : 0;
     case XEN_DOMCTL_iomem_permission:

@@ -286,7 +286,7 @@ static long unmap_some(uint64_t cmd, uint64_t uop, uint64_t count, uint64_t size
         fault = guest_write_obj(guest_va_add(at, status_at), &status);
     }
     if (waiting != 0)
-        hal_tlb_flush(READ_ONCE(current_domain()->dirty_cpus));
+        hal_tlb_flush(domain_cpus(current_domain()));
     while (waiting != 0)
         grant_unmap_finish(&pending[--waiting]);
     return fault != 0 ? fault : (long)i;

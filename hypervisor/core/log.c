@@ -108,13 +108,13 @@ static bool charge(const struct domain *d, uint32_t *dropped)
     spin_lock(&log_lock);
     earned = (now - acct->con.credit_at) / CREDIT_PERIOD;
     if (earned) {
-        acct->con.credit = (uint32_t)MIN(acct->con.credit + earned, (uint64_t)CREDIT_MAX);
+        acct->con.spent -= (uint32_t)MIN(acct->con.spent, earned);
         acct->con.credit_at = now;
     }
-    allowed = acct->con.credit > 0;
+    allowed = acct->con.spent < CREDIT_MAX; /* a new domain has it all */
     *dropped = 0;
     if (allowed) {
-        acct->con.credit--;
+        acct->con.spent++;
         *dropped = acct->con.dropped;
         acct->con.dropped = 0;
     } else {

@@ -14,6 +14,7 @@
 #include <tenue/percpu.h>
 #include <tenue/sched.h>
 
+#include "cpu_policy.h"
 #include "cpumask.h"
 #include "lib.h"
 
@@ -229,8 +230,14 @@ static int op_cpu_policy(struct xen_sysctl_cpu_policy *op)
     if (op->index == XEN_SYSCTL_cpu_policy_hvm_max ||
         op->index == XEN_SYSCTL_cpu_policy_hvm_default)
         return -XEN_EOPNOTSUPP;
-    op->nr_leaves = op->nr_msrs = 0;
-    return 0;
+    if (guest_va_is_null(guest_va_of(op->leaves))) {
+        op->nr_leaves = CPU_POLICY_LEAVES_MAX;
+        op->nr_msrs = CPU_POLICY_MSRS_MAX;
+        return 0;
+    }
+    op->nr_msrs = 0;
+    return cpu_policy_write(op->index >= XEN_SYSCTL_cpu_policy_pv_max ? current_vcpu() : NULL,
+                            guest_va_of(op->leaves), &op->nr_leaves);
 }
 
 static int run(struct xen_sysctl *op)

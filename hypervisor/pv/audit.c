@@ -96,7 +96,8 @@ static void explain_table(mfn_t m, const struct page *p)
 
     for (unsigned i = 0; i < end; i++) {
         if (type == PGT_L4 && root_slot_is_ours(i)) {
-            if (p->type & T_VALID && t[i] != hal_root_template_entry(i))
+            if (p->type & T_VALID && t[i] != hal_root_template_entry(i) &&
+                !(i == HV_L4_FIRST && t[i] == 0)) /* user roots do not show the M2P table */
                 violation(m, "root differs from the template");
         } else if (t[i] & PTE_P) {
             if (type == PGT_L1)

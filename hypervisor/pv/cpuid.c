@@ -73,8 +73,8 @@ static void leaf_1(const struct vcpu *v, uint32_t r[4])
         ecx |= F1_ECX_AVX;
     r[1] = (r[1] & 0xffff) | v->domain->max_vcpus << 16 | v->id * 2 << 24;
     r[2] &= ecx;
-    if (r[2] & F1_ECX_XSAVE && v->pv.cr4_guest & PV_CR4_OSXSAVE)
-        r[2] |= F1_ECX_OSXSAVE;
+    if (r[2] & F1_ECX_XSAVE)
+        r[2] |= F1_ECX_OSXSAVE; /* ours is always on: a guest sees both or neither */
     r[2] |= F1_ECX_HYPERVISOR;
     r[3] &= edx;
 }

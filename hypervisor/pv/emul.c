@@ -88,7 +88,7 @@ static bool emulate_xsetbv(struct vcpu *v, const struct cpu_user_regs *regs)
 {
     uint64_t value = (uint32_t)regs->rax | regs->rdx << 32;
 
-    if ((uint32_t)regs->rcx != 0 || !(v->pv.cr4_guest & PV_CR4_OSXSAVE) || !hal_xsetbv(value))
+    if ((uint32_t)regs->rcx != 0 || !hal_xsetbv(value))
         return false;
     v->pv.xcr0 = value;
     return true;

@@ -311,20 +311,6 @@ int mmu_unpin_dying(struct page *p)
 
 /* --- who --- */
 
-cpumask_t mmu_cpus_of(const struct domain *d)
-{
-    cpumask_t mask = 0;
-
-    for (uint32_t i = 0; i < d->max_vcpus; i++) {
-        const struct vcpu *v = d->vcpus[i];
-        const uint32_t where = v ? READ_ONCE(v->is_running) : 0;
-
-        if (where)
-            mask |= (cpumask_t)1 << (where - 1);
-    }
-    return mask;
-}
-
 static int domain_named(uint16_t domid, struct domain **d, bool *counted)
 {
     struct domain *self = current_domain();

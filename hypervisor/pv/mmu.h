@@ -43,8 +43,6 @@ int mmu_unpin(struct domain *d, mfn_t m) must_check;
 /* Teardown: unpin as often as needed; -XEN_ERESTART leaves the pin in place. */
 int mmu_unpin_dying(struct page *p) must_check;
 
-/* CPUs on which some vcpu of d is loaded. */
-cpumask_t mmu_cpus_of(const struct domain *d);
 /* The same for the vcpus in a guest's bitmap of just enough 64-bit words. 0 or -XEN_EFAULT. */
 int mmu_cpus_of_bitmap(const struct domain *d, guest_va bitmap, cpumask_t *mask) must_check;
 /* Flush a guest's translations where it asks for it; addresses that are ours are left alone. */

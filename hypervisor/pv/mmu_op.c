@@ -95,7 +95,7 @@ static int flush_cpus(struct vcpu *v, uint64_t flags, cpumask_t *mask)
     const uint64_t bitmap = flags & ~(UVMF_FLUSHTYPE_MASK | UVMF_ALL);
 
     if (flags & UVMF_ALL) {
-        *mask = mmu_cpus_of(v->domain);
+        *mask = domain_cpus(v->domain);
         return 0;
     }
     if (!bitmap) {

@@ -74,10 +74,10 @@ static int flush_op(struct vcpu *v, const struct mmuext_op *op)
             hal_invlpg_local(op->arg1.linear_addr);
         return 0;
     case MMUEXT_TLB_FLUSH_ALL:
-        mmu_flush(mmu_cpus_of(v->domain));
+        mmu_flush(domain_cpus(v->domain));
         return 0;
     case MMUEXT_INVLPG_ALL:
-        mmu_invlpg(mmu_cpus_of(v->domain), op->arg1.linear_addr);
+        mmu_invlpg(domain_cpus(v->domain), op->arg1.linear_addr);
         return 0;
     default: /* the two with a bitmap of vcpus */
         rc = mmu_cpus_of_bitmap(v->domain, guest_va_of(op->arg2.vcpumask), &mask);

@@ -54,6 +54,17 @@ int pv_pay_old_tables(struct vcpu *v)
     return 0;
 }
 
+/* Guest kernels read the machine-to-physical table; their user mode has no business in it. A frame
+ * that serves as both kinds of root shows it. */
+static void root_show_m2p(mfn_t m, bool show)
+{
+    uint64_t *slot = (uint64_t *)mfn_to_ptr(m) + HV_L4_FIRST;
+    const uint64_t entry = show ? hal_root_template_entry(HV_L4_FIRST) : 0;
+
+    if (*slot != entry)
+        WRITE_ONCE(*slot, entry);
+}
+
 int pv_root_set(struct vcpu *v, mfn_t m, bool user)
 {
     mfn_t *root = user ? &v->pv.root_user : &v->pv.root_kernel;
@@ -69,6 +80,8 @@ int pv_root_set(struct vcpu *v, mfn_t m, bool user)
     } else if (!user) {
         return -XEN_EINVAL;
     }
+    if (!mfn_is_none(m))
+        root_show_m2p(m, !user || mfn_eq(m, v->pv.root_kernel));
     *root = m;
     if (v == current_vcpu() && v->pv.kernel_mode != user)
         hal_load_root(m);

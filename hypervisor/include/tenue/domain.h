@@ -57,7 +57,6 @@ struct domain {
     struct grant_table grant;
     struct pv_domain pv;
     struct domain_pirqs *pirqs;    /* [I] control domain only, else NULL */
-    cpumask_t dirty_cpus;          /* [a] CPUs that may hold one of its roots or translations */
 
     struct {                       /* XENMEM_set_memory_map; [pages.lock] */
         struct xen_e820_entry { uint64_t addr, size; uint32_t type; } __attribute__((packed)) * entries;
@@ -68,8 +67,8 @@ struct domain {
     struct {                       /* a guest's console_io output; [RANK_CONSOLE lock] */
         char line[120];
         uint32_t len;
-        ns_t credit_at;            /* token bucket: when the credit was last topped up */
-        uint32_t credit;           /* messages it may still cause (HC-9) */
+        ns_t credit_at;            /* token bucket: when spent was last reduced */
+        uint32_t spent;            /* messages lately caused, of its allowance (HC-9) */
         uint32_t dropped;
     } con;
     char crash_reason[80];         /* [a once shutting_down] why we crashed it, for the console */
@@ -128,6 +127,10 @@ struct domain *domain_of_owner(uint16_t domid);
 void domain_reap(void);
 /* Why a domain is as it is: XEN_DOMINF_* flags and totals (domctl, sysctl, debug key). */
 void domain_get_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
+
+/* CPUs on which some vcpu of d is loaded: those that may cache its translations (a CPU that
+ * loaded another root since has flushed). */
+cpumask_t domain_cpus(const struct domain *d);
 
 /* current's domain */
 struct domain *current_domain(void);
