@@ -369,6 +369,7 @@ static int run(struct domain *d, struct xen_domctl *op, bool *copyback)
         return op_resume(d);
     case XEN_DOMCTL_getdomaininfo:
         domain_get_info(d, &op->u.getdomaininfo);
+        op->domain = d->domid;
         *copyback = true;
         return 0;
     case XEN_DOMCTL_setvcpucontext:
@@ -470,7 +471,10 @@ long hc_domctl(uint64_t uop_va)
         rc = op_createdomain(&op);
         return rc ? rc : guest_write_obj(uop, &op);
     }
+    /* Asking for information iterates: the answer is about the next domain there is. */
     d = domain_get_or_self(op.domain);
+    if (!d && op.cmd == XEN_DOMCTL_getdomaininfo)
+        d = domain_next(op.domain);
     if (!d)
         return -XEN_ESRCH;
     rc = run_claimed(d, &op, uop);
