@@ -28,3 +28,11 @@ check-toolstack-unit: $(TT_O)/unit
 check-toolstack-unit-san: $(TT_O)/unit-san
 	$(TT_O)/unit-san
 CHECK_UNIT += check-toolstack-unit check-toolstack-unit-san
+
+# The command itself, as far as it goes without a hypervisor.
+$(TT_O)/mkkernel: $(TT_O)/plain/mkkernel.o $(TT_O)/plain/imagegen.o $(BUILD)/toolstack/diag.o
+	$(CC) -o $@ $^ -lz -llzma -lzstd -llz4
+.PHONY: check-toolstack-dry-run
+check-toolstack-dry-run: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
+	tests/toolstack/dry-run.sh $^
+CHECK_UNIT += check-toolstack-dry-run
