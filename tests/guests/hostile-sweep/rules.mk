@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += hostile-sweep
+GUEST_FLAVOUR_hostile-sweep := high

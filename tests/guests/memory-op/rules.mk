@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += memory-op
+GUEST_FLAVOUR_memory-op := high
