@@ -67,6 +67,7 @@ struct blkback {
     unsigned inflight, inflight_writes;
     struct blk_io *held;
     bool responded; /* responses not pushed yet */
+    bool again;     /* the ring had more when last looked at */
     struct backoff backoff;
     bool event_seen; /* a port waits to be unmasked */
     uint32_t event_port;
@@ -462,23 +463,8 @@ static bool drain(struct blkback *b)
 void blkback_turn(struct device *d)
 {
     struct blkback *b = d->priv;
-    bool again = false;
 
-    if (d->connected) {
-        again = drain(b);
-    }
-    if (d->connected) {
-        push_responses(b);
-    }
-    if (b->event_seen) {
-        b->event_seen = false;
-        uring_unmask(&b->uring, &tag_unmask, b->event_port);
-        uring_wait_event(&b->uring, &tag_event);
-    }
-    if (d->exit) {
-        return;
-    }
-    if (enter(b, !again)) {
+    if (enter(b, !b->again)) {
         return;
     }
     reap(b);
@@ -486,6 +472,15 @@ void blkback_turn(struct device *d)
         b->channel_ready = false;
         device_handle_channel(d);
         uring_wait_channel(&b->uring, &tag_channel);
+    }
+    b->again = d->connected && drain(b);
+    if (d->connected) {
+        push_responses(b);
+    }
+    if (b->event_seen) {
+        b->event_seen = false;
+        uring_unmask(&b->uring, &tag_unmask, b->event_port);
+        uring_wait_event(&b->uring, &tag_event);
     }
 }
 

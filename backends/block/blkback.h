@@ -13,7 +13,8 @@
 
 extern const struct device_ops blkback_ops;
 
-/* One turn of the event loop: serve the ring, answer, submit, wait for something if nothing is left to do. */
+/* One turn of the event loop: submit, wait for something if nothing is left to do, take completions and
+ * messages, serve the ring, publish the answers. */
 void blkback_turn(struct device *d);
 /* Arm what the loop waits on; once, before the first turn. */
 void blkback_arm(struct device *d);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "../common/log.h"
 
@@ -238,6 +239,16 @@ static int net_init(struct device *d, const struct channel_msg *start)
         return -ENOMEM;
     }
     return 0;
+}
+
+void netback_fini(struct device *d)
+{
+    struct netback *n = d->priv;
+
+    munmap(n->tx.buffers, NET_BATCH * (size_t)NET_SLOT_BYTES);
+    munmap(n->rx.buffers, NET_BATCH * (size_t)NET_SLOT_BYTES);
+    close(n->epfd);
+    free(n);
 }
 
 static void net_run(struct device *d)

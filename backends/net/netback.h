@@ -15,6 +15,9 @@
 
 extern const struct device_ops netback_ops;
 
+/* Undo init (tests; a real process just ends). */
+void netback_fini(struct device *d);
+
 /* A packet in a buffer: the tap's header, then the frame. */
 #define NET_HEADROOM sizeof(struct virtio_net_hdr)
 #define NET_BATCH 32u /* packets per round, either way */

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# Hosted tests of the backends: plain, and with address and undefined-behaviour sanitizers.
+# On a real Xen: tests/backends/on-xen.sh (see its head).
+BET_SUITES := main test_channel test_request test_packet test_console test_device test_blkback test_net
+BET_UNDER_TEST := common/channel common/device common/sandbox block/request block/pool block/pgrants \
+	block/image block/uring block/blkback net/packet net/tap net/tx net/rx net/netback \
+	console/backlog console/logfile
+BET_BUILD := $(BUILD)/tests/backends
+BET_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+BET_LIBS := -lcunit -luring -lseccomp -lpthread
+
+CHECK_UNIT += check-backends
+DEPS_PACKAGES += libcunit1-dev
+
+$(BET_BUILD)/plain/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BE_CFLAGS) -c $< -o $@
+$(BET_BUILD)/sanitized/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BE_CFLAGS) $(BET_SANITIZE) -c $< -o $@
+
+BET_SOURCES := $(BET_SUITES:%=tests/backends/%) tests/backends/fake/xen $(BET_UNDER_TEST:%=backends/%)
+$(BET_BUILD)/unit: $(BET_SOURCES:%=$(BET_BUILD)/plain/%.o)
+	$(CC) -o $@ $^ $(BET_LIBS)
+$(BET_BUILD)/unit-sanitized: $(BET_SOURCES:%=$(BET_BUILD)/sanitized/%.o)
+	$(CC) $(BET_SANITIZE) -o $@ $^ $(BET_LIBS)
+
+.PHONY: check-backends
+check-backends: $(BET_BUILD)/unit $(BET_BUILD)/unit-sanitized
+	$(BET_BUILD)/unit backends
+	$(BET_BUILD)/unit-sanitized backends-sanitized

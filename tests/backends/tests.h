@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* tests.h - the suites of the backends' hosted tests; each file adds one. */
+#ifndef TESTS_BACKENDS_TESTS_H
+#define TESTS_BACKENDS_TESTS_H
+
+void suite_channel(void);
+void suite_request(void);
+void suite_packet(void);
+void suite_console(void);
+void suite_device(void);
+void suite_blkback(void);
+void suite_net(void);
+
+#endif
