@@ -4,8 +4,8 @@
  *
  * Owns: struct conn, its output buffer, the lists of all and of dirty connections.
  * Invariants: output consists of whole messages (its head may be inside one that is half sent);
- *   pending events are bounded by the "output" quota, replies by the transports, which take no further
- *   request while output is pending.
+ *   pending events are bounded by the "output" quota, replies by the transports, which take no
+ *   further request while output is pending.
  * Leaves to others: reading requests (sock.c, ring.c), meaning (ops.c).
  */
 #include "conn.h"

@@ -3,12 +3,12 @@
  * A client: what it has asked and what still has to reach it.
  *
  * The transport (sock.c, ring.c) hands complete messages to ops_dispatch() and is called back to
- * flush.  Replies and events are appended to one output buffer, in order; a connection with output is
- * "dirty" and conn_flush_all() at the end of an event-loop turn gives it one flush, however many
+ * flush.  Replies and events are appended to one output buffer, in order; a connection with output
+ * is "dirty" and conn_flush_all() at the end of an event-loop turn gives it one flush, however many
  * messages it got: one send or one notification.
  *
- * A connection that breaks during a turn is only marked dead; conn_flush_all() also buries the dead,
- * so no callback ever loses the connection under its feet (XS-14).
+ * A connection that breaks during a turn is only marked dead; conn_flush_all() also buries the
+ * dead, so no callback ever loses the connection under its feet (XS-14).
  */
 #ifndef XSL_CONN_H
 #define XSL_CONN_H
@@ -82,8 +82,9 @@ void conn_send(struct conn *conn, const struct xsd_sockmsg *header, const void *
                size_t first_len, const void *second, size_t second_len);
 
 /*
- * Appends a watch event.  An identical one that is still waiting makes it superfluous; one that does
- * not fit in a message or in the reader's allowance is dropped (a socket client that slow is ended).
+ * Appends a watch event.  An identical one that is still waiting makes it superfluous; one that
+ * does not fit in a message or in the reader's allowance is dropped (a socket client that slow is
+ * ended).
  */
 void conn_send_event(struct conn *conn, const char *path, const char *token);
 

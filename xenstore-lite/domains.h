@@ -2,8 +2,8 @@
 /*
  * Domains: what each uses of the store, and the life from INTRODUCE to removal.
  *
- * A domain is "known" as soon as anything is charged to its id (a node it owns, a list that names it)
- * and until that is gone; it is "introduced" while it may have a ring.  When a known domain is
+ * A domain is "known" as soon as anything is charged to its id (a node it owns, a list that names
+ * it) and until that is gone; it is "introduced" while it may have a ring.  When a known domain is
  * gone from the hypervisor, or RELEASEd, everything that belongs to its id is removed, so that the
  * next bearer of the id inherits nothing (XS-8).
  */

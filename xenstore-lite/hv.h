@@ -25,7 +25,7 @@ struct hv {
     bool rings;
     /* 0, -ESRCH if there is no such domain, or another error if nobody can tell. */
     int (*domain_info)(uint16_t domid, struct hv_domain_info *info);
-    /* The guest's ring page: by its reserved grant, else by the frame number it was introduced with. */
+    /* The guest's ring page: by its reserved grant, else by the frame it was introduced with. */
     int (*map_ring)(uint16_t domid, uint64_t frame, struct hv_ring_page *ring);
     void (*unmap_ring)(struct hv_ring_page *ring);
     /* Local port or negative errno. */
@@ -36,7 +36,7 @@ struct hv {
     int (*own_ring)(struct hv_ring_page *ring, uint32_t *remote_port);
     /* Port on which the deaths of domains are told, or negative errno. */
     int (*bind_death)(void);
-    /* Descriptor that becomes readable when a port fires; what fired (up to max); open them again. */
+    /* Descriptor, readable when a port fires; what fired (up to max); open them again. */
     int (*event_fd)(void);
     int (*fired)(uint32_t *ports, int max);
     void (*unmask)(const uint32_t *ports, int count);

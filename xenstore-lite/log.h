@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon's log: one line per event, to standard error or a file.
- * log_client() is for what a client can cause at will, and is limited to a few lines a second (HC-9).
+ * log_client() is for what a client can cause at will, and is limited to a few lines a second
+ * (HC-9).
  */
 #ifndef XSL_LOG_H
 #define XSL_LOG_H

@@ -2,10 +2,11 @@
 /*
  * Entries of the tree.
  *
- * Nodes are counted and shared: a transaction's snapshot is one reference on the root.  A node may be
- * changed only through store.c, which first makes the whole path to it unshared ("copy on write").
+ * Nodes are counted and shared: a transaction's snapshot is one reference on the root.  A node may
+ * be changed only through store.c, which first makes the whole path to it unshared ("copy on
+ * write").
  *
- * Three generations tell a transaction what happened since its snapshot, without comparing contents:
+ * Three generations tell a transaction what happened since its snapshot, without comparing:
  *   gen      this node's value or permissions, or the node itself came into being
  *   dir_gen  its list of children
  *   sub_gen  anything at or below it

@@ -423,7 +423,8 @@ static int perms_of_living(struct perms *p)
 }
 
 /* May the client replace the list old by the list new? */
-static int check_new_perms(const struct request *r, const struct perms *old, const struct perms *new)
+static int check_new_perms(const struct request *r, const struct perms *old,
+                           const struct perms *new)
 {
     if ((access_by_list(r->conn, old) & (ACCESS_OWNER | ACCESS_WRITE)) !=
         (ACCESS_OWNER | ACCESS_WRITE))

@@ -5,7 +5,8 @@
  * Owns: struct perms, its text form and the one access rule.
  * Invariants: a list has at least one entry; it never changes after it was shared.
  * Locks: none, the daemon is one thread.
- * Leaves to others: the control domain's authority (ops.c), quotas on the number of entries (ops.c).
+ * Leaves to others: the control domain's authority (ops.c), quotas on the number of entries
+ *   (ops.c).
  */
 #include "perms.h"
 

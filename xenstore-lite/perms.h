@@ -3,8 +3,8 @@
  * Permission lists: who may read, write and own a node.
  *
  * A list is what the wire calls it: the first entry names the owner, and its mode is what everybody
- * not named later gets; the following entries name single domains.  Lists are immutable and counted,
- * because most nodes share the list of their parent: "changing" one makes a new list.
+ * not named later gets; the following entries name single domains.  Lists are immutable and
+ * counted, because most nodes share the list of their parent: "changing" one makes a new list.
  */
 #ifndef XSL_PERMS_H
 #define XSL_PERMS_H

@@ -2,8 +2,8 @@
 /*
  * The table of limits.
  *
- * Owns: names, defaults and present values.  The defaults are those that xenstored users know; output
- *   and depth are ours.
+ * Owns: names, defaults and present values.  The defaults are those that xenstored users know;
+ *   output and depth are ours.
  * Leaves to others: the counting (domains.c, transaction.c) and the refusing (ops.c).
  */
 #include "quota.h"

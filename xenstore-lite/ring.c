@@ -3,10 +3,11 @@
  * Domain rings.
  *
  * Owns: struct ring, the table of local ports, the queue of rings that deserve another turn.
- * Invariants: the page is shared with a guest that may lie: each index is read once per decision into
- *   a local, checked, and our own two indices are kept privately and only ever written to the page;
- *   bytes are copied to private memory before anybody looks at them (R-1, XS-2).  One request at a
- *   time is taken, and none while output is pending, so a guest that does not read stops being served.
+ * Invariants: the page is shared with a guest that may lie: each index is read once per decision
+ *   into a local, checked, and our own two indices are kept privately and only ever written to the
+ *   page; bytes are copied to private memory before anybody looks at them (R-1, XS-2).  One request
+ *   at a time is taken, and none while output is pending, so a guest that does not read stops being
+ *   served.
  * Locks: none, one thread.
  * Leaves to others: meaning (ops.c), hypervisor calls (hv.h).
  */

@@ -4,8 +4,8 @@
  *
  * Owns: struct view and its ledger; the generation counter.
  * Invariants: an operation that fails leaves values, permissions, children and ledger as they were
- *   (parts of the path may have become private copies, which nobody can tell); a node reachable from
- *   two views is never written.
+ *   (parts of the path may have become private copies, which nobody can tell); a node reachable
+ *   from two views is never written.
  * Locks: none, one thread.
  * Leaves to others: permissions and quotas (ops.c), conflicts (transaction.c), events (watch.c).
  */
@@ -59,8 +59,8 @@ void ledger_free(struct ledger *l)
 }
 
 /*
- * Books one node.  Lines are made first (charge_prepare), so that the booking itself cannot fail and
- * can follow the last step of an operation that could.
+ * Books one node.  Lines are made first (charge_prepare), so that the booking itself cannot fail
+ * and can follow the last step of an operation that could.
  */
 static int charge_prepare(struct ledger *l, const struct perms *perms)
 {

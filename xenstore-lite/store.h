@@ -57,8 +57,9 @@ void store_walk(const struct view *v, const char *path, struct walk *w);
 struct node *store_find(const struct view *v, const char *path);
 
 /*
- * Creates path with the given value, and its missing parents with empty ones; each takes the nearest
- * ancestor's list, and the given owner unless owner is -1.  0, -EEXIST or -ENOMEM; all or nothing.
+ * Creates path with the given value, and its missing parents with empty ones; each takes the
+ * nearest ancestor's list, and the given owner unless owner is -1.  0, -EEXIST or -ENOMEM; all or
+ * nothing.
  */
 int store_create(struct view *v, const char *path, int owner, const char *value, size_t len);
 

@@ -204,8 +204,8 @@ static int replay_node(struct view *to, const char *path, const struct node *n)
 }
 
 /*
- * Removals first, then everything changed that exists.  The order does not matter otherwise: a parent
- * created on the way gets its own value and list when its turn comes.
+ * Removals first, then everything changed that exists.  The order does not matter otherwise: a
+ * parent created on the way gets its own value and list when its turn comes.
  */
 static int replay(const struct transaction *t, struct view *to)
 {

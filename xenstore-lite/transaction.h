@@ -4,8 +4,8 @@
  *
  * Starting one costs a reference on the root.  Operations work on the transaction's own view; each
  * notes which nodes its answer depended on.  At commit only those are compared between the snapshot
- * and the present store: if none changed, the modified nodes are replayed on the store, all of them or
- * none; otherwise the client hears EAGAIN.  docs/adr/0010 says why.
+ * and the present store: if none changed, the modified nodes are replayed on the store, all of them
+ * or none; otherwise the client hears EAGAIN.  docs/adr/0010 says why.
  *
  * Fairness (XS-13): a privileged client that lost several commits in a row gets the floor with its
  * next transaction: changes by guests wait until it ends, or for FLOOR_SECONDS at most.
@@ -68,7 +68,7 @@ void transaction_doom_domain(uint16_t domid);
 /* True while a change by this client has to wait for a privileged transaction. */
 bool transaction_must_wait(const struct conn *conn);
 
-/* Called when the floor is taken (true) and given back (false), to run the clock and wake waiters. */
+/* Called when the floor is taken (true) and given back (false): runs the clock, wakes waiters. */
 extern void (*transaction_floor_changed)(bool taken);
 
 /* Time is up. */

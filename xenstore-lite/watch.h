@@ -2,9 +2,9 @@
 /*
  * Watches: who is told what.
  *
- * A watch on a path hears of changes at and below it; removing a subtree is one event for watches at
- * or above its top, and one each for watches inside.  An event goes only to a client that may read the
- * node, or could before (XS-6).  The special names have permission lists of their own.
+ * A watch on a path hears of changes at and below it; removing a subtree is one event for watches
+ * at or above its top, and one each for watches inside.  An event goes only to a client that may
+ * read the node, or could before (XS-6).  The special names have permission lists of their own.
  */
 #ifndef XSL_WATCH_H
 #define XSL_WATCH_H

@@ -166,8 +166,8 @@ static int xen_event_fd(void)
 }
 
 /*
- * The library hands out one port for each system call; the device it wraps hands out as many as have
- * fired, and takes them back the same way.
+ * The library hands out one port for each system call; the device it wraps hands out as many as
+ * have fired, and takes them back the same way.
  */
 static int xen_fired(uint32_t *ports, int max)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer target: a control-domain client, two guests over sockets' path, and one guest on a ring,
- * driven by the input; after every request the whole store is recounted (XS-5) and asserts are fatal.
+ * libFuzzer target: a control-domain client, two guests over sockets' path, and one guest on a
+ * ring, driven by the input; after every request the whole store is recounted (XS-5) and asserts
+ * are fatal.
  *
  * Input: a sequence of commands.  Byte 0 chooses client and form; then either a raw message (type,
- * transaction, length byte, payload) or one built from a small vocabulary of paths, so that requests
- * meet.  A third form writes raw bytes and indices to the ring page.
+ * transaction, length byte, payload) or one built from a small vocabulary of paths, so that
+ * requests meet.  A third form writes raw bytes and indices to the ring page.
  */
 #include <stdlib.h>
 #include <string.h>

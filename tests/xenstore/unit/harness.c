@@ -105,7 +105,7 @@ void client_end(struct client *c)
     conn_destroy(&c->conn);
 }
 
-/* Takes messages off the output; keeps the one reply (discards all if nobody asks), collects events. */
+/* Takes messages off the output: keeps the one reply (discards all if nobody asks) and events. */
 static void drain(struct client *c, bool *replied)
 {
     while (conn_pending(&c->conn)) {

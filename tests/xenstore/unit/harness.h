@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A store in a test program: fake clients that speak the daemon's own ops_dispatch(), and a fake
- * hypervisor that knows which domains exist.  Every request is followed by the audit (XS-5), so each
- * test is also a test of the books.
+ * hypervisor that knows which domains exist.  Every request is followed by the audit (XS-5), so
+ * each test is also a test of the books.
  */
 #ifndef XSL_TEST_HARNESS_H
 #define XSL_TEST_HARNESS_H
@@ -35,7 +35,7 @@ struct client {
 void harness_reset(void);
 void harness_end(void);
 
-/* Ends (or begins) the existence of a domain for the hypervisor; shutdown is the state before death. */
+/* What the hypervisor says of a domain; shutdown is the state before death. */
 void fake_domain(uint16_t domid, bool exists);
 void fake_domain_handle(uint16_t domid, uint8_t handle);
 void fake_domain_shutdown(uint16_t domid, bool shutdown);

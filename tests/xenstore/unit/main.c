@@ -27,6 +27,7 @@ int main(int argc, char **argv)
     failed = CU_get_number_of_tests_failed();
     harness_end();
     CU_cleanup_registry();
-    printf("%s: %u passed, %u failed\n", argc > 1 ? argv[1] : "xenstore-unit", run - failed, failed);
+    printf("%s: %u passed, %u failed\n", argc > 1 ? argv[1] : "xenstore-unit", run - failed,
+           failed);
     return failed != 0 || run == 0;
 }

@@ -3,7 +3,8 @@
  * Permission lists and who may do what with them (XS-6, XS-7).
  *
  * Sabotage: in access_of_one() return the default before looking for the domain's own entry; in
- * check_new_perms() (ops.c) drop the comparison of owners; in error_for_missing() always say ENOENT.
+ * check_new_perms() (ops.c) drop the comparison of owners; in error_for_missing() always say
+ * ENOENT.
  */
 #include "harness.h"
 
@@ -119,7 +120,8 @@ static void test_owners(void)
     EXPECT(do_perms(guest, 0, "/g/a|n1"), "EACCES");
     CU_ASSERT_EQUAL(domain_of(2)->nodes, 1);
     CU_ASSERT_EQUAL(domain_of(1)->nodes, 1);
-    EXPECT(do_write(dom0, 0, "/g/a/c", "x"), "OK"); /* the control domain's nodes take the parent's owner */
+    /* the control domain's nodes take the parent's owner */
+    EXPECT(do_write(dom0, 0, "/g/a/c", "x"), "OK");
     CU_ASSERT_EQUAL(domain_of(2)->nodes, 2);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One script for each limited resource (XS-4): the last that fits, the first that does not, room again
- * after giving back, and no limit for the control domain.
+ * One script for each limited resource (XS-4): the last that fits, the first that does not, room
+ * again after giving back, and no limit for the control domain.
  *
  * Sabotage: in check_room() use ">=" for ">"; in transaction_touch() drop the comparison.
  */

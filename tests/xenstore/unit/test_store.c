@@ -2,8 +2,9 @@
 /*
  * The tree: order, sharing, counting, depth (XS-5, XS-10).
  *
- * Sabotage: in own_path() leave out the clone of a shared node (snapshots change); in charge() forget
- * the sign; make node_unref() recurse (the deep test overflows the stack under the sanitizer).
+ * Sabotage: in own_path() leave out the clone of a shared node (snapshots change); in charge()
+ * forget the sign; make node_unref() recurse (the deep test overflows the stack under the
+ * sanitizer).
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions: isolation, what conflicts and what does not, all or nothing (XS-9), fairness (XS-13).
+ * Transactions: isolation, what conflicts and what does not, all or nothing (XS-9), fairness
+ * (XS-13).
  *
  * Sabotage: in touch_conflicts() ignore TOUCH_CHILDREN; in handle_rm() (ops.c) touch without
  * TOUCH_SUBTREE; in apply() replay on store_main itself; let transaction_must_wait() answer false.
@@ -264,7 +265,7 @@ static void test_domain_dies_meanwhile(void)
     CU_ASSERT_EQUAL(domain_of(3)->nodes, 0);
 }
 
-/* A guest that keeps writing cannot starve the toolstack: after three lost commits it has to wait. */
+/* A guest that keeps writing cannot starve the toolstack: after three lost commits it waits. */
 static void test_floor(void)
 {
     struct client *guest;
