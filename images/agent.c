@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -141,7 +142,16 @@ static void close_once(int *fd)
     *fd = -1;
 }
 
-/* In the child: standard descriptors from the pipes (a negative one: /dev/null), a group of its own, then the shell. */
+/*
+ * Output comes over socket pairs, not pipes: `cat` splices, and splicing from a quiet terminal into a pipe holds the
+ * pipe's lock, on which even a non-blocking read of ours would then hang. The price: a command cannot open /dev/stdout.
+ */
+static int output_pair(int pair[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+}
+
+/* In the child: standard descriptors as given (a negative one: /dev/null), a group of its own, then the shell. */
 static void __attribute__((noreturn)) command_exec(const char *text, int in, int out, int err)
 {
     sigset_t none;
@@ -174,7 +184,7 @@ static void command_run(uint16_t id, const uint8_t *data, size_t length)
         return;
     }
     text = strndup((const char *)data + 1, length - 1);
-    if (!text || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) ||
+    if (!text || output_pair(out) || output_pair(err) ||
         ((data[0] & RUN_WITH_STDIN) && pipe2(in, O_CLOEXEC)))
         die("preparing a command");
     c->pid = fork();
@@ -256,7 +266,7 @@ static bool forward(struct command *c, int *fd, enum frame_type type)
 }
 
 /*
- * What the command itself wrote is in the pipes by now. A daemon that it left behind may hold them open, so they are
+ * What the command itself wrote is in the sockets by now. A daemon that it left behind may hold them open, so they are
  * read until empty rather than until end of file.
  */
 static void command_end(struct command *c, int status)

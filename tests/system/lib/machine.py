@@ -110,7 +110,7 @@ class Machine:
 
     def console(self):
         try:
-            with open(os.path.join(TOP, self.log), errors="replace") as f:
+            with open(os.path.join(TOP, self.log), errors="replace", newline="") as f:
                 return f.read().replace("\r", "")
         except OSError:
             return ""
