@@ -114,8 +114,8 @@ int domain_announce(struct store *st, const struct guest_config *cfg, const uint
     struct store_batch b;
     int rc;
 
-    /* A stale directory of an earlier domain of this number would be inherited whole (LC-5). */
-    store_remove(st, "/local/domain/%u", built->domid);
+    /* Whatever an earlier domain of this number left would be inherited whole (LC-5). */
+    domain_forget(st, built->domid);
     do {
         if (!store_batch_begin(&b, st))
             return diag_errno(d, "the store refuses a transaction");

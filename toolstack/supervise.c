@@ -624,8 +624,9 @@ static void __attribute__((noreturn)) supervisor_main(struct guest_config *cfg, 
     detach();
     if ((!cfg->uuid_given && !random_uuid(s.uuid)) ||
         open_all(&s, &d) != 0 || begin_life(&s, true, &d) != 0) {
-        tell(parent_fd, MSG_ERROR, d.text, strlen(d.text));
-        log_if_failed(&s, -1, &d);
+        /* The log may be that of a running guest of this name; use it only if nobody listens. */
+        if (!tell(parent_fd, MSG_ERROR, d.text, strlen(d.text)))
+            log_if_failed(&s, -1, &d);
         close_all(&s);
         _exit(1);
     }

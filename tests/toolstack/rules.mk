@@ -36,3 +36,18 @@ $(TT_O)/mkkernel: $(TT_O)/plain/mkkernel.o $(TT_O)/plain/imagegen.o $(BUILD)/too
 check-toolstack-dry-run: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
 	tests/toolstack/dry-run.sh $^
 CHECK_UNIT += check-toolstack-dry-run
+
+# Fuzzing, by hand: make fuzz-toolstack FUZZ_SECONDS=600
+FUZZ_SECONDS ?= 30
+TT_FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+$(TT_O)/fuzz_%: tests/toolstack/fuzz_%.c $(TS_PURE:%=toolstack/%.c)
+	@mkdir -p $(@D)
+	clang $(TT_FUZZ_FLAGS) -o $@ $^ -lz -llzma -lzstd -llz4 -lseccomp
+.PHONY: fuzz-toolstack
+fuzz-toolstack: $(TT_O)/fuzz_config $(TT_O)/fuzz_image $(TT_O)/mkkernel
+	@mkdir -p $(TT_O)/corpus/config $(TT_O)/corpus/image
+	@for k in linux low legacy program bzimage; do $(TT_O)/mkkernel $$k $(TT_O)/corpus/image/$$k; done
+	@printf 'name="a"; kernel="/k"\nmemory=12\ndisk=["/a,raw,xvda,w"]\nvif=["mac=00:16:3e:00:00:01,bridge=b"]\n' \
+		>$(TT_O)/corpus/config/seed
+	$(TT_O)/fuzz_config -max_total_time=$(FUZZ_SECONDS) -max_len=2000 -verbosity=0 $(TT_O)/corpus/config
+	$(TT_O)/fuzz_image -max_total_time=$(FUZZ_SECONDS) -max_len=40000 -verbosity=0 $(TT_O)/corpus/image
