@@ -210,24 +210,36 @@ static void purge_special(const char *name, uint16_t domid)
     perms_unref(without);
 }
 
-/* Removes the id from the tree: nodes it owns, lists that name it. */
+static void purge_mentions(struct mention *m, uint16_t domid)
+{
+    while (m) {
+        struct mention *next = m->next;
+
+        if (m->owned && m->path[1])
+            remove_owned(m->path);
+        else
+            remove_from_list(m->path, domid);
+        free(m);
+        m = next;
+    }
+}
+
+/*
+ * Removes the id from the tree: nodes it owns, lists that name it.  Without memory some may stay; then
+ * the domain stays known, and the next check for deaths tries again.
+ */
 static void purge_nodes(struct domain *d)
 {
-    struct mention *m;
-
     purge_special("@introduceDomain", d->domid);
     purge_special("@releaseDomain", d->domid);
     transaction_doom_domain(d->domid);
-    while ((d->nodes || d->acls) && (m = find_mentions(d))) {
-        while (m) {
-            struct mention *next = m->next;
+    while (d->nodes || d->acls) {
+        long before = d->nodes + d->acls;
 
-            if (m->owned && m->path[1])
-                remove_owned(m->path);
-            else
-                remove_from_list(m->path, d->domid);
-            free(m);
-            m = next;
+        purge_mentions(find_mentions(d), d->domid);
+        if (d->nodes + d->acls == before) {
+            log_line("domain %u: no memory to remove its nodes", d->domid);
+            return;
         }
     }
 }

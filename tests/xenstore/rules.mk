@@ -4,6 +4,8 @@
 XST_DIR := tests/xenstore
 XST_UNIT := $(notdir $(basename $(wildcard $(XST_DIR)/unit/*.c)))
 XST_BUILD := $(BUILD)/tests/xenstore
+# test_memory.c stands between the daemon's objects and the allocator
+XST_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strndup
 XST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 CHECK_UNIT += check-xenstore-unit check-xenstore-native
@@ -20,10 +22,10 @@ $(XST_BUILD)/sanitized/core/%.o: xenstore-lite/%.c
 	$(CC) $(CFLAGS_USER) $(XST_SANITIZE) -c -o $@ $<
 
 $(XST_BUILD)/unit: $(XST_UNIT:%=$(XST_BUILD)/plain/%.o) $(XSL_CORE_OBJS)
-	$(CC) -o $@ $^ -lcunit
+	$(CC) $(XST_WRAP) -o $@ $^ -lcunit
 $(XST_BUILD)/unit-sanitized: $(XST_UNIT:%=$(XST_BUILD)/sanitized/%.o) \
 		$(XSL_CORE:%=$(XST_BUILD)/sanitized/core/%.o)
-	$(CC) $(XST_SANITIZE) -o $@ $^ -lcunit
+	$(CC) $(XST_SANITIZE) $(XST_WRAP) -o $@ $^ -lcunit
 
 .PHONY: check-xenstore-unit check-xenstore-native
 check-xenstore-unit: $(XST_BUILD)/unit $(XST_BUILD)/unit-sanitized

@@ -77,6 +77,7 @@ void suite_transaction(void);
 void suite_watch(void);
 void suite_domains(void);
 void suite_ring(void);
+void suite_memory(void);
 
 #define ADD(suite, test) CU_add_test(suite, #test, test)
 
