@@ -74,8 +74,11 @@ uint64_t *guest_ptr(const struct guest *g, unsigned frame); /* contents, as hype
 /* --- doing things as the guest --- */
 /* A hypercall by the current vcpu, issued again as long as it is restarted. */
 long fake_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
-/* Restarts the last hypercall needed. */
+/* Restarts the last hypercall needed; called at each, when set. */
 extern unsigned fake_restarts;
+extern void (*fake_on_restart)(void);
+/* The call is not issued again after this many restarts; 0: always. The guest forgot about it. */
+extern unsigned fake_abandon_after;
 /* A load or store of 8 bytes by the current vcpu, through its TLB; false: page fault. */
 bool fake_load(uint64_t va, uint64_t *value);
 bool fake_store(uint64_t va, uint64_t value);

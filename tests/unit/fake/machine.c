@@ -25,7 +25,8 @@ struct boot_info boot_info;
 uint8_t *hal_direct_map;
 uint64_t *hal_m2p;
 uint64_t hal_m2p_entries;
-unsigned fake_restarts;
+unsigned fake_restarts, fake_abandon_after;
+void (*fake_on_restart)(void);
 
 static struct cpu cpu_blocks[FAKE_CPUS];
 
@@ -128,7 +129,8 @@ bool fake_destroy(struct domain *d)
     for (unsigned i = 0; i < d->max_vcpus; i++)
         if (d->vcpus[i]->is_running)
             hal_unload_remote(d->vcpus[i]->is_running - 1, d->vcpus[i]);
-    d->dying = DOMAIN_DYING;
+    if (d->dying == DOMAIN_ALIVE)
+        d->dying = DOMAIN_DYING;
     while (domain_kill(d) == -XEN_ERESTART)
         ;
     softirqs_run();
@@ -160,6 +162,10 @@ long fake_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
         r->rip += 2;
         if (++fake_restarts > 1000000)
             cannot("a hypercall restarts for ever");
+        if (fake_on_restart)
+            fake_on_restart();
+        if (fake_abandon_after && fake_restarts >= fake_abandon_after)
+            return -XEN_ERESTART;
     }
 }
 
