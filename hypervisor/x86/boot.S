@@ -102,8 +102,6 @@ start32:
     movl %eax, PHYS(boot_l4) + 8 * L4_SLOT_DIRECT
 
     movl %ebx, %edi
-.globl enter_long_mode_32 /* from here also for the other CPUs: ESI, EDI kept */
-enter_long_mode_32:
     movl $(CR4_PAE | CR4_PGE), %eax
     movl %eax, %cr4
     movl $PHYS(boot_l4), %eax

@@ -81,7 +81,7 @@ int hal_gsi_setup(unsigned gsi, bool level, bool active_low)
     g = &gsis[gsi];
     spin_lock(&irq_lock);
     if (g->ours != NULL)
-        rc = -XEN_EBUSY;
+        rc = -XEN_EEXIST;
     else if (g->vector != 0 && g->level == level && g->active_low == active_low)
         rc = 0; /* as it is: leave the mask alone */
     else if (!gsi_program(gsi, level, active_low, true))

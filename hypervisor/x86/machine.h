@@ -137,6 +137,7 @@ bool serial_owns_port(uint16_t port);
 void tlb_answer_requests(void);
 void unload_answer_request(void);
 void smp_init(void);
+noreturn_fn void cpu_run(void); /* the rest of this CPU's life */
 
 /* trap.c: also from entry.S */
 unsigned trap_from_hv(struct cpu_user_regs *regs);

@@ -14,9 +14,8 @@
 #include "lib.h"
 #include "machine.h"
 
-/* boot.S, entry.S. */
+/* boot.S. */
 void start(uint32_t magic, uint64_t info);
-noreturn_fn void enter_guest(void);
 
 noreturn_fn void boot_fail(const char *fmt, ...)
 {
@@ -72,6 +71,5 @@ void start(uint32_t magic, uint64_t info)
     machine_start();
     smp_init();
     tenue_main();
-    guest_exit_work(); /* the first choice of a vcpu */
-    enter_guest();
+    cpu_run();
 }
