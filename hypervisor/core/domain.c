@@ -303,16 +303,37 @@ void domain_unpause(struct domain *d)
             sched_wake(d->vcpus[i]);
 }
 
+/* A builder wipes the shared page after we have written the time into it. */
+static void refresh_time(struct domain *d)
+{
+    time_update_wallclock(d);
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            time_update_vcpu(d->vcpus[i]);
+}
+
 void domain_unpause_by_controller(struct domain *d)
 {
     if (!d->paused_by_controller)
         return;
+    refresh_time(d);
     d->paused_by_controller = false;
     d->creation_finished = true;
     domain_unpause(d);
 }
 
 /* --- shutting down --- */
+
+static const char *shutdown_name(uint8_t reason)
+{
+    static const char *const names[] = {
+        [SHUTDOWN_poweroff] = "power off", [SHUTDOWN_reboot] = "reboot",
+        [SHUTDOWN_suspend] = "suspend",    [SHUTDOWN_crash] = "crash",
+        [SHUTDOWN_watchdog] = "watchdog",  [SHUTDOWN_soft_reset] = "soft reset",
+    };
+
+    return reason < ARRAY_LEN(names) ? names[reason] : "unknown reason";
+}
 
 /* The machine goes with its control domain. */
 static noreturn_fn void control_domain_ended(uint8_t reason)
@@ -325,7 +346,7 @@ static noreturn_fn void control_domain_ended(uint8_t reason)
         log_info("control domain asked to reboot");
         hal_reboot();
     default:
-        log_err("control domain ended (reason %u): %s", reason,
+        log_err("control domain ended (%s): %s", shutdown_name(reason),
                 options.noreboot ? "halting (noreboot)" : "rebooting");
         if (options.noreboot)
             hal_halt();
@@ -339,6 +360,7 @@ void domain_shutdown(struct domain *d, uint8_t reason)
         control_domain_ended(reason);
     if (__atomic_exchange_n(&d->shutdown_claim, true, __ATOMIC_ACQ_REL))
         return;
+    log_info("d%u shut down: %s", d->domid, shutdown_name(reason));
     d->shutdown_code = reason;
     __atomic_store_n(&d->shutting_down, true, __ATOMIC_RELEASE);
     domain_pause_nosync(d);

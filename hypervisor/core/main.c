@@ -52,7 +52,6 @@ static void start_control_domain(void)
         boot_stops("the control domain could not be built (reason above)");
     d = control_domain;
     BUG_ON(!d || !d->vcpus[0]);
-    time_update_wallclock(d);
     log_info("memory: control domain %lu MiB, free %lu MiB, hypervisor and tables %lu KiB",
              MIB_OF((uint64_t)d->pages.total), MIB_OF(heap_free_frames()),
              (heap_total_frames() - heap_free_frames() - d->pages.total) << (PAGE_SHIFT - 10));
