@@ -354,11 +354,6 @@ int pv_build_control_domain(const struct boot_info *bi)
     const char *why;
     int rc;
 
-    if (bi->module_count == 0) {
-        log_err("no module: give the control domain's kernel as the first module, its ramdisk as "
-                "the second");
-        return -XEN_ENOENT;
-    }
     why = pv_image_parse(&b->image, hal_direct_map + kernel->start.a, kernel->size);
     if (why != NULL)
         return refuse(kernel, why);
@@ -369,12 +364,17 @@ int pv_build_control_domain(const struct boot_info *bi)
                 kernel->name, (b->at.end_pfn >> 8) + 1);
         return -XEN_ENOMEM;
     }
+    if (b->frames > heap_free_frames()) {
+        log_err("dom0_mem=%luM is more than the %luM that are free: lower it", b->frames >> 8,
+                heap_free_frames() >> 8);
+        return -XEN_ENOMEM;
+    }
     rc = create_domain(b);
     if (rc == 0)
         rc = allocate(b);
     if (rc != 0) {
-        log_err("no memory for a control domain of %luM: lower dom0_mem= (%luM free)",
-                b->frames >> 8, heap_free_frames() >> 8);
+        log_err("memory for a control domain of %luM is too scattered: lower dom0_mem=",
+                b->frames >> 8);
         return rc;
     }
     load_image(b);
