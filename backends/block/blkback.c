@@ -709,6 +709,7 @@ void blkback_usage(const struct device *d, struct blkback_usage *out)
     const struct blkback *b = d->priv;
 
     out->inflight = b->inflight;
+    out->inflight_writes = b->inflight_writes;
     out->pool_pages = b->pool.in_use;
     out->mapped = b->pgrants ? pgrants_count(b->pgrants) : 0;
 }

@@ -23,7 +23,7 @@ void blkback_fini(struct device *d);
 
 /* For tests: what teardown must bring back to nothing. */
 struct blkback_usage {
-    unsigned inflight, pool_pages, mapped;
+    unsigned inflight, inflight_writes, pool_pages, mapped;
 };
 void blkback_usage(const struct device *d, struct blkback_usage *out);
 

@@ -26,7 +26,7 @@ struct run {
     struct devhost_device *dev;
     struct devhost_spec spec;
     const char *backend_dir;
-    bool write_nodes, keep;
+    bool write_nodes, nodes_written, keep;
     bool leaving;
     int status;
 };
@@ -281,6 +281,14 @@ static int find_console_port(struct run *r)
     return port ? 0 : 1;
 }
 
+static int write_nodes(struct run *r, char *err, size_t err_len)
+{
+    int rc = r->write_nodes ? devhost_write_nodes(r->host, &r->spec, err, err_len) : 0;
+
+    r->nodes_written = r->write_nodes && !rc;
+    return rc;
+}
+
 static int start(struct run *r)
 {
     struct devhost_config cfg = {
@@ -294,9 +302,14 @@ static int start(struct run *r)
 
     r->host = devhost_open(&cfg, err, sizeof(err));
     if (!r->host || find_console_port(r) || devhost_check(&r->spec, err, sizeof(err)) ||
-        (r->write_nodes && devhost_write_nodes(r->host, &r->spec, err, sizeof(err))) ||
+        write_nodes(r, err, sizeof(err)) ||
         devhost_device_start(r->host, &r->spec, &r->dev, err, sizeof(err))) {
-        fprintf(stderr, "tenue-device: %s\n", err);
+        if (*err) {
+            fprintf(stderr, "tenue-device: %s\n", err);
+        }
+        if (r->host && r->nodes_written) {
+            devhost_remove_nodes(r->host, &r->spec);
+        }
         return 1;
     }
     return 0;
@@ -323,7 +336,7 @@ int main(int argc, char **argv)
     evsignal_add(sigterm, NULL);
     event_base_dispatch(r.base);
     devhost_device_free(r.dev);
-    if (r.write_nodes) {
+    if (r.nodes_written) {
         devhost_remove_nodes(r.host, &r.spec);
     }
     devhost_close(r.host);

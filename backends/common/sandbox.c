@@ -22,8 +22,8 @@ static const int allowed_calls[] = {
     SCMP_SYS(read),          SCMP_SYS(write),         SCMP_SYS(readv),
     SCMP_SYS(writev),        SCMP_SYS(recvfrom),      SCMP_SYS(sendto),
     SCMP_SYS(recvmsg),       SCMP_SYS(sendmsg),       SCMP_SYS(close),
-    SCMP_SYS(ioctl),         SCMP_SYS(mmap),          SCMP_SYS(munmap),
-    SCMP_SYS(mremap),        SCMP_SYS(madvise),       SCMP_SYS(brk),
+    SCMP_SYS(ioctl),         SCMP_SYS(munmap),        SCMP_SYS(mremap),
+    SCMP_SYS(madvise),       SCMP_SYS(brk),
     SCMP_SYS(epoll_wait),    SCMP_SYS(epoll_pwait),   SCMP_SYS(epoll_ctl),
     SCMP_SYS(io_uring_enter), SCMP_SYS(fcntl),        SCMP_SYS(fstat),
     SCMP_SYS(newfstatat),    SCMP_SYS(lseek),         SCMP_SYS(pread64),
@@ -70,8 +70,12 @@ static int load_filter(void)
     for (size_t i = 0; !rc && i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed_calls[i], 0);
     }
+    /* Memory, but none that can be executed. */
     if (!rc) {
-        /* Neither writable-then-executable code nor changes of protection that would make it so. */
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    }
+    if (!rc) {
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                               SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     }

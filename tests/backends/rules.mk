@@ -7,7 +7,9 @@ BET_UNDER_TEST := common/channel common/device common/sandbox block/request bloc
 	console/backlog console/logfile
 BET_BUILD := $(BUILD)/tests/backends
 BET_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-BET_LIBS := -lcunit -luring -lseccomp -lpthread
+# Calls that a test wants to see on their way.
+BET_WRAP := -Wl,--wrap=uring_fdatasync
+BET_LIBS := $(BET_WRAP) -lcunit -luring -lseccomp -lpthread
 
 CHECK_UNIT += check-backends
 DEPS_PACKAGES += libcunit1-dev

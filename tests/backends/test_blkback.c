@@ -5,9 +5,10 @@
  *
  * Guest pages: 0..15 ring, 16 indirect descriptors, 32.. data.
  *
- * Sabotage: swapping the arguments of the memcpy in move_data() fails "write and read"; not counting
- * inflight_writes fails "flush waits for writes"; skipping ring_producer_valid() fails "lying producer";
- * leaving out pool_give() in io_finish() fails nearly all at close_guest().
+ * Sabotage: swapping the arguments of the memcpy in move_data() fails "write and read"; not looking at
+ * inflight_writes in start_held() fails "flush waits for writes"; skipping ring_producer_valid() hangs
+ * "lying producer"; leaving out pool_give() in io_finish() fails nearly all at close_guest(); filling the
+ * response with fives instead of zeros fails "bytes of a response".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include "../../backends/block/blkback.h"
+#include "../../backends/block/uring.h"
 #include "../../backends/common/ring.h"
 #include "fake/xen.h"
 #include "tests.h"
@@ -320,6 +322,21 @@ static void test_flush_barrier(void)
     close_guest();
 }
 
+/* The linker sends the backend's calls here first: no flush may be queued beside a write under way. */
+void __real_uring_fdatasync(struct uring *u, void *tag);
+void __wrap_uring_fdatasync(struct uring *u, void *tag);
+
+static unsigned flushes_beside_writes;
+
+void __wrap_uring_fdatasync(struct uring *u, void *tag)
+{
+    struct blkback_usage usage;
+
+    blkback_usage(&dev, &usage);
+    flushes_beside_writes += usage.inflight_writes > 0;
+    __real_uring_fdatasync(u, tag);
+}
+
 /* A flush is answered after all writes before it; a barrier keeps its place among all. */
 static void flush_order(uint8_t op)
 {
@@ -327,6 +344,7 @@ static void flush_order(uint8_t op)
     unsigned before = 0;
     bool flushed = false;
 
+    flushes_beside_writes = 0;
     open_guest(true, false, 0);
     for (unsigned i = 0; i < 20; i++) {
         if (i == 10) {
@@ -346,6 +364,7 @@ static void flush_order(uint8_t op)
         CU_ASSERT_FALSE(op == BLKIF_OP_WRITE_BARRIER && !flushed && rsp.id > flush_id);
     }
     CU_ASSERT_EQUAL(before, 10);
+    CU_ASSERT_EQUAL(flushes_beside_writes, 0);
     close_guest();
 }
 

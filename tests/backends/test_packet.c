@@ -2,7 +2,7 @@
 /*
  * test_packet.c - rules of packets on the network rings (BE-6).
  *
- * Sabotage: dropping the `req->size > left` check of parse_frags() fails "sizes"; dropping the `total >
+ * Sabotage: not dropping packets with an empty piece (add_frag()) fails "sizes"; dropping the `total >
  * len - l->l3` check of parse_ipv4() fails "headers that lie" (and the sanitizers).
  */
 #include <CUnit/Basic.h>
