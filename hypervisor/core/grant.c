@@ -241,6 +241,16 @@ mfn_t grant_pinned_frame(struct domain *granter, gref_t ref)
     return frame;
 }
 
+uint32_t grant_pins_total(const struct grant_table *t, enum grant_pin kind)
+{
+    uint32_t total = 0;
+
+    for (uint32_t i = 0; i < t->frames; i++)
+        for (uint32_t n = 0; n < GRANTS_PER_FRAME; n++)
+            total += t->frame[i].active[n].pins[kind];
+    return total;
+}
+
 bool grant_frame_get(struct domain *granter, mfn_t frame, bool rw)
 {
     if (rw)

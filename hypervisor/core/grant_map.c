@@ -9,6 +9,7 @@
  * reference), GT-16. Locks: the mapper's table for handles, never together with the granter's.
  */
 #include <tenue/hal.h>
+#include <tenue/log.h>
 #include <tenue/page.h>
 #include <tenue/pv.h>
 
@@ -286,4 +287,81 @@ int grant_table_release_mappings(struct domain *d)
             return -XEN_ERESTART;
     }
     return 0;
+}
+
+/* --- audit --- */
+
+static unsigned audit_handle(const struct grant_maptrack *slot,
+                             void (*explain)(mfn_t m, enum page_type type))
+{
+    const bool readonly = slot->flags & GNTMAP_readonly;
+    const mfn_t frame = grant_pinned_frame(slot->granter, slot->ref);
+
+    if (mfn_is_none(frame)) {
+        log_err("audit: a handle names reference %u of domain %u, which is not pinned", slot->ref,
+                slot->granter->domid);
+        return 1;
+    }
+    if (slot->flags & GNTMAP_host_map)
+        slot->granter->grant.audited[host_kind(readonly)]++;
+    if (slot->flags & GNTMAP_device_map) {
+        slot->granter->grant.audited[dev_kind(readonly)]++;
+        explain(frame, readonly ? PGT_NONE : PGT_WRITABLE);
+    }
+    return 0;
+}
+
+static unsigned audit_handles(const struct domain *mapper,
+                              void (*explain)(mfn_t m, enum page_type type))
+{
+    const struct grant_table *t = &mapper->grant;
+    unsigned violations = 0, used = 0;
+
+    for (uint32_t i = 0; i < t->maptrack_frames; i++) {
+        for (uint32_t n = 0; n < MAPTRACK_PER_FRAME; n++) {
+            if (t->maptrack[i][n].flags == 0)
+                continue;
+            used++;
+            violations += audit_handle(&t->maptrack[i][n], explain);
+        }
+    }
+    if (used != t->maptrack_used) {
+        log_err("audit: domain %u has %u handles and counts %u", mapper->domid, used,
+                t->maptrack_used);
+        violations++;
+    }
+    return violations;
+}
+
+static unsigned audit_pins(struct domain *granter)
+{
+    unsigned violations = 0;
+
+    for (unsigned kind = 0; kind < PIN_KINDS; kind++) {
+        uint32_t pins = grant_pins_total(&granter->grant, kind);
+
+        if (pins != granter->grant.audited[kind]) {
+            log_err("audit: domain %u has %u pins of kind %u, handles explain %u", granter->domid,
+                    pins, kind, granter->grant.audited[kind]);
+            violations++;
+        }
+        granter->grant.audited[kind] = 0;
+    }
+    return violations;
+}
+
+unsigned grant_audit(void (*explain)(mfn_t m, enum page_type type))
+{
+    unsigned violations = 0;
+    struct domain *d;
+
+    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
+        id = d->domid + 1u;
+        violations += audit_handles(d, explain);
+    }
+    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
+        id = d->domid + 1u;
+        violations += audit_pins(d);
+    }
+    return violations;
 }

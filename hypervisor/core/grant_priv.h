@@ -27,6 +27,9 @@ mfn_t grant_pinned_frame(struct domain *granter, gref_t ref);
 bool grant_frame_get(struct domain *granter, mfn_t frame, bool rw) must_check;
 void grant_frame_put(mfn_t frame, bool rw);
 
+/* Sum of all pins of a kind, for the audit. */
+uint32_t grant_pins_total(const struct grant_table *t, enum grant_pin kind);
+
 /* --- grant_map.c --- */
 int grant_map_ref(struct domain *mapper, struct gnttab_map_grant_ref *op) must_check;
 

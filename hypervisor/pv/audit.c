@@ -221,6 +221,7 @@ static void recount_all(void)
     }
     for (unsigned i = 0; i < source_count; i++)
         sources[i]();
+    violations += grant_audit(audit_explain);
     for (uint64_t i = 0; i < frame_count; i++)
         compare_frame(mfn_make(i), &frame_table[i]);
 }

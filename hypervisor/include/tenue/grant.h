@@ -9,6 +9,7 @@
 #include <tenue/abi.h>
 #include <tenue/frame.h>
 #include <tenue/lock.h>
+#include <tenue/pagetype.h>
 
 struct domain;
 
@@ -67,6 +68,7 @@ struct grant_table {
     uint32_t maptrack_free;      /* [lock] first free handle or GHANDLE_NONE */
     uint32_t maptrack_used;      /* [lock] handles in use */
     uint32_t release_cursor;     /* teardown: next handle to release */
+    uint32_t audited[PIN_KINDS]; /* scratch of the audit: pins that handles account for */
     uint32_t unshared;           /* teardown: shared frames that nobody maps any more */
 };
 
@@ -80,8 +82,12 @@ void grant_table_free(struct domain *d);
 /* Shared frame idx as the guest maps it, growing the table up to it: for XENMEM_acquire_resource. */
 int grant_table_frame(struct domain *d, uint32_t idx, mfn_t *mfn) must_check;
 
-/* For the audit: recount pins against handles; violations found. */
-unsigned grant_audit(void);
+/*
+ * For the audit, on a machine where nothing else runs: every handle must name a pinned entry, and a
+ * granter's pins must be exactly its handles (GT-1). References that handles hold themselves (device
+ * maps) are explained one by one. Returns the violations, each logged.
+ */
+unsigned grant_audit(void (*explain)(mfn_t m, enum page_type type));
 
 long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count);
 
