@@ -2,16 +2,17 @@
 /*
  * blkback.c - connect to a guest's ring, drain it, move data, respond.
  *
- * Owns: the connection (ring pages, event channel, persistent grants, one struct blk_io per ring slot).
- * request.c says what is valid, uring.c and image.c talk to the image, pool.c holds the data on its way.
+ * Owns: the connection (ring pages, event channel, persistent grants, one struct blk_io per ring
+ * slot). request.c says what is valid, uring.c and image.c talk to the image, pool.c holds the data
+ * on its way.
  *
  * Invariants:
  *   - a request is used only from its private, validated copy (BE-1, BE-3);
  *   - inflight counts the struct blk_io outside the free list whose operations are in io_uring; the
  *     connection is torn down only at zero, so a completion never meets a freed page;
- *   - `held` is a flush or barrier waiting for what came before it, or a barrier under way: while it is
- *     set nothing more is taken from the ring. A flush is issued only when no write is in flight, so it
- *     covers every write answered before it; io_uring itself orders nothing.
+ *   - `held` is a flush or barrier waiting for what came before it, or a barrier under way: while
+ * it is set nothing more is taken from the ring. A flush is issued only when no write is in flight,
+ * so it covers every write answered before it; io_uring itself orders nothing.
  *
  * Single-threaded: everything runs in blkback_turn().
  */
@@ -155,7 +156,9 @@ static int status_of(int err)
     return !err ? BLKIF_RSP_OKAY : err == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR;
 }
 
-/* Answer, give the resources back. The connection may be going down: then nobody wants the answer. */
+/*
+ * Answer, give the resources back. The connection may be going down: then nobody wants the answer.
+ */
 static void io_finish(struct blkback *b, struct blk_io *io, int err)
 {
     if (err && err != -EOPNOTSUPP) {
@@ -441,8 +444,8 @@ static bool drain(struct blkback *b)
     int more;
 
     if (!ring_producer_valid(prod, b->ring.req_cons, b->ring.rsp_prod_pvt, RING_SIZE(&b->ring))) {
-        device_fail(b->d, "ring producer %u is impossible (consumer %u, responses %u, size %u)", prod,
-                    b->ring.req_cons, b->ring.rsp_prod_pvt, RING_SIZE(&b->ring));
+        device_fail(b->d, "ring producer %u is impossible (consumer %u, responses %u, size %u)",
+                    prod, b->ring.req_cons, b->ring.rsp_prod_pvt, RING_SIZE(&b->ring));
         return false;
     }
     while (b->ring.req_cons != prod && !b->held && b->free_ios) {
@@ -454,7 +457,8 @@ static bool drain(struct blkback *b)
         backoff_account(&b->backoff, b->ring.req_cons != from || b->inflight);
     }
     if (b->ring.req_cons != prod || b->held || !b->free_ios) {
-        return false; /* no need to be told of new requests before a completion makes room for them */
+        /* No need to be told of new requests before a completion makes room for them. */
+        return false;
     }
     RING_FINAL_CHECK_FOR_REQUESTS(&b->ring, more);
     return more;
@@ -521,8 +525,8 @@ static int map_ring(struct blkback *b, const struct channel_msg *front)
     }
     sring = gntdev_map(b->d->gnt, b->ring_pages, refs, true);
     if (!sring) {
-        device_fail(b->d, "ring (%u pages, first grant %u) cannot be mapped: %s", b->ring_pages, refs[0],
-                    strerror(errno));
+        device_fail(b->d, "ring (%u pages, first grant %u) cannot be mapped: %s", b->ring_pages,
+                    refs[0], strerror(errno));
         return -EINVAL;
     }
     BACK_RING_INIT(&b->ring, sring, b->ring_pages * GNT_PAGE);
@@ -614,7 +618,9 @@ static void blk_disconnect(struct device *d)
 {
     struct blkback *b = d->priv;
 
-    /* What waits in `held` starts as the rest completes, so that this ends with nothing under way. */
+    /*
+     * What waits in `held` starts as the rest completes, so that this ends with nothing under way.
+     */
     while (b->inflight && !enter(b, true)) {
         reap(b);
     }

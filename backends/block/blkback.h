@@ -2,7 +2,8 @@
 /*
  * blkback.h - the block backend proper: ring in, image out.
  *
- * device_ops for main.c; the tests drive the same ops with other gntdev and evtchn objects linked in.
+ * device_ops for main.c; the tests drive the same ops with other gntdev and evtchn objects linked
+ * in.
  */
 #ifndef BACKENDS_BLOCK_BLKBACK_H
 #define BACKENDS_BLOCK_BLKBACK_H
@@ -13,8 +14,8 @@
 
 extern const struct device_ops blkback_ops;
 
-/* One turn of the event loop: submit, wait for something if nothing is left to do, take completions and
- * messages, serve the ring, publish the answers. */
+/* One turn of the event loop: submit, wait for something if nothing is left to do, take completions
+ * and messages, serve the ring, publish the answers. */
 void blkback_turn(struct device *d);
 /* Arm what the loop waits on; once, before the first turn. */
 void blkback_arm(struct device *d);

@@ -36,7 +36,9 @@ static int init_file(struct image *img, const struct stat *st)
     img->sectors = (uint64_t)st->st_size / 512;
     img->sector_size = 512;
     img->physical_sector_size = 4096;
-    /* A file system on a disk of 4 KiB sectors takes no direct 512-byte I/O; the page cache does. */
+    /*
+     * A file system on a disk of 4 KiB sectors takes no direct 512-byte I/O; the page cache does.
+     */
     if (!statx(img->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) && (sx.stx_mask & STATX_DIOALIGN) &&
         (sx.stx_dio_offset_align > 512 || sx.stx_dio_mem_align > 4096)) {
         image_clear_direct(img);

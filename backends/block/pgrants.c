@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pgrants.c - a hash of mapped grants. Open addressing, never deleted from: the connection's end unmaps
- * all of it, in the batches it was mapped in, which is how gntdev wants it.
+ * pgrants.c - a hash of mapped grants. Open addressing, never deleted from: the connection's end
+ * unmaps all of it, in the batches it was mapped in, which is how gntdev wants it.
  *
- * Invariants: nr_pages <= PGRANTS_MAX, so the table is at most half full and a probe ends; each mapped
- * page belongs to exactly one batch.
+ * Invariants: nr_pages <= PGRANTS_MAX, so the table is at most half full and a probe ends; each
+ * mapped page belongs to exactly one batch.
  */
 #include "pgrants.h"
 
@@ -78,7 +78,9 @@ static bool contains(const uint32_t *refs, unsigned count, uint32_t ref)
     return false;
 }
 
-/* Map all or none: the refused grant is not worth finding out, its request will fail in the copy. */
+/*
+ * Map all or none: the refused grant is not worth finding out, its request will fail in the copy.
+ */
 static void map_missing(struct pgrants *pg, uint32_t *refs, unsigned count)
 {
     char *base = gntdev_map(pg->g, count, refs, true);
@@ -103,7 +105,9 @@ void pgrants_get(struct pgrants *pg, const uint32_t *refs, unsigned count, void 
 
     for (unsigned i = 0; i < count; i++) {
         addr[i] = slot_of(pg, refs[i])->addr;
-        /* A request may name one page twice; two mappings of it would leave one outside the table. */
+        /*
+         * A request may name one page twice; two mappings of it would leave one outside the table.
+         */
         if (!addr[i] && pg->nr_pages + nr_missing < PGRANTS_MAX &&
             !contains(missing, nr_missing, refs[i])) {
             missing[nr_missing++] = refs[i];

@@ -2,8 +2,8 @@
 /*
  * pool.c - first-fit run allocator over a bitmap, resumed where the last search ended.
  *
- * Invariant: in_use is the number of bits set. Requests come in few sizes and leave soon, so a search
- * seldom looks further than one run.
+ * Invariant: in_use is the number of bits set. Requests come in few sizes and leave soon, so a
+ * search seldom looks further than one run.
  */
 #include "pool.h"
 
@@ -13,8 +13,8 @@
 
 int pool_init(struct pool *p)
 {
-    void *base = mmap(NULL, POOL_PAGES * 4096ul, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *base =
+        mmap(NULL, POOL_PAGES * 4096ul, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (base == MAP_FAILED) {
         return -errno;

@@ -2,7 +2,8 @@
 /*
  * pool.h - the buffers that data passes through between the guest's pages and the image.
  *
- * One locked region, registered with io_uring as buffer 0; a request takes a run of whole pages of it.
+ * One locked region, registered with io_uring as buffer 0; a request takes a run of whole pages of
+ * it.
  */
 #ifndef BACKENDS_BLOCK_POOL_H
 #define BACKENDS_BLOCK_POOL_H
@@ -14,7 +15,7 @@
 
 struct pool {
     uint8_t *base;
-    uint32_t hint;  /* where the last search ended */
+    uint32_t hint;   /* where the last search ended */
     uint32_t in_use; /* pages */
     uint64_t used[POOL_PAGES / 64];
 };

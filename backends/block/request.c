@@ -2,16 +2,17 @@
 /*
  * request.c - validation of block requests (BE-3).
  *
- * Invariants of a request that was accepted: the operation is one we serve and the device allows; every
- * segment lies inside its page, is not empty and is a whole number of the device's blocks; the whole
- * range lies inside the device; its length is the sum of its segments.
+ * Invariants of a request that was accepted: the operation is one we serve and the device allows;
+ * every segment lies inside its page, is not empty and is a whole number of the device's blocks;
+ * the whole range lies inside the device; its length is the sum of its segments.
  */
 #include "request.h"
 
 #include <string.h>
 
 _Static_assert(sizeof(struct blkif_request_segment) == 8, "segment descriptor of the x86-64 ABI");
-_Static_assert(REQUEST_MAX_INDIRECT_PAGES <= BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST, "fits a request");
+_Static_assert(REQUEST_MAX_INDIRECT_PAGES <= BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST,
+               "fits a request");
 
 static bool range_inside(const struct request *r, const struct request_limits *lim)
 {
@@ -103,7 +104,8 @@ static int decode_indirect(const blkif_request_t *raw, const struct request_limi
     return BLKIF_RSP_OKAY;
 }
 
-int request_decode(const blkif_request_t *raw, const struct request_limits *lim, struct request *out)
+int request_decode(const blkif_request_t *raw, const struct request_limits *lim,
+                   struct request *out)
 {
     out->abi_op = raw->operation;
     out->id = raw->id;

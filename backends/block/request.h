@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * request.h - turn a raw ring request into a checked one. Pure: no memory but its arguments', no system
- * call, so that it can be tested and fuzzed alone.
+ * request.h - turn a raw ring request into a checked one. Pure: no memory but its arguments', no
+ * system call, so that it can be tested and fuzzed alone.
  *
  * The raw request must be a private copy: what is checked here is what is used (BE-1).
  */
@@ -17,7 +17,7 @@
 #define REQUEST_SECTORS_PER_PAGE 8u
 #define REQUEST_MAX_SEGMENTS 256u /* advertised as feature-max-indirect-segments */
 #define REQUEST_SEGMENTS_PER_PAGE (4096u / sizeof(struct blkif_request_segment))
-#define REQUEST_MAX_INDIRECT_PAGES \
+#define REQUEST_MAX_INDIRECT_PAGES                                                                 \
     ((REQUEST_MAX_SEGMENTS + REQUEST_SEGMENTS_PER_PAGE - 1) / REQUEST_SEGMENTS_PER_PAGE)
 
 enum request_op {
@@ -30,7 +30,7 @@ enum request_op {
 
 /* The device as the guest was told about it. */
 struct request_limits {
-    uint64_t sectors;          /* of 512 bytes */
+    uint64_t sectors;           /* of 512 bytes */
     uint32_t sectors_per_block; /* sector-size / 512: alignment of everything */
     bool readonly;
     bool discard;
@@ -55,10 +55,12 @@ struct request {
 };
 
 /*
- * BLKIF_RSP_OKAY, or the status to answer with. id and abi_op are valid even then. An indirect request
- * comes back with nr_indirect_pages > 0 and no segments: copy those pages, then request_add_segments().
+ * BLKIF_RSP_OKAY, or the status to answer with. id and abi_op are valid even then. An indirect
+ * request comes back with nr_indirect_pages > 0 and no segments: copy those pages, then
+ * request_add_segments().
  */
-int request_decode(const blkif_request_t *raw, const struct request_limits *lim, struct request *out);
+int request_decode(const blkif_request_t *raw, const struct request_limits *lim,
+                   struct request *out);
 
 /* `segs`: private copies of the descriptors, out->nr_segments of them. */
 int request_add_segments(struct request *out, const struct request_limits *lim,

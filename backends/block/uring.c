@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uring.c - set-up, restriction and queueing. Owns the ring; the buffers and files are the caller's.
+ * uring.c - set-up, restriction and queueing. Owns the ring; the buffers and files are the
+ * caller's.
  *
- * The event channel descriptor is non-blocking, so a read of it is parked on its poll queue by the kernel
- * and completes with the port: one entry instead of a poll, a read and the calls for both.
+ * The event channel descriptor is non-blocking, so a read of it is parked on its poll queue by the
+ * kernel and completes with the port: one entry instead of a poll, a read and the calls for both.
  */
 #include "uring.h"
 
@@ -130,8 +131,8 @@ void uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len)
 {
     struct io_uring_sqe *sqe = get_sqe(u);
 
-    io_uring_prep_fallocate(sqe, URING_IMAGE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-                            (off_t)len);
+    io_uring_prep_fallocate(sqe, URING_IMAGE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                            (off_t)offset, (off_t)len);
     finish(sqe, tag, 0);
 }
 
@@ -165,7 +166,8 @@ int uring_enter(struct uring *u, bool wait)
     int rc;
 
     do {
-        rc = wait ? io_uring_submit_and_wait(&u->ring, 1) : io_uring_submit_and_get_events(&u->ring);
+        rc =
+            wait ? io_uring_submit_and_wait(&u->ring, 1) : io_uring_submit_and_get_events(&u->ring);
     } while (rc == -EINTR);
     return rc < 0 ? rc : 0;
 }

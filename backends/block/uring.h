@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uring.h - the block backend's io_uring: the only thing it waits on, and its only way to the image.
+ * uring.h - the block backend's io_uring: the only thing it waits on, and its only way to the
+ * image.
  *
- * Set up while privileged (locked memory is then not charged to the user that the backend becomes), with
- * three fixed files and one fixed buffer, and restricted to the operations below on those files before it
- * is enabled: since ring operations do not pass a seccomp filter, this is the filter.
+ * Set up while privileged (locked memory is then not charged to the user that the backend becomes),
+ * with three fixed files and one fixed buffer, and restricted to the operations below on those
+ * files before it is enabled: since ring operations do not pass a seccomp filter, this is the
+ * filter.
  *
  * Every queueing function may submit to make room; completions carry the tag given.
  */

@@ -2,9 +2,9 @@
 /*
  * main.c - tenue-device: serve one device of one guest in the foreground.
  *
- * A thin command over <tenue/devhost.h>, without a supervisor: to serve guests that another toolstack
- * created (xl on Xen), and to try a backend by hand. Prints one line for each event; ends when the device
- * was closed, or in order on SIGINT and SIGTERM.
+ * A thin command over <tenue/devhost.h>, without a supervisor: to serve guests that another
+ * toolstack created (xl on Xen), and to try a backend by hand. Prints one line for each event; ends
+ * when the device was closed, or in order on SIGINT and SIGTERM.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -32,18 +32,22 @@ struct run {
 };
 
 static const char usage[] =
-    "usage: tenue-device block --domid N --vdev xvda|NUMBER --image PATH [--readonly] [--no-discard]\n"
+    "usage: tenue-device block --domid N --vdev xvda|NUMBER --image PATH [--readonly] "
+    "[--no-discard]\n"
     "                          [--buffered] [common options]\n"
-    "       tenue-device net --domid N --mac AA:BB:CC:DD:EE:FF [--bridge NAME] [--devid N] [--ifname NAME]\n"
+    "       tenue-device net --domid N --mac AA:BB:CC:DD:EE:FF [--bridge NAME] [--devid N] "
+    "[--ifname NAME]\n"
     "                        [--mtu N] [common options]\n"
-    "       tenue-device console --domid N [--port N] [--log PATH] [--log-max BYTES] [common options]\n"
+    "       tenue-device console --domid N [--port N] [--log PATH] [--log-max BYTES] [common "
+    "options]\n"
     "\n"
     "Serve one device of guest N from this process until it is closed.\n"
     "  --write-nodes      write the device's xenstore nodes first, remove them at the end\n"
     "                     (block, net; a console's nodes are always the toolstack's)\n"
     "  --keep             go on when the guest has closed the device; it may connect again\n"
     "  --restarts N       start a backend that died again, up to N times (0)\n"
-    "  --backend-dir DIR  where blkback, netback and conback are ($TENUE_BACKEND_DIR, /usr/lib/tenue)\n"
+    "  --backend-dir DIR  where blkback, netback and conback are ($TENUE_BACKEND_DIR, "
+    "/usr/lib/tenue)\n"
     "  --help\n"
     "Exit status: 0 closed in order, 1 failed, 2 wrong usage.\n";
 
@@ -86,7 +90,8 @@ static bool parse_vdev(const char *text, unsigned *out)
         return false;
     }
     disk = (unsigned)(text[3] - 'a');
-    *out = disk < 16 ? (202u << 8) | (disk << 4) | (unsigned)part : (1u << 28) | (disk << 8) | (unsigned)part;
+    *out = disk < 16 ? (202u << 8) | (disk << 4) | (unsigned)part
+                     : (1u << 28) | (disk << 8) | (unsigned)part;
     return true;
 }
 
@@ -100,16 +105,16 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 }
 
 static const struct option options[] = {
-    {"domid", required_argument, NULL, 'd'},   {"devid", required_argument, NULL, 'i'},
-    {"vdev", required_argument, NULL, 'v'},    {"image", required_argument, NULL, 'f'},
-    {"readonly", no_argument, NULL, 'r'},      {"no-discard", no_argument, NULL, 'D'},
-    {"buffered", no_argument, NULL, 'B'},      {"mac", required_argument, NULL, 'm'},
-    {"bridge", required_argument, NULL, 'b'},  {"ifname", required_argument, NULL, 'n'},
-    {"mtu", required_argument, NULL, 'u'},     {"port", required_argument, NULL, 'p'},
-    {"log", required_argument, NULL, 'l'},     {"log-max", required_argument, NULL, 'L'},
-    {"write-nodes", no_argument, NULL, 'w'},   {"keep", no_argument, NULL, 'k'},
+    {"domid", required_argument, NULL, 'd'},    {"devid", required_argument, NULL, 'i'},
+    {"vdev", required_argument, NULL, 'v'},     {"image", required_argument, NULL, 'f'},
+    {"readonly", no_argument, NULL, 'r'},       {"no-discard", no_argument, NULL, 'D'},
+    {"buffered", no_argument, NULL, 'B'},       {"mac", required_argument, NULL, 'm'},
+    {"bridge", required_argument, NULL, 'b'},   {"ifname", required_argument, NULL, 'n'},
+    {"mtu", required_argument, NULL, 'u'},      {"port", required_argument, NULL, 'p'},
+    {"log", required_argument, NULL, 'l'},      {"log-max", required_argument, NULL, 'L'},
+    {"write-nodes", no_argument, NULL, 'w'},    {"keep", no_argument, NULL, 'k'},
     {"restarts", required_argument, NULL, 'R'}, {"backend-dir", required_argument, NULL, 'P'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 static int set_number(const char *text, uint64_t max, unsigned *out, const char *name)
@@ -117,7 +122,8 @@ static int set_number(const char *text, uint64_t max, unsigned *out, const char 
     uint64_t v;
 
     if (!parse_u64(text, max, &v)) {
-        return complain("--%s: \"%s\" is not a number up to %llu", name, text, (unsigned long long)max);
+        return complain("--%s: \"%s\" is not a number up to %llu", name, text,
+                        (unsigned long long)max);
     }
     *out = (unsigned)v;
     return 0;
@@ -134,7 +140,9 @@ static int parse_option(struct run *r, int opt, const char *arg)
         return set_number(arg, UINT32_MAX, &s->devid, "devid");
     case 'v':
         s->block.vdev = arg;
-        return parse_vdev(arg, &s->devid) ? 0 : complain("--vdev: \"%s\" is neither xvdX[N] nor a number", arg);
+        return parse_vdev(arg, &s->devid)
+                   ? 0
+                   : complain("--vdev: \"%s\" is neither xvdX[N] nor a number", arg);
     case 'f':
         s->block.path = arg;
         return 0;
@@ -148,7 +156,8 @@ static int parse_option(struct run *r, int opt, const char *arg)
         s->block.force_buffered = true;
         return 0;
     case 'm':
-        return parse_mac(arg, s->net.mac) ? 0 : complain("--mac: \"%s\" is not AA:BB:CC:DD:EE:FF", arg);
+        return parse_mac(arg, s->net.mac) ? 0
+                                          : complain("--mac: \"%s\" is not AA:BB:CC:DD:EE:FF", arg);
     case 'b':
         s->net.bridge = arg;
         return 0;
@@ -163,7 +172,9 @@ static int parse_option(struct run *r, int opt, const char *arg)
         s->console.log_path = arg;
         return 0;
     case 'L':
-        return parse_u64(arg, UINT64_MAX, &s->console.log_max_bytes) ? 0 : complain("--log-max: \"%s\"", arg);
+        return parse_u64(arg, UINT64_MAX, &s->console.log_max_bytes)
+                   ? 0
+                   : complain("--log-max: \"%s\"", arg);
     case 'w':
         r->write_nodes = true;
         return 0;
@@ -228,14 +239,15 @@ static void on_log(const char *line, void *arg)
     fprintf(stderr, "%s\n", line);
 }
 
-static void on_event(struct devhost_device *dev, enum devhost_event ev, const char *detail, void *arg)
+static void on_event(struct devhost_device *dev, enum devhost_event ev, const char *detail,
+                     void *arg)
 {
     struct run *r = arg;
     struct devhost_info info;
 
     devhost_device_info(dev, &info);
-    printf("%s pid=%d%s%s%s%s\n", devhost_event_name(ev), info.pid, *info.tty ? " tty=" : "", info.tty,
-           *detail ? " " : "", detail);
+    printf("%s pid=%d%s%s%s%s\n", devhost_event_name(ev), info.pid, *info.tty ? " tty=" : "",
+           info.tty, *detail ? " " : "", detail);
     fflush(stdout);
     if (ev == DEVHOST_EV_DIED) {
         r->status = 1;
@@ -273,7 +285,8 @@ static int find_console_port(struct run *r)
     snprintf(path, sizeof(path), "/local/domain/%u/console/port", r->spec.domid);
     text = xs ? xs_read(xs, XBT_NULL, path, &len) : NULL;
     if (!text || !parse_u64(text, UINT32_MAX, &port) || !port) {
-        fprintf(stderr, "tenue-device: %s holds no port (is there such a guest? else give --port)\n", path);
+        fprintf(stderr,
+                "tenue-device: %s holds no port (is there such a guest? else give --port)\n", path);
     }
     r->spec.console.evtchn = (unsigned)port;
     free(text);

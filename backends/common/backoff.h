@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backoff.h - what a storm of notifications without work gets (BE-10): after 32 in a row each further one
- * delays this device by a millisecond, with its port masked. One useful event forgives all.
+ * backoff.h - what a storm of notifications without work gets (BE-10): after 32 in a row each
+ * further one delays this device by a millisecond, with its port masked. One useful event forgives
+ * all.
  */
 #ifndef BACKENDS_COMMON_BACKOFF_H
 #define BACKENDS_COMMON_BACKOFF_H

@@ -14,11 +14,14 @@
 #include <sys/socket.h>
 
 static const char *const vbd_front_keys[] = {
-    "ring-ref",   "ring-page-order", "event-channel", "protocol",   "feature-persistent",
-    "ring-ref0",  "ring-ref1",       "ring-ref2",     "ring-ref3",  "ring-ref4",
-    "ring-ref5",  "ring-ref6",       "ring-ref7",     "ring-ref8",  "ring-ref9",
-    "ring-ref10", "ring-ref11",      "ring-ref12",    "ring-ref13", "ring-ref14",
-    "ring-ref15", NULL,
+    "ring-ref",   "ring-page-order",    "event-channel",
+    "protocol",   "feature-persistent", "ring-ref0",
+    "ring-ref1",  "ring-ref2",          "ring-ref3",
+    "ring-ref4",  "ring-ref5",          "ring-ref6",
+    "ring-ref7",  "ring-ref8",          "ring-ref9",
+    "ring-ref10", "ring-ref11",         "ring-ref12",
+    "ring-ref13", "ring-ref14",         "ring-ref15",
+    NULL,
 };
 static const char *const vbd_back_keys[] = {
     "state",
@@ -151,7 +154,8 @@ int channel_add(struct channel_msg *m, const char *key, const char *value)
 
 int channel_addf(struct channel_msg *m, const char *key, const char *fmt, ...)
 {
-    char value[CHANNEL_VALUE_MAX + 2]; /* one more than allowed, so that truncation is refused below */
+    /* One more than allowed, so that what was truncated is refused below. */
+    char value[CHANNEL_VALUE_MAX + 2];
     va_list ap;
 
     va_start(ap, fmt);

@@ -3,20 +3,19 @@
  * channel.h - the protocol between a backend process and its host, and the keys each may name.
  *
  * One SOCK_SEQPACKET socket, inherited by the backend as descriptor CHANNEL_FD. One datagram is one
- * message: a fixed header, then `count` pairs "key\0value\0" and nothing after them. Both ends decode with
- * channel_decode(), which accepts exactly the well-formed messages; whatever else arrives ends the
- * connection. Keys are [a-z0-9-]{1,48}, values printable ASCII up to 256 bytes, no key twice.
+ * message: a fixed header, then `count` pairs "key\0value\0" and nothing after them. Both ends
+ * decode with channel_decode(), which accepts exactly the well-formed messages; whatever else
+ * arrives ends the connection. Keys are [a-z0-9-]{1,48}, values printable ASCII up to 256 bytes, no
+ * key twice.
  *
  * Host to backend:
  *   start   first and once: domid, devid and the options of the class
- *   front   the guest's keys, whole, each time its state changed; "state" always present, "0" if absent
- *   close   no pairs: unplug in an orderly way
- * Backend to host:
- *   back    keys for the backend directory, written in one transaction
- *   fail    reason=TEXT: the device was stopped, and why
+ *   front   the guest's keys, whole, each time its state changed; "state" always present, "0" if
+ * absent close   no pairs: unplug in an orderly way Backend to host: back    keys for the backend
+ * directory, written in one transaction fail    reason=TEXT: the device was stopped, and why
  *
- * The host's side treats the backend as hostile (it eats guest data); the backend's side trusts the host
- * for "start" and treats "front" values as the guest's own words.
+ * The host's side treats the backend as hostile (it eats guest data); the backend's side trusts the
+ * host for "start" and treats "front" values as the guest's own words.
  */
 #ifndef BACKENDS_COMMON_CHANNEL_H
 #define BACKENDS_COMMON_CHANNEL_H

@@ -198,7 +198,8 @@ static int receive_start(struct device *d, struct channel_msg *start, uint64_t *
     uint64_t domid, devid;
 
     if (poll(&pfd, 1, 10000) != 1 || channel_recv(d->channel, start) != 1 ||
-        start->type != CHANNEL_START || !channel_get_u64(start, "domid", DOMID_FIRST_RESERVED - 1, &domid) ||
+        start->type != CHANNEL_START ||
+        !channel_get_u64(start, "domid", DOMID_FIRST_RESERVED - 1, &domid) ||
         !channel_get_u64(start, "devid", UINT32_MAX, &devid) ||
         !channel_get_u64(start, "uid", UINT32_MAX - 1, uid) || *uid == 0) {
         log_line("no valid start message: this program is run by the device host, not by hand");

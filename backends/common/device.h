@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * device.h - the life of one device in its backend process: start-up, the xenbus state machine, the end.
+ * device.h - the life of one device in its backend process: start-up, the xenbus state machine, the
+ * end.
  *
  * A class (block, net, console) supplies struct device_ops and its event loop; this module supplies
- * main's body and device_handle_channel(), which the loop calls when the channel is readable. States go
- * as stock backends' do:
+ * main's body and device_handle_channel(), which the loop calls when the channel is readable.
+ * States go as stock backends' do:
  *
  *   front 1, 2   -> back InitWait, features advertised (after dropping an old connection)
- *   front 3, 4   -> connect, back Connected.  A front found here at start belongs to an earlier backend:
- *                   its ring cannot be taken over, so back goes Closing and waits for it to start again
+ *   front 3, 4   -> connect, back Connected.  A front found here at start belongs to an earlier
+ * backend: its ring cannot be taken over, so back goes Closing and waits for it to start again
  *   front 5      -> back Closing; still serving what is in the ring
  *   front 6, 0   -> disconnect, back Closed; the process ends if an unplug was asked for
  *
- * A guest that breaks the protocol: device_fail() disconnects, reports, back Closing; it may start again.
+ * A guest that breaks the protocol: device_fail() disconnects, reports, back Closing; it may start
+ * again.
  */
 #ifndef BACKENDS_COMMON_DEVICE_H
 #define BACKENDS_COMMON_DEVICE_H
@@ -31,15 +33,16 @@ struct device_ops {
     const char *class_name; /* "vbd", "vif", "console" */
     bool takes_over;        /* a new process may go on with a connected front (console) */
 
-    /* Privileged: take the descriptors from CHANNEL_DEVICE_FD on, read options, allocate. 0 or -errno. */
+    /* Privileged: take the descriptors from CHANNEL_DEVICE_FD on, read options, allocate. 0 or
+     * -errno. */
     int (*init)(struct device *d, const struct channel_msg *start);
     /* Add the features for InitWait. */
     void (*advertise)(struct device *d, struct channel_msg *back);
     /* Bind to what the front published; add keys that go with Connected. 0, or -errno after
      * device_fail() has been told why. */
     int (*connect)(struct device *d, const struct channel_msg *front, struct channel_msg *back);
-    /* Give everything of the connection back. Called only when connected; may be called from any of the
-     * class's own functions by way of device_fail(). */
+    /* Give everything of the connection back. Called only when connected; may be called from any of
+     * the class's own functions by way of device_fail(). */
     void (*disconnect)(struct device *d);
     /* The event loop: returns when d->exit is set. */
     void (*run)(struct device *d);

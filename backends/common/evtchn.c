@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * evtchn.c - event channels through libxenevtchn; reads and unmasks on the descriptor itself, because
- * the library's read may block and its unmask would take one call for each port.
+ * evtchn.c - event channels through libxenevtchn; reads and unmasks on the descriptor itself,
+ * because the library's read may block and its unmask would take one call for each port.
  *
  * Owns the /dev/xen/evtchn handle.
  */

@@ -2,10 +2,10 @@
 /*
  * evtchn.h - event channels of one guest, through /dev/xen/evtchn.
  *
- * The descriptor is non-blocking. Reading it gives the 32-bit local ports that fired, each masked until it
- * is written back (the interface of <xen/sys/evtchn.h>); the block backend does both through io_uring,
- * the others through evtchn_read() and evtchn_unmask(). A port that fired while masked fires again when
- * unmasked, so no event is lost by answering late (BE-10).
+ * The descriptor is non-blocking. Reading it gives the 32-bit local ports that fired, each masked
+ * until it is written back (the interface of <xen/sys/evtchn.h>); the block backend does both
+ * through io_uring, the others through evtchn_read() and evtchn_unmask(). A port that fired while
+ * masked fires again when unmasked, so no event is lost by answering late (BE-10).
  */
 #ifndef BACKENDS_COMMON_EVTCHN_H
 #define BACKENDS_COMMON_EVTCHN_H
@@ -14,7 +14,8 @@
 
 struct evtchn;
 
-/* 0 or -errno. After this the handle can bind to ports of `domid` only, if the kernel can enforce it. */
+/* 0 or -errno. After this the handle can bind to ports of `domid` only, if the kernel can enforce
+ * it. */
 int evtchn_open(struct evtchn **out, unsigned domid);
 void evtchn_close(struct evtchn *e);
 int evtchn_fd(const struct evtchn *e);

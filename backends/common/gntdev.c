@@ -2,8 +2,8 @@
 /*
  * gntdev.c - grant mapping and copying through libxengnttab.
  *
- * Owns the /dev/xen/gntdev handle. The kernel cannot restrict that handle to one domain (see SECURITY);
- * this file is the one place that puts the guest's domid into a request.
+ * Owns the /dev/xen/gntdev handle. The kernel cannot restrict that handle to one domain (see
+ * SECURITY); this file is the one place that puts the guest's domid into a request.
  */
 #include "gntdev.h"
 
@@ -71,8 +71,8 @@ static void fill_segment(const struct gntdev *g, bool to_guest, const struct gnt
     seg->flags = to_guest ? GNTCOPY_dest_gref : GNTCOPY_source_gref;
 }
 
-static int copy_batch(struct gntdev *g, bool to_guest, const struct gnt_copy *pieces, unsigned count,
-                      bool *bad)
+static int copy_batch(struct gntdev *g, bool to_guest, const struct gnt_copy *pieces,
+                      unsigned count, bool *bad)
 {
     xengnttab_grant_copy_segment_t segs[GNT_COPY_BATCH];
     int rc = 0;

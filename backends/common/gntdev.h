@@ -2,8 +2,8 @@
 /*
  * gntdev.h - map and copy the guest's granted pages.
  *
- * One per backend process, for one guest. Opened while privileged; works after privileges are gone. The
- * unit tests link another implementation of this header over an array of fake pages.
+ * One per backend process, for one guest. Opened while privileged; works after privileges are gone.
+ * The unit tests link another implementation of this header over an array of fake pages.
  */
 #ifndef BACKENDS_COMMON_GNTDEV_H
 #define BACKENDS_COMMON_GNTDEV_H
@@ -20,7 +20,8 @@ struct gntdev;
 int gntdev_open(struct gntdev **out, unsigned domid);
 void gntdev_close(struct gntdev *g);
 
-/* All `count` grants at consecutive addresses, or NULL (errno set) and none. Unmap with the same count. */
+/* All `count` grants at consecutive addresses, or NULL (errno set) and none. Unmap with the same
+ * count. */
 void *gntdev_map(struct gntdev *g, unsigned count, uint32_t *refs, bool writable);
 void gntdev_unmap(struct gntdev *g, void *addr, unsigned count);
 
@@ -35,8 +36,9 @@ struct gnt_copy {
 #define GNT_COPY_BATCH 128 /* most pieces that one call to the kernel takes */
 
 /*
- * Copy pieces to the guest (or from it). Returns 0 when every piece succeeded, else -errno. `bad`, if not
- * NULL, receives one flag per piece so that a caller with several requests knows whose failed.
+ * Copy pieces to the guest (or from it). Returns 0 when every piece succeeded, else -errno. `bad`,
+ * if not NULL, receives one flag per piece so that a caller with several requests knows whose
+ * failed.
  */
 int gntdev_copy(struct gntdev *g, bool to_guest, const struct gnt_copy *pieces, unsigned count,
                 bool *bad);

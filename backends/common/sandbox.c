@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sandbox.c - confinement of a backend process, in the one order that works: root directory and limits
- * while still root, then identity, then the system call filter.
+ * sandbox.c - confinement of a backend process, in the one order that works: root directory and
+ * limits while still root, then identity, then the system call filter.
  *
- * io_uring operations do not pass the filter; the block backend restricts its ring itself (uring.c).
+ * io_uring operations do not pass the filter; the block backend restricts its ring itself
+ * (uring.c).
  */
 #include "sandbox.h"
 
@@ -19,18 +20,41 @@
 /* What the data paths, libxengnttab, libxenevtchn, liburing and malloc use after start. No path, no
  * socket creation, no signal to others, no new program. */
 static const int allowed_calls[] = {
-    SCMP_SYS(read),          SCMP_SYS(write),         SCMP_SYS(readv),
-    SCMP_SYS(writev),        SCMP_SYS(recvfrom),      SCMP_SYS(sendto),
-    SCMP_SYS(recvmsg),       SCMP_SYS(sendmsg),       SCMP_SYS(close),
-    SCMP_SYS(ioctl),         SCMP_SYS(munmap),        SCMP_SYS(mremap),
-    SCMP_SYS(madvise),       SCMP_SYS(brk),
-    SCMP_SYS(epoll_wait),    SCMP_SYS(epoll_pwait),   SCMP_SYS(epoll_ctl),
-    SCMP_SYS(io_uring_enter), SCMP_SYS(fcntl),        SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),    SCMP_SYS(lseek),         SCMP_SYS(pread64),
-    SCMP_SYS(pwrite64),      SCMP_SYS(ftruncate),     SCMP_SYS(futex),
-    SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall),
-    SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask), SCMP_SYS(exit),
-    SCMP_SYS(exit_group),    SCMP_SYS(getpid),        SCMP_SYS(gettid),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(sendto),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(close),
+    SCMP_SYS(ioctl),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(lseek),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(futex),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
     SCMP_SYS(getrandom),
 };
 

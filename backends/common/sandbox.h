@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /*
- * Root directory: an empty, deleted one. User and group: uid. No new privileges, no core, no ptrace by
- * others, few descriptors. System calls: the list in sandbox.c; another one kills the process.
+ * Root directory: an empty, deleted one. User and group: uid. No new privileges, no core, no ptrace
+ * by others, few descriptors. System calls: the list in sandbox.c; another one kills the process.
  * 0 or -errno, with *what naming the step.
  */
 int sandbox_enter(uid_t uid, const char **what);

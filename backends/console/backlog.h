@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backlog.h - the last bytes a console printed: for the terminal that attaches later, and as a cushion for
- * one that reads slowly. When full, the oldest go (BE-7).
+ * backlog.h - the last bytes a console printed: for the terminal that attaches later, and as a
+ * cushion for one that reads slowly. When full, the oldest go (BE-7).
  */
 #ifndef BACKENDS_CONSOLE_BACKLOG_H
 #define BACKENDS_CONSOLE_BACKLOG_H

@@ -2,17 +2,17 @@
 /*
  * conback.c - a PV guest's primary console: ring of <xen/io/console.h>, one pty, a capped log.
  *
- * Owns the mapped ring page, its event channel and the backlog. The ring is always drained, terminal or
- * not: a guest's kernel spins when its console is full. Floods are slowed down by leaving the ring alone
- * until the byte budget is refilled (BE-12). Bytes are passed on as they are, to the log and to the
- * terminal that asked for them; nothing here looks inside.
+ * Owns the mapped ring page, its event channel and the backlog. The ring is always drained,
+ * terminal or not: a guest's kernel spins when its console is full. Floods are slowed down by
+ * leaving the ring alone until the byte budget is refilled (BE-12). Bytes are passed on as they
+ * are, to the log and to the terminal that asked for them; nothing here looks inside.
  *
  * Descriptors from the host: pty master, pty slave (kept open, so that the master lives without a
  * terminal), inotify on the slave (who opens and closes it), log, its predecessor.
  *
- * Invariants: out_cons is ours to move and never passes out_prod; in_prod likewise never runs more than
- * the ring ahead of in_cons. The ring's positions are bytes, so that a new process goes on where a
- * killed one stopped.
+ * Invariants: out_cons is ours to move and never passes out_prod; in_prod likewise never runs more
+ * than the ring ahead of in_cons. The ring's positions are bytes, so that a new process goes on
+ * where a killed one stopped.
  */
 #include "conback.h"
 
@@ -45,7 +45,7 @@
 #define BUDGET_BURST (512u * 1024)
 #define BUDGET_PER_MS 512u
 #define THROTTLE_MS 20
-#define STUCK_MS 2000 /* a terminal we only guessed at, and that reads nothing for so long, is none */
+#define STUCK_MS 2000 /* a terminal we only guessed at that reads nothing for so long is none */
 
 struct conback {
     struct device *d;
@@ -190,7 +190,8 @@ static void fill_input(struct conback *c)
     uint32_t used = prod - cons;
     ssize_t n;
 
-    if (used >= IN_SIZE) { /* full, or the guest's index lies: either way nothing can be put there */
+    /* Full, or the guest's index lies: either way nothing can be put there. */
+    if (used >= IN_SIZE) {
         watch_master(c, false, c->want_out);
         return;
     }
@@ -308,8 +309,9 @@ static int con_init(struct device *d, const struct channel_msg *start)
     c->refilled_ms = c->progress_ms = now_ms();
     rc = logfile_init(&c->log, log ? FD_LOG : -1, log ? FD_OLD_LOG : -1, log_max);
     c->epfd = epoll_create1(EPOLL_CLOEXEC);
-    if (rc || c->epfd < 0 || watch(c, d->channel, EPOLLIN) || watch(c, evtchn_fd(d->evt), EPOLLIN) ||
-        watch(c, FD_MASTER, EPOLLIN) || watch(c, FD_INOTIFY, EPOLLIN)) {
+    if (rc || c->epfd < 0 || watch(c, d->channel, EPOLLIN) ||
+        watch(c, evtchn_fd(d->evt), EPOLLIN) || watch(c, FD_MASTER, EPOLLIN) ||
+        watch(c, FD_INOTIFY, EPOLLIN)) {
         log_line("console: descriptors: %s", strerror(errno));
         return -EINVAL;
     }

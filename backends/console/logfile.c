@@ -45,7 +45,9 @@ static int write_all(int fd, const uint8_t *data, size_t len)
     return 0;
 }
 
-/* The newest `max` bytes of the log become the predecessor. A longer log was left by a larger cap. */
+/*
+ * The newest `max` bytes of the log become the predecessor. A longer log was left by a larger cap.
+ */
 static int rotate(struct logfile *l)
 {
     uint8_t buf[16384];

@@ -2,8 +2,8 @@
 /*
  * logfile.h - a guest's console log: capped, one predecessor kept.
  *
- * Works on two open descriptors, since a backend has no paths: at the cap the log's content is copied to
- * the predecessor and the log starts empty. Bytes are written as the guest sent them.
+ * Works on two open descriptors, since a backend has no paths: at the cap the log's content is
+ * copied to the predecessor and the log starts empty. Bytes are written as the guest sent them.
  */
 #ifndef BACKENDS_CONSOLE_LOGFILE_H
 #define BACKENDS_CONSOLE_LOGFILE_H

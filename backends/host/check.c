@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check.c - devhost_check(): would this device start? Nothing is created, and what is opened is closed
- * again. What can change between the check and the start is found again by the start.
+ * check.c - devhost_check(): would this device start? Nothing is created, and what is opened is
+ * closed again. What can change between the check and the start is found again by the start.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -30,23 +30,25 @@ static int check_net(const struct devhost_spec *s, char *err, size_t err_len)
     char path[80];
 
     if ((s->net.mac[0] & 1) || !memcmp(s->net.mac, zero, 6)) {
-        return err_set(err, err_len, -EINVAL,
-                       "MAC %02x:%02x:%02x:%02x:%02x:%02x is not a station's address (the first byte "
-                       "must be even; 00:16:3e:... is free for guests)",
-                       s->net.mac[0], s->net.mac[1], s->net.mac[2], s->net.mac[3], s->net.mac[4],
-                       s->net.mac[5]);
+        return err_set(
+            err, err_len, -EINVAL,
+            "MAC %02x:%02x:%02x:%02x:%02x:%02x is not a station's address (the first byte "
+            "must be even; 00:16:3e:... is free for guests)",
+            s->net.mac[0], s->net.mac[1], s->net.mac[2], s->net.mac[3], s->net.mac[4],
+            s->net.mac[5]);
     }
     if (s->net.ifname && strlen(s->net.ifname) >= IFNAMSIZ) {
-        return err_set(err, err_len, -EINVAL, "interface name %s is longer than %d characters", s->net.ifname,
-                       IFNAMSIZ - 1);
+        return err_set(err, err_len, -EINVAL, "interface name %s is longer than %d characters",
+                       s->net.ifname, IFNAMSIZ - 1);
     }
     if (!s->net.bridge) {
         return 0;
     }
     snprintf(path, sizeof(path), "/sys/class/net/%.15s/bridge", s->net.bridge);
     if (strlen(s->net.bridge) >= IFNAMSIZ || access(path, F_OK)) {
-        return err_set(err, err_len, -ENODEV, "bridge %s does not exist (ip link add %s type bridge)",
-                       s->net.bridge, s->net.bridge);
+        return err_set(err, err_len, -ENODEV,
+                       "bridge %s does not exist (ip link add %s type bridge)", s->net.bridge,
+                       s->net.bridge);
     }
     return 0;
 }
@@ -62,7 +64,8 @@ static int check_console(const struct devhost_spec *s, char *err, size_t err_len
     snprintf(path, sizeof(path), "%s", s->console.log_path);
     dir = dirname(path);
     if (access(dir, W_OK | X_OK)) {
-        return err_set(err, err_len, -errno, "log %s: %s: %s", s->console.log_path, dir, strerror(errno));
+        return err_set(err, err_len, -errno, "log %s: %s: %s", s->console.log_path, dir,
+                       strerror(errno));
     }
     return 0;
 }

@@ -2,8 +2,9 @@
 /*
  * devhost.c - the host object: its xenstore connection, watch events to devices, messages.
  *
- * Owns the xs handle. Watches: one per device, on its frontend directory, token = the path itself; an event
- * anywhere below leads to one look at the front's state, however many events were queued (BE-9).
+ * Owns the xs handle. Watches: one per device, on its frontend directory, token = the path itself;
+ * an event anywhere below leads to one look at the front's state, however many events were queued
+ * (BE-9).
  */
 #include "host.h"
 
@@ -130,8 +131,11 @@ static void on_xenstore(evutil_socket_t fd, short what, void *arg)
         ev = xs_check_watch(h->xs);
         if (!ev) {
             if (errno != EAGAIN) {
-                host_log(h, "xenstore connection lost (%s): devices keep running, but can neither connect "
-                            "nor close until the supervisor is restarted", strerror(errno));
+                host_log(
+                    h,
+                    "xenstore connection lost (%s): devices keep running, but can neither connect "
+                    "nor close until the supervisor is restarted",
+                    strerror(errno));
                 event_del(h->xs_event);
             }
             break;
@@ -172,7 +176,8 @@ struct devhost *devhost_open(const struct devhost_config *cfg, char *err, size_t
     set_backend_dir(h);
     h->xs = xs_open(0);
     if (!h->xs) {
-        err_set(err, err_len, 0, "cannot reach xenstore: %s (is the store daemon running?)", strerror(errno));
+        err_set(err, err_len, 0, "cannot reach xenstore: %s (is the store daemon running?)",
+                strerror(errno));
         goto out_free;
     }
     h->xs_event = event_new(h->cfg.base, xs_fileno(h->xs), EV_READ | EV_PERSIST, on_xenstore, h);

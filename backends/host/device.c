@@ -3,13 +3,13 @@
  * device.c - the life of one device on the host's side: start, relay keys both ways, close, death,
  * restart, free.
  *
- * Owns struct devhost_device and its event registrations. Invariants: while phase is not PHASE_ENDED there
- * is a process, or a timer that will start one; a backend's message is acted on only after the channel's
- * decoder and the class's allow-list let it through; callbacks run only from handlers here, last, since
- * they may free the device.
+ * Owns struct devhost_device and its event registrations. Invariants: while phase is not
+ * PHASE_ENDED there is a process, or a timer that will start one; a backend's message is acted on
+ * only after the channel's decoder and the class's allow-list let it through; callbacks run only
+ * from handlers here, last, since they may free the device.
  *
- * The guest decides how often its state node changes: looks at it are limited to RELAY_BURST, refilled at
- * RELAY_PER_S a second (BE-9).
+ * The guest decides how often its state node changes: looks at it are limited to RELAY_BURST,
+ * refilled at RELAY_PER_S a second (BE-9).
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -135,9 +135,11 @@ static bool back_message_allowed(struct devhost_device *dev, const struct channe
 static bool state_event(struct devhost_device *dev, unsigned state, enum devhost_event *ev)
 {
     unsigned before = dev->back_state;
+    /* A console has nobody to wait for. */
+    unsigned ready = dev->spec.cls == DEVHOST_CONSOLE ? XenbusStateConnected : XenbusStateInitWait;
 
     dev->back_state = state;
-    if (!dev->ready && (state == XenbusStateInitWait || dev->spec.cls == DEVHOST_CONSOLE)) {
+    if (!dev->ready && state == ready) {
         dev->ready = true;
         *ev = DEVHOST_EV_READY;
         return true;
@@ -202,7 +204,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
         back_message(dev, &m);
         return;
     case CHANNEL_FAIL:
-        snprintf(reason, sizeof(reason), "%s", channel_get(&m, "reason") ? channel_get(&m, "reason") : "");
+        snprintf(reason, sizeof(reason), "%s",
+                 channel_get(&m, "reason") ? channel_get(&m, "reason") : "");
         set_error(dev, reason);
         emit(dev, DEVHOST_EV_ERROR, reason);
         return;
@@ -252,8 +255,9 @@ static int start_process(struct devhost_device *dev, char *err, size_t err_len)
     dev->channel_event = event_new(base, dev->channel, EV_READ | EV_PERSIST, on_channel, dev);
     dev->pid_event = event_new(base, dev->pidfd, EV_READ, on_exit_of_process, dev);
     dev->log_event = event_new(base, dev->log_fd, EV_READ | EV_PERSIST, on_log, dev);
-    if (!dev->channel_event || !dev->pid_event || !dev->log_event || event_add(dev->channel_event, NULL) ||
-        event_add(dev->pid_event, NULL) || event_add(dev->log_event, NULL)) {
+    if (!dev->channel_event || !dev->pid_event || !dev->log_event ||
+        event_add(dev->channel_event, NULL) || event_add(dev->pid_event, NULL) ||
+        event_add(dev->log_event, NULL)) {
         drop_process_events(dev);
         spawn_kill(dev);
         return err_set(err, err_len, -ENOMEM, "%s: out of memory", dev->name);
@@ -265,10 +269,11 @@ static int start_process(struct devhost_device *dev, char *err, size_t err_len)
 static void describe_end(const struct devhost_device *dev, int status, char *buf, size_t len)
 {
     if (WIFSIGNALED(status)) {
-        snprintf(buf, len, "backend process %d was killed by signal %d (%s)", dev->pid, WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        snprintf(buf, len, "backend process %d was killed by signal %d (%s)", dev->pid,
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else {
-        snprintf(buf, len, "backend process %d ended with status %d", dev->pid, WEXITSTATUS(status));
+        snprintf(buf, len, "backend process %d ended with status %d", dev->pid,
+                 WEXITSTATUS(status));
     }
 }
 
@@ -402,7 +407,8 @@ static struct devhost_device *device_new(struct devhost *h, const struct devhost
     dev->relay_refilled_ms = now_ms();
     dev->back_state = XenbusStateInitialising;
     copy_spec(dev, spec);
-    snprintf(dev->name, sizeof(dev->name), "%s %u/%u", class_node(spec->cls), spec->domid, spec->devid);
+    snprintf(dev->name, sizeof(dev->name), "%s %u/%u", class_node(spec->cls), spec->domid,
+             spec->devid);
     devhost_front_path(spec, dev->front, sizeof(dev->front));
     devhost_back_path(spec, dev->back, sizeof(dev->back));
     dev->timer = evtimer_new(h->cfg.base, on_timer, dev);
@@ -423,13 +429,15 @@ static int publish(struct devhost_device *dev)
         char path[PATH_BUF + 8];
 
         snprintf(path, sizeof(path), "%s/tty", dev->front);
-        return xs_write(dev->host->xs, XBT_NULL, path, dev->res.tty, (unsigned)strlen(dev->res.tty)) ? 0 : -errno;
+        return xs_write(dev->host->xs, XBT_NULL, path, dev->res.tty, (unsigned)strlen(dev->res.tty))
+                   ? 0
+                   : -errno;
     }
     return nodes_write_one(dev, "hotplug-status", "connected");
 }
 
-int devhost_device_start(struct devhost *h, const struct devhost_spec *spec, struct devhost_device **out,
-                         char *err, size_t err_len)
+int devhost_device_start(struct devhost *h, const struct devhost_spec *spec,
+                         struct devhost_device **out, char *err, size_t err_len)
 {
     struct devhost_device *dev = device_new(h, spec);
     int rc;
@@ -446,8 +454,9 @@ int devhost_device_start(struct devhost *h, const struct devhost_spec *spec, str
     }
     rc = publish(dev);
     if (rc) {
-        err_set(err, err_len, rc, "%s: cannot write %s in xenstore: %s (write the device's nodes first)",
-                dev->name, dev->back, strerror(-rc));
+        err_set(err, err_len, rc,
+                "%s: cannot write %s in xenstore: %s (write the device's nodes first)", dev->name,
+                dev->back, strerror(-rc));
         goto out_free;
     }
     rc = start_process(dev, err, err_len);
@@ -456,7 +465,8 @@ int devhost_device_start(struct devhost *h, const struct devhost_spec *spec, str
     }
     /* A new watch fires at once, which relays the state that the front has now. */
     if (!xs_watch(h->xs, dev->front, dev->front)) {
-        rc = err_set(err, err_len, -errno, "%s: cannot watch %s: %s", dev->name, dev->front, strerror(errno));
+        rc = err_set(err, err_len, -errno, "%s: cannot watch %s: %s", dev->name, dev->front,
+                     strerror(errno));
         goto out_free;
     }
     *out = dev;

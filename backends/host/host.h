@@ -33,8 +33,8 @@ struct devhost {
     struct devhost_device *devices; /* list through next */
 };
 
-/* What a device needs that only root can open. Kept by the host for its whole life, so that a backend can
- * be started again on the same image, tap or pty. */
+/* What a device needs that only root can open. Kept by the host for its whole life, so that a
+ * backend can be started again on the same image, tap or pty. */
 struct resources {
     int fds[MAX_DEVICE_FDS]; /* in the order of the class, from CHANNEL_DEVICE_FD on */
     unsigned nr_fds;
@@ -62,13 +62,13 @@ struct devhost_device {
     pid_t pid;
     int channel, pidfd, log_fd; /* -1 when closed */
     struct event *channel_event, *pid_event, *log_event;
-    struct event *timer;      /* close time-out, or restart delay */
+    struct event *timer;       /* close time-out, or restart delay */
     struct event *relay_timer; /* relaying the front's state waits for tokens */
     char log_line[256];
     unsigned log_len;
     unsigned front_state, back_state;
     bool ready;
-    bool front_seen; /* front_state was relayed to the present process */
+    bool front_seen;    /* front_state was relayed to the present process */
     bool relay_pending; /* a watch event arrived in this turn */
     unsigned restarts;
     unsigned relay_tokens;
@@ -78,7 +78,8 @@ struct devhost_device {
 
 /* devhost.c */
 void host_log(struct devhost *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void device_log(struct devhost_device *dev, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void device_log(struct devhost_device *dev, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 int err_set(char *err, size_t err_len, int rc, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 const char *class_node(enum devhost_class cls); /* "vbd" ... */

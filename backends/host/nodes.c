@@ -2,9 +2,9 @@
 /*
  * nodes.c - the xenstore side of a device: its two directories, the keys relayed either way.
  *
- * Each function is one transaction, retried while others interfere, given up after RETRIES. Writing back
- * never recreates a directory that the toolstack has removed. Nothing here trusts a value that the
- * guest can write: paths come from the spec, not from "frontend" or "backend" nodes (XS-15).
+ * Each function is one transaction, retried while others interfere, given up after RETRIES. Writing
+ * back never recreates a directory that the toolstack has removed. Nothing here trusts a value that
+ * the guest can write: paths come from the spec, not from "frontend" or "backend" nodes (XS-15).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -64,13 +64,15 @@ void devhost_front_path(const struct devhost_spec *spec, char *buf, size_t len)
     if (spec->cls == DEVHOST_CONSOLE) {
         snprintf(buf, len, "/local/domain/%u/console", spec->domid);
     } else {
-        snprintf(buf, len, "/local/domain/%u/device/%s/%u", spec->domid, class_node(spec->cls), spec->devid);
+        snprintf(buf, len, "/local/domain/%u/device/%s/%u", spec->domid, class_node(spec->cls),
+                 spec->devid);
     }
 }
 
 void devhost_back_path(const struct devhost_spec *spec, char *buf, size_t len)
 {
-    snprintf(buf, len, "/local/domain/0/backend/%s/%u/%u", class_node(spec->cls), spec->domid, spec->devid);
+    snprintf(buf, len, "/local/domain/0/backend/%s/%u/%u", class_node(spec->cls), spec->domid,
+             spec->devid);
 }
 
 static void format_mac(const struct devhost_spec *s, char buf[18])
@@ -198,7 +200,8 @@ static int begin(struct writer *w)
     return w->t == XBT_NULL ? -errno : 0;
 }
 
-int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char *err, size_t err_len)
+int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char *err,
+                        size_t err_len)
 {
     struct writer w = {.xs = h->xs};
     char front[PATH_BUF], back[PATH_BUF];
@@ -218,7 +221,8 @@ int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char
         rc = finish(&w);
     }
     if (rc) {
-        return err_set(err, err_len, rc, "cannot write %s and %s in xenstore: %s", front, back, strerror(-rc));
+        return err_set(err, err_len, rc, "cannot write %s and %s in xenstore: %s", front, back,
+                       strerror(-rc));
     }
     return err_set(err, err_len, 0, "%s", "");
 }
@@ -247,7 +251,8 @@ int devhost_remove_nodes(struct devhost *h, const struct devhost_spec *spec)
     if (!xs_rm(h->xs, XBT_NULL, path) && errno != ENOENT && !rc) {
         rc = -errno;
     }
-    snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", class_node(spec->cls), spec->domid);
+    snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", class_node(spec->cls),
+             spec->domid);
     remove_if_empty(h, path);
     return rc;
 }
@@ -295,7 +300,8 @@ int nodes_write_one(struct devhost_device *dev, const char *key, const char *val
     return rc ? rc : nodes_write_back(dev, &m);
 }
 
-/* A key the guest wrote, if it is one that a message can carry; anything else counts as not written. */
+/* A key the guest wrote, if it is one that a message can carry; anything else counts as not
+ * written. */
 static void read_one(struct devhost_device *dev, struct channel_msg *m, const char *key)
 {
     char path[KEY_BUF];

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resources.c - what only root can open for a device: the image, locked; the tap, on its bridge; the pty
- * and the log.
+ * resources.c - what only root can open for a device: the image, locked; the tap, on its bridge;
+ * the pty and the log.
  *
  * Order of descriptors, which the backends rely on:
  *   block    image
  *   net      tap
- *   console  pty master, pty slave, inotify on the slave, then log and its predecessor if there is a log
+ *   console  pty master, pty slave, inotify on the slave, then log and its predecessor if there is
+ * a log
  *
  * An image is locked by an open file description lock, shared by this process and the backend, for
  * writing or for reading; the kernel drops it when both are gone.
@@ -66,7 +67,8 @@ int resources_open_image(const struct devhost_spec *spec, char *err, size_t err_
                        path ? strerror(errno) : "no path given");
     }
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-        return err_set(err, err_len, -EINVAL, "image %s: neither a raw image file nor a block device", path);
+        return err_set(err, err_len, -EINVAL,
+                       "image %s: neither a raw image file nor a block device", path);
     }
     if (S_ISREG(st.st_mode) && st.st_size < 512) {
         return err_set(err, err_len, -EINVAL, "image %s: smaller than one sector", path);
@@ -85,7 +87,8 @@ int resources_open_image(const struct devhost_spec *spec, char *err, size_t err_
     if (rc) {
         close(fd);
         return err_set(err, err_len, -EBUSY, "image %s: in use by another guest%s", path,
-                       ro ? ", which writes to it" : " (attach it read-only in both, or use a copy)");
+                       ro ? ", which writes to it"
+                          : " (attach it read-only in both, or use a copy)");
     }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     return fd;
@@ -113,8 +116,8 @@ static unsigned long long queue_limit(dev_t rdev, const char *name)
     char path[96];
 
     for (unsigned i = 0; i < 2 && !v; i++) {
-        snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s", major(rdev), minor(rdev), where[i],
-                 name);
+        snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s", major(rdev), minor(rdev),
+                 where[i], name);
         v = read_number_file(path);
     }
     return v;
@@ -187,8 +190,8 @@ static int create_tap(struct devhost_device *dev, char *err, size_t err_len)
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0) {
-        return err_set(err, err_len, -errno, "%s: /dev/net/tun: %s (is module tun loaded?)", dev->name,
-                       strerror(errno));
+        return err_set(err, err_len, -errno, "%s: /dev/net/tun: %s (is module tun loaded?)",
+                       dev->name, strerror(errno));
     }
     set_ifname(&ifr, dev->res.ifname);
     ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
@@ -298,8 +301,8 @@ static int configure_tap(struct devhost_device *dev, char *err, size_t err_len)
 
 out:
     if (rc) {
-        rc = err_set(err, err_len, -errno, "%s: tap %s, bridge %s: cannot %s: %s", dev->name, ifname,
-                     bridge ? bridge : "(none)", step, strerror(errno));
+        rc = err_set(err, err_len, -errno, "%s: tap %s, bridge %s: cannot %s: %s", dev->name,
+                     ifname, bridge ? bridge : "(none)", step, strerror(errno));
     }
     if (s >= 0) {
         close(s);
@@ -325,8 +328,8 @@ static int open_net(struct devhost_device *dev, char *err, size_t err_len)
         dev->res.mtu = 1500;
     }
     if (dev->res.mtu < MIN_MTU || dev->res.mtu > MAX_MTU) {
-        return err_set(err, err_len, -EINVAL, "%s: mtu %u is not within %u..%u", dev->name, dev->res.mtu,
-                       MIN_MTU, MAX_MTU);
+        return err_set(err, err_len, -EINVAL, "%s: mtu %u is not within %u..%u", dev->name,
+                       dev->res.mtu, MIN_MTU, MAX_MTU);
     }
     fd = create_tap(dev, err, err_len);
     if (fd < 0) {
@@ -431,7 +434,8 @@ static int open_console(struct devhost_device *dev, char *err, size_t err_len)
     }
     rc = s->console.log_path ? open_log(&dev->res, s->console.log_path) : 0;
     if (rc) {
-        return err_set(err, err_len, rc, "%s: log %s: %s", dev->name, s->console.log_path, strerror(-rc));
+        return err_set(err, err_len, rc, "%s: log %s: %s", dev->name, s->console.log_path,
+                       strerror(-rc));
     }
     return 0;
 }

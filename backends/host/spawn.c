@@ -2,10 +2,11 @@
 /*
  * spawn.c - the backend process of a device.
  *
- * Descriptors in the child: 0 /dev/null, 1 and 2 a pipe that the host relays as log lines, CHANNEL_FD,
- * then the device's own. Everything else is closed. libxenstore may run a thread in this process, so
- * the child does nothing but async-signal-safe calls before exec. It starts as root to open the Xen
- * devices and drops its privileges itself (common/sandbox.c) before it reads anything of the guest's.
+ * Descriptors in the child: 0 /dev/null, 1 and 2 a pipe that the host relays as log lines,
+ * CHANNEL_FD, then the device's own. Everything else is closed. libxenstore may run a thread in
+ * this process, so the child does nothing but async-signal-safe calls before exec. It starts as
+ * root to open the Xen devices and drops its privileges itself (common/sandbox.c) before it reads
+ * anything of the guest's.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -147,8 +148,9 @@ int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
 
     snprintf(program, sizeof(program), "%s/%s", dev->host->backend_dir, program_of(dev->spec.cls));
     if (access(program, X_OK)) {
-        return err_set(err, err_len, -errno, "%s: %s (set TENUE_BACKEND_DIR to where the backends are)",
-                       program, strerror(errno));
+        return err_set(err, err_len, -errno,
+                       "%s: %s (set TENUE_BACKEND_DIR to where the backends are)", program,
+                       strerror(errno));
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
         return err_set(err, err_len, -errno, "%s: socket: %s", dev->name, strerror(errno));
@@ -194,7 +196,9 @@ static void wait_for_exit(struct devhost_device *dev)
 {
     uint64_t deadline = now_ms() + KILL_WAIT_MS;
 
-    /* Bounded: a backend stuck in the kernel on a dead disk must not hang the supervisor as well. */
+    /*
+     * Bounded: a backend stuck in the kernel on a dead disk must not hang the supervisor as well.
+     */
     while (waitpid(dev->pid, NULL, WNOHANG) == 0) {
         if (now_ms() > deadline) {
             device_log(dev, "process %d does not end within %d s of SIGKILL; its disk may be stuck",

@@ -2,9 +2,9 @@
 /*
  * netback.c - connect to a guest's two rings and run them against the tap.
  *
- * Owns the mapped rings, the event channels (one, or one for each ring) and the buffers. The tap is watched
- * only while connected and while no packet waits for the guest's buffers. Ports stay masked until a
- * round is done.
+ * Owns the mapped rings, the event channels (one, or one for each ring) and the buffers. The tap is
+ * watched only while connected and while no packet waits for the guest's buffers. Ports stay masked
+ * until a round is done.
  */
 #include "netback.h"
 
@@ -67,7 +67,8 @@ static int bind_port(struct netback *n, const struct channel_msg *front, const c
     }
     local = evtchn_bind(n->d->evt, (uint32_t)port);
     if (local < 0) {
-        device_fail(n->d, "%s %llu cannot be bound: %s", key, (unsigned long long)port, strerror(-local));
+        device_fail(n->d, "%s %llu cannot be bound: %s", key, (unsigned long long)port,
+                    strerror(-local));
     }
     return local;
 }

@@ -20,7 +20,7 @@ void netback_fini(struct device *d);
 
 /* A packet in a buffer: the tap's header, then the frame. */
 #define NET_HEADROOM sizeof(struct virtio_net_hdr)
-#define NET_BATCH 32u /* packets per round, either way */
+#define NET_BATCH 32u         /* packets per round, either way */
 #define NET_SLOT_BYTES 65600u /* room for the largest packet with its header */
 
 struct net_features {
@@ -37,7 +37,8 @@ struct rx_state {
     netif_rx_back_ring_t ring;
     int port;
     uint8_t *buffers;
-    size_t held; /* length of the packet in buffer 0 that waits for slots, with its header; 0: none */
+    size_t
+        held; /* length of the packet in buffer 0 that waits for slots, with its header; 0: none */
     unsigned held_slots;
 };
 
@@ -54,7 +55,9 @@ struct netback {
     uint64_t tx_packets, rx_packets, tx_dropped, rx_dropped;
 };
 
-/* One round; true if there is more to do at once. May have failed the device: check d->connected. */
+/*
+ * One round; true if there is more to do at once. May have failed the device: check d->connected.
+ */
 bool tx_serve(struct netback *n);
 bool rx_serve(struct netback *n);
 

@@ -2,9 +2,9 @@
 /*
  * packet.c - parse transmit chains, check headers for checksum and segmentation offload.
  *
- * Invariants of a chain that was accepted: 1..PACKET_MAX_FRAGS pieces, none empty, each inside its page,
- * their sum the size that the first slot gave, at most PACKET_MAX_BYTES; GSO only with a size and a type
- * that we offer.
+ * Invariants of a chain that was accepted: 1..PACKET_MAX_FRAGS pieces, none empty, each inside its
+ * page, their sum the size that the first slot gave, at most PACKET_MAX_BYTES; GSO only with a size
+ * and a type that we offer.
  */
 #include "packet.h"
 
@@ -27,7 +27,8 @@ static const char *parse_gso(const netif_extra_info_t *extra, struct packet_tx *
     if (!extra->u.gso.size) {
         return "a GSO slot with segment size 0";
     }
-    if (extra->u.gso.type != XEN_NETIF_GSO_TYPE_TCPV4 && extra->u.gso.type != XEN_NETIF_GSO_TYPE_TCPV6) {
+    if (extra->u.gso.type != XEN_NETIF_GSO_TYPE_TCPV4 &&
+        extra->u.gso.type != XEN_NETIF_GSO_TYPE_TCPV6) {
         return "a GSO type that was not offered";
     }
     out->gso_size = extra->u.gso.size;
@@ -35,7 +36,8 @@ static const char *parse_gso(const netif_extra_info_t *extra, struct packet_tx *
     return NULL;
 }
 
-static const char *parse_extras(const union packet_tx_slot *slots, unsigned avail, struct packet_tx *out)
+static const char *parse_extras(const union packet_tx_slot *slots, unsigned avail,
+                                struct packet_tx *out)
 {
     unsigned nr = 0;
     bool more = true;
@@ -73,7 +75,8 @@ static const char *add_frag(const netif_tx_request_t *req, uint32_t size, struct
 }
 
 /* The first slot's size is the whole packet's; its own piece is what the others leave. */
-static const char *parse_frags(const union packet_tx_slot *slots, unsigned avail, struct packet_tx *out)
+static const char *parse_frags(const union packet_tx_slot *slots, unsigned avail,
+                               struct packet_tx *out)
 {
     const netif_tx_request_t *req = &slots[0].req;
     uint32_t left = req->size;
@@ -105,7 +108,8 @@ static const char *parse_frags(const union packet_tx_slot *slots, unsigned avail
     return wrong;
 }
 
-const char *packet_tx_parse(const union packet_tx_slot *slots, unsigned avail, struct packet_tx *out)
+const char *packet_tx_parse(const union packet_tx_slot *slots, unsigned avail,
+                            struct packet_tx *out)
 {
     uint16_t flags = slots[0].req.flags;
     const char *wrong = NULL;
@@ -188,7 +192,8 @@ static bool parse_ipv6(const uint8_t *data, size_t len, struct layout *l)
         return false;
     }
     next = ip[6];
-    for (int i = 0; i < 8 && (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS);
+    for (int i = 0;
+         i < 8 && (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS);
          i++) {
         if (end - at < 8 || end - at < 8 + (size_t)data[at + 1] * 8) {
             return false;
@@ -251,7 +256,8 @@ static bool gso_fits(const struct packet_tx *tx, const struct layout *l)
     return l->proto == IPPROTO_TCP && l->v6 == (tx->gso_type == XEN_NETIF_GSO_TYPE_TCPV6);
 }
 
-bool packet_tx_offload(uint8_t *data, size_t len, const struct packet_tx *tx, struct virtio_net_hdr *hdr)
+bool packet_tx_offload(uint8_t *data, size_t len, const struct packet_tx *tx,
+                       struct virtio_net_hdr *hdr)
 {
     struct layout l;
     size_t header;

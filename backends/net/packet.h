@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * packet.h - rules of packets on the network rings. Pure: works on private copies only, so that it can be
- * tested and fuzzed alone (BE-6).
+ * packet.h - rules of packets on the network rings. Pure: works on private copies only, so that it
+ * can be tested and fuzzed alone (BE-6).
  */
 #ifndef BACKENDS_NET_PACKET_H
 #define BACKENDS_NET_PACKET_H
@@ -16,11 +16,11 @@
 
 #include <xen/io/netif.h>
 
-#define PACKET_MAX_FRAGS 18u  /* what stock backends take for one packet */
-#define PACKET_MAX_EXTRAS 2u  /* one is known; room to see that there is another */
+#define PACKET_MAX_FRAGS 18u /* what stock backends take for one packet */
+#define PACKET_MAX_EXTRAS 2u /* one is known; room to see that there is another */
 #define PACKET_MAX_SLOTS (PACKET_MAX_FRAGS + PACKET_MAX_EXTRAS)
 #define PACKET_MAX_BYTES 65535u
-#define PACKET_MIN_BYTES 14u  /* an Ethernet header */
+#define PACKET_MIN_BYTES 14u /* an Ethernet header */
 #define PACKET_PAGE 4096u
 
 /* A slot of the transmit ring as copied: what it is depends on the slots before it. */
@@ -38,7 +38,7 @@ struct packet_tx {
     unsigned nr_slots; /* of the ring */
     unsigned nr_frags;
     uint32_t size;
-    bool drop;        /* well-formed chain, but not a packet we send: answer with an error */
+    bool drop; /* well-formed chain, but not a packet we send: answer with an error */
     bool csum_blank;
     uint16_t gso_size; /* 0: no GSO */
     uint8_t gso_type;  /* XEN_NETIF_GSO_TYPE_* */
@@ -47,16 +47,19 @@ struct packet_tx {
 };
 
 /*
- * Parse the chain that starts at slots[0]; `avail` of them are there. NULL when out is filled; else what
- * is wrong: the guest broke the protocol and the ring cannot be followed any further.
+ * Parse the chain that starts at slots[0]; `avail` of them are there. NULL when out is filled; else
+ * what is wrong: the guest broke the protocol and the ring cannot be followed any further.
  */
-const char *packet_tx_parse(const union packet_tx_slot *slots, unsigned avail, struct packet_tx *out);
+const char *packet_tx_parse(const union packet_tx_slot *slots, unsigned avail,
+                            struct packet_tx *out);
 
 /*
- * Check the headers and make the offload header for the tap. `data` is the whole packet; its checksum
- * field receives the pseudo header's sum where the checksum is left to the receiver. False: drop it.
+ * Check the headers and make the offload header for the tap. `data` is the whole packet; its
+ * checksum field receives the pseudo header's sum where the checksum is left to the receiver.
+ * False: drop it.
  */
-bool packet_tx_offload(uint8_t *data, size_t len, const struct packet_tx *tx, struct virtio_net_hdr *hdr);
+bool packet_tx_offload(uint8_t *data, size_t len, const struct packet_tx *tx,
+                       struct virtio_net_hdr *hdr);
 
 /* What goes with a packet to the guest. */
 struct packet_rx {

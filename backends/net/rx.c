@@ -2,12 +2,13 @@
 /*
  * rx.c - packets from the tap to the guest's buffers.
  *
- * A round reads packets as long as the guest has buffers for them, takes their slots, copies all pieces
- * with one batch and pushes the responses. A packet without enough slots is held, and the tap is not
- * read until the guest posts more: the tap's own queue is the bound, and drops the newest (BE-7).
+ * A round reads packets as long as the guest has buffers for them, takes their slots, copies all
+ * pieces with one batch and pushes the responses. A packet without enough slots is held, and the
+ * tap is not read until the guest posts more: the tap's own queue is the bound, and drops the
+ * newest (BE-7).
  *
- * Responses stand in the slots of the requests they answer, the extra slot in that of the request it
- * consumed; so responses are made in the order that requests were taken.
+ * Responses stand in the slots of the requests they answer, the extra slot in that of the request
+ * it consumed; so responses are made in the order that requests were taken.
  */
 #include <string.h>
 
@@ -76,10 +77,12 @@ static void hold(struct netback *n, unsigned i, size_t len, unsigned slots)
 }
 
 /*
- * Fill a round. Returns false when the tap is empty or a packet had to be held in buffer 0 - the caller
- * must have used the round's buffers before that packet is moved there, so it is reported in *held_at.
+ * Fill a round. Returns false when the tap is empty or a packet had to be held in buffer 0 - the
+ * caller must have used the round's buffers before that packet is moved there, so it is reported in
+ * *held_at.
  */
-static bool collect(struct netback *n, struct rx_round *r, RING_IDX prod, unsigned *held_at, size_t *held_len)
+static bool collect(struct netback *n, struct rx_round *r, RING_IDX prod, unsigned *held_at,
+                    size_t *held_len)
 {
     while (r->nr_packets < NET_BATCH && r->nr_pieces + PACKET_MAX_FRAGS <= GNT_COPY_BATCH) {
         struct rx_item *it = &r->item[r->nr_packets];
@@ -110,7 +113,8 @@ static bool collect(struct netback *n, struct rx_round *r, RING_IDX prod, unsign
 static void put_response(struct netback *n, const void *rsp)
 {
     _Static_assert(sizeof(netif_rx_response_t) == sizeof(netif_extra_info_t), "slots are alike");
-    memcpy(RING_GET_RESPONSE(&n->rx.ring, n->rx.ring.rsp_prod_pvt), rsp, sizeof(netif_rx_response_t));
+    memcpy(RING_GET_RESPONSE(&n->rx.ring, n->rx.ring.rsp_prod_pvt), rsp,
+           sizeof(netif_rx_response_t));
     n->rx.ring.rsp_prod_pvt++;
 }
 
@@ -182,8 +186,10 @@ bool rx_serve(struct netback *n)
     size_t held_len = 0;
     bool more;
 
-    if (!ring_producer_valid(prod, n->rx.ring.req_cons, n->rx.ring.rsp_prod_pvt, RING_SIZE(&n->rx.ring))) {
-        device_fail(n->d, "receive ring producer %u is impossible (consumer %u)", prod, n->rx.ring.req_cons);
+    if (!ring_producer_valid(prod, n->rx.ring.req_cons, n->rx.ring.rsp_prod_pvt,
+                             RING_SIZE(&n->rx.ring))) {
+        device_fail(n->d, "receive ring producer %u is impossible (consumer %u)", prod,
+                    n->rx.ring.req_cons);
         return false;
     }
     if (n->rx.held && prod - n->rx.ring.req_cons < n->rx.held_slots) {

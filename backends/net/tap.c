@@ -2,8 +2,8 @@
 /*
  * tap.c - reading and writing the tap, and telling it what the guest can take.
  *
- * The descriptor came attached and non-blocking; every read and write carries a struct virtio_net_hdr of
- * 10 bytes.
+ * The descriptor came attached and non-blocking; every read and write carries a struct
+ * virtio_net_hdr of 10 bytes.
  */
 #include <errno.h>
 #include <linux/if_tun.h>

@@ -2,9 +2,9 @@
 /*
  * tx.c - packets from the guest to the tap.
  *
- * A round copies slots into private memory, parses them into packets, copies all their pieces with one
- * batch of grant copies, answers every slot (the data is ours by then), and writes the packets. Every
- * slot is answered in the order and place it came, extra slots with NETIF_RSP_NULL.
+ * A round copies slots into private memory, parses them into packets, copies all their pieces with
+ * one batch of grant copies, answers every slot (the data is ours by then), and writes the packets.
+ * Every slot is answered in the order and place it came, extra slots with NETIF_RSP_NULL.
  *
  * Invariant: req_cons == rsp_prod_pvt between rounds.
  */
@@ -56,7 +56,8 @@ static void plan_pieces(struct netback *n, struct tx_round *r, unsigned i)
     }
 }
 
-/* Take packets until a limit of the round or the end of what is there. False: the device was failed. */
+/* Take packets until a limit of the round or the end of what is there. False: the device was
+ * failed. */
 static bool collect(struct netback *n, struct tx_round *r, RING_IDX prod)
 {
     union packet_tx_slot slots[PACKET_MAX_SLOTS];
@@ -156,8 +157,10 @@ bool tx_serve(struct netback *n)
     RING_IDX prod = ring_producer(&n->tx.ring.sring->req_prod);
     int more;
 
-    if (!ring_producer_valid(prod, n->tx.ring.req_cons, n->tx.ring.rsp_prod_pvt, RING_SIZE(&n->tx.ring))) {
-        device_fail(n->d, "transmit ring producer %u is impossible (consumer %u)", prod, n->tx.ring.req_cons);
+    if (!ring_producer_valid(prod, n->tx.ring.req_cons, n->tx.ring.rsp_prod_pvt,
+                             RING_SIZE(&n->tx.ring))) {
+        device_fail(n->d, "transmit ring producer %u is impossible (consumer %u)", prod,
+                    n->tx.ring.req_cons);
         return false;
     }
     round.nr_packets = round.nr_pieces = 0;

@@ -13,8 +13,8 @@ static void report(void)
 
     for (; f; f = f->pNext) {
         printf("FAIL %s/%s: %s:%u: %s\n", f->pSuite ? f->pSuite->pName : "?",
-               f->pTest ? f->pTest->pName : "?", f->strFileName ? f->strFileName : "?", f->uiLineNumber,
-               f->strCondition ? f->strCondition : "?");
+               f->pTest ? f->pTest->pName : "?", f->strFileName ? f->strFileName : "?",
+               f->uiLineNumber, f->strCondition ? f->strCondition : "?");
     }
 }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_blkback.c - the block backend's core on a real io_uring and a real file, with a fake guest: right
- * data both ways, errors answered, lying rings survived, everything given back (BE-1 to BE-5, BE-8).
+ * test_blkback.c - the block backend's core on a real io_uring and a real file, with a fake guest:
+ * right data both ways, errors answered, lying rings survived, everything given back (BE-1 to BE-5,
+ * BE-8).
  *
  * Guest pages: 0..15 ring, 16 indirect descriptors, 32.. data.
  *
- * Sabotage: swapping the arguments of the memcpy in move_data() fails "write and read"; not looking at
- * inflight_writes in start_held() fails "flush waits for writes"; skipping ring_producer_valid() hangs
- * "lying producer"; leaving out pool_give() in io_finish() fails nearly all at close_guest(); filling the
- * response with fives instead of zeros fails "bytes of a response".
+ * Sabotage: swapping the arguments of the memcpy in move_data() fails "write and read"; not looking
+ * at inflight_writes in start_held() fails "flush waits for writes"; skipping ring_producer_valid()
+ * hangs "lying producer"; leaving out pool_give() in io_finish() fails nearly all at close_guest();
+ * filling the response with fives instead of zeros fails "bytes of a response".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -100,7 +101,8 @@ static void open_guest(bool persistent, bool readonly, unsigned order)
     CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s), 0);
     g.host = s[1];
     g.order = order;
-    dev = (struct device){.ops = &blkback_ops, .state = XenbusStateInitialising, .channel = s[0], .domid = 1};
+    dev = (struct device){
+        .ops = &blkback_ops, .state = XenbusStateInitialising, .channel = s[0], .domid = 1};
     CU_ASSERT_EQUAL_FATAL(gntdev_open(&dev.gnt, 1), 0);
     CU_ASSERT_EQUAL_FATAL(evtchn_open(&dev.evt, 1), 0);
     channel_init(&start, CHANNEL_START);
@@ -322,7 +324,9 @@ static void test_flush_barrier(void)
     close_guest();
 }
 
-/* The linker sends the backend's calls here first: no flush may be queued beside a write under way. */
+/*
+ * The linker sends the backend's calls here first: no flush may be queued beside a write under way.
+ */
 void __real_uring_fdatasync(struct uring *u, void *tag);
 void __wrap_uring_fdatasync(struct uring *u, void *tag);
 
@@ -485,7 +489,8 @@ static void test_big_ring(void)
     open_guest(true, false, 4);
     CU_ASSERT_TRUE(RING_SIZE(&g.ring) >= 512);
     for (unsigned i = 0; i < RING_SIZE(&g.ring); i++) {
-        fill(next_slot(), i % 3 ? BLKIF_OP_WRITE : BLKIF_OP_READ, 8 * (i % 1000), 3, DATA + i % 300);
+        fill(next_slot(), i % 3 ? BLKIF_OP_WRITE : BLKIF_OP_READ, 8 * (i % 1000), 3,
+             DATA + i % 300);
     }
     run(RING_SIZE(&g.ring));
     for (unsigned i = 0; i < RING_SIZE(&g.ring); i++) {
@@ -499,8 +504,9 @@ static void test_wrong_connect(void)
     static const struct {
         const char *key, *value;
     } bad[] = {
-        {"ring-ref", "x"},      {"ring-ref", "99999"},          {"ring-ref", "-1"},       {"event-channel", ""},
-        {"event-channel", "0"}, {"protocol", "x86_32-abi"},     {"ring-page-order", "5"}, {"ring-page-order", "2"},
+        {"ring-ref", "x"},        {"ring-ref", "99999"},    {"ring-ref", "-1"},
+        {"event-channel", ""},    {"event-channel", "0"},   {"protocol", "x86_32-abi"},
+        {"ring-page-order", "5"}, {"ring-page-order", "2"},
     };
     open_guest(true, false, 0);
     front(6, true);
@@ -536,8 +542,8 @@ static void test_toggle(void)
     open_guest(true, false, 0);
     for (int i = 0; i < 2000 && dev.connected; i++) {
         for (int k = 0; k < 8; k++) {
-            fill(next_slot(), k % 4 == 3 ? BLKIF_OP_FLUSH_DISKCACHE : BLKIF_OP_WRITE, 8ull * (unsigned)k,
-                 k % 4 == 3 ? 0 : 5, DATA + (unsigned)k);
+            fill(next_slot(), k % 4 == 3 ? BLKIF_OP_FLUSH_DISKCACHE : BLKIF_OP_WRITE,
+                 8ull * (unsigned)k, k % 4 == 3 ? 0 : 5, DATA + (unsigned)k);
         }
         push_only();
         fake_kick(FAKE_PORT);
@@ -604,7 +610,9 @@ static void test_flipper(void)
     close_guest();
 }
 
-/* Fewer notifications than answers when the guest asks for fewer; none lost when it asks for each. */
+/*
+ * Fewer notifications than answers when the guest asks for fewer; none lost when it asks for each.
+ */
 static void test_notifications(void)
 {
     unsigned before;

@@ -2,8 +2,8 @@
 /*
  * test_channel.c - the protocol between a backend and its host: round trip, limits, rubbish.
  *
- * Sabotage: dropping the check `p == end` at the end of channel_decode() fails "trailing bytes are refused";
- * letting channel_parse_u64() skip its overflow check fails "numbers are strict".
+ * Sabotage: dropping the check `p == end` at the end of channel_decode() fails "trailing bytes are
+ * refused"; letting channel_parse_u64() skip its overflow check fails "numbers are strict".
  */
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -159,8 +159,17 @@ static void test_flipped_bytes(void)
 
 static void test_numbers(void)
 {
-    static const char *const bad[] = {"",   " 1", "1 ",  "+1", "-1", "01", "0x1", "1.0", "18446744073709551616",
-                                      "99999999999999999999999", NULL};
+    static const char *const bad[] = {"",
+                                      " 1",
+                                      "1 ",
+                                      "+1",
+                                      "-1",
+                                      "01",
+                                      "0x1",
+                                      "1.0",
+                                      "18446744073709551616",
+                                      "99999999999999999999999",
+                                      NULL};
     uint64_t v = 42;
 
     for (int i = 0; bad[i]; i++) {

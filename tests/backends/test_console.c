@@ -2,8 +2,8 @@
 /*
  * test_console.c - the capped, rotated log and the backlog (BE-7, BE-12).
  *
- * Sabotage: not truncating in rotate() fails "the cap holds"; forgetting `pending` in backlog_append()
- * fails "backlog keeps the newest".
+ * Sabotage: not truncating in rotate() fails "the cap holds"; forgetting `pending` in
+ * backlog_append() fails "backlog keeps the newest".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -89,7 +89,8 @@ static void test_continues(void)
     int fd = open_temp(), old = open_temp();
 
     memset(data, 'x', sizeof(data));
-    CU_ASSERT_EQUAL(write(fd, data, sizeof(data)), (ssize_t)sizeof(data)); /* left by a larger cap */
+    CU_ASSERT_EQUAL(write(fd, data, sizeof(data)),
+                    (ssize_t)sizeof(data)); /* left by a larger cap */
     CU_ASSERT_EQUAL(logfile_init(&l, fd, old, 4096), 0);
     logfile_write(&l, (const uint8_t *)"y", 1);
     CU_ASSERT_EQUAL(size_of(old), 4096);

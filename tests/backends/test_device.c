@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_device.c - the state machine that all backends share (BE-8): every front state at every moment.
+ * test_device.c - the state machine that all backends share (BE-8): every front state at every
+ * moment.
  *
- * Sabotage: not clearing `connected` before ops->disconnect in drop_connection() fails "random walk"
- * (disconnects without connects); answering front state 6 without drop_connection() fails "close".
+ * Sabotage: not clearing `connected` before ops->disconnect in drop_connection() fails "random
+ * walk" (disconnects without connects); answering front state 6 without drop_connection() fails
+ * "close".
  */
 #include <CUnit/Basic.h>
 #include <errno.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_net.c - the network backend's two directions over fake guest pages; a socket pair stands for the
- * tap: packets both ways, offload marks, lying rings, a guest that posts no buffers (BE-2, BE-6, BE-7).
+ * test_net.c - the network backend's two directions over fake guest pages; a socket pair stands for
+ * the tap: packets both ways, offload marks, lying rings, a guest that posts no buffers (BE-2,
+ * BE-6, BE-7).
  *
  * Guest pages: 0 transmit ring, 1 receive ring, 16.. data.
  *
- * Sabotage: sending the extra slot's response with its id and status OKAY fails "segmentation offload to
- * the tap"; taking slots without the check in collect() (rx.c) fails "no buffers".
+ * Sabotage: sending the extra slot's response with its id and status OKAY fails "segmentation
+ * offload to the tap"; taking slots without the check in collect() (rx.c) fails "no buffers".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -67,7 +68,8 @@ static void open_guest(void)
     tap = t[1];
     CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s), 0);
     host = s[1];
-    dev = (struct device){.ops = &netback_ops, .state = XenbusStateInitialising, .channel = s[0], .domid = 1};
+    dev = (struct device){
+        .ops = &netback_ops, .state = XenbusStateInitialising, .channel = s[0], .domid = 1};
     CU_ASSERT_EQUAL_FATAL(gntdev_open(&dev.gnt, 1), 0);
     CU_ASSERT_EQUAL_FATAL(evtchn_open(&dev.evt, 1), 0);
     channel_init(&start, CHANNEL_START);
@@ -100,7 +102,8 @@ static void send_slot(uint32_t ref, uint16_t offset, uint16_t size, uint16_t fla
 {
     netif_tx_request_t *r = RING_GET_REQUEST(&tx, tx.req_prod_pvt++);
 
-    *r = (netif_tx_request_t){.gref = ref, .offset = offset, .size = size, .flags = flags, .id = id};
+    *r =
+        (netif_tx_request_t){.gref = ref, .offset = offset, .size = size, .flags = flags, .id = id};
 }
 
 static void post_buffers(unsigned n, uint32_t first_page)
@@ -241,7 +244,8 @@ static void test_lying_producers(void)
 static void arrive(size_t len, uint8_t flags, uint8_t gso_type)
 {
     static uint8_t in[70000];
-    struct virtio_net_hdr hdr = {.flags = flags, .gso_type = gso_type, .gso_size = gso_type ? 1448 : 0};
+    struct virtio_net_hdr hdr = {
+        .flags = flags, .gso_type = gso_type, .gso_size = gso_type ? 1448 : 0};
 
     for (size_t i = 0; i < len; i++) {
         in[NET_HEADROOM + i] = (uint8_t)(i / 3);
@@ -281,7 +285,8 @@ static void test_receive_gso(void)
     CU_ASSERT_EQUAL(rx.sring->rsp_prod, 4);
     rsp = rx_answer();
     CU_ASSERT_EQUAL(rsp.status, 4096);
-    CU_ASSERT_EQUAL(rsp.flags, NETRXF_csum_blank | NETRXF_data_validated | NETRXF_extra_info | NETRXF_more_data);
+    CU_ASSERT_EQUAL(rsp.flags, NETRXF_csum_blank | NETRXF_data_validated | NETRXF_extra_info |
+                                   NETRXF_more_data);
     memcpy(&extra, RING_GET_RESPONSE(&rx, rx.rsp_cons++), sizeof(extra));
     CU_ASSERT_EQUAL(extra.type, XEN_NETIF_EXTRA_TYPE_GSO);
     CU_ASSERT_EQUAL(extra.u.gso.size, 1448);
@@ -349,7 +354,8 @@ static void test_send_random(void)
             unsigned n = 1 + (unsigned)rand() % 30;
 
             while (n--) {
-                send_slot((uint32_t)rand() % 530, (uint16_t)(rand() % 300), (uint16_t)(rand() % 3000),
+                send_slot((uint32_t)rand() % 530, (uint16_t)(rand() % 300),
+                          (uint16_t)(rand() % 3000),
                           (uint16_t)(rand() % 16 & (rand() % 200 ? 1 : 15)), (uint16_t)rand());
             }
             RING_PUSH_REQUESTS(&tx);

@@ -2,8 +2,8 @@
 /*
  * test_packet.c - rules of packets on the network rings (BE-6).
  *
- * Sabotage: not dropping packets with an empty piece (add_frag()) fails "sizes"; dropping the `total >
- * len - l->l3` check of parse_ipv4() fails "headers that lie" (and the sanitizers).
+ * Sabotage: not dropping packets with an empty piece (add_frag()) fails "sizes"; dropping the
+ * `total > len - l->l3` check of parse_ipv4() fails "headers that lie" (and the sanitizers).
  */
 #include <CUnit/Basic.h>
 #include <netinet/in.h>
@@ -19,7 +19,8 @@ static struct packet_tx tx;
 static void set(unsigned i, uint16_t offset, uint16_t size, uint16_t flags)
 {
     memset(&slots[i], 0, sizeof(slots[i]));
-    slots[i].req = (netif_tx_request_t){.gref = 10 + i, .offset = offset, .size = size, .flags = flags, .id = (uint16_t)i};
+    slots[i].req = (netif_tx_request_t){
+        .gref = 10 + i, .offset = offset, .size = size, .flags = flags, .id = (uint16_t)i};
 }
 
 static void set_gso(unsigned i, uint8_t type, uint16_t size, uint8_t gso_type, uint8_t flags)
@@ -189,7 +190,8 @@ static void test_lying_headers(void)
     }
     f[14] = 0x44; /* header of 16 bytes */
     CU_ASSERT_FALSE(offload(f, len, &hdr));
-    f[14] = 0x4f; /* options as long as can be: the TCP header begins elsewhere, and has no length */
+    f[14] =
+        0x4f; /* options as long as can be: the TCP header begins elsewhere, and has no length */
     CU_ASSERT_FALSE(offload(f, len, &hdr));
     tcp4(f, 100);
     f[46] = 0xf0;
@@ -246,7 +248,8 @@ static void test_random_chains(void)
         if (packet_tx_parse(slots, avail, &tx)) {
             continue;
         }
-        CU_ASSERT_FATAL(tx.nr_slots >= 1 && tx.nr_slots <= avail && tx.nr_frags <= PACKET_MAX_FRAGS);
+        CU_ASSERT_FATAL(tx.nr_slots >= 1 && tx.nr_slots <= avail &&
+                        tx.nr_frags <= PACKET_MAX_FRAGS);
         for (unsigned k = 0; k < tx.nr_frags; k++) {
             CU_ASSERT_FATAL(tx.frag[k].offset + tx.frag[k].size <= 4096);
             sum += tx.frag[k].size;

@@ -2,8 +2,8 @@
 /*
  * test_request.c - validation of block requests (BE-3), edge matrix per field, and the buffer pool.
  *
- * Sabotage: `<=` instead of `<` for last_sect in segment_decode() fails "segments"; dropping the overflow
- * check of range_inside() fails "range".
+ * Sabotage: `<=` instead of `<` for last_sect in segment_decode() fails "segments"; dropping the
+ * overflow check of range_inside() fails "range".
  */
 #include <CUnit/Basic.h>
 #include <stdlib.h>
@@ -14,8 +14,10 @@
 #include "tests.h"
 
 static const struct request_limits rw = {.sectors = 1000, .sectors_per_block = 1, .discard = true};
-static const struct request_limits ro = {.sectors = 1000, .sectors_per_block = 1, .readonly = true, .discard = true};
-static const struct request_limits big_blocks = {.sectors = 1000, .sectors_per_block = 8, .discard = true};
+static const struct request_limits ro = {
+    .sectors = 1000, .sectors_per_block = 1, .readonly = true, .discard = true};
+static const struct request_limits big_blocks = {
+    .sectors = 1000, .sectors_per_block = 8, .discard = true};
 static struct request out;
 
 static blkif_request_t plain(uint8_t op, unsigned nr, uint64_t sector)
@@ -95,8 +97,9 @@ static void test_segments(void)
             if ((decode(r, &rw) == BLKIF_RSP_OKAY) != good) {
                 CU_FAIL_FATAL("a segment outside its page, or a good one refused");
             }
-            if (good && (out.seg[1].offset != first * 512 || out.seg[1].bytes != (last - first + 1) * 512 ||
-                         out.nr_sectors != 16 + last - first + 1)) {
+            if (good &&
+                (out.seg[1].offset != first * 512 || out.seg[1].bytes != (last - first + 1) * 512 ||
+                 out.nr_sectors != 16 + last - first + 1)) {
                 CU_FAIL_FATAL("segment's place or length");
             }
         }

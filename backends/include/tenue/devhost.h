@@ -3,37 +3,37 @@
  * devhost.h - libtenue-devhost.a: run device backends for one or more guests.
  *
  * Owns, for its caller (the per-guest supervisor, or the `tenue-device` command): the privileged
- * descriptors (image, tap, pty, log), the xenstore side of each device, and one unprivileged backend
- * process per device. A backend never sees xenstore or a path; it talks to this library over an
- * inherited socket (backends/common/channel.h).
+ * descriptors (image, tap, pty, log), the xenstore side of each device, and one unprivileged
+ * backend process per device. A backend never sees xenstore or a path; it talks to this library
+ * over an inherited socket (backends/common/channel.h).
  *
- * Threads: none of its own beyond the reader that libxenstore starts for a watching handle. All calls
- * come from the thread that runs `base`. Callbacks run from that event loop, never from inside a
- * call of this API, so a callback may call anything here, devhost_device_free() included.
+ * Threads: none of its own beyond the reader that libxenstore starts for a watching handle. All
+ * calls come from the thread that runs `base`. Callbacks run from that event loop, never from
+ * inside a call of this API, so a callback may call anything here, devhost_device_free() included.
  *
- * Needs: root, /dev/xen/{gntdev,evtchn} (modules xen-gntdev, xen-evtchn), for a vif /dev/net/tun and
- * the bridge (modules tun, bridge), for a console /dev/ptmx and a mounted devpts.
+ * Needs: root, /dev/xen/{gntdev,evtchn} (modules xen-gntdev, xen-evtchn), for a vif /dev/net/tun
+ * and the bridge (modules tun, bridge), for a console /dev/ptmx and a mounted devpts.
  *
  * Link: build/backends/libtenue-devhost.a -lxenstore -levent_core
  * Compile with -Ibackends/include.
  *
  * How a supervisor uses it, in order:
  *
- *     devhost_check(&spec, ...)             for each device, before anything exists (also --dry-run)
- *     devhost_open(&cfg)                    once
+ *     devhost_check(&spec, ...)           each device, before anything exists (also for --dry-run)
+ *     devhost_open(&cfg)                  once
  *     ... create the domain, write /local/domain/N, introduce it ...
- *     devhost_write_nodes(h, &spec, ...)    for each device: frontend and backend directories
- *     devhost_device_start(h, &spec, ...)   for each device; wait for DEVHOST_EV_READY of each
+ *     devhost_write_nodes(h, &spec, ...)  each device: its frontend and backend directories
+ *     devhost_device_start(h, &spec, ...) each device; wait for DEVHOST_EV_READY of each
  *     ... unpause the domain, run the event loop ...
- *     devhost_device_free(dev)              when the domain has died or is to be destroyed: kills the
- *                                           process and waits for it (bounded; the kernel drops its grant
- *                                           mappings with it), BEFORE the domain is destroyed
- *     devhost_remove_nodes(h, &spec)        both directories, and the parents if they became empty
+ *     devhost_device_free(dev)            the domain died or is to be destroyed: kills the process
+ *                                         and waits for it (bounded; its grant mappings go with
+ *                                         it), BEFORE the domain is destroyed
+ *     devhost_remove_nodes(h, &spec)      both directories
  *     devhost_close(h)
  *
- * A rebooted guest has a new domid: free its devices and start new ones with the new domid. To keep a
- * console's pty over a reboot, start the new console device before freeing the old one and hand the
- * old one in spec.console.inherit_tty_from.
+ * A rebooted guest has a new domid: free its devices and start new ones with the new domid. To keep
+ * a console's pty over a reboot, start the new console device before freeing the old one and hand
+ * the old one in spec.console.inherit_tty_from.
  *
  * Errors: functions return 0 or a negative errno; `err` receives one line that names the object and
  * the remedy, without a newline ("" on success).
@@ -58,7 +58,8 @@ enum devhost_class {
     DEVHOST_CONSOLE, /* console (the primary one, in start_info), ID = 0 */
 };
 
-/* One device. Strings are copied by devhost_device_start(); zero-initialise, then fill what applies. */
+/* One device. Strings are copied by devhost_device_start(); zero-initialise, then fill what
+ * applies. */
 struct devhost_spec {
     enum devhost_class cls;
     unsigned domid; /* the guest */
@@ -68,13 +69,13 @@ struct devhost_spec {
         const char *path; /* raw image file or block device */
         const char *vdev; /* "xvda": written to the store's "dev", for block-list; may be NULL */
         bool readonly;
-        bool no_discard;   /* do not offer discard even if the image could */
-        bool removable;    /* only an info bit for the guest */
+        bool no_discard;     /* do not offer discard even if the image could */
+        bool removable;      /* only an info bit for the guest */
         bool force_buffered; /* never O_DIRECT (tests; normally found out by itself) */
     } block;
 
     struct {
-        const char *bridge; /* existing bridge; NULL: the tap is left alone, for the caller to attach */
+        const char *bridge; /* existing bridge; NULL: the caller attaches the tap himself */
         const char *ifname; /* tap's name; NULL: "vif<domid>.<devid>" */
         uint8_t mac[6];     /* the guest's address */
         unsigned mtu;       /* 0: the bridge's, else 1500 */
@@ -82,26 +83,30 @@ struct devhost_spec {
 
     struct {
         uint32_t evtchn;   /* unbound port that the toolstack allocated in the guest for domain 0 */
-        uint64_t ring_mfn; /* only written to the store (console/ring-ref); the ring itself is mapped
-                              through the guest's grant reference 0, which the toolstack must have
-                              granted to domain 0 (GNTTAB_RESERVED_CONSOLE) */
-        const char *log_path;    /* NULL: no log. Rotated to LOG_PATH.1 */
-        uint64_t log_max_bytes;  /* 0: 1 MiB. At most twice this much disk is ever used */
+        uint64_t ring_mfn; /* only written to the store (console/ring-ref); the ring itself is
+                              mapped through the guest's grant reference 0, which the toolstack must
+                              have granted to domain 0 (GNTTAB_RESERVED_CONSOLE) */
+        const char *log_path;   /* NULL: no log. Rotated to LOG_PATH.1 */
+        uint64_t log_max_bytes; /* 0: 1 MiB. At most twice this much disk is ever used */
         struct devhost_device *inherit_tty_from; /* see above; NULL: a new pty */
     } console;
 
-    /* How often a backend that died without being asked to is started again. Console: lossless, the ring
-     * and the pty survive (suggested 5). Block and net: the guest's device is closed and a new backend
-     * waits for the guest to connect anew (suggested 0: report and let the administrator decide). */
+    /* How often a backend that died without being asked to is started again. Console: lossless, the
+     * ring and the pty survive (suggested 5). Block and net: the guest's device is closed and a new
+     * backend waits for the guest to connect anew (suggested 0: report and let the administrator
+     * decide). */
     unsigned max_restarts;
 };
 
 enum devhost_event {
-    DEVHOST_EV_READY,     /* backend is up: InitWait for block and net, draining for console. Once per start */
+    /* Backend is up: InitWait for block and net, draining for console. Once per start. */
+    DEVHOST_EV_READY,
     DEVHOST_EV_CONNECTED, /* guest's driver and backend are both connected (each time) */
     DEVHOST_EV_CLOSED,    /* the guest closed the device, or devhost_device_close() completed */
-    DEVHOST_EV_ERROR,     /* the guest broke the protocol or the device failed; device closed; detail says why */
-    DEVHOST_EV_DIED,      /* the backend process ended unasked (detail: signal or status); not restarted */
+    /* The guest broke the protocol or the device failed; device closed; detail says why. */
+    DEVHOST_EV_ERROR,
+    /* The process ended unasked (detail: signal or status), and is not started again. */
+    DEVHOST_EV_DIED,
     DEVHOST_EV_RESTARTED, /* ... and was started again */
 };
 
@@ -114,22 +119,22 @@ typedef void devhost_event_fn(struct devhost_device *dev, enum devhost_event ev,
 typedef void devhost_log_fn(const char *line, void *arg);
 
 struct devhost_config {
-    struct event_base *base;   /* required; libevent 2.1, the caller runs it */
+    struct event_base *base;    /* required; libevent 2.1, the caller runs it */
     devhost_event_fn *on_event; /* may be NULL */
     devhost_log_fn *on_log;     /* may be NULL */
     void *arg;                  /* for both */
-    const char *backend_dir;    /* where blkback, netback, conback are; NULL: $TENUE_BACKEND_DIR, else
-                                   /usr/lib/tenue */
-    uid_t uid_base;             /* a backend for guest N runs as user and group uid_base + N, so that the
-                                   backends of two guests cannot signal each other. 0: 200000 */
+    const char *backend_dir; /* where blkback, netback, conback are; NULL: $TENUE_BACKEND_DIR, else
+                                /usr/lib/tenue */
+    uid_t uid_base; /* a backend for guest N runs as user and group uid_base + N, so that the
+                       backends of two guests cannot signal each other. 0: 200000 */
 };
 
 /*
  * Look at a device without side effects: image exists, is a file or block device, can be opened in
- * its mode and is not locked by another backend; bridge exists; MAC is unicast and not zero; log can be
- * created. -ENOENT, -EACCES, -EBUSY (image in use read-write, or to be written while in use),
- * -EINVAL, ... Not for console's domid-dependent fields. Two specs of one guest on one image are for
- * the caller to compare.
+ * its mode and is not locked by another backend; bridge exists; MAC is unicast and not zero; log
+ * can be created. -ENOENT, -EACCES, -EBUSY (image in use read-write, or to be written while in
+ * use), -EINVAL, ... Not for console's domid-dependent fields. Two specs of one guest on one image
+ * are for the caller to compare.
  */
 int devhost_check(const struct devhost_spec *spec, char *err, size_t err_len);
 
@@ -142,41 +147,45 @@ void devhost_close(struct devhost *h);
 /*
  * Write the standard nodes of the device in one transaction, states 1 (Initialising), with xl's
  * permissions: the frontend directory belongs to the guest and is readable by domain 0, the backend
- * directory belongs to domain 0 and is readable by the guest. The guest's /local/domain/N must exist.
- *   vbd      /local/domain/N/device/vbd/ID       /local/domain/0/backend/vbd/N/ID
- *   vif      /local/domain/N/device/vif/ID       /local/domain/0/backend/vif/N/ID
- *   console  /local/domain/N/console (ring-ref, port, type, limit, output, tty; backend*)
- *                                                 /local/domain/0/backend/console/N/0
+ * directory belongs to domain 0 and is readable by the guest. The guest's /local/domain/N must
+ * exist.
+ *   vbd      /local/domain/N/device/vbd/ID   /local/domain/0/backend/vbd/N/ID
+ *   vif      /local/domain/N/device/vif/ID   /local/domain/0/backend/vif/N/ID
+ *   console  /local/domain/N/console         /local/domain/0/backend/console/N/0
+ *            (ring-ref, port, type, limit, output, tty; owned by domain 0)
  * Overwrites a device of the same number.
  */
-int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char *err, size_t err_len);
+int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char *err,
+                        size_t err_len);
 
 /* Remove both directories (and backend/<type>/N when empty). Missing nodes are no error. */
 int devhost_remove_nodes(struct devhost *h, const struct devhost_spec *spec);
 
 /*
- * Open what the device needs, lock the image, spawn the backend, watch the guest's side. Returns with
- * the process started; DEVHOST_EV_READY follows from the event loop within milliseconds (or
+ * Open what the device needs, lock the image, spawn the backend, watch the guest's side. Returns
+ * with the process started; DEVHOST_EV_READY follows from the event loop within milliseconds (or
  * DEVHOST_EV_DIED). A failure leaves nothing behind.
  */
 int devhost_device_start(struct devhost *h, const struct devhost_spec *spec,
                          struct devhost_device **out, char *err, size_t err_len);
 
 /*
- * Ask for an orderly unplug: backend goes Closing, guest closes, DEVHOST_EV_CLOSED, process ends. If the
- * guest does not answer within timeout_ms the device is closed without it (0: 5000). Then free it.
+ * Ask for an orderly unplug: backend goes Closing, guest closes, DEVHOST_EV_CLOSED, process ends.
+ * If the guest does not answer within timeout_ms the device is closed without it (0: 5000). Then
+ * free it.
  */
 int devhost_device_close(struct devhost_device *dev, unsigned timeout_ms);
 
-/* Kill, wait for the process, close all descriptors (releases image lock, tap, pty). Any state; NULL is fine. */
+/* Kill, wait for the process, close all descriptors (releases image lock, tap, pty). Any state;
+ * NULL is fine. */
 void devhost_device_free(struct devhost_device *dev);
 
 /* What `tenue list`, `block-list`, `network-list` and `console` may show. */
 struct devhost_info {
     enum devhost_class cls;
     unsigned domid, devid;
-    pid_t pid;              /* 0: no process */
-    unsigned front_state;   /* XenbusState values, 0 = unknown or absent */
+    pid_t pid;            /* 0: no process */
+    unsigned front_state; /* XenbusState values, 0 = unknown or absent */
     unsigned back_state;
     unsigned restarts;
     const char *tty;        /* console: the pty's path (also in console/tty), else "" */

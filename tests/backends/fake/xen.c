@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xen.c - the fake hypervisor of the backends' hosted tests; see xen.h. Grants live in one memfd, so that a
- * "mapping" is a second mapping of the same page.
+ * xen.c - the fake hypervisor of the backends' hosted tests; see xen.h. Grants live in one memfd,
+ * so that a "mapping" is a second mapping of the same page.
  */
 #include "xen.h"
 
@@ -182,7 +182,8 @@ void gntdev_unmap(struct gntdev *g, void *addr, unsigned count)
     mapped -= count;
 }
 
-int gntdev_copy(struct gntdev *g, bool to_guest, const struct gnt_copy *pieces, unsigned count, bool *bad)
+int gntdev_copy(struct gntdev *g, bool to_guest, const struct gnt_copy *pieces, unsigned count,
+                bool *bad)
 {
     int rc = 0;
 

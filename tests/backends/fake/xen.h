@@ -16,7 +16,8 @@
 
 void fake_reset(void);
 
-/* The guest's own view of a page, and its grant: a page is granted read-write after fake_reset(). */
+/* The guest's own view of a page, and its grant: a page is granted read-write after fake_reset().
+ */
 uint8_t *fake_page(uint32_t ref);
 void fake_grant(uint32_t ref, bool granted, bool writable);
 
