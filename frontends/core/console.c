@@ -8,6 +8,8 @@
 #include <tenue-front/port.h>
 #include <xen/io/console.h>
 
+#define DRAIN_NS 1000000000UL
+
 static struct xencons_interface *ring;
 static evtchn_port_t ring_port;
 
@@ -34,6 +36,14 @@ static void ring_write(const char *text, size_t len)
         WRITE_ONCE(ring->out_prod, ++prod);
     }
     front_evtchn_send(ring_port);
+}
+
+void front_console_drain(void)
+{
+    u64 end = front_port_now() + DRAIN_NS;
+
+    while (ring && READ_ONCE(ring->out_cons) != ring->out_prod && front_port_now() < end)
+        hc_sched_op(SCHEDOP_yield, 0);
 }
 
 void front_console_write(const char *text, size_t len)

@@ -50,6 +50,15 @@ u64 front_port_now(void)
 
 void front_port_sleep(u64 deadline_ns)
 {
+    static int timer;
+
+    /* Without a bound and open timer port the deadline would wake nobody. */
+    if (!timer) {
+        timer = front_evtchn_bind_virq(VIRQ_TIMER, 0);
+        if (timer < 0)
+            front_panic("VIRQ_TIMER cannot be bound: %d", timer);
+        front_evtchn_unmask((evtchn_port_t)timer);
+    }
     front_timer_at(deadline_ns);
     hc_sched_op(SCHEDOP_block, 0);
 }

@@ -2,8 +2,10 @@
 # tests/guests: one folder a guest; each adds its name to GUESTS (GUEST_FLAVOUR_<name>: high unless said).
 GUESTS_B := $(BUILD)/tests/guests
 GUESTS :=
+# Guests that need a toolstack and a peer: built here, run by the system tests.
+GUESTS_DOMU :=
 include $(wildcard tests/guests/*/rules.mk)
-GUEST_ELFS := $(GUESTS:%=$(GUESTS_B)/%)
+GUEST_ELFS := $(patsubst %,$(GUESTS_B)/%,$(GUESTS) $(GUESTS_DOMU))
 GUEST_CFLAGS = $(FRONT_CFLAGS) -Itests/guests/common
 # The oracle's image: Debian's Xen 4.17, unpacked. Name one with XEN_IMAGE=.
 XEN_IMAGE ?= $(BUILD)/images/xen
@@ -24,7 +26,7 @@ $(GUESTS_B)/$(1): $(GUESTS_B)/obj/$(1)/$(1)/main.o $(GUESTS_B)/obj/$(1)/common/g
 	@ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack \
 		-T $(FRONT_B)/guest-$(or $(GUEST_FLAVOUR_$(1)),high).lds -o $$@ $$(filter %.o %.a,$$^)
 endef
-$(foreach g,$(GUESTS),$(eval $(call GUEST_RULES,$(g))))
+$(foreach g,$(GUESTS) $(GUESTS_DOMU),$(eval $(call GUEST_RULES,$(g))))
 
 # ONLY="name..." runs only those.
 ONLY ?= $(GUESTS)

@@ -48,6 +48,7 @@ int front_snprintf(char *buf, size_t size, const char *fmt, ...)
 int front_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void front_console_init(void);
 void front_console_write(const char *text, size_t len);
+void front_console_drain(void); /* wait, at most a second, until the ring was read */
 void front_panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 void *memset(void *dst, int c, size_t n);
@@ -100,8 +101,8 @@ int front_xs_read(const char *path, char *value, size_t size);
 int front_xs_write(const char *path, const char *value);
 int front_xs_printf(const char *path, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int front_xs_read_u64(const char *path, u64 *value);
-/* Poll a path until it reads `want` (decimal) or the time is over. */
-int front_xs_wait_u64(const char *path, u64 want, u64 timeout_ns);
+/* Poll a path until it reads a number in [low, high] or the time is over. */
+int front_xs_wait_u64(const char *path, u64 low, u64 high, u64 timeout_ns);
 
 /* ---- block device ---- */
 

@@ -4,7 +4,7 @@
  * carries an implementation for its own tiny guests (x86/port.c); an operating system that links
  * only core/ writes these six functions and nothing else.
  *
- * Drivers call them from ordinary context with event delivery enabled, never from an upcall.
+ * Drivers call them from ordinary context, never from an upcall.
  */
 #ifndef TENUE_FRONT_PORT_H
 #define TENUE_FRONT_PORT_H
@@ -19,7 +19,9 @@ u64 front_port_page_mfn(const void *page);
 /* Make a machine frame that this domain may map readable and writable at an address of the
  * port's choice; NULL when it cannot. */
 void *front_port_map(u64 mfn);
-/* Sleep until some event arrived or the deadline passed (ns, as front_time_ns() counts). */
+/* Called with event delivery disabled, after the caller saw that what it waits for has not come:
+ * sleep until some event is delivered or the deadline passes (ns, as front_port_now() counts).
+ * Returns with delivery enabled. */
 void front_port_sleep(u64 deadline_ns);
 u64 front_port_now(void);
 

@@ -105,7 +105,9 @@ void guest_end(void)
         front_printf("VERDICT " GUEST_NAME ": PASS %u checks\n", nr_checks);
     else
         front_printf("VERDICT " GUEST_NAME ": %s %s\n", names[status], reason);
-    front_shutdown(SHUTDOWN_reboot);
+    front_console_drain();
+    /* The control domain resets the machine; a guest must not be started again. */
+    front_shutdown(front_is_initdomain() ? SHUTDOWN_reboot : SHUTDOWN_poweroff);
 }
 
 void front_dying(const char *why)

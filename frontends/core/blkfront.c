@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A block device over the blkif protocol: one shared ring page, one request in flight, each of at
+ * most one data page. Owns the ring, its grant and its port. The backend is not trusted: a
+ * response counts only if it answers the request that is out (id and operation), ring indices are
+ * checked, and a page whose grant the backend still holds is never handed back to the pool.
+ */
+#include <tenue-front/front.h>
+#include <tenue-front/port.h>
+#include <xen/errno.h>
+
+/* What the ring macros of the next header want from its user. */
+#define xen_mb() front_mb()
+#define xen_rmb() front_rmb()
+#define xen_wmb() front_wmb()
+#include <xen/io/blkif.h>
+#include <xen/io/xenbus.h>
+
+#define CONNECT_NS 10000000000UL
+#define REQUEST_NS 30000000000UL
+#define PATH_MAX 128
+
+struct front_blk {
+    char node[PATH_MAX];    /* device/vbd/<vdev> */
+    char backend[PATH_MAX]; /* its other end */
+    domid_t backend_id;
+    blkif_vdev_t vdev;
+    blkif_front_ring_t ring;
+    void *ring_page;
+    int ring_ref;
+    evtchn_port_t port;
+    u64 sectors, next_id;
+    bool flush, broken;
+};
+
+static struct front_blk devices[4];
+static unsigned nr_devices;
+
+static int path_u64(const char *dir, const char *leaf, u64 *value)
+{
+    char path[2 * PATH_MAX];
+
+    front_snprintf(path, sizeof(path), "%s/%s", dir, leaf);
+    return front_xs_read_u64(path, value);
+}
+
+static int path_set(const char *dir, const char *leaf, u64 value)
+{
+    char path[2 * PATH_MAX];
+
+    front_snprintf(path, sizeof(path), "%s/%s", dir, leaf);
+    return front_xs_printf(path, "%lu", value);
+}
+
+static int backend_state(const struct front_blk *b, u64 low, u64 high)
+{
+    char path[2 * PATH_MAX];
+
+    front_snprintf(path, sizeof(path), "%s/state", b->backend);
+    return front_xs_wait_u64(path, low, high, CONNECT_NS);
+}
+
+static int find_backend(struct front_blk *b, unsigned vdev)
+{
+    char path[2 * PATH_MAX];
+    u64 id;
+    int rc;
+
+    front_snprintf(b->node, sizeof(b->node), "device/vbd/%u", vdev);
+    front_snprintf(path, sizeof(path), "%s/backend", b->node);
+    rc = front_xs_read(path, b->backend, sizeof(b->backend));
+    if (rc)
+        return rc;
+    rc = path_u64(b->node, "backend-id", &id);
+    b->backend_id = (domid_t)id;
+    b->vdev = (blkif_vdev_t)vdev;
+    return rc;
+}
+
+static int share_ring(struct front_blk *b)
+{
+    int port;
+
+    b->ring_page = front_port_page_get();
+    SHARED_RING_INIT((blkif_sring_t *)b->ring_page);
+    FRONT_RING_INIT(&b->ring, (blkif_sring_t *)b->ring_page, FRONT_PAGE_SIZE);
+    b->ring_ref = front_grant_access(b->backend_id, front_port_page_mfn(b->ring_page), false);
+    if (b->ring_ref < 0)
+        return b->ring_ref;
+    port = front_evtchn_alloc(b->backend_id);
+    if (port < 0)
+        return port;
+    b->port = (evtchn_port_t)port;
+    front_evtchn_unmask(b->port);
+    return 0;
+}
+
+static int tell_backend(struct front_blk *b)
+{
+    char path[2 * PATH_MAX];
+    int rc = path_set(b->node, "ring-ref", (u64)b->ring_ref);
+
+    if (!rc)
+        rc = path_set(b->node, "event-channel", b->port);
+    front_snprintf(path, sizeof(path), "%s/protocol", b->node);
+    if (!rc)
+        rc = front_xs_write(path, "x86_64-abi");
+    if (!rc)
+        rc = path_set(b->node, "state", XenbusStateInitialised);
+    return rc;
+}
+
+static int connect(struct front_blk *b)
+{
+    u64 flush = 0;
+    int rc = backend_state(b, XenbusStateInitWait, XenbusStateInitWait);
+
+    if (!rc)
+        rc = share_ring(b);
+    if (!rc)
+        rc = tell_backend(b);
+    if (!rc)
+        rc = backend_state(b, XenbusStateConnected, XenbusStateConnected);
+    if (!rc)
+        rc = path_u64(b->backend, "sectors", &b->sectors);
+    if (rc)
+        return rc;
+    if (path_u64(b->backend, "feature-flush-cache", &flush) == 0)
+        b->flush = flush == 1;
+    return path_set(b->node, "state", XenbusStateConnected);
+}
+
+int front_blk_open(unsigned vdev, struct front_blk **blk)
+{
+    struct front_blk *b = &devices[nr_devices];
+    int rc;
+
+    if (nr_devices == FRONT_ARRAY_SIZE(devices))
+        return -XEN_ENOSPC;
+    rc = front_xs_init();
+    if (!rc)
+        rc = front_grant_init();
+    if (!rc)
+        rc = find_backend(b, vdev);
+    if (!rc)
+        rc = connect(b);
+    if (rc)
+        return rc;
+    nr_devices++;
+    *blk = b;
+    return 0;
+}
+
+u64 front_blk_sectors(const struct front_blk *blk)
+{
+    return blk->sectors;
+}
+
+static int wait_response(struct front_blk *b, u64 end)
+{
+    int more;
+
+    for (;;) {
+        front_irq_disable();
+        RING_FINAL_CHECK_FOR_RESPONSES(&b->ring, more);
+        if (more) {
+            front_irq_enable();
+            return 0;
+        }
+        if (front_port_now() >= end) {
+            front_irq_enable();
+            return -XEN_ETIMEDOUT;
+        }
+        front_port_sleep(end);
+    }
+}
+
+/* Exactly one response is due: anything else means the backend cannot be believed any more. */
+static int take_response(struct front_blk *b, const blkif_request_t *sent)
+{
+    blkif_response_t got;
+    RING_IDX prod;
+    int rc = wait_response(b, front_port_now() + REQUEST_NS);
+
+    if (rc)
+        return rc;
+    prod = READ_ONCE(b->ring.sring->rsp_prod);
+    front_rmb();
+    if (prod != b->ring.rsp_cons + 1)
+        return -XEN_EIO;
+    memcpy(&got, RING_GET_RESPONSE(&b->ring, b->ring.rsp_cons), sizeof(got));
+    front_barrier();
+    b->ring.rsp_cons++;
+    if (got.id != sent->id || got.operation != sent->operation)
+        return -XEN_EIO;
+    if (got.status != BLKIF_RSP_OKAY)
+        return got.status == BLKIF_RSP_EOPNOTSUPP ? -XEN_EOPNOTSUPP : -XEN_EIO;
+    return 0;
+}
+
+static int transact(struct front_blk *b, const blkif_request_t *req)
+{
+    int notify, rc;
+
+    memcpy(RING_GET_REQUEST(&b->ring, b->ring.req_prod_pvt), req, sizeof(*req));
+    b->ring.req_prod_pvt++;
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&b->ring, notify);
+    if (notify)
+        front_evtchn_send(b->port);
+    rc = take_response(b, req);
+    if (rc == -XEN_ETIMEDOUT)
+        b->broken = true; /* the request is still out: nothing more can be sent in its place */
+    return rc;
+}
+
+static int io(struct front_blk *b, u8 operation, u64 sector, void *page, unsigned sectors)
+{
+    blkif_request_t req;
+    int ref, rc;
+
+    if (b->broken)
+        return -XEN_EIO;
+    if (!sectors || sectors > 8 || sector >= b->sectors || sectors > b->sectors - sector)
+        return -XEN_EINVAL;
+    ref = front_grant_access(b->backend_id, front_port_page_mfn(page),
+                             operation == BLKIF_OP_WRITE);
+    if (ref < 0)
+        return ref;
+    memset(&req, 0, sizeof(req));
+    req.operation = operation;
+    req.nr_segments = 1;
+    req.handle = b->vdev;
+    req.id = ++b->next_id;
+    req.sector_number = sector;
+    req.seg[0].gref = (grant_ref_t)ref;
+    req.seg[0].first_sect = 0;
+    req.seg[0].last_sect = (u8)(sectors - 1);
+    rc = transact(b, &req);
+    /* A backend that keeps the page mapped after its answer keeps it for good: so do we. */
+    if (front_grant_end(ref))
+        b->broken = true;
+    return rc;
+}
+
+int front_blk_read(struct front_blk *blk, u64 sector, void *page, unsigned sectors)
+{
+    return io(blk, BLKIF_OP_READ, sector, page, sectors);
+}
+
+int front_blk_write(struct front_blk *blk, u64 sector, void *page, unsigned sectors)
+{
+    return io(blk, BLKIF_OP_WRITE, sector, page, sectors);
+}
+
+int front_blk_flush(struct front_blk *blk)
+{
+    blkif_request_t req;
+
+    if (blk->broken)
+        return -XEN_EIO;
+    if (!blk->flush)
+        return -XEN_EOPNOTSUPP;
+    memset(&req, 0, sizeof(req));
+    req.operation = BLKIF_OP_FLUSH_DISKCACHE;
+    req.handle = blk->vdev;
+    req.id = ++blk->next_id;
+    return transact(blk, &req);
+}
+
+int front_blk_close(struct front_blk *blk)
+{
+    int rc = path_set(blk->node, "state", XenbusStateClosing);
+
+    blk->broken = true;
+    if (!rc)
+        rc = backend_state(blk, XenbusStateClosing, XenbusStateClosed);
+    if (!rc)
+        rc = path_set(blk->node, "state", XenbusStateClosed);
+    if (!rc)
+        rc = backend_state(blk, XenbusStateClosed, XenbusStateClosed);
+    front_evtchn_close(blk->port);
+    if (!front_grant_end(blk->ring_ref))
+        front_port_page_put(blk->ring_page);
+    return rc;
+}

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS_DOMU += blk-read
+GUEST_FLAVOUR_blk-read := high
