@@ -91,6 +91,31 @@ maddr_t early_alloc(uint64_t size, uint64_t align)
     return maddr_make(best_at);
 }
 
+/* The control domain has its copies. Modules may share a page; each frame is given once. */
+void bootmem_give_modules(void)
+{
+    uint64_t done = 0;
+
+    for (;;) {
+        uint64_t start = ~0ull, end = 0;
+
+        for (unsigned i = 0; i < boot_info.module_count; i++) {
+            const struct boot_module *m = &boot_info.modules[i];
+            uint64_t from = MAX(m->start.a & PAGE_MASK, done);
+            uint64_t to = ROUND_UP(m->start.a + m->size, PAGE_SIZE);
+
+            if (from < to && from < start) {
+                start = from;
+                end = to;
+            }
+        }
+        if (end == 0)
+            return;
+        heap_seed(maddr_to_mfn(maddr_make(start)), maddr_to_mfn(maddr_make(end)));
+        done = end;
+    }
+}
+
 bool early_alloc_open(void)
 {
     return !finished;

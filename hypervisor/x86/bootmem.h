@@ -13,5 +13,7 @@ maddr_t early_alloc(uint64_t size, uint64_t align);
 bool early_alloc_open(void);
 /* Give what is left to the frame allocator. */
 void early_alloc_finish(void);
+/* And the boot modules' frames, once nobody reads them any more. */
+void bootmem_give_modules(void);
 
 #endif

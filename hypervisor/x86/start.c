@@ -71,5 +71,6 @@ void start(uint32_t magic, uint64_t info)
     machine_start();
     smp_init();
     tenue_main();
+    bootmem_give_modules();
     cpu_run();
 }
