@@ -3,9 +3,10 @@
  * core/grant.c, grant_map.c, grant_op.c: grants between two domains through the hypercall, each step
  * followed by the audit.
  *
- * Sabotage: let grant_pin_drop() leave GTF_writing set: in_use_flags_follow_pins fails. Let
- * handle_claim() not clear the flags: a_handle_is_released_once fails. Skip the drop of the pin in
- * handle_release(): a_dead_mapper_leaves_nothing fails the audit.
+ * Sabotage: let grant_pin_drop() leave GTF_writing set: in_use_flags_follow_pins fails. Let a freed
+ * handle keep its flags: a_handle_is_released_once fails. Skip the drop of the pin in
+ * handle_release(): a_dead_mapper_leaves_nothing fails the audit. Skip the flush in unmap_some():
+ * unmapping_flushes_before_it_lets_go fails.
  */
 #include <string.h>
 
