@@ -225,8 +225,8 @@ static void purge_mentions(struct mention *m, uint16_t domid)
 }
 
 /*
- * Removes the id from the tree: nodes it owns, lists that name it.  Without memory some may stay; then
- * the domain stays known, and the next check for deaths tries again.
+ * Removes the id from the tree: nodes it owns, lists that name it.  Without memory some may stay;
+ * then the domain stays known, and the next check for deaths tries again.
  */
 static void purge_nodes(struct domain *d)
 {

@@ -47,6 +47,7 @@ struct ring {
 };
 
 static TAILQ_HEAD(, ring) ready_rings = TAILQ_HEAD_INITIALIZER(ready_rings);
+static uint32_t ready_count;
 static struct ring **by_port;
 static uint32_t port_count;
 
@@ -157,7 +158,17 @@ static void make_ready(struct ring *r)
     if (r->ready)
         return;
     r->ready = true;
+    ready_count++;
     TAILQ_INSERT_TAIL(&ready_rings, r, in_ready);
+}
+
+static void drop_ready(struct ring *r)
+{
+    if (!r->ready)
+        return;
+    r->ready = false;
+    ready_count--;
+    TAILQ_REMOVE(&ready_rings, r, in_ready);
 }
 
 /* The guest starts over (a new kernel after kexec, firmware handing over): so do we. */
@@ -228,15 +239,17 @@ void ring_port_fired(uint32_t port)
         process(by_port[port]);
 }
 
+/*
+ * Each ring that is ready now gets one turn; those that become ready meanwhile queue up behind.  A
+ * turn may end other domains, so nothing is remembered across it but how many turns are left.
+ */
 bool ring_run_ready(void)
 {
-    TAILQ_HEAD(, ring) now = TAILQ_HEAD_INITIALIZER(now);
+    uint32_t turns = ready_count;
     struct ring *r;
 
-    TAILQ_CONCAT(&now, &ready_rings, in_ready);
-    while ((r = TAILQ_FIRST(&now))) {
-        TAILQ_REMOVE(&now, r, in_ready);
-        r->ready = false;
+    while (turns-- && (r = TAILQ_FIRST(&ready_rings))) {
+        drop_ready(r);
         process(r);
     }
     return !TAILQ_EMPTY(&ready_rings);
@@ -294,8 +307,7 @@ static void ring_destroy(struct conn *conn)
     struct ring *r = ring_of(conn);
 
     unbind(r);
-    if (r->ready)
-        TAILQ_REMOVE(&ready_rings, r, in_ready);
+    drop_ready(r);
     if (r->own_page)
         domains_hv()->unmap_ring(&r->map);
     if (conn->domain->conn == conn)

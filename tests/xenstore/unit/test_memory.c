@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every allocation fails once (XS-9, XS-11): a script of requests is run again and again, and in the
- * n-th run the n-th allocation answers NULL.  After every request the books must be right; at the end
- * the transaction is there as a whole or not at all; all memory comes back.
+ * Every allocation fails once (XS-9, XS-11): a script of requests is run again and again, and in
+ * the n-th run the n-th allocation answers NULL.  After every request the books must be right; at
+ * the end the transaction is there as a whole or not at all; all memory comes back.
  *
- * Sabotage: in apply() (transaction.c) replay on store_main itself; in new_chain() (store.c) drop the
- * release of what was already made; in store_set_value() book the bytes before the value is set.
+ * Sabotage: in apply() (transaction.c) replay on store_main itself; in new_chain() (store.c) drop
+ * the release of what was already made; in store_set_value() book the bytes before the value is
+ * set.
  */
 #include <stdio.h>
 #include <stdlib.h>

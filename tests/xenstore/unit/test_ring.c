@@ -4,7 +4,8 @@
  * oversized messages, never reading, reconnecting.
  *
  * Sabotage: in take() drop the check of available; in collect() drop the check of the length; in
- * process() go on while output is pending.
+ * process() go on while output is pending; let ring_run_ready() move the queue to a list of its
+ * own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,6 +267,50 @@ static void test_waits_for_the_floor(void)
     CU_ASSERT_EQUAL(exchange("", 0, 1, in, sizeof(in)), 16 + 3);
 }
 
+/* A ring of domid with more requests than one turn serves; tail follows them. */
+static struct xenstore_domain_interface *busy_ring(uint16_t domid, const char *tail, size_t len)
+{
+    struct xenstore_domain_interface *busy = aligned_alloc(4096, 4096);
+    struct xsd_sockmsg header = { .type = 99 };
+
+    memset(busy, 0, 4096);
+    for (; busy->req_prod < 40 * sizeof(header); busy->req_prod += sizeof(header))
+        memcpy(busy->req + busy->req_prod, &header, sizeof(header));
+    if (len)
+        memcpy(busy->req + busy->req_prod, tail, len);
+    busy->req_prod += (uint32_t)len;
+    ring_process_page(ring_attach_page(domain_of(domid), busy));
+    return busy;
+}
+
+/* The control domain's kernel releases domains whose rings wait for their own turn (XS-14). */
+static void test_release_while_ready(void)
+{
+    struct xenstore_domain_interface *rings[3];
+    char out[64];
+    size_t len;
+
+    prepare();
+    for (uint16_t i = 2; i < 4; i++)
+        domains_introduce(i, 1, 1);
+    len = message(out, XS_RELEASE, 1, "3", 2);
+    len += message(out + len, XS_RELEASE, 2, "2", 2);
+    rings[0] = busy_ring(0, out, len);
+    rings[1] = busy_ring(2, NULL, 0);
+    rings[2] = busy_ring(3, NULL, 0);
+    CU_ASSERT_FALSE(ring_run_ready());
+    CU_ASSERT_FALSE(domains_is_introduced(2));
+    CU_ASSERT_FALSE(domains_is_introduced(3));
+    /* the queue is sound: others still get their turns */
+    free(rings[1]);
+    rings[1] = busy_ring(4, NULL, 0);
+    CU_ASSERT(rings[1]->req_cons < rings[1]->req_prod);
+    CU_ASSERT_FALSE(ring_run_ready());
+    CU_ASSERT_EQUAL(rings[1]->req_cons, rings[1]->req_prod);
+    for (int i = 0; i < 3; i++)
+        free(rings[i]);
+}
+
 void suite_ring(void)
 {
     CU_pSuite s = CU_add_suite("ring", NULL, NULL);
@@ -279,4 +324,5 @@ void suite_ring(void)
     ADD(s, test_turns_are_bounded);
     ADD(s, test_reconnect);
     ADD(s, test_waits_for_the_floor);
+    ADD(s, test_release_while_ready);
 }
