@@ -106,7 +106,11 @@ static void on_device_line(const char *line, void *arg)
 /* No secret, so it need not wait for the kernel to have gathered entropy, a second after boot. */
 static bool random_uuid(uint8_t uuid[16])
 {
-    return getrandom(uuid, 16, GRND_INSECURE) == 16;
+    if (getrandom(uuid, 16, GRND_INSECURE) != 16)
+        return false;
+    uuid[6] = (uuid[6] & 0x0f) | 0x40; /* version 4 ... */
+    uuid[8] = (uuid[8] & 0x3f) | 0x80; /* ... of RFC 4122 */
+    return true;
 }
 
 /* ---- what happens to us: callbacks only take notes ---- */

@@ -20,8 +20,8 @@
 # Prints one PASS or FAIL line a check; the last line is "toolstack-on-xen: N passed, N failed".
 #
 # Sabotage: in supervise.c take_apart(), dropping domain_forget() fails "its nodes are gone"; in action_for(), taking
-# on_poweroff for every reason fails "reboot gives a new domain"; in device.c devices_stop(), not freeing the disk
-# fails "a destroyed guest is gone".
+# on_poweroff for every reason fails "reboot gives a new domain"; in device.c devices_stop(), not freeing devices
+# fails "destroy".
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 IMAGES=${1:?usage: on-xen.sh IMAGES (see the head of this file)}
