@@ -11,8 +11,8 @@ BET_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 BET_WRAP := -Wl,--wrap=uring_fdatasync
 BET_LIBS := $(BET_WRAP) -lcunit -luring -lseccomp -lpthread
 
-CHECK_UNIT += check-backends
-DEPS_PACKAGES += libcunit1-dev
+CHECK_UNIT += check-backends check-backends-host
+DEPS_PACKAGES += libcunit1-dev xenstore-utils python3
 
 $(BET_BUILD)/plain/%.o: %.c
 	@mkdir -p $(@D)
@@ -27,7 +27,9 @@ $(BET_BUILD)/unit: $(BET_SOURCES:%=$(BET_BUILD)/plain/%.o)
 $(BET_BUILD)/unit-sanitized: $(BET_SOURCES:%=$(BET_BUILD)/sanitized/%.o)
 	$(CC) $(BET_SANITIZE) -o $@ $^ $(BET_LIBS)
 
-.PHONY: check-backends
+.PHONY: check-backends check-backends-host
 check-backends: $(BET_BUILD)/unit $(BET_BUILD)/unit-sanitized
 	$(BET_BUILD)/unit backends
 	$(BET_BUILD)/unit-sanitized backends-sanitized
+check-backends-host: $(BE_O)/tenue-device $(BUILD)/xenstore-lite/xenstore-lite
+	tests/backends/host.py $^
