@@ -48,6 +48,9 @@ static void frame_push_return(struct entry_frame *f, struct vcpu *v, const struc
     uint64_t cs = v->pv.kernel_mode ? regs->cs & ~3ull : regs->cs;
     uint64_t flags = regs->rflags & ~(PV_EFLAGS_IF | PV_EFLAGS_IOPL);
 
+    if (pv_iopl_is_architectural(v))
+        flags |= (uint64_t)v->pv.iopl << PV_EFLAGS_IOPL_SHIFT;
+
     frame_push(f, regs->rip);
     frame_push(f, cs | (uint64_t)masked << 32);
     frame_push(f, masked ? flags : flags | PV_EFLAGS_IF);

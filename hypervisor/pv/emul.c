@@ -42,7 +42,18 @@ static bool read_cr(struct vcpu *v, unsigned cr, uint64_t *value)
     }
 }
 
-static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value)
+/* A new kernel root by instruction; validation that is preempted goes on when it runs again. */
+static bool write_cr3(struct vcpu *v, uint64_t value, struct insn *in)
+{
+    int rc = pv_root_set(v, maddr_to_mfn(maddr_make(value)), false);
+
+    in->again = rc == -XEN_ERESTART;
+    if (rc == 0)
+        pv_root_load(v); /* the same root again is a flush */
+    return rc == 0 || in->again;
+}
+
+static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value, struct insn *in)
 {
     switch (cr) {
     case 0:
@@ -54,6 +65,8 @@ static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value)
     case 2:
         WRITE_ONCE(v->vcpu_info->arch.cr2, value);
         return true;
+    case 3:
+        return write_cr3(v, value, in);
     case 4:
         v->pv.cr4_guest = pv_cr4_merge(value);
         hal_cr4_changed();
@@ -68,7 +81,7 @@ static bool emulate_mov_cr(struct vcpu *v, struct cpu_user_regs *regs, struct in
     if (!insn_modrm(in) || in->modrm >> 6 != 3)
         return false;
     if (write)
-        return write_cr(v, insn_reg(in), *insn_gpr(regs, insn_rm(in)));
+        return write_cr(v, insn_reg(in), *insn_gpr(regs, insn_rm(in)), in);
     return read_cr(v, insn_reg(in), insn_gpr(regs, insn_rm(in)));
 }
 
@@ -134,7 +147,7 @@ static bool emulate_two_byte(struct vcpu *v, struct cpu_user_regs *regs, struct 
     case 0x01:
         return emulate_group7(v, regs, in);
     case 0x06: /* clts */
-        return write_cr(v, 0, PV_CR0_FIXED);
+        return write_cr(v, 0, PV_CR0_FIXED, in);
     case 0x09: /* wbinvd: caches are of no concern to a guest without devices */
         if (v->domain->is_control)
             hal_wbinvd();
@@ -184,10 +197,8 @@ static uint64_t string_source_base(const struct insn *in)
 /*
  * One batch of ins/outs. A fault on the memory side is delivered as the #PF hardware would raise,
  * with the registers as far as the operation got; true either way unless the port is refused.
- * *again: elements remain, RIP must stay.
  */
-static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, const struct insn *in,
-                              bool *again)
+static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in)
 {
     unsigned width = !(in->opcode & 1) ? 1 : in->opsize16 ? 2 : 4;
     bool out = in->opcode >= 0x6e;
@@ -195,7 +206,6 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, const 
     uint64_t step = regs->rflags & 0x400 ? -(uint64_t)width : width;
     uint16_t port = (uint16_t)regs->rdx;
 
-    *again = false;
     if (!pv_port_allowed(v, port, width))
         return false;
     for (unsigned i = 0; i < STRING_IO_BATCH; i++) {
@@ -214,7 +224,7 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, const 
             faulted = guest_write(at, &data, width) != 0;
         }
         if (faulted) {
-            *again = true;
+            in->again = true;
             pv_inject_page_fault(regs, at.va, out ? 4 : 6);
             return true;
         }
@@ -223,21 +233,20 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, const 
             return true;
         regs->rcx--;
     }
-    *again = regs->rcx != 0;
+    in->again = regs->rcx != 0;
     return true;
 }
 
 /* Port I/O is the one thing guest user mode may be allowed, too. */
-static bool emulate_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in, bool *again)
+static bool emulate_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in)
 {
     uint8_t imm;
 
-    *again = false;
     if (in->two_byte || in->lock)
         return false;
     switch (in->opcode) {
     case 0x6c ... 0x6f:
-        return emulate_string_io(v, regs, in, again);
+        return emulate_string_io(v, regs, in);
     case 0xe4 ... 0xe7:
         return insn_next(in, &imm) && emulate_port_access(v, regs, in, imm, in->opcode >= 0xe6);
     case 0xec ... 0xef:
@@ -247,19 +256,9 @@ static bool emulate_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *
     }
 }
 
-/*
- * cli and sti run in pairs with popf, which cannot be trapped: with I/O privilege they do nothing,
- * as virtual interrupts are masked elsewhere (contract 0.9). Without it they fault as on hardware.
- */
-static bool emulate_interrupt_flag(const struct vcpu *v)
-{
-    return v->pv.kernel_mode ? v->pv.iopl >= 1 : v->pv.iopl == 3;
-}
-
 bool pv_emulate_privileged(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
-    bool again = false;
     struct insn in;
     bool done;
 
@@ -268,10 +267,10 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
     if (in.two_byte)
         done = v->pv.kernel_mode && emulate_two_byte(v, regs, &in);
     else if (in.opcode == 0xfa || in.opcode == 0xfb)
-        done = emulate_interrupt_flag(v);
+        done = pv_iopl_ok(v); /* cli, sti: no effect, as the popf that undoes cli cannot be trapped */
     else
-        done = emulate_io(v, regs, &in, &again);
-    if (done && !again)
+        done = emulate_io(v, regs, &in);
+    if (done && !in.again)
         insn_retire(&in, regs);
     return done;
 }

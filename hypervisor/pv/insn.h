@@ -20,6 +20,7 @@ struct insn {
     uint8_t rex;     /* 0 or 40..4f */
     uint8_t segment; /* override prefix byte or 0 */
     uint8_t modrm;
+    bool again;      /* executed in part: RIP stays on it */
 };
 
 /* Fetch and decode prefixes and opcode. False: nothing (more) to fetch, or over-long. */

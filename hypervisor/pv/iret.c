@@ -35,6 +35,8 @@ long hc_iret(void)
     regs->rip = ctx.rip;
     regs->cs = (uint16_t)ctx.cs | 3;
     regs->rflags = pv_eflags_sanitise(ctx.rflags);
+    if (pv_iopl_is_architectural(v))
+        v->pv.iopl = ctx.rflags >> PV_EFLAGS_IOPL_SHIFT & 3;
     regs->rsp = ctx.rsp;
     regs->ss = (uint16_t)ctx.ss | 3;
     if (!(ctx.flags & VGCF_in_syscall)) {

@@ -35,7 +35,7 @@ bool pv_port_allowed(struct vcpu *v, uint16_t port, unsigned bytes)
 {
     uint8_t bits[2];
 
-    if (v->pv.kernel_mode ? v->pv.iopl >= 1 : v->pv.iopl == 3)
+    if (pv_iopl_ok(v))
         return true;
     if (v->pv.iobmp_va == 0 || (uint32_t)port + bytes > v->pv.iobmp_limit)
         return false;

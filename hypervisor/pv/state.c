@@ -117,6 +117,7 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     v->regs.rflags = pv_eflags_sanitise(c->user_regs.rflags);
     v->regs.entry_vector = 0;
     pv->kernel_mode = c->flags & VGCF_in_kernel;
+    pv->iopl = c->user_regs.rflags >> PV_EFLAGS_IOPL_SHIFT & 3;
     pv->kernel_ss = (uint16_t)c->kernel_ss | 3;
     pv->kernel_sp = c->kernel_sp;
     pv->ds = c->user_regs.ds;

@@ -41,7 +41,24 @@
 #define PV_VM_ASSIST_OFFERED                                                                       \
     (1ull << VMASST_TYPE_4gb_segments | 1ull << VMASST_TYPE_4gb_segments_notify |                  \
      1ull << VMASST_TYPE_writable_pagetables | 1ull << VMASST_TYPE_pae_extended_cr3 |              \
-     1ull << VMASST_TYPE_architectural_iopl | 1ull << VMASST_TYPE_runstate_update_flag)
+     1ull << VMASST_TYPE_architectural_iopl | 1ull << VMASST_TYPE_runstate_update_flag | \
+     1ull << VMASST_TYPE_m2p_strict)
+
+#define PV_EFLAGS_IOPL_SHIFT 12
+
+/* Is virtual IOPL kept in the guest's own flags (iret sets it, frames show it)? */
+static inline bool pv_iopl_is_architectural(const struct vcpu *v)
+{
+    return v->domain->pv.vm_assist & 1ull << VMASST_TYPE_architectural_iopl;
+}
+/* May v, in its present mode, use ports and the interrupt flag? A guest kernel counts as ring 1, as
+ * ring 0 when its flags are architectural. */
+static inline bool pv_iopl_ok(const struct vcpu *v)
+{
+    if (!v->pv.kernel_mode)
+        return v->pv.iopl == 3;
+    return v->pv.iopl >= 1 || pv_iopl_is_architectural(v);
+}
 
 static inline uint64_t pv_eflags_sanitise(uint64_t flags)
 {
