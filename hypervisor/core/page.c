@@ -349,15 +349,14 @@ int domain_relinquish_pages(struct domain *d)
 #define WALK_BATCH 256u
 
 /*
- * From `walk` on to the first frame with a bit of mask, or WALK_BATCH frames further. The frame
+ * Beyond `walk` to the first frame with a bit of mask, or WALK_BATCH frames further. The frame
  * reached gets a reference, so that it stays on the list; the one of the place before is the
  * caller's to drop. Frames whose last reference is going just now are passed by.
  */
 static struct page *walk_on(struct domain *d, uint64_t mask, bool *hit)
 {
-    uint32_t mfn = d->pages.walk ? d->pages.walk : d->pages.head;
+    uint32_t mfn = d->pages.walk ? frame_table[d->pages.walk].next : d->pages.head;
 
-    *hit = false;
     for (unsigned n = 0; mfn; n++, mfn = frame_table[mfn].next) {
         struct page *p = &frame_table[mfn];
 
@@ -365,16 +364,19 @@ static struct page *walk_on(struct domain *d, uint64_t mask, bool *hit)
         if ((*hit || n >= WALK_BATCH) && page_get_owned(p, d->domid))
             return p;
     }
-    *hit = false;
     return NULL;
 }
 
-int domain_walk_frames(struct domain *d, uint64_t mask, struct page **p)
+int domain_walk_frames(struct domain *d, uint64_t mask, bool again, struct page **p)
 {
+    if (again && d->pages.walk) {
+        *p = &frame_table[d->pages.walk];
+        return 1;
+    }
     for (;;) {
         struct page *at;
         uint32_t before;
-        bool hit;
+        bool hit = false;
 
         spin_lock(&d->pages.lock);
         before = d->pages.walk;

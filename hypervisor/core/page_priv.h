@@ -136,10 +136,10 @@ static inline unsigned type_cursor(uint64_t word)
 int page_undo_partial(struct page *p) must_check;
 
 /*
- * Walk a dying domain's frames: 1 and *p, the next frame (or again the one reached before) whose
- * type word has a bit of mask; 0 at the end; -XEN_ERESTART when other work is waiting.
+ * Walk a dying domain's frames, each once: 1 and *p, the next frame whose type word has a bit of
+ * mask, or with `again` the one reached last; 0 at the end; -XEN_ERESTART: other work is waiting.
  */
-int domain_walk_frames(struct domain *d, uint64_t mask, struct page **p) must_check;
+int domain_walk_frames(struct domain *d, uint64_t mask, bool again, struct page **p) must_check;
 
 /* --- allocator's inner interface --- */
 /* As heap_alloc, but the frames' records are left for the caller to write. */

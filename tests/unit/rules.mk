@@ -46,3 +46,22 @@ check-unit-hv: $(UNIT_B)/unit-plain $(UNIT_B)/unit-sanitize
 	@$(UNIT_ENV) $(UNIT_B)/unit-sanitize > $(UNIT_B)/sanitize.log 2>&1 || { cat $(UNIT_B)/sanitize.log; \
 		tail -n 1 $(UNIT_B)/sanitize.log | grep -q '^check-unit-hv:' || echo "check-unit-hv: 0 passed, 1 failed"; exit 1; }
 	@tail -n 1 $(UNIT_B)/sanitize.log
+
+# --- tests/model: random operations against the audit ---
+MODEL_SEEDS ?= 400
+SOAK_SEEDS ?= 50000
+
+$(UNIT_B)/model-%: $(UNIT_B)/%/tests/model/model_mmu.o
+	@$(CC) $(if $(filter sanitize,$*),$(UNIT_SANITIZE)) -o $@ $^
+$(UNIT_B)/model-plain: $(patsubst %.c,$(UNIT_B)/plain/%.o,$(UNIT_HV_SRC))
+$(UNIT_B)/model-sanitize: $(patsubst %.c,$(UNIT_B)/sanitize/%.o,$(UNIT_HV_SRC))
+
+.SECONDARY: $(UNIT_B)/plain/tests/model/model_mmu.o $(UNIT_B)/sanitize/tests/model/model_mmu.o
+
+CHECK_UNIT += check-model-mmu
+.PHONY: check-model-mmu soak-model-mmu
+check-model-mmu: $(UNIT_B)/model-sanitize
+	@$(UNIT_ENV) $< 1 $(MODEL_SEEDS) || { echo "check-model-mmu: 0 passed, 1 failed"; exit 1; }
+# Other seeds each time, unless SEED says which.
+soak-model-mmu: $(UNIT_B)/model-plain
+	$< $(if $(SEED),$(SEED),$$(date +%s)000) $(SOAK_SEEDS)

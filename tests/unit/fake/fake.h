@@ -49,6 +49,8 @@ void fake_run(struct vcpu *v);
 struct domain *fake_domain(uint16_t domid, unsigned vcpus, uint32_t max_frames);
 /* Kill d to the end: all stages and the reaper. False when it is still there. */
 bool fake_destroy(struct domain *d);
+/* Let the reaper work; true when only the control domain is left. */
+bool fake_domains_gone(void);
 
 /* --- a small guest: frames and tables it can run on --- */
 #define GUEST_FRAMES 64u

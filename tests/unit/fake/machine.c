@@ -140,6 +140,17 @@ bool fake_destroy(struct domain *d)
     return !left;
 }
 
+bool fake_domains_gone(void)
+{
+    struct domain *d;
+
+    softirqs_run();
+    d = domain_next(1);
+    if (d)
+        domain_put(d);
+    return !d;
+}
+
 /* --- hypercalls --- */
 
 long fake_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
