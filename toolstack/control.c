@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { GRACE_SECONDS = 10 }; /* for a shut-down domain that nobody takes away (on_poweroff=preserve) */
+enum { GRACE_SECONDS = 10 }; /* for a shut-down domain that nobody takes away (preserve) */
 
 static int destroy(struct session *s, uint32_t domid)
 {

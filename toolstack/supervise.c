@@ -43,7 +43,7 @@ enum {
     READY_SECONDS = 30,     /* a backend that is not up by then has failed */
     TICK_SECONDS = 10,      /* how often to look whether the store, and with it our watch, lives */
     SHORT_LIFE_SECONDS = 10,
-    SHORT_LIVES_MAX = 5,    /* restarts in a row after lives this short, then the guest stays down */
+    SHORT_LIVES_MAX = 5,    /* restarts in a row after lives this short, then no more */
     LOG_MAX = 1 << 20,
 };
 

@@ -11,7 +11,10 @@ static const struct {
     const char *name;
     const struct test *tests;
 } suites[] = {
-    {"config", tests_config}, {"elf", tests_elf}, {"unpack", tests_unpack}, {"layout", tests_layout},
+    {"config", tests_config},
+    {"elf", tests_elf},
+    {"unpack", tests_unpack},
+    {"layout", tests_layout},
 };
 
 void test_note(const char *fmt, ...)
@@ -25,7 +28,8 @@ void test_note(const char *fmt, ...)
     va_end(ap);
 }
 
-static void on_test_done(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failure)
+static void on_test_done(const CU_pTest test, const CU_pSuite suite,
+                         const CU_pFailureRecord failure)
 {
     (void)suite;
     printf("%s %s\n", failure ? "FAIL" : "PASS", test->pName);

@@ -10,8 +10,8 @@
 # IMAGES holds  xen         the hypervisor (Debian's Xen 4.17, or another multiboot image)
 #               vmlinux     Debian's kernel, uncompressed, for control domain and guest
 #               vmlinuz     the same as a bzImage
-#               dom0.cpio   control domain: busybox, ip, xenstore tools, modules for gntdev, evtchn, tun, bridge, brd
-#               domu.cpio   guest: busybox, /lib/xen-blkfront.ko, /lib/xen-netfront.ko
+#               dom0.cpio   control domain: busybox, xenstore tools, modules for gntdev, evtchn, privcmd, tun, bridge
+#               domu.cpio   guest: busybox; modules xen-blkfront and xen-netfront, for modprobe or as /lib/*.ko
 # Environment:  BUILD     build directory (build)
 #               STORE     lite: our xenstore-lite; else the path of a daemon in dom0 (Xen's xenstored)
 #               CPU       the emulator's CPU (max,-smap)
@@ -37,14 +37,14 @@ pack() { (cd "$1" && find . -mindepth 1 -print0 | cpio -0 --quiet -H newc -o --o
 
 mkdir -p "$W/guest"
 install -m 755 "$HERE/on-xen/guest-init" "$W/guest/init"
-D=$W/control; mkdir -p "$D"/{usr/lib/tenue,usr/sbin,lib/x86_64-linux-gnu,boot}
+D=$W/control; mkdir -p "$D"/{usr/lib/tenue,usr/sbin,usr/lib/x86_64-linux-gnu,boot}
 { cat "$IMAGES/domu.cpio"; pack "$W/guest"; } >"$D/boot/guest.cpio"
 cp "$IMAGES/vmlinux" "$IMAGES/vmlinuz" "$D/boot/"
 cp "$BUILD"/backends/{blkback,netback,conback} "$D/usr/lib/tenue/"
 cp "$BUILD/toolstack/tenue" "$D/usr/sbin/"
 [ "$STORE" != lite ] || cp "$BUILD/xenstore-lite/xenstore-lite" "$D/usr/sbin/"
 for b in "$D"/usr/lib/tenue/* "$D"/usr/sbin/*; do ldd "$b"; done | awk '$3 ~ /^\// {print $3}' |
-	sort -u | while read -r l; do cp -L "$l" "$D/lib/x86_64-linux-gnu/"; done
+	sort -u | while read -r l; do cp -L "$l" "$D/usr/lib/x86_64-linux-gnu/"; done
 install -m 755 "$HERE/on-xen/control-init" "$D/init"
 { cat "$IMAGES/dom0.cpio"; pack "$D"; } >"$W/control.cpio"
 

@@ -219,7 +219,7 @@ static void test_vdev_numbers(void)
     }
 }
 
-/* Random edits of a good file: whatever comes out, no crash, no leak, and a complaint or success. */
+/* Random edits of a good file: no crash, no leak, and a complaint or success. */
 static void test_mutations(void)
 {
     static const char seed[] =
