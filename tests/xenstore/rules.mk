@@ -34,6 +34,11 @@ check-xenstore-unit: $(XST_BUILD)/unit $(XST_BUILD)/unit-sanitized
 check-xenstore-native: $(XSL_BIN)
 	$(XST_DIR)/native.py $(XSL_BIN)
 
+# On Debian's Xen in the emulator; XEN_KIT names a directory with its parts (see on-xen.sh).
+.PHONY: check-xenstore-on-xen
+check-xenstore-on-xen: $(XSL_BIN)
+	$(XST_DIR)/on-xen.sh $(XSL_BIN)
+
 # Fuzzing needs clang; FUZZ_SECONDS sets for how long, FUZZ_CORPUS where new inputs go.
 FUZZ_SECONDS ?= 60
 FUZZ_CORPUS ?= $(XST_BUILD)/corpus
@@ -46,7 +51,7 @@ $(XST_BUILD)/fuzz_store: $(XST_DIR)/fuzz/fuzz_store.c $(XSL_CORE:%=xenstore-lite
 	clang $(XST_FUZZ_FLAGS) -o $@ $(filter %.c,$^)
 
 .PHONY: fuzz-xenstore
-fuzz-xenstore: $(XST_BUILD)/fuzz_store
+fuzz-xenstore: $(XST_BUILD)/fuzz_store ## fuzz the store for FUZZ_SECONDS
 	@mkdir -p $(FUZZ_CORPUS)
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
 		-artifact_prefix=$(XST_BUILD)/ $(FUZZ_CORPUS) $(XST_DIR)/fuzz/seeds
