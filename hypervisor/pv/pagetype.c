@@ -68,15 +68,26 @@ static inline void entry_fix(uint64_t *slot, uint64_t from, uint64_t to)
     }
 }
 
+/* Are the eight entries at t all not present? Most of a sparse table is passed over so. */
+static inline bool none_present(const uint64_t *t)
+{
+    return !((t[0] | t[1] | t[2] | t[3] | t[4] | t[5] | t[6] | t[7]) & PTE_P);
+}
+
 /* Validate entries from *cursor on. On any return but 0, *cursor is the first that holds nothing. */
 static int l1_validate(struct page *p, struct domain *d, unsigned *cursor)
 {
     uint64_t *t = table_of(p);
 
     for (unsigned i = *cursor; i < TABLE_ENTRIES; i++) {
-        const uint64_t e = t[i];
-        uint64_t fixed = e;
+        uint64_t e, fixed;
 
+        while (!(i & 7) && none_present(&t[i])) {
+            i += 8;
+            if (i == TABLE_ENTRIES)
+                return 0;
+        }
+        e = fixed = t[i];
         if (e & PTE_P) {
             if (unlikely(pte_l1_take(d, d, &fixed) != 0)) {
                 *cursor = i;
@@ -98,9 +109,15 @@ static int table_validate(struct page *p, struct domain *d, unsigned level, unsi
     uint64_t *t = table_of(p);
 
     for (unsigned i = *cursor; i < TABLE_ENTRIES; i++) {
-        const uint64_t e = t[i];
+        uint64_t e;
         int rc;
 
+        while (level != 4 && !(i & 7) && none_present(&t[i])) {
+            i += 8;
+            if (i == TABLE_ENTRIES)
+                return 0;
+        }
+        e = t[i];
         if (level == 4 && root_slot_is_ours(i)) {
             t[i] = hal_root_template_entry(i); /* whatever the guest had there (MM-17) */
             continue;
@@ -127,6 +144,10 @@ static int l1_devalidate(struct page *p, unsigned *cursor, bool may_preempt)
     const uint64_t *t = table_of(p);
 
     for (unsigned i = *cursor; i-- > 0;) {
+        if ((i & 7) == 7 && none_present(&t[i - 7])) {
+            i -= 7;
+            continue;
+        }
         if (t[i] & PTE_P)
             pte_l1_drop(t[i]);
         if (unlikely((i & L1_POLL_MASK) == 0) && i && may_preempt && hal_preempt_point()) {

@@ -11,9 +11,9 @@
  * Usage: model [FIRST_SEED [COUNT [STEPS]]]. A failure names the seed and step; run with that seed and
  * count 1 to see it again.
  *
- * Sabotage: leave out heap_flush_stale() in claim_idle() of pv/pagetype.c, or the T_LOCKED wait and
- * claim in page_undo_partial(), or drop `refs` from partial_word() in put_last(): each is found within
- * the seeds of `make check`.
+ * Sabotage, each found within the seeds of `make check`: PTE_RW added to PTE_L1_HARMLESS; *cursor = i
+ * where table_devalidate() is preempted in a drop; refs 0 instead of 1 in put_last()'s
+ * partial_word(); list_unlink() left out of page_free_last().
  */
 #include <stdio.h>
 #include <stdlib.h>
