@@ -9,7 +9,7 @@
 #include "pcpu.h"
 #include "../pv/bounce.h"
 
-#define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" ::"i"((long)(value)))
+#define DEFINE(name, value) __asm__ volatile(".ascii \"->" #name " %0\"" ::"i"((long)(value)))
 
 void asm_offsets(void);
 
