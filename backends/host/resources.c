@@ -31,7 +31,7 @@
 
 #include "host.h"
 
-#define TAP_QUEUE 256 /* packets that wait for a slow guest; then the newest are dropped (BE-7) */
+#define TAP_QUEUE 512 /* packets that wait for a slow guest; then the newest are dropped (BE-7) */
 #define MIN_MTU 68u
 #define MAX_MTU 65535u
 

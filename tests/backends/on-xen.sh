@@ -18,8 +18,8 @@
 #               OVERLAY   a tree laid over the control domain (to add a store, say)
 # Prints one PASS or FAIL line a check; the last line is "on-xen: N passed, N failed".
 #
-# Sabotage: skipping the memcpy of move_data() towards the guest makes "ext4 mounts" fail; dropping
-# uring_unmask() hangs the first disk read; sending TCP without NEEDS_CSUM fails "tcp to guest".
+# Sabotage: leaving out uring_unmask() in blkback.c fails "disk appears"; leaving out plan.flags (checksum
+# blank) in rx.c's respond_packet() fails "tcp to guest", while ping still passes.
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 IMAGES=${1:?usage: on-xen.sh IMAGES (see the head of this file)}
