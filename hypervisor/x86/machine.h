@@ -101,7 +101,6 @@ struct hal_vcpu;
 void fpu_save(struct pcpu *c, struct hal_vcpu *h);
 void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0);
 void fpu_init_image(struct hal_vcpu *h);
-uint64_t fpu_size(void);
 
 /* apic.c, ioapic.c, irq.c */
 void apic_init(void);
