@@ -9,7 +9,7 @@
  * Invariants: FE-1, FE-2, BE-3, BE-4.
  * A failure means: a guest's disk loses or misplaces data (docs/walk-block-read.md is the way a
  * request takes).
- * Sabotage: send sector + 1 in the SDK's io(): the neighbours differ.
+ * Sabotage: write to sector + 1 in the SDK's io(): the last page of the disk is refused.
  */
 #include "guest.h"
 

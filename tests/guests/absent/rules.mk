@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += absent
+GUEST_FLAVOUR_absent := high

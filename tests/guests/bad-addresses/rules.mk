@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += bad-addresses
+GUEST_FLAVOUR_bad-addresses := high

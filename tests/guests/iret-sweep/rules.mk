@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += iret-sweep
+GUEST_FLAVOUR_iret-sweep := high

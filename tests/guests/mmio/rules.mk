@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += mmio
+GUEST_FLAVOUR_mmio := high

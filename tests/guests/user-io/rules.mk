@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += user-io
+GUEST_FLAVOUR_user-io := high
