@@ -156,7 +156,7 @@ static void frames_untake(struct page *first, unsigned order)
     heap_free(first, order);
 }
 
-static int frames_give(struct domain *d, unsigned order, unsigned addr_bits, bool zero, mfn_t *mfn)
+int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn)
 {
     struct page *first;
     uint32_t max;
@@ -171,22 +171,11 @@ static int frames_give(struct domain *d, unsigned order, unsigned addr_bits, boo
     if (!first)
         return -XEN_ENOMEM;
     *mfn = page_mfn(first);
-    if (zero)
-        memset(mfn_to_ptr(*mfn), 0, PAGE_SIZE << order); /* before anybody can map it (MM-12) */
+    memset(mfn_to_ptr(*mfn), 0, PAGE_SIZE << order); /* before anybody can map it (MM-12) */
     rc = frames_assign(d, first, order);
     if (rc)
         frames_untake(first, order);
     return rc;
-}
-
-int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn)
-{
-    return frames_give(d, order, addr_bits, true, mfn);
-}
-
-int domain_alloc_frames_raw(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn)
-{
-    return frames_give(d, order, addr_bits, false, mfn);
 }
 
 /* --- references --- */

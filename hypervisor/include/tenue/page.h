@@ -76,10 +76,6 @@ void hv_free_pages(void *p, unsigned order);
 /* Give d 2^order zeroed frames, each with its allocation reference. -XEN_ENOMEM, -XEN_EINVAL
  * (d is dying), -XEN_E2BIG (above its maximum). *mfn is the first. */
 int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn) must_check;
-/* As domain_alloc_frames, contents left as the last user had them: only for a caller that
- * overwrites every byte before a guest can see one (MM-12). */
-int domain_alloc_frames_raw(struct domain *d, unsigned order, unsigned addr_bits,
-                            mfn_t *mfn) must_check;
 /* Drop the allocation reference of a frame that d owns: it is freed when the last user is gone. */
 int domain_release_frame(struct domain *d, mfn_t mfn) must_check;
 /* Make a hypervisor page mappable by d. Undo with page_unshare once nothing maps it. */
