@@ -162,7 +162,7 @@ int grant_map_ref(struct domain *mapper, struct gnttab_map_grant_ref *op)
 
     if (!(op->flags & MAPPED_FLAGS))
         return GNTST_bad_gntref;
-    slot.granter = domain_get_or_self(op->dom);
+    slot.granter = domain_get(op->dom); /* by number: DOMID_SELF names nobody here */
     if (slot.granter == NULL)
         return GNTST_bad_domain;
     rc = GNTST_no_space;

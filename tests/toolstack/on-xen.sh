@@ -17,7 +17,7 @@
 #               CPU       the emulator's CPU (max,-smap)
 #               LOG       console log (a temporary file; its path is printed on failure)
 #               TIMEOUT   seconds (600)
-# Prints one PASS or FAIL line a check; the last line is "toolstack-on-xen: N passed, N failed".
+# Prints one PASS or FAIL line a check; the last line is "NAME: N passed, N failed".
 #
 # Sabotage: in supervise.c take_apart(), dropping domain_forget() fails "its nodes are gone"; in action_for(), taking
 # on_poweroff for every reason fails "reboot gives a new domain"; in device.c devices_stop(), not freeing devices
@@ -48,7 +48,7 @@ for b in "$D"/usr/lib/tenue/* "$D"/usr/sbin/*; do ldd "$b"; done | awk '$3 ~ /^\
 install -m 755 "$HERE/on-xen/control-init" "$D/init"
 { cat "$IMAGES/dom0.cpio"; pack "$D"; } >"$W/control.cpio"
 
-timeout "$TIMEOUT" qemu-system-x86_64 -accel tcg -cpu "${CPU:-max,-smap}" -smp 1 -m 2048 -display none -monitor none \
+timeout "$TIMEOUT" qemu-system-x86_64 -accel tcg -cpu "${CPU:-max,-smap,-xsave}" -smp 1 -m 2048 -display none -monitor none \
 	-nodefaults -no-user-config -serial "file:$LOG" -no-reboot \
 	-kernel "$IMAGES/xen" -append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 bootscrub=0 loglvl=warning" \
 	-initrd "$IMAGES/vmlinux console=hvc0 quiet panic=-1 random.trust_cpu=on store=$STORE,$W/control.cpio" ||
@@ -60,5 +60,5 @@ if ! grep -aq 'ON-XEN END' "$LOG"; then
 	F=$((F + 1))
 fi
 [ "$F" = 0 ] || { KEEP=1; echo "console: $LOG"; }
-echo "toolstack-on-xen: $P passed, $F failed"
+echo "${NAME:-toolstack-on-xen}: $P passed, $F failed"
 [ "$F" = 0 ]

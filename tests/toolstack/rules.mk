@@ -37,20 +37,25 @@ check-toolstack-dry-run: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
 	tests/toolstack/dry-run.sh $^
 CHECK_UNIT += check-toolstack-dry-run
 
-# On Debian's Xen with our store; the images are those of the reference machine under the names that on-xen.sh wants.
+# On Debian's Xen and on ours, with our store; the images are those of the reference machine under the names that on-xen.sh
+# wants.
 TT_KIT := $(TT_O)/kit
-.PHONY: check-toolstack-on-xen
-CHECK_SYSTEM += check-toolstack-on-xen
-check-toolstack-on-xen: $(BUILD)/toolstack/tenue $(BE_PROGRAMS) $(BUILD)/xenstore-lite/xenstore-lite \
-		$(IMAGES)/control.cpio $(IMAGES)/guest.cpio $(IMAGES)/vmlinux-control $(IMAGES)/vmlinuz-control \
-		$(IMAGES)/xen
-	@mkdir -p $(TT_KIT)
-	@ln -sf $(CURDIR)/$(IMAGES)/xen $(TT_KIT)/xen
-	@ln -sf $(CURDIR)/$(IMAGES)/vmlinux-control $(TT_KIT)/vmlinux
-	@ln -sf $(CURDIR)/$(IMAGES)/vmlinuz-control $(TT_KIT)/vmlinuz
-	@ln -sf $(CURDIR)/$(IMAGES)/control.cpio $(TT_KIT)/dom0.cpio
-	@ln -sf $(CURDIR)/$(IMAGES)/guest.cpio $(TT_KIT)/domu.cpio
-	BUILD=$(BUILD) STORE=lite tests/toolstack/on-xen.sh $(TT_KIT)
+TT_HV_xen := $(IMAGES)/xen
+TT_HV_tenue := $(BUILD)/hypervisor/tenue
+.PHONY: check-toolstack-on-xen check-toolstack-on-tenue
+CHECK_SYSTEM += check-toolstack-on-xen check-toolstack-on-tenue
+check-toolstack-on-xen: $(TT_HV_xen)
+check-toolstack-on-tenue: $(TT_HV_tenue)
+check-toolstack-on-xen check-toolstack-on-tenue: check-toolstack-on-%: $(BUILD)/toolstack/tenue $(BE_PROGRAMS) \
+		$(BUILD)/xenstore-lite/xenstore-lite $(IMAGES)/control.cpio $(IMAGES)/guest.cpio \
+		$(IMAGES)/vmlinux-control $(IMAGES)/vmlinuz-control
+	@mkdir -p $(TT_KIT)/$*
+	@ln -sf $(CURDIR)/$(TT_HV_$*) $(TT_KIT)/$*/xen
+	@ln -sf $(CURDIR)/$(IMAGES)/vmlinux-control $(TT_KIT)/$*/vmlinux
+	@ln -sf $(CURDIR)/$(IMAGES)/vmlinuz-control $(TT_KIT)/$*/vmlinuz
+	@ln -sf $(CURDIR)/$(IMAGES)/control.cpio $(TT_KIT)/$*/dom0.cpio
+	@ln -sf $(CURDIR)/$(IMAGES)/guest.cpio $(TT_KIT)/$*/domu.cpio
+	NAME=toolstack-on-$* BUILD=$(BUILD) STORE=lite tests/toolstack/on-xen.sh $(TT_KIT)/$*
 
 # Fuzzing, by hand: make fuzz-toolstack FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 30
