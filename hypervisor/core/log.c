@@ -106,7 +106,7 @@ static bool charge(const struct domain *d, uint32_t *dropped)
     bool allowed;
 
     spin_lock(&log_lock);
-    earned = (now - acct->con.credit_at) / CREDIT_PERIOD;
+    earned = acct->con.credit_at ? (now - acct->con.credit_at) / CREDIT_PERIOD : CREDIT_MAX;
     if (earned) {
         acct->con.spent -= (uint32_t)MIN(acct->con.spent, earned);
         acct->con.credit_at = now;

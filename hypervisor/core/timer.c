@@ -107,6 +107,7 @@ void timer_queue_init(struct timer_queue *q)
     spin_lock_init(&q->lock, RANK_TIMER);
     q->root = NULL;
     q->firing = NULL;
+    q->pass = 0;
     q->programmed = NS_NEVER;
 }
 
@@ -147,7 +148,8 @@ void timer_set(struct timer *t, ns_t deadline)
         t->cpu = c->id;
         spin_unlock(&q->lock);
     }
-    t->deadline = deadline;
+    /* Armed by a callback for the past: not in this pass, which must end (IRQ-3). */
+    t->deadline = unlikely(deadline <= q->pass) ? q->pass + 1 : deadline;
     heap_insert(q, t);
     earliest = q->root == t;
     spin_unlock(&q->lock);
@@ -182,7 +184,7 @@ void timer_softirq(void)
     struct timer *t;
 
     spin_lock(&q->lock);
-    /* One reading of the clock: what callbacks arm for the past waits for the next pass. */
+    q->pass = now;
     while ((t = q->root) && t->deadline <= now) {
         heap_remove(q, t);
         t->deadline = NS_NEVER;
@@ -192,6 +194,7 @@ void timer_softirq(void)
         spin_lock(&q->lock);
         q->firing = NULL;
     }
+    q->pass = 0;
     next = q->root ? q->root->deadline : NS_NEVER;
     q->programmed = next;
     spin_unlock(&q->lock);

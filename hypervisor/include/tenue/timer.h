@@ -27,6 +27,7 @@ struct timer_queue {
     struct spinlock lock;   /* RANK_TIMER */
     struct timer *root;     /* [lock] the earliest */
     ns_t programmed;        /* [own CPU] what the hardware was last told */
+    ns_t pass;              /* [lock] time of the pass in progress, 0: none */
     struct timer *firing;   /* [lock to change] whose callback runs now */
 };
 
