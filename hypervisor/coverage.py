@@ -66,7 +66,7 @@ def answers(source):
                 result[name] = error.group(1) if error else WORKS
     # So do a row of a lookup table, a comparison before the switch, and a default that names what
     # is left: "default: /* NAME */".
-    for name in re.findall(r"\[(\w+)\]\s*=|\bOP\((\w+)|\bcmd == (\w+)", body) + \
+    for name in re.findall(r"\[(\w+)\]\s*=|\bOP\((\w+)|\bcmd\)? == (\w+)", body) + \
             re.findall(r"default: (/)\* (\w+) \*/\s*return (?!-XEN)", source):
         for n in name:
             if n:

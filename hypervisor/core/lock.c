@@ -65,14 +65,28 @@ void spin_lock_init(struct spinlock *l, enum lock_rank rank)
     *l = (struct spinlock)SPINLOCK_INIT(rank);
 }
 
+static void got(struct spinlock *l)
+{
+    l->holder = (uint16_t)(this_cpu()->id + 1);
+    order_push(l);
+}
+
+/* Out of line, so that taking a free lock saves no registers. */
+static __attribute__((noinline)) void wait_for_turn(struct spinlock *l, uint16_t ticket)
+{
+    while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket)
+        hal_spin_wait();
+    got(l);
+}
+
 static inline void take(struct spinlock *l)
 {
     uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
 
-    while (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
-        hal_spin_wait();
-    l->holder = (uint16_t)(this_cpu()->id + 1);
-    order_push(l);
+    if (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
+        wait_for_turn(l, ticket);
+    else
+        got(l);
 }
 
 void spin_lock(struct spinlock *l)
@@ -96,8 +110,7 @@ bool spin_trylock(struct spinlock *l)
     if (!__atomic_compare_exchange_n(&l->next, &expected, (uint16_t)(owner + 1), false,
                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return false;
-    l->holder = (uint16_t)(this_cpu()->id + 1);
-    order_push(l);
+    got(l);
     return true;
 }
 
