@@ -28,7 +28,14 @@ class GuestConsole:
 
     def run(self, text, timeout=60):
         """Runs a shell command in the guest: (status, output)."""
+        self.begin(text)
+        return self.end(timeout)
+
+    def begin(self, text):
+        """Starts a command; end() waits for it."""
         self.type("%s; echo '@'@$?'@'@" % text)
+
+    def end(self, timeout):
         out, status = self.command.expect(DONE, timeout)
         return int(status), out.replace("\r", "").strip("\n")
 
