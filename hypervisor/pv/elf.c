@@ -10,12 +10,10 @@
 
 #include "lib.h"
 
-#define ELF_TYPE_EXEC 2u
 #define ELF_MACHINE_X86_64 62u
 #define PT_LOAD 1u
 #define PT_NOTE 4u
 #define SHT_NOTE 7u
-#define NOTE_TYPES 20u
 #define IMAGE_MAX (1ull << 32)
 
 struct elf_header {

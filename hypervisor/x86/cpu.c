@@ -159,8 +159,3 @@ unsigned hal_maddr_bits(void)
 {
     return cpu_features.maddr_bits;
 }
-
-uint64_t hal_real_cr2(void)
-{
-    return cr2_read();
-}

@@ -52,7 +52,6 @@ void hal_swapgs(void); /* active and inactive GS base change places: guest user 
  * survives. A bad selector loads null. */
 void hal_load_gs_user_sel(uint16_t sel);
 void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs);
-void hal_clear_selectors_bad(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs);
 void hal_gdt_changed(void);  /* current's pv.gdt_frames/entries changed: rebuild its window */
 void hal_ldt_changed(void);  /* current's pv.ldt_* changed: forget cached LDT frames, reload LDTR */
 /* The LDT window page idx of current is needed: map frame m (descriptor-typed by caller). */
@@ -63,7 +62,6 @@ bool hal_xsetbv(uint64_t xcr0); /* validated against what we context-switch; fal
 uint64_t hal_xcr0_supported(void);
 void hal_debugreg_changed(void);      /* current's pv.debugreg[] changed */
 uint64_t hal_debugreg_read_status(void); /* DR6 as the guest should see it */
-uint64_t hal_real_cr2(void);
 
 /* --- roots and TLBs (MM-4, MM-5, MM-18) --- */
 /* Load root m (an L4 carrying our template slots, or MFN_NONE for our own root); flushes this CPU's

@@ -35,6 +35,32 @@ extern bool fake_verbose;
 /* What the hypervisor's clock says; tests move it. */
 extern ns_t fake_time;
 
+/* What the metal was told or asked, and what it answers; tests set and read it freely. */
+struct fake_port_access {
+    uint16_t port;
+    uint8_t bytes;
+    bool out;
+    uint32_t value;
+};
+#define FAKE_PORT_LOG 256u
+extern struct fake_metal {
+    uint16_t ds, es, fs, gs; /* selectors in force */
+    uint16_t gs_user_sel;    /* the last one loaded */
+    bool ts;
+    uint64_t xcr0_supported;
+    unsigned cr4_changes, debugreg_changes, wbinvds, swapgs, msr_reads, msr_writes;
+    bool msrs_exist; /* hal_rdmsr_safe and hal_wrmsr_safe succeed */
+    struct fake_port_access ports[FAKE_PORT_LOG]; /* the first ones */
+    unsigned port_count;
+    uint32_t port_value; /* what every port reads, cut to width */
+    /* The hardware's CPUID; NULL: zeroes. */
+    void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+    /* Hostile memory: called after each successful read of guest memory. */
+    void (*after_guest_read)(uint64_t va, uint64_t bytes);
+} fake_metal;
+/* Back to what it was at the start. */
+void fake_metal_reset(void);
+
 /* Once per process: CPUs, RAM, the control domain (domid 0, no frames, one vcpu). */
 void fake_machine_init(void);
 /* The text logged since the last call, at most 4 KiB of it. */
@@ -88,7 +114,9 @@ bool fake_store(uint64_t va, uint64_t value);
 /* --- what must hold --- */
 /* Stale translations that would let a guest reach what it may not: number of violations. */
 unsigned fake_tlb_audit(void);
-/* pv_audit and fake_tlb_audit: 0 when all is well. */
+/* Frames in a CPU's descriptor windows that are not held as descriptor frames (MM-24). */
+unsigned fake_window_audit(void);
+/* All three audits: 0 when all is well. */
 unsigned fake_audit(void);
 
 #endif

@@ -11,12 +11,28 @@
 #include "machine.h"
 #include "tlb.h"
 
+#include "../../hypervisor/core/page_priv.h"
+
 #include <tenue/entrypoints.h>
+#include <tenue/log.h>
 
 struct fake_counts fake_counts;
 unsigned fake_preempt_every;
 bool fake_verbose;
 ns_t fake_time = NS_PER_SEC;
+
+#define METAL_AT_START ((struct fake_metal){.xcr0_supported = 7, .port_value = ~0u})
+struct fake_metal fake_metal = METAL_AT_START;
+
+void fake_metal_reset(void)
+{
+    fake_metal = METAL_AT_START;
+}
+
+/* Through which frames each CPU's GDT and LDT windows show descriptors; 0: none. */
+static struct {
+    uint64_t gdt[GDT_GUEST_FRAMES], ldt[16];
+} windows[FAKE_CPUS];
 
 static struct cpu_user_regs regs[FAKE_CPUS];
 static unsigned preempt_count, spin_count;
@@ -36,6 +52,48 @@ void hal_vcpu_destroy(struct vcpu *v)
     v->hal = NULL;
 }
 
+static uint64_t window_of(mfn_t m)
+{
+    return mfn_is_none(m) ? 0 : m.n;
+}
+
+static void windows_show(unsigned cpu, const struct pv_vcpu *pv)
+{
+    memset(&windows[cpu], 0, sizeof(windows[cpu]));
+    if (!pv)
+        return;
+    for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++)
+        windows[cpu].gdt[i] = window_of(pv->gdt_frames[i]);
+    for (unsigned i = 0; pv->ldt_entries && i < ARRAY_LEN(pv->ldt_frames); i++)
+        windows[cpu].ldt[i] = window_of(pv->ldt_frames[i]);
+}
+
+static unsigned window_violations(const uint64_t *frames, unsigned count)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        const uint64_t type = frames[i] ? page_of(mfn_make(frames[i]))->type : 0;
+
+        if (!frames[i] || (type_of(type) == PGT_DESC && type_refs(type) != 0))
+            continue;
+        log_err("frame %#lx shows in a descriptor window, and is none", frames[i]);
+        n++;
+    }
+    return n;
+}
+
+unsigned fake_window_audit(void)
+{
+    unsigned n = 0;
+
+    for (unsigned cpu = 0; cpu < FAKE_CPUS; cpu++) {
+        n += window_violations(windows[cpu].gdt, ARRAY_LEN(windows[cpu].gdt));
+        n += window_violations(windows[cpu].ldt, ARRAY_LEN(windows[cpu].ldt));
+    }
+    return n;
+}
+
 void hal_context_switch(struct vcpu *next)
 {
     struct cpu *c = this_cpu();
@@ -48,6 +106,7 @@ void hal_context_switch(struct vcpu *next)
     regs[c->id] = next->regs;
     next->is_running = 1 + c->id;
     c->current = next;
+    windows_show(c->id, &next->pv);
     if (!mfn_is_none(next->pv.root_kernel))
         hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
     if (prev)
@@ -62,6 +121,7 @@ void hal_unload_current(void)
         return;
     c->current->regs = regs[c->id];
     hal_load_root(MFN_NONE);
+    windows_show(c->id, NULL);
     c->current->is_running = 0;
     c->current = NULL;
 }
@@ -202,7 +262,11 @@ static uint64_t copy_pages(uint8_t *here, uint64_t va, uint64_t bytes, bool to_g
 
 uint64_t hal_copy_from_guest(void *dst, uint64_t src, uint64_t bytes)
 {
-    return copy_pages(dst, src, bytes, false);
+    uint64_t left = copy_pages(dst, src, bytes, false);
+
+    if (!left && fake_metal.after_guest_read)
+        fake_metal.after_guest_read(src, bytes);
+    return left;
 }
 
 uint64_t hal_copy_to_guest(uint64_t dst, const void *src, uint64_t bytes)
@@ -253,54 +317,54 @@ void hal_swapgs(void)
 
     b[HAL_GS_BASE] = b[HAL_GS_BASE_INACTIVE];
     b[HAL_GS_BASE_INACTIVE] = t;
+    fake_metal.swapgs++;
 }
 void hal_load_gs_user_sel(uint16_t sel)
 {
-    (void)sel;
+    fake_metal.gs_user_sel = sel;
 }
 void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs)
 {
-    *ds = *es = *fs = *gs = 0;
-}
-void hal_clear_selectors_bad(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs)
-{
-    hal_read_selectors(ds, es, fs, gs);
+    *ds = fake_metal.ds;
+    *es = fake_metal.es;
+    *fs = fake_metal.fs;
+    *gs = fake_metal.gs;
 }
 void hal_gdt_changed(void)
 {
+    windows_show(this_cpu()->id, &this_cpu()->current->pv);
 }
 void hal_ldt_changed(void)
 {
+    windows_show(this_cpu()->id, &this_cpu()->current->pv);
 }
 void hal_ldt_map_page(unsigned idx, mfn_t m)
 {
-    (void)idx, (void)m;
+    windows[this_cpu()->id].ldt[idx] = m.n;
 }
 void hal_set_ts(bool ts)
 {
-    (void)ts;
+    fake_metal.ts = ts;
 }
 void hal_cr4_changed(void)
 {
+    fake_metal.cr4_changes++;
 }
 bool hal_xsetbv(uint64_t xcr0)
 {
-    return xcr0 & 1;
+    return xcr0 & 1 && !(xcr0 & ~fake_metal.xcr0_supported);
 }
 uint64_t hal_xcr0_supported(void)
 {
-    return 7;
+    return fake_metal.xcr0_supported;
 }
 void hal_debugreg_changed(void)
 {
+    fake_metal.debugreg_changes++;
 }
 uint64_t hal_debugreg_read_status(void)
 {
-    return 0xffff0ff0;
-}
-uint64_t hal_real_cr2(void)
-{
-    return 0;
+    return this_cpu()->current->pv.debugreg[6] | 0xffff0ff0;
 }
 
 /* --- time --- */
@@ -364,14 +428,23 @@ int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
     *value = 0;
     return reg <= 2 ? 0 : -XEN_EINVAL;
 }
+static void port_log(uint16_t port, unsigned bytes, bool out, uint32_t value)
+{
+    if (fake_metal.port_count < FAKE_PORT_LOG)
+        fake_metal.ports[fake_metal.port_count] =
+            (struct fake_port_access){port, (uint8_t)bytes, out, value};
+    fake_metal.port_count++;
+}
 uint32_t hal_port_in(uint16_t port, unsigned bytes)
 {
-    (void)port;
-    return bytes == 4 ? ~0u : (1u << bytes * 8) - 1;
+    uint32_t value = fake_metal.port_value & (bytes == 4 ? ~0u : (1u << bytes * 8) - 1);
+
+    port_log(port, bytes, false, value);
+    return value;
 }
 void hal_port_out(uint16_t port, unsigned bytes, uint32_t value)
 {
-    (void)port, (void)bytes, (void)value;
+    port_log(port, bytes, true, value);
 }
 bool hal_port_is_ours(uint16_t port)
 {
@@ -387,22 +460,25 @@ bool hal_mmio_is_readonly(mfn_t m)
 }
 bool hal_rdmsr_safe(uint32_t msr, uint64_t *value)
 {
-    (void)msr;
-    *value = 0;
-    return false;
+    *value = fake_metal.msrs_exist ? 0x5500000000ull | msr : 0;
+    fake_metal.msr_reads++;
+    return fake_metal.msrs_exist;
 }
 bool hal_wrmsr_safe(uint32_t msr, uint64_t value)
 {
     (void)msr, (void)value;
-    return false;
+    fake_metal.msr_writes++;
+    return fake_metal.msrs_exist;
 }
 void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-    (void)leaf, (void)subleaf;
     memset(out, 0, 4 * sizeof(out[0]));
+    if (fake_metal.cpuid)
+        fake_metal.cpuid(leaf, subleaf, out);
 }
 void hal_wbinvd(void)
 {
+    fake_metal.wbinvds++;
 }
 uint64_t hal_pat(void)
 {

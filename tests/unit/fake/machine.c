@@ -182,5 +182,5 @@ long fake_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
 
 unsigned fake_audit(void)
 {
-    return pv_audit() + fake_tlb_audit();
+    return pv_audit() + fake_tlb_audit() + fake_window_audit();
 }
