@@ -7,6 +7,7 @@
 The machine itself is described in images/machine.sh. Logs stay in build/logs: NAME.console (the hypervisor's and the
 control domain's console), NAME.emulator (what the emulator said).
 """
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +19,11 @@ from lib.agent import Agent, AgentError, CommandFailed  # noqa: F401 (handed on 
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
 HYPERVISORS = {"tenue": "build/hypervisor/tenue", "xen": "build/images/xen"}
+
+
+def end_with_parent():
+    """In the child: a test that is killed must not leave its emulator running. PR_SET_PDEATHSIG survives the exec."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def hypervisor_default():
@@ -69,7 +75,7 @@ class Machine:
     def boot(self):
         with open(os.path.join(TOP, "build/logs", self.name + ".emulator"), "wb") as errors:
             self.process = subprocess.Popen(self.command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=errors,
-                                            stderr=errors, start_new_session=True)
+                                            stderr=errors, start_new_session=True, preexec_fn=end_with_parent)
         try:
             self.agent.connect(self.alive, self.boot_timeout)
         except AgentError as e:
