@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcgcount: an emulator plugin that counts instructions by whose they are, and the costly events that a plain count hides.
+ *
+ * Areas are told by address: a PV kernel and its programs both run in ring 3, and the hypervisor alone runs in the region
+ * that the ABI reserves for it (0xffff8000_00000000 up to 0xffff8800_00000000). Low addresses are the firmware's until the
+ * first block in the hypervisor's load range, the hypervisor's (its start-up code before its own page tables) until the
+ * first block of a kernel, and programs' after that.
+ *
+ * Output, one line each on out=FILE:
+ *	B name count...  since reset, at mark 3 (user space reached)
+ *	P                mark 4: the next phase starts
+ *	W name count...  a window that closed: mark 1 opens, mark 2 closes
+ *	H address count  with hist=1, before its window's line: hypervisor instructions by the block's address
+ *	TOTAL name count...
+ *
+ * Written against plugin interface version 1 (QEMU 6.0 to 8.x), whose declarations are repeated here because Debian
+ * packages no header. One virtual processor, so plain counters do.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uint64_t plugin_id;
+struct tb;
+struct insn;
+typedef void (*tb_cb)(plugin_id, struct tb *);
+typedef void (*exec_cb)(unsigned cpu, void *);
+typedef void (*exit_cb)(plugin_id, void *);
+extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, tb_cb);
+extern void qemu_plugin_register_vcpu_tb_exec_inline(struct tb *, int op, void *p, uint64_t imm);
+extern void qemu_plugin_register_vcpu_insn_exec_inline(struct insn *, int op, void *p, uint64_t imm);
+extern void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *, exec_cb, int flags, void *);
+extern void qemu_plugin_register_atexit_cb(plugin_id, exit_cb, void *);
+extern size_t qemu_plugin_tb_n_insns(const struct tb *);
+extern struct insn *qemu_plugin_tb_get_insn(const struct tb *, size_t);
+extern uint64_t qemu_plugin_tb_vaddr(const struct tb *);
+extern const void *qemu_plugin_insn_data(const struct insn *);
+extern size_t qemu_plugin_insn_size(const struct insn *);
+
+#define EXPORT __attribute__((visibility("default")))
+EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
+EXPORT extern int qemu_plugin_version;
+int qemu_plugin_version = 1;
+
+#define HYPERVISOR_START 0xffff800000000000u
+#define HYPERVISOR_END 0xffff880000000000u
+#define LOAD_START 0x100000u /* where multiboot images are put; the firmware runs below and at the top of memory */
+#define LOAD_END 0x4000000u
+
+enum counter { FIRMWARE, HYP, KERN, USER, CR3, INVLPG, IRET, SYSRET, SYSCALL, MSR, IO, HLT, COUNTERS };
+static const char *const names[COUNTERS] = { "firmware", "hyp",     "kern", "user", "cr3", "invlpg",
+                                             "iret",     "sysret", "syscall", "msr",  "io",  "hlt" };
+enum stage { IN_FIRMWARE, IN_LOADED_IMAGE, IN_SYSTEM };
+
+static uint64_t count[COUNTERS], opened[COUNTERS];
+static enum stage stage;
+static FILE *out;
+
+/* Blocks of the hypervisor, for hist=1. Never moved: the emulated code adds to them by address. */
+#define BLOCKS_MAX (1u << 18)
+struct block {
+    uint64_t address, count, opened;
+};
+static struct block *blocks;
+static size_t blocks_used;
+
+static void print_counters(const char *kind, const uint64_t *since)
+{
+    fputs(kind, out);
+    for (int i = 0; i < COUNTERS; i++)
+        fprintf(out, " %s %" PRIu64, names[i], count[i] - (since ? since[i] : 0));
+    fputc('\n', out);
+}
+
+static void window_open(void)
+{
+    memcpy(opened, count, sizeof(opened));
+    for (size_t i = 0; i < blocks_used; i++)
+        blocks[i].opened = blocks[i].count;
+}
+
+static void window_close(void)
+{
+    for (size_t i = 0; i < blocks_used; i++) {
+        if (blocks[i].count != blocks[i].opened)
+            fprintf(out, "H %#" PRIx64 " %" PRIu64 "\n", blocks[i].address,
+                    blocks[i].count - blocks[i].opened);
+    }
+    print_counters("W", opened);
+}
+
+static void mark(unsigned cpu, void *which)
+{
+    (void)cpu;
+    switch ((uintptr_t)which) {
+    case 1:
+        window_open();
+        break;
+    case 2:
+        window_close();
+        break;
+    case 3:
+        print_counters("B", NULL);
+        break;
+    case 4:
+        fputs("P\n", out);
+        break;
+    }
+}
+
+static bool is_mark(const uint8_t *b, size_t length)
+{
+    static const uint8_t nop[4] = { 0x0f, 0x1f, 0x84, 0x00 };
+
+    return length == 8 && !memcmp(b, nop, sizeof(nop)) && b[6] == 0x45 && b[7] == 0x54;
+}
+
+/* Which costly event this instruction is, or -1. */
+static int event(const uint8_t *b, size_t length)
+{
+    while (length > 1 && (*b == 0xf3 || *b == 0xf2 || *b == 0x66 || *b == 0x2e || (*b & 0xf0) == 0x40)) {
+        b++;
+        length--;
+    }
+    if (b[0] == 0xcf)
+        return IRET;
+    if (b[0] == 0xf4)
+        return HLT;
+    if ((b[0] >= 0xe4 && b[0] <= 0xe7) || (b[0] >= 0xec && b[0] <= 0xef) || (b[0] >= 0x6c && b[0] <= 0x6f))
+        return IO;
+    if (length < 2 || b[0] != 0x0f)
+        return -1;
+    if (b[1] == 0x22 && length > 2 && (b[2] & 0x38) == 0x18)
+        return CR3;
+    if (b[1] == 0x01 && length > 2 && (b[2] & 0x38) == 0x38 && b[2] < 0xc0)
+        return INVLPG;
+    if (b[1] == 0x07)
+        return SYSRET;
+    if (b[1] == 0x05)
+        return SYSCALL;
+    if (b[1] == 0x30 || b[1] == 0x32)
+        return MSR;
+    return -1;
+}
+
+static enum counter area(uint64_t address)
+{
+    if (address >> 63) {
+        bool hypervisor = address >= HYPERVISOR_START && address < HYPERVISOR_END;
+
+        if (!hypervisor)
+            stage = IN_SYSTEM;
+        return hypervisor ? HYP : KERN;
+    }
+    if (stage == IN_FIRMWARE && address >= LOAD_START && address < LOAD_END)
+        stage = IN_LOADED_IMAGE;
+    return stage == IN_FIRMWARE ? FIRMWARE : stage == IN_LOADED_IMAGE ? HYP : USER;
+}
+
+static void translate(plugin_id id, struct tb *tb)
+{
+    uint64_t address = qemu_plugin_tb_vaddr(tb);
+    size_t length = qemu_plugin_tb_n_insns(tb);
+    enum counter owner = area(address);
+
+    (void)id;
+    qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &count[owner], length);
+    if (blocks && owner == HYP && blocks_used < BLOCKS_MAX) {
+        struct block *b = &blocks[blocks_used++];
+
+        b->address = address;
+        qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &b->count, length);
+    }
+    for (size_t i = 0; i < length; i++) {
+        struct insn *in = qemu_plugin_tb_get_insn(tb, i);
+        const uint8_t *bytes = qemu_plugin_insn_data(in);
+        size_t size = qemu_plugin_insn_size(in);
+        int e = event(bytes, size);
+
+        if (e >= 0)
+            qemu_plugin_register_vcpu_insn_exec_inline(in, 0, &count[e], 1);
+        if (is_mark(bytes, size))
+            qemu_plugin_register_vcpu_insn_exec_cb(in, mark, 0, (void *)(uintptr_t)bytes[4]);
+    }
+}
+
+static void finish(plugin_id id, void *p)
+{
+    (void)id;
+    (void)p;
+    print_counters("TOTAL", NULL);
+    fclose(out);
+}
+
+int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
+{
+    const char *path = "/dev/stderr";
+
+    (void)info;
+    for (int i = 0; i < argc; i++) {
+        if (!strncmp(argv[i], "out=", 4))
+            path = argv[i] + 4;
+        if (!strcmp(argv[i], "hist=1") || !strcmp(argv[i], "hist=on"))
+            blocks = calloc(BLOCKS_MAX, sizeof(*blocks));
+    }
+    out = fopen(path, "w");
+    if (!out) {
+        perror(path);
+        return 1;
+    }
+    setvbuf(out, NULL, _IOLBF, 0);
+    qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+    qemu_plugin_register_atexit_cb(id, finish, NULL);
+    return 0;
+}
