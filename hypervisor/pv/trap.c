@@ -66,15 +66,23 @@ static void software_interrupt(struct cpu_user_regs *regs, uint8_t vector, unsig
     pv_inject(regs, vector);
 }
 
+/* int3, and into of 32-bit code, are one byte; `int 3` and `int 4` are two. */
+static unsigned software_interrupt_length(const struct cpu_user_regs *regs, uint8_t vector)
+{
+    const uint8_t short_form = vector == VECTOR_BP ? 0xcc : vector == VECTOR_OF ? 0xce : 0;
+    uint8_t before;
+
+    if (short_form != 0 && guest_read_obj(&before, guest_va_make(regs->rip - 1)) == 0 &&
+        before == short_form)
+        return 1;
+    return 2;
+}
+
 /* The CPU let it through one of our DPL 3 gates: RIP is past the instruction. */
 void pv_software_interrupt(struct cpu_user_regs *regs, uint8_t vector)
 {
-    unsigned len = 2;
-    uint8_t before;
+    unsigned len = software_interrupt_length(regs, vector);
 
-    if (vector == VECTOR_BP && guest_read_obj(&before, guest_va_make(regs->rip - 1)) == 0 &&
-        before == 0xcc)
-        len = 1;
     regs->rip -= len;
     software_interrupt(regs, vector, len);
 }
@@ -87,7 +95,8 @@ static void general_protection(struct cpu_user_regs *regs)
         unsigned len;
         int n = pv_decode_int_n(regs, &len);
 
-        if (n >= 0) {
+        /* The error code names what was raised; the bytes may have changed since (EMU-1). */
+        if (n >= 0 && (unsigned)n == error >> 3) {
             software_interrupt(regs, (uint8_t)n, len);
             return;
         }
