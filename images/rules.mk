@@ -67,3 +67,21 @@ $(IMAGES)/xen-tools.cpio: images/xen-tools.manifest $(wildcard images/xen-tools/
 	@mkdir -p $(IMAGES) && rm -rf $(IMAGES)/xen-tools && mkdir $(IMAGES)/xen-tools
 	@for tree in $$(images/fetch $(XENTOOLS_PACKAGES)); do cp -a "$$tree/." $(IMAGES)/xen-tools/; done
 	@images/mkramdisk $@ images/xen-tools.manifest XENTOOLS=$(IMAGES)/xen-tools
+
+# A whole Debian as a guest's disk, and the disk of images with it: make run GUEST=debian.
+.PHONY: images-debian
+images-debian: ## a Debian root image for `make run GUEST=debian`
+	@.ci/deps mmdebstrap fakeroot uidmap
+	@$(MAKE) --no-print-directory $(IMAGES)/data-debian.img
+$(IMAGES)/debian.img: images/mkdebian
+	@mkdir -p $(@D)
+	@echo "Debian root image"
+	@images/mkdebian $@
+$(IMAGES)/data-debian.img: $(IMAGES)/debian.img $(IMAGES)/guest.cpio $(IMAGES)/vmlinuz-control
+	@echo "disk with the Debian guest's image"
+	@rm -rf $(IMAGES)/data-debian && mkdir $(IMAGES)/data-debian
+	@cp $(IMAGES)/guest.cpio $(IMAGES)/data-debian/ && cp $(IMAGES)/vmlinuz-control $(IMAGES)/data-debian/vmlinuz
+	@cp --sparse=always $(IMAGES)/debian.img $(IMAGES)/data-debian/
+	@PATH=$$PATH:/sbin:/usr/sbin; rm -f $@.part; truncate -s 4G $@.part && \
+		mke2fs -q -F -t ext4 -L tenue-images -E root_owner=0:0 -d $(IMAGES)/data-debian $@.part
+	@rm -rf $(IMAGES)/data-debian && mv $@.part $@

@@ -4,3 +4,15 @@
 check-demo: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/demo --hv tenue
 CHECK_SYSTEM += check-demo
+
+# The same scenario with our user space on Debian's Xen: store, backends and command are replaceable parts.
+.PHONY: check-demo-on-xen
+check-demo-on-xen: $(IMAGES)/xen $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@tests/system/demo --hv xen
+CHECK_SYSTEM += check-demo-on-xen
+
+# `make run` on a terminal, as a person would.
+.PHONY: check-terminal
+check-terminal: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@tests/system/terminal
+CHECK_SYSTEM += check-terminal
