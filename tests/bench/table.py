@@ -23,7 +23,7 @@ SUMMARY = [
     ("calls", "hv", "mmu_update change frame", "mmu_update, one entry", False),
     ("calls", "hv", "pin+unpin L1, 512 entries", "pin + unpin a full L1", False),
     ("calls", "hv", "evtchn send + upcall + iret", "event to itself", False),
-    ("calls", "hv", "grant map + unmap (host_map)", "grant map + unmap", False),
+    ("hvbench", "", "grant map + unmap (host_map)", "grant map + unmap (control domain)", False),
     ("calls", "hv", "grant copy 4096 B (frames)", "grant copy 4 KiB", False),
     ("calls", "glbench", "null syscall (getppid)", "null system call, Linux", True),
     ("calls", "glbench", "anon page fault (after DONTNEED)", "anonymous page fault, Linux", True),
@@ -63,6 +63,7 @@ HEAD = "%-34s %11s %11s %6s | %11s %11s %6s | %8s %8s %7s %7s | %s" % (
 
 
 def figure(value):
+    value = round(value, 2)     # below that it is a timer tick's, not the operation's
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e4)):
         if value >= size * (10 if unit != "k" else 1):
             return "%.4g%s" % (value / (1e3 if unit == "k" else size), unit)
