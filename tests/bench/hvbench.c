@@ -681,16 +681,16 @@ static void bench_memory(void)
 void cmain(start_info_t *s)
 {
     si = s;
-#ifdef SPIN /* a guest that only exists: blocks for ever */
-    for (;;)
-        hc2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
-#endif
     p2m = (u64 *)s->mfn_list;
     /* map shared_info */
     set_va(shinfo_va, s->shared_info | PTE_FLAGS, UVMF_INVLPG | UVMF_LOCAL);
     shared = (void *)shinfo_va;
     shared->vcpu_info[0].evtchn_upcall_mask = 1;
     traps();
+#ifdef SPIN /* a guest that only exists: blocks for ever, taking whatever event its store or console sends */
+    for (;;)
+        hc2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
+#endif
     if (hc2(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables))
         say("HV vm_assist failed\n");
     volatile struct vcpu_time_info *ti = &shared->vcpu_info[0].time;

@@ -61,7 +61,8 @@ def read_profile(path):
             elif words[0] == "P":
                 phases.append([])
             elif words[0] == "H":
-                blocks[int(words[1], 16)] = blocks.get(int(words[1], 16), 0) + int(words[2])
+                key = words[1], int(words[2], 16)
+                blocks[key] = blocks.get(key, 0) + int(words[3])
             elif words[0] == "W":
                 phases[-1].append((counters(words[1:]), blocks))
                 blocks = {}

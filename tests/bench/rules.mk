@@ -12,7 +12,7 @@ $(BENCH)/xsbench $(BENCH)/hvmem: $(BENCH)/hvinfo.o
 $(BENCH_LINUX:%=$(BENCH)/%): $(BENCH)/%: $(BENCH)/%.o
 	$(CC) -static -pthread -s -o $@ $^
 
-# The freestanding guest, and the guest that only exists. -fno-stack-protector and the like: nothing but us runs there.
+# The freestanding guest, and the guest that only exists (SPIN: its benches are unreachable, not left out).
 BENCH_FREE := -std=gnu11 -O2 -ffreestanding -fno-stack-protector -fno-pic -no-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-asynchronous-unwind-tables -nostdlib -static -s $(WARNINGS) -Wl,-T,tests/bench/hvbench.lds \
 	-Wl,--build-id=none -Wl,--no-warn-rwx-segments

@@ -113,6 +113,25 @@ class Boot:
         self.executed = sum(counters[a] for a in ("firmware", "hyp", "kern", "user"))
 
 
+class Life:
+    """A guest's create and destroy together: pages are cleared in the one by us, in the other by Xen."""
+
+    def __init__(self, phase):
+        parts = [rows.middle(phase[r]) for r in ("create to guest up", "destroy")]
+        for what in ("hyp", "executed", "cr3", "invlpg"):
+            setattr(self, what, sum(getattr(p, what) for p in parts))
+
+
+def whole_lives(sides):
+    lines = []
+    for phase, name in (("cycle-tiny", "create + destroy, spin"), ("cycle-min", "create + destroy, Linux"),
+                        ("cycle-full", "create + destroy, vbd and vif")):
+        both = [side["life"][0].get(phase, {}) for side in sides]
+        if all("create to guest up" in p and "destroy" in p for p in both):
+            lines.append(line(name, Life(both[0]), Life(both[1]), ""))
+    return lines
+
+
 def load(out, side, run):
     log = "%s/%s-%s.log" % (out, side, run)
     if not os.path.exists(log) or not os.path.exists(log + ".prof"):
@@ -163,7 +182,7 @@ def memory_lines(gates, out):
             ("per Linux guest of 128 MiB", per_guest(ours, "linux-3", "boot", 3), per_guest(xen, "linux-3", "boot", 3)),
             ("per small guest of 8 MiB", per_guest(ours, "small-20", "linux-0", 20),
              per_guest(xen, "small-20", "linux-0", 20)),
-            ("not returned, 23 guests later", per_guest(ours, "small-0", "boot", 1), per_guest(xen, "small-0", "boot", 1))):
+            ("kept after 23 guests", per_guest(ours, "small-0", "boot", 1), per_guest(xen, "small-0", "boot", 1))):
         text = ["-" if v is None else "%.0f KiB" % (v * 4) for v in (a, b)]
         lines.append("%-34s %14s %14s %6s" % (name, text[0], text[1], ratio(a, b) if a is not None and b else "-"))
     a, b = fixed(ours), fixed(xen)
@@ -222,6 +241,8 @@ def report(out, runs, whole):
             continue
         a, b = rows.middle(a), rows.middle(b)
         text.append(line(name, a, b, gate_row(gates, name, a, b) if gated else ""))
+    if "life" in runs:
+        text += whole_lives(sides)
     text.append("")
     if "memory" in runs:
         text += memory_lines(gates, out) + [""]

@@ -11,7 +11,8 @@
  *	B name count...  since reset, at mark 3 (user space reached)
  *	P                mark 4: the next phase starts
  *	W name count...  a window that closed: mark 1 opens, mark 2 closes
- *	H address count  with hist=1, before its window's line: hypervisor instructions by the block's address
+ *	H what address count	with hist=1, before its window's line: by address, the hypervisor's instructions (hyp, by the
+ *			block's address), CR3 loads and INVLPG
  *	TOTAL name count...
  *
  * Written against plugin interface version 1 (QEMU 6.0 to 8.x), whose declarations are repeated here because Debian
@@ -41,6 +42,7 @@ extern struct insn *qemu_plugin_tb_get_insn(const struct tb *, size_t);
 extern uint64_t qemu_plugin_tb_vaddr(const struct tb *);
 extern const void *qemu_plugin_insn_data(const struct insn *);
 extern size_t qemu_plugin_insn_size(const struct insn *);
+extern uint64_t qemu_plugin_insn_vaddr(const struct insn *);
 
 #define EXPORT __attribute__((visibility("default")))
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
@@ -61,13 +63,26 @@ static uint64_t count[COUNTERS], opened[COUNTERS];
 static enum stage stage;
 static FILE *out;
 
-/* Blocks of the hypervisor, for hist=1. Never moved: the emulated code adds to them by address. */
+/* Blocks of the hypervisor and its costly instructions, for hist=1. Never moved: the emulated code adds to them by address. */
 #define BLOCKS_MAX (1u << 18)
 struct block {
     uint64_t address, count, opened;
+    enum counter what;
 };
 static struct block *blocks;
 static size_t blocks_used;
+
+static struct block *block_add(enum counter what, uint64_t address)
+{
+    struct block *b;
+
+    if (!blocks || blocks_used == BLOCKS_MAX)
+        return NULL;
+    b = &blocks[blocks_used++];
+    b->what = what;
+    b->address = address;
+    return b;
+}
 
 static void print_counters(const char *kind, const uint64_t *since)
 {
@@ -88,8 +103,8 @@ static void window_close(void)
 {
     for (size_t i = 0; i < blocks_used; i++) {
         if (blocks[i].count != blocks[i].opened)
-            fprintf(out, "H %#" PRIx64 " %" PRIu64 "\n", blocks[i].address,
-                    blocks[i].count - blocks[i].opened);
+            fprintf(out, "H %s %#" PRIx64 " %" PRIu64 "\n", names[blocks[i].what],
+                    blocks[i].address, blocks[i].count - blocks[i].opened);
     }
     print_counters("W", opened);
 }
@@ -167,15 +182,13 @@ static void translate(plugin_id id, struct tb *tb)
     uint64_t address = qemu_plugin_tb_vaddr(tb);
     size_t length = qemu_plugin_tb_n_insns(tb);
     enum counter owner = area(address);
+    struct block *b;
 
     (void)id;
     qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &count[owner], length);
-    if (blocks && owner == HYP && blocks_used < BLOCKS_MAX) {
-        struct block *b = &blocks[blocks_used++];
-
-        b->address = address;
+    b = owner == HYP ? block_add(HYP, address) : NULL;
+    if (b)
         qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &b->count, length);
-    }
     for (size_t i = 0; i < length; i++) {
         struct insn *in = qemu_plugin_tb_get_insn(tb, i);
         const uint8_t *bytes = qemu_plugin_insn_data(in);
@@ -184,6 +197,9 @@ static void translate(plugin_id id, struct tb *tb)
 
         if (e >= 0)
             qemu_plugin_register_vcpu_insn_exec_inline(in, 0, &count[e], 1);
+        b = e == CR3 || e == INVLPG ? block_add((enum counter)e, qemu_plugin_insn_vaddr(in)) : NULL;
+        if (b)
+            qemu_plugin_register_vcpu_insn_exec_inline(in, 0, &b->count, 1);
         if (is_mark(bytes, size))
             qemu_plugin_register_vcpu_insn_exec_cb(in, mark, 0, (void *)(uintptr_t)bytes[4]);
     }
