@@ -16,3 +16,10 @@ CHECK_SYSTEM += check-demo-on-xen
 check-terminal: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/terminal
 CHECK_SYSTEM += check-terminal
+
+# A guest of the SDK's on a disk of ours.
+.PHONY: check-sdk-disk
+check-sdk-disk: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/blk-read $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control \
+		$(IMAGES)/data.img
+	@tests/system/sdk-disk
+CHECK_SYSTEM += check-sdk-disk
