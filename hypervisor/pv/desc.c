@@ -22,6 +22,9 @@
 #define DESC_PRESENT (1ull << 47)
 #define DESC_DPL_3 (3ull << 45)
 #define DESC_CODE_OR_DATA (1ull << 44)
+#define DESC_CODE (1ull << 43)
+#define DESC_LONG (1ull << 53)
+#define SELECTOR_LDT 4u
 #define DESCS_PER_FRAME (PAGE_SIZE / sizeof(uint64_t))
 #define LDT_ENTRIES_MAX 8192u
 
@@ -33,6 +36,23 @@ bool desc_sanitise(uint64_t *d)
         return false;
     *d |= DESC_DPL_3;
     return true;
+}
+
+bool desc_is_64bit_code(const struct vcpu *v, uint16_t cs)
+{
+    const uint64_t wanted = DESC_PRESENT | DESC_CODE_OR_DATA | DESC_CODE | DESC_LONG;
+    const unsigned index = cs >> 3, frame = index / DESCS_PER_FRAME;
+    mfn_t m;
+
+    if (likely((cs | 3) == PV_SEL_KERNEL_CS))
+        return true;
+    if (cs & SELECTOR_LDT)
+        m = index < v->pv.ldt_entries ? v->pv.ldt_frames[frame] : MFN_NONE;
+    else
+        m = frame < GDT_GUEST_FRAMES ? v->pv.gdt_frames[frame] : MFN_NONE;
+    if (mfn_is_none(m))
+        return false;
+    return (READ_ONCE(((uint64_t *)mfn_to_ptr(m))[index % DESCS_PER_FRAME]) & wanted) == wanted;
 }
 
 bool desc_sanitise_frame(uint64_t *entries)

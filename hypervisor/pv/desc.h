@@ -16,6 +16,8 @@
  * False: refuse it; *d is then unchanged.
  */
 bool desc_sanitise(uint64_t *d);
+/* Does selector cs of v name 64-bit code, as far as v's tables tell now? Such code has no base. */
+bool desc_is_64bit_code(const struct vcpu *v, uint16_t cs);
 /* All 512 of a frame about to become a descriptor frame: sanitised in place; false refuses. */
 bool desc_sanitise_frame(uint64_t *entries);
 

@@ -45,8 +45,10 @@ static bool read_cr(struct vcpu *v, unsigned cr, uint64_t *value)
 /* A new kernel root by instruction; validation that is preempted goes on when it runs again. */
 static bool write_cr3(struct vcpu *v, uint64_t value, struct insn *in)
 {
-    int rc = pv_root_set(v, maddr_to_mfn(maddr_make(value)), false);
+    int rc = pv_pay_old_tables(v);
 
+    if (rc == 0)
+        rc = pv_root_set(v, maddr_to_mfn(maddr_make(value)), false);
     in->again = rc == -XEN_ERESTART;
     if (rc == 0)
         pv_root_load(v); /* the same root again is a flush */
@@ -57,7 +59,7 @@ static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value, struct insn *i
 {
     switch (cr) {
     case 0:
-        if ((value ^ PV_CR0_FIXED) & ~PV_CR0_TS & 0xffffffff)
+        if ((value ^ PV_CR0_FIXED) & ~PV_CR0_TS)
             return false; /* only TS is the guest's to change */
         v->pv.cr0_guest = (v->pv.cr0_guest & ~PV_CR0_TS) | (value & PV_CR0_TS);
         hal_set_ts(value & PV_CR0_TS);
@@ -184,6 +186,12 @@ static bool emulate_port_access(struct vcpu *v, struct cpu_user_regs *regs, cons
     return true;
 }
 
+/* Elements to do in one go: a guest that single-steps is told after each. */
+static unsigned string_batch(const struct cpu_user_regs *regs)
+{
+    return regs->rflags & PV_EFLAGS_TF ? 1 : STRING_IO_BATCH;
+}
+
 /* Base of the segment that outs reads from; only the flat ones and FS/GS exist here (EMU-3). */
 static uint64_t string_source_base(const struct insn *in)
 {
@@ -196,7 +204,8 @@ static uint64_t string_source_base(const struct insn *in)
 
 /*
  * One batch of ins/outs. A fault on the memory side is delivered as the #PF hardware would raise,
- * with the registers as far as the operation got; true either way unless the port is refused.
+ * with the registers as far as the operation got; true either way unless the port is refused, or the
+ * address is none, or a 32-bit one, which no PV kernel uses.
  */
 static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in)
 {
@@ -206,15 +215,17 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct
     uint64_t step = regs->rflags & 0x400 ? -(uint64_t)width : width;
     uint16_t port = (uint16_t)regs->rdx;
 
-    if (!pv_port_allowed(v, port, width))
+    if (in->addr32 || !pv_port_allowed(v, port, width))
         return false;
-    for (unsigned i = 0; i < STRING_IO_BATCH; i++) {
+    for (unsigned i = string_batch(regs); i != 0; i--) {
         guest_va at = guest_va_make(*ptr + (out ? string_source_base(in) : 0));
         uint32_t data = 0;
         bool faulted;
 
         if (in->rep && regs->rcx == 0)
             return true;
+        if (!pv_canonical(at.va))
+            return false;
         if (out) {
             faulted = guest_read(&data, at, width) != 0;
             if (!faulted)
@@ -234,6 +245,8 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct
         regs->rcx--;
     }
     in->again = regs->rcx != 0;
+    if (in->again)
+        insn_skip(regs, 0);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <tenue/vcpu.h>
 
 #include "bounce.h"
+#include "desc.h"
 #include "state.h"
 
 #define DR6_SINGLE_STEP (1ull << 14)
@@ -41,7 +42,8 @@ static bool take_prefix(struct insn *in, uint8_t b)
         in->opsize16 = true;
         return true;
     case 0x67:
-        return true; /* address size: the address comes from elsewhere */
+        in->addr32 = true;
+        return true;
     case 0xf0:
         in->lock = true;
         return true;
@@ -67,6 +69,8 @@ bool insn_fetch(struct insn *in, const struct cpu_user_regs *regs)
     uint8_t b;
 
     *in = (struct insn){0};
+    if (!desc_is_64bit_code(current_vcpu(), regs->cs))
+        return false;
     fetch_bytes(in, regs->rip);
     do {
         if (!insn_next(in, &b))
@@ -201,11 +205,11 @@ void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned 
         *r = (*r & ~(mask << shift)) | (value & mask) << shift;
 }
 
-void insn_retire(const struct insn *in, struct cpu_user_regs *regs)
+void insn_skip(struct cpu_user_regs *regs, unsigned length)
 {
     struct vcpu *v = current_vcpu();
 
-    regs->rip += in->pos;
+    regs->rip += length;
     regs->rflags &= ~PV_EFLAGS_RF;
     if (regs->rflags & PV_EFLAGS_TF) {
         v->pv.debugreg[6] |= DR6_SINGLE_STEP;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A private copy of the instruction at a guest's RIP, and just enough decoding for the few that we
- * execute for it. Fetched once (EMU-1); 64-bit code.
+ * execute for it. Fetched once (EMU-1); 64-bit code only.
  */
 #ifndef TENUE_PV_INSN_H
 #define TENUE_PV_INSN_H
@@ -16,14 +16,14 @@ struct insn {
     uint8_t pos;     /* next byte to decode; after decoding: the length */
     uint8_t opcode;  /* last opcode byte */
     bool two_byte;   /* after 0f */
-    bool opsize16, lock, rep;
+    bool opsize16, addr32, lock, rep;
     uint8_t rex;     /* 0 or 40..4f */
     uint8_t segment; /* override prefix byte or 0 */
     uint8_t modrm;
     bool again;      /* executed in part: RIP stays on it */
 };
 
-/* Fetch and decode prefixes and opcode. False: nothing (more) to fetch, or over-long. */
+/* Fetch and decode prefixes and opcode. False: not 64-bit code, nothing (more) to fetch, over-long. */
 bool insn_fetch(struct insn *in, const struct cpu_user_regs *regs) must_check;
 bool insn_next(struct insn *in, uint8_t *byte) must_check;
 /* ModRM, and over the SIB and displacement that follow it. */
@@ -51,7 +51,11 @@ uint64_t *insn_gpr(struct cpu_user_regs *regs, unsigned n);
 uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width);
 void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width,
                     uint64_t value);
-/* Done: past the instruction, single-step trap included (EMU-10). */
-void insn_retire(const struct insn *in, struct cpu_user_regs *regs);
+/* Done: past the instruction of that length, single-step trap included (EMU-10). */
+void insn_skip(struct cpu_user_regs *regs, unsigned length);
+static inline void insn_retire(const struct insn *in, struct cpu_user_regs *regs)
+{
+    insn_skip(regs, in->pos);
+}
 
 #endif

@@ -11,6 +11,7 @@
 #include <tenue/hal.h>
 
 #include "bounce.h"
+#include "insn.h"
 #include "state.h"
 
 #define PF_PRESENT 1u
@@ -41,8 +42,7 @@ static bool emulate_forced_cpuid(struct cpu_user_regs *regs)
     regs->rbx = out[1];
     regs->rcx = out[2];
     regs->rdx = out[3];
-    regs->rip += FEP_LENGTH;
-    regs->rflags &= ~PV_EFLAGS_RF;
+    insn_skip(regs, FEP_LENGTH);
     return true;
 }
 

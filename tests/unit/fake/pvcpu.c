@@ -106,7 +106,8 @@ static void dismantle_control(void)
         if (domain_release_frame(pvg.d, pvg.frames[i]) != 0)
             cannot("a frame of the control domain is in use");
     pvv->pv = (struct pv_vcpu){.kernel_mode = true, .traps = pvv->pv.traps, .root_kernel = MFN_NONE,
-                               .root_user = MFN_NONE, .cr4_guest = PV_CR4_FIXED, .xcr0 = 1};
+                               .root_user = MFN_NONE, .cr4_guest = PV_CR4_FIXED, .xcr0 = 1,
+                               .debugreg = {[6] = 0xffff0ff0, [7] = 0x400}};
     for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++)
         pvv->pv.gdt_frames[i] = MFN_NONE;
     for (unsigned i = 0; i < ARRAY_LEN(pvv->pv.ldt_frames); i++)

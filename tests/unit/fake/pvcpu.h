@@ -20,8 +20,8 @@
 #define PV_ARGS 62u
 #define PV_STACK_TOP guest_va_at(PV_STACK + 1)
 #define PV_USER_SP (guest_va_at(PV_DATA) + 0x800)
-#define PV_USER_CS 0x33u
-#define PV_USER_SS 0x2bu
+#define PV_USER_CS 0xe033u
+#define PV_USER_SS 0xe02bu
 
 extern struct guest pvg;
 extern struct vcpu *pvv;           /* its vcpu 0, current */
