@@ -135,29 +135,30 @@ long hc_update_descriptor(uint64_t maddr, uint64_t desc)
     return 0;
 }
 
-static void ldt_frames_drop(struct vcpu *v)
-{
-    for (unsigned i = 0; i < ARRAY_LEN(v->pv.ldt_frames); i++)
-        descriptor_frame_put(&v->pv.ldt_frames[i]);
-}
-
 int pv_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
 {
+    mfn_t old[ARRAY_LEN(v->pv.ldt_frames)];
+
     if (entries > LDT_ENTRIES_MAX || base % PAGE_SIZE != 0 ||
         !guest_range_ok(guest_va_make(base), (uint64_t)entries * sizeof(uint64_t)))
         return -XEN_EINVAL;
     if (entries == 0 && v->pv.ldt_entries == 0)
         return 0;
+    for (unsigned i = 0; i < ARRAY_LEN(old); i++) {
+        old[i] = v->pv.ldt_frames[i];
+        v->pv.ldt_frames[i] = MFN_NONE;
+    }
     v->pv.ldt_base = base;
     v->pv.ldt_entries = entries;
     if (v == current_vcpu())
-        hal_ldt_changed(); /* before the frames go: nothing of ours maps them any more */
-    ldt_frames_drop(v);
+        hal_ldt_changed(); /* before the frames go: nothing of ours shows them any more */
+    for (unsigned i = 0; i < ARRAY_LEN(old); i++)
+        descriptor_frame_put(&old[i]);
     return 0;
 }
 
 /* The CPU touched LDT page offset / PAGE_SIZE for the first time: take the frame that the guest
- * maps there, as a descriptor frame. */
+ * kernel maps there, as a descriptor frame. User roots need not show LDTs. */
 bool pv_ldt_fault(uint64_t offset)
 {
     struct vcpu *v = current_vcpu();
@@ -168,8 +169,7 @@ bool pv_ldt_fault(uint64_t offset)
     if (offset / sizeof(uint64_t) >= v->pv.ldt_entries || idx >= ARRAY_LEN(v->pv.ldt_frames) ||
         !mfn_is_none(v->pv.ldt_frames[idx]))
         return false;
-    if (!pte_walk_l1(v->pv.kernel_mode ? v->pv.root_kernel : v->pv.root_user,
-                     v->pv.ldt_base + idx * PAGE_SIZE, &l1e))
+    if (!pte_walk_l1(v->pv.root_kernel, v->pv.ldt_base + idx * PAGE_SIZE, &l1e))
         return false;
     m = pte_mfn(l1e);
     if (page_get_and_type(m, v->domain, PGT_DESC) != 0)
@@ -184,6 +184,7 @@ void pv_release_descriptors(struct vcpu *v)
     for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++)
         descriptor_frame_put(&v->pv.gdt_frames[i]);
     v->pv.gdt_entries = 0;
-    ldt_frames_drop(v);
+    for (unsigned i = 0; i < ARRAY_LEN(v->pv.ldt_frames); i++)
+        descriptor_frame_put(&v->pv.ldt_frames[i]);
     v->pv.ldt_entries = 0;
 }
