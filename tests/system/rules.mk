@@ -9,7 +9,7 @@ CHECK_SYSTEM += check-demo
 .PHONY: check-demo-on-xen
 check-demo-on-xen: $(IMAGES)/xen $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/demo --hv xen
-CHECK_SYSTEM += check-demo-on-xen
+SOAK += check-demo-on-xen
 
 # `make run` on a terminal, as a person would.
 .PHONY: check-terminal
