@@ -111,7 +111,7 @@ int verb_console(int argc, char **argv)
 
     if (argc != 2 || argv[1][0] == '-')
         return usage(argv[0]);
-    int rc = session_open_domain(&s, argv[1], &domid);
+    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
     int tty = console_open(&s.st, domid, &s.d);

@@ -17,8 +17,12 @@ enum { GRACE_SECONDS = 10 }; /* for a shut-down domain that nobody takes away (p
 static int destroy(struct session *s, uint32_t domid)
 {
     char *name = domain_name(&s->st, domid);
-    int rc = domid && name ? supervise_ask_destroy(name, domid, &s->d) : 1;
+    int rc = 1;
 
+    if (domid && name)
+        rc = supervise_ask_destroy(name, domid, &s->d);
+    else if (domid) /* the store is away, or a new one that never heard of the guest */
+        rc = supervise_ask_all_destroy(domid, &s->d);
     free(name);
     return rc == 1 ? domain_destroy_orphan(s->hv, &s->st, domid, &s->d) : rc;
 }
@@ -34,7 +38,7 @@ int verb_destroy(int argc, char **argv)
             return usage("destroy");
     if (optind + 1 != argc)
         return usage("destroy");
-    int rc = session_open_domain(&s, argv[optind], &domid);
+    int rc = session_open_domain(&s, NEED_HV | MAY_STORE, argv[optind], &domid);
     return rc ? rc : session_close(&s, destroy(&s, domid));
 }
 
@@ -97,7 +101,7 @@ static int ask_and_wait(int argc, char **argv, const char *verb, const char *wha
     }
     if (optind + 1 != argc)
         return usage(verb);
-    int rc = session_open_domain(&s, argv[optind], &domid);
+    int rc = session_open_domain(&s, NEED_BOTH, argv[optind], &domid);
     if (rc)
         return rc;
     rc = ask_guest(&s, domid, what);
@@ -123,7 +127,7 @@ static int on_domain(int argc, char **argv, int (*act)(struct hv *hv, uint32_t d
 
     if (argc != 2 || argv[1][0] == '-')
         return usage(argv[0]);
-    int rc = session_open_domain(&s, argv[1], &domid);
+    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
     rc = domid ? act(s.hv, domid) : -EPERM;

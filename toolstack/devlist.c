@@ -149,7 +149,7 @@ static int list_devices(int argc, char **argv, const char *verb, const struct vi
     }
     if (optind + 1 != argc)
         return usage(verb);
-    int rc = session_open_domain(&s, argv[optind], &domid);
+    int rc = session_open_domain(&s, NEED_BOTH, argv[optind], &domid);
     if (rc)
         return rc;
     cJSON *array = json ? cJSON_CreateArray() : NULL;

@@ -188,6 +188,8 @@ int domain_find(struct hv *hv, struct store *st, const char *what, uint32_t *dom
     } else if (domain_name_taken(st, what, domid)) {
         return 0;
     }
+    if (!st->xs)
+        return diag_set(d, "without a store only numbers are known: tenue list shows them");
     return diag_set(d, "%s is no domain; tenue list shows those there are", what);
 }
 

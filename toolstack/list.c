@@ -127,7 +127,7 @@ int verb_list(int argc, char **argv)
 
     if (json < 0)
         return usage("list");
-    int rc = session_open(&s, NEED_BOTH);
+    int rc = session_open(&s, NEED_HV | MAY_STORE);
     if (rc)
         return rc;
     cJSON *array = json ? cJSON_CreateArray() : NULL;
@@ -215,7 +215,7 @@ int verb_domid(int argc, char **argv)
 
     if (argc != 2 || argv[1][0] == '-')
         return usage(argv[0]);
-    int rc = session_open_domain(&s, argv[1], &domid);
+    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
     printf("%u\n", domid);
@@ -229,7 +229,7 @@ int verb_domname(int argc, char **argv)
 
     if (argc != 2 || argv[1][0] == '-')
         return usage(argv[0]);
-    int rc = session_open_domain(&s, argv[1], &domid);
+    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
     char *name = domain_name(&s.st, domid);

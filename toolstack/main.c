@@ -110,14 +110,18 @@ int session_open(struct session *s, unsigned need)
         if (!s->hv)
             return session_close(s, -1);
     }
-    if ((need & NEED_STORE) && store_open(&s->st, &s->d) != 0)
-        return session_close(s, -1);
+    if ((need & (NEED_STORE | MAY_STORE)) && store_open(&s->st, &s->d) != 0) {
+        if (need & NEED_STORE)
+            return session_close(s, -1);
+        fprintf(stderr, "tenue: warning: %s\n", s->d.text);
+        s->d.text[0] = 0;
+    }
     return 0;
 }
 
-int session_open_domain(struct session *s, const char *what, uint32_t *domid)
+int session_open_domain(struct session *s, unsigned need, const char *what, uint32_t *domid)
 {
-    int rc = session_open(s, NEED_BOTH);
+    int rc = session_open(s, need);
 
     if (rc == 0 && domain_find(s->hv, &s->st, what, domid, &s->d) != 0)
         rc = session_close(s, -1);

@@ -19,6 +19,7 @@
 #include "hv.h"
 #include "store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -722,5 +723,27 @@ int supervise_ask_destroy(const char *name, uint32_t domid, struct diag *d)
         unlink(addr.sun_path); /* its supervisor was killed */
     }
     close(fd);
+    return rc;
+}
+
+int supervise_ask_all_destroy(uint32_t domid, struct diag *d)
+{
+    char name[CONFIG_MAX_NAME + 1];
+    struct dirent *entry;
+    DIR *dir = opendir(SUPERVISE_RUN_DIR);
+    int rc = 1;
+
+    while (dir && rc == 1 && (entry = readdir(dir)) != NULL) {
+        const char *end = strrchr(entry->d_name, '.');
+        size_t len = end && strcmp(end, ".sock") == 0 ? (size_t)(end - entry->d_name) : 0;
+
+        if (!len || len > CONFIG_MAX_NAME)
+            continue;
+        memcpy(name, entry->d_name, len);
+        name[len] = 0;
+        rc = supervise_ask_destroy(name, domid, d);
+    }
+    if (dir)
+        closedir(dir);
     return rc;
 }

@@ -38,4 +38,7 @@ int supervise_go(struct supervised *s, bool paused, struct diag *d) MUST_CHECK;
  */
 int supervise_ask_destroy(const char *name, uint32_t domid, struct diag *d) MUST_CHECK;
 
+/* The same when the guest's name is not known: every supervisor is asked whether it is its own. */
+int supervise_ask_all_destroy(uint32_t domid, struct diag *d) MUST_CHECK;
+
 #endif

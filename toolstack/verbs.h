@@ -17,20 +17,24 @@ struct cJSON;
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* Hypervisor and store, opened together; a verb may ask for one of the two. */
+/*
+ * Hypervisor and store, opened together; a verb may ask for one of the two. With MAY_STORE a store
+ * that is away is no failure: reads find nothing, and names are not known.
+ */
 struct session {
     struct hv *hv;
     struct store st;
     struct diag d;
 };
-enum { NEED_HV = 1, NEED_STORE = 2, NEED_BOTH = 3 };
+enum { NEED_HV = 1, NEED_STORE = 2, NEED_BOTH = 3, MAY_STORE = 4 };
 
 /* 0, or EXIT_FAILED after printing the complaint. */
 int session_open(struct session *s, unsigned need) MUST_CHECK;
 /* Prints the complaint if rc says failure, closes, and returns the exit code. */
 int session_close(struct session *s, int rc);
 /* The same with a domain looked up by the verb's only plain word. */
-int session_open_domain(struct session *s, const char *what, uint32_t *domid) MUST_CHECK;
+int session_open_domain(struct session *s, unsigned need, const char *what, uint32_t *domid)
+    MUST_CHECK;
 
 /* main.c */
 int usage(const char *verb);
