@@ -76,8 +76,9 @@ static int set_roots(struct vcpu *v, const vcpu_guest_context_t *c)
 {
     int rc = pv_root_set(v, mfn_make(xen_cr3_to_pfn(c->ctrlreg[3])), false);
 
-    if (rc == 0 && c->ctrlreg[1] != 0)
-        rc = pv_root_set(v, mfn_make(xen_cr3_to_pfn(c->ctrlreg[1])), true);
+    if (rc == 0)
+        rc = pv_root_set(v, c->ctrlreg[1] != 0 ? mfn_make(xen_cr3_to_pfn(c->ctrlreg[1])) : MFN_NONE,
+                         true);
     return rc;
 }
 
@@ -130,6 +131,9 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     pv->event = (struct pv_callback){c->event_callback_eip, true};
     pv->failsafe = (struct pv_callback){c->failsafe_callback_eip, failsafe_masks};
     pv->syscall = (struct pv_callback){c->syscall_callback_eip, syscall_masks};
+    /* The structure has no place for these: registered anew by whoever wants them. */
+    pv->syscall32 = pv->sysenter = pv->nmi = (struct pv_callback){0};
+    pv->in_nmi = false;
     pv->cr0_guest = c->ctrlreg[0] & PV_CR0_TS;
     pv->cr4_guest = pv_cr4_merge(c->ctrlreg[4]);
 }
@@ -146,7 +150,8 @@ int pv_vcpu_set_context(struct vcpu *v, const vcpu_guest_context_t *ctxt)
     if (rc != 0)
         return rc;
     set_registers(v, ctxt);
-    v->domain->pv.vm_assist |= ctxt->vm_assist & PV_VM_ASSIST_OFFERED;
+    __atomic_or_fetch(&v->domain->pv.vm_assist, ctxt->vm_assist & PV_VM_ASSIST_OFFERED,
+                      __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -158,6 +163,7 @@ void pv_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
     c->user_regs = v->regs;
     c->user_regs.entry_vector = 0;
     c->user_regs.error_code = 0;
+    c->user_regs.rflags |= (uint64_t)pv->iopl << PV_EFLAGS_IOPL_SHIFT;
     c->user_regs.ds = pv->ds;
     c->user_regs.es = pv->es;
     c->user_regs.fs = pv->fs;

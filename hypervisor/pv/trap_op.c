@@ -15,7 +15,7 @@
 #include <tenue/hypercall.h>
 
 #define DR7_FIXED_ONE 0x400ull
-#define DR7_ALLOWED 0xffff03ffull /* all but the reserved bits and general detect (13) */
+#define DR7_ALLOWED 0xffff03ffull /* all but the reserved bits and general detect */
 
 #define DR6_FIXED_ONE 0xffff0ff0ull
 #define DR6_WRITABLE 0xe00full
@@ -212,7 +212,7 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
     case 5:
     case 7:
         reg = 7;
-        value = (value & DR7_ALLOWED & ~0x2000ull) | DR7_FIXED_ONE;
+        value = (value & DR7_ALLOWED) | DR7_FIXED_ONE;
         /* I/O breakpoints (type 2) are ours to refuse: they would fire on our own port access. */
         for (unsigned i = 0; i < 4; i++)
             if (value & (3ull << (2 * i)) && (value >> (16 + 4 * i) & 3) == 2)
