@@ -46,6 +46,8 @@
 #define FE1_EDX_AMD_COPY (F1_EDX & 0x0183f3ffu) /* AMD repeats leaf 1 here */
 #define FE7_EDX BIT(8) /* invariant TSC */
 
+#define LINEAR_BITS 48u
+
 #define XCR0_SSE 2u
 #define XCR0_AVX 4u
 #define XCR0_AVX512 0xe0u
@@ -102,12 +104,29 @@ static void leaf_7(uint32_t subleaf, uint32_t r[4])
     r[3] &= F7_EDX;
 }
 
+/* Bytes that all the states we switch take, in the standard format. */
+static uint32_t xsave_size(uint64_t xcr0)
+{
+    uint32_t size = 512 + 64; /* x87 and SSE, header */
+
+    for (unsigned i = 2; i < 63; i++) {
+        uint32_t state[4];
+
+        if (!(xcr0 & 1ull << i))
+            continue;
+        hal_cpuid(0xd, i, state);
+        size = MAX(size, state[0] + state[1]);
+    }
+    return size;
+}
+
 static void leaf_xsave(uint32_t subleaf, uint32_t r[4])
 {
     uint64_t xcr0 = hal_xcr0_supported();
 
     if (subleaf == 0) {
         r[0] &= (uint32_t)xcr0;
+        r[2] = xcr0 & XCR0_SSE ? xsave_size(xcr0) : 0;
         r[3] &= (uint32_t)(xcr0 >> 32);
     } else if (subleaf == 1) {
         r[0] &= 7; /* xsaveopt xsavec xgetbv1; no supervisor states */
@@ -209,12 +228,20 @@ static void leaf_extended(uint32_t leaf, uint32_t r[4])
         r[3] &= FE7_EDX;
         break;
     case 0x80000008:
-        r[0] &= 0xffff;
+        r[0] = (r[0] & 0xff) | MIN(r[0] >> 8 & 0xff, LINEAR_BITS) << 8;
         r[1] = r[2] = r[3] = 0;
         break;
     default:
         __builtin_memset(r, 0, 4 * sizeof(*r));
     }
+}
+
+static uint32_t hardware_max(uint32_t first)
+{
+    uint32_t r[4];
+
+    hal_cpuid(first, 0, r);
+    return r[0];
 }
 
 void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -224,10 +251,11 @@ void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
         leaf_hypervisor(leaf, subleaf, out);
         return;
     }
-    if (leaf <= LEAF_MAX) {
+    /* Above its own maximum a CPU answers with some other leaf. */
+    if (leaf <= LEAF_MAX && leaf <= hardware_max(0)) {
         hal_cpuid(leaf, subleaf, out);
         leaf_basic(v, leaf, subleaf, out);
-    } else if (leaf >= 0x80000000 && leaf <= LEAF_EXT_MAX) {
+    } else if (leaf >= 0x80000000 && leaf <= LEAF_EXT_MAX && leaf <= hardware_max(0x80000000)) {
         hal_cpuid(leaf, subleaf, out);
         leaf_extended(leaf, out);
     }

@@ -29,7 +29,6 @@
 #define APIC_BASE_ADDRESS 0xfee00000ull
 #define APIC_BASE_ENABLE (1ull << 11)
 #define APIC_BASE_BSP (1ull << 8)
-#define EFER_SVME (1ull << 12)
 #define EFER_GUEST 0xd01ull /* SCE LME LMA NXE */
 
 /* Read as 0, writes ignored: performance and machine-check registers that kernels touch freely. */
@@ -131,7 +130,7 @@ bool pv_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
     }
     switch (msr) {
     case MSR_EFER:
-        return (value & ~EFER_SVME) == EFER_GUEST;
+        return value == EFER_GUEST;
     case MSR_PAT:
         return value == hal_pat();
     case MSR_APIC_BASE:
@@ -139,10 +138,10 @@ bool pv_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
     case MSR_UCODE_REV:
         return true;
     case MSR_TSC_AUX:
-        if (value >> 32)
+        if (value >> 32 || !hal_wrmsr_safe(msr, value))
             return false;
         v->pv.tsc_aux = value;
-        return hal_wrmsr_safe(msr, value);
+        return true;
     case MSR_XEN_HYPERCALL_PAGE:
         return write_hypercall_page(v->domain, value);
     default:

@@ -17,9 +17,11 @@
 
 #define RETRIES 8u
 #define FLAG_PF (1ull << 2)
+#define FLAG_AF (1ull << 4)
 #define FLAG_SF (1ull << 7)
 #define FLAG_OF (1ull << 11)
-#define FLAGS_RESULT (PV_EFLAGS_CF | FLAG_PF | PV_EFLAGS_ZF | FLAG_SF | FLAG_OF)
+/* AF is left undefined by logic operations: there it becomes 0. */
+#define FLAGS_RESULT (PV_EFLAGS_CF | FLAG_PF | FLAG_AF | PV_EFLAGS_ZF | FLAG_SF | FLAG_OF)
 
 enum store_kind { STORE_MOV, STORE_XCHG, STORE_CMPXCHG, STORE_AND, STORE_OR, STORE_XOR, STORE_BTS,
                   STORE_BTR, STORE_BTC };
@@ -156,6 +158,7 @@ static uint64_t apply(const struct store *s, uint64_t old, uint64_t rax, uint64_
                       uint64_t *flags)
 {
     const uint64_t bit = 1ull << (s->operand & (s->width * 8 - 1));
+    const uint64_t sign = mask ^ mask >> 1;
     uint64_t value = s->operand;
 
     switch (s->kind) {
@@ -163,10 +166,14 @@ static uint64_t apply(const struct store *s, uint64_t old, uint64_t rax, uint64_
     case STORE_XCHG:
         return s->operand;
     case STORE_CMPXCHG:
-        value = rax - old; /* compare; only equality matters to page tables, CF and ZF are exact */
+        value = rax - old;
         *flags &= ~FLAGS_RESULT;
         if ((rax & mask) < (old & mask))
             *flags |= PV_EFLAGS_CF;
+        if ((rax ^ old ^ value) & FLAG_AF) /* the borrow from bit 4, where AF itself is */
+            *flags |= FLAG_AF;
+        if ((rax ^ old) & (rax ^ value) & sign)
+            *flags |= FLAG_OF;
         break;
     case STORE_AND:
         value = old & s->operand;
@@ -188,7 +195,7 @@ static uint64_t apply(const struct store *s, uint64_t old, uint64_t rax, uint64_
     }
     if ((value & mask) == 0)
         *flags |= PV_EFLAGS_ZF;
-    if (value & (mask ^ mask >> 1))
+    if (value & sign)
         *flags |= FLAG_SF;
     if (!__builtin_parity((unsigned)(value & 0xff)))
         *flags |= FLAG_PF;
