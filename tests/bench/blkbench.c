@@ -64,8 +64,10 @@ static void go(const char *set, const char *name, int fd, uint64_t size, int wr,
             }
             done += r;
         }
-        if (b >= 0)
+        if (b >= 0) {
             t[b] = now_ns() - s;
+            MARK(5);
+        }
     }
     report(set, name, t, ops);
     printf("%s %-34s med %.1f MB/s %.0f IOPS\n", set, name,

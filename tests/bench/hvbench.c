@@ -112,7 +112,7 @@ static void flush(void)
         return;
     }
     struct xencons_interface *c = (void *)(VIRT_BASE + (M2P[si->console.domU.mfn] << 12));
-    struct evtchn_send s = { .port = si->console.domU.evtchn };
+    struct evtchn_send s = {.port = si->console.domU.evtchn};
     for (unsigned i = 0; i < logn;) {
         while (c->out_prod - *(volatile XENCONS_RING_IDX *)&c->out_cons >= sizeof c->out) {
             hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &s);
@@ -191,8 +191,8 @@ void die(long code, u64 rip)
 {
     say("HVBENCH DIED %x rip %x cr2 %x\n", code, rip, shared ? shared->vcpu_info[0].arch.cr2 : 0);
     flush();
-    struct sched_shutdown sd = { .reason = si->flags & SIF_INITDOMAIN ? SHUTDOWN_reboot
-                                                                      : SHUTDOWN_poweroff };
+    struct sched_shutdown sd = {.reason = si->flags & SIF_INITDOMAIN ? SHUTDOWN_reboot
+                                                                     : SHUTDOWN_poweroff};
     hc2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &sd);
     for (;;)
         ;
@@ -247,38 +247,39 @@ static void report(const char *name, u64 *t, u64 n)
     if (si->flags & SIF_INITDOMAIN)
         flush();
 }
-#define BENCH(name, n, stmt)                     \
-    do {                                         \
-        u64 t_[BATCHES];                         \
-        for (long i = 0; i < (n) / 8 + 1; i++) { \
-            stmt;                                \
-        }                                        \
-        for (int b_ = 0; b_ < BATCHES; b_++) {   \
-            MARK(1);                             \
-            u64 s_ = rdtsc();                    \
-            for (long i = 0; i < (n); i++) {     \
-                stmt;                            \
-            }                                    \
-            t_[b_] = rdtsc() - s_;               \
-        }                                        \
-        report(name, t_, n);                     \
+#define BENCH(name, n, stmt)                                                                       \
+    do {                                                                                           \
+        u64 t_[BATCHES];                                                                           \
+        for (long i = 0; i < (n) / 8 + 1; i++) {                                                   \
+            stmt;                                                                                  \
+        }                                                                                          \
+        for (int b_ = 0; b_ < BATCHES; b_++) {                                                     \
+            MARK(1);                                                                               \
+            u64 s_ = rdtsc();                                                                      \
+            for (long i = 0; i < (n); i++) {                                                       \
+                stmt;                                                                              \
+            }                                                                                      \
+            t_[b_] = rdtsc() - s_;                                                                 \
+            MARK(5);                                                                               \
+        }                                                                                          \
+        report(name, t_, n);                                                                       \
     } while (0)
-#define CHECK(name, e)                          \
-    do {                                        \
-        long r_ = (e);                          \
-        if (r_)                                 \
-            say("HV %S failed %d\n", name, r_); \
-        else                                    \
-            ok = 1;                             \
+#define CHECK(name, e)                                                                             \
+    do {                                                                                           \
+        long r_ = (e);                                                                             \
+        if (r_)                                                                                    \
+            say("HV %S failed %d\n", name, r_);                                                    \
+        else                                                                                       \
+            ok = 1;                                                                                \
     } while (0)
 
 static void traps(void)
 {
-    static struct trap_info ti[] = { { .vector = 3, .flags = 3, .cs = 0xe033 },
-                                     { .vector = 6, .flags = 0, .cs = 0xe033 },
-                                     { .vector = 13, .flags = 0, .cs = 0xe033 },
-                                     { .vector = 14, .flags = 0, .cs = 0xe033 },
-                                     { 0 } };
+    static struct trap_info ti[] = {{.vector = 3, .flags = 3, .cs = 0xe033},
+                                    {.vector = 6, .flags = 0, .cs = 0xe033},
+                                    {.vector = 13, .flags = 0, .cs = 0xe033},
+                                    {.vector = 14, .flags = 0, .cs = 0xe033},
+                                    {0}};
     ti[0].address = (u64)bp_entry;
     ti[1].address = (u64)ud_entry;
     ti[2].address = (u64)gp_entry;
@@ -339,7 +340,7 @@ static void bench_calls(void)
 {
     BENCH("xen_version", 2000, hc2(__HYPERVISOR_xen_version, XENVER_version, 0));
     BENCH("bad hypercall number", 1000, hc2(49, 0, 0));
-    struct xen_feature_info fi = { 0 };
+    struct xen_feature_info fi = {0};
     BENCH("xen_version get_features (copy)", 1000,
           hc2(__HYPERVISOR_xen_version, XENVER_get_features, &fi));
     static multicall_entry_t mc[32];
@@ -359,7 +360,7 @@ static void bench_calls(void)
     u64 far = shared->vcpu_info[0].time.system_time + 3600000000000UL;
     BENCH("set_timer_op (far)", 1000, hc1(__HYPERVISOR_set_timer_op, far + i));
     BENCH("set_timer_op (stop)", 1000, hc1(__HYPERVISOR_set_timer_op, 0));
-    struct vcpu_set_singleshot_timer ss = { .timeout_abs_ns = far };
+    struct vcpu_set_singleshot_timer ss = {.timeout_abs_ns = far};
     BENCH("vcpu_op set_singleshot_timer", 1000,
           hc3(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, &ss));
     hc3(__HYPERVISOR_vcpu_op, VCPUOP_stop_singleshot_timer, 0, 0);
@@ -374,22 +375,22 @@ static void bench_calls(void)
 
 static void bench_events(void)
 {
-    struct evtchn_bind_ipi ipi = { .vcpu = 0 };
-    struct evtchn_alloc_unbound au = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+    struct evtchn_bind_ipi ipi = {.vcpu = 0};
+    struct evtchn_alloc_unbound au = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
     int ok = 0;
     hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi);
     hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, &au);
-    struct evtchn_bind_interdomain bi = { .remote_dom = DOMID_SELF, .remote_port = au.port };
+    struct evtchn_bind_interdomain bi = {.remote_dom = DOMID_SELF, .remote_port = au.port};
     CHECK("evtchn bind_interdomain",
           hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bi));
-    struct evtchn_status st = { .dom = DOMID_SELF, .port = bi.local_port };
+    struct evtchn_status st = {.dom = DOMID_SELF, .port = bi.local_port};
     if (!hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_status, &st))
         self = st.u.interdomain.dom;
     say("HV INFO self domid %u ipi port %u loop ports %u %u\n", (u64)self, (u64)ipi.port,
         (u64)au.port, (u64)bi.local_port);
     shared->evtchn_mask[0] = 0;
     shared->vcpu_info[0].evtchn_upcall_mask = 1;
-    struct evtchn_send s1 = { .port = ipi.port }, s2 = { .port = bi.local_port };
+    struct evtchn_send s1 = {.port = ipi.port}, s2 = {.port = bi.local_port};
     BENCH("evtchn send ipi, no upcall", 1000, ({
               hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &s1);
               shared->evtchn_pending[0] = 0;
@@ -420,13 +421,13 @@ static void bench_events(void)
           })); /* block unmasks: the upcall is delivered */
     shared->vcpu_info[0].evtchn_upcall_mask = 1;
     BENCH("evtchn alloc_unbound + close", 500, ({
-              struct evtchn_alloc_unbound a = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+              struct evtchn_alloc_unbound a = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
               hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, &a);
-              struct evtchn_close c = { .port = a.port };
+              struct evtchn_close c = {.port = a.port};
               hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_close, &c);
           }));
     /* wake from idle by timer: bind VIRQ_TIMER, arm 50us ahead, block */
-    struct evtchn_bind_virq bv = { .virq = VIRQ_TIMER, .vcpu = 0 };
+    struct evtchn_bind_virq bv = {.virq = VIRQ_TIMER, .vcpu = 0};
     CHECK("evtchn bind_virq", hc2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &bv));
     shared->evtchn_mask[0] = 0;
     BENCH("timer 50us + block, upcall", 100, ({
@@ -446,7 +447,7 @@ static void bench_mmu(void)
     int ok = 0;
     u64 ma = va_mfn(page_a) << 12 | PTE_FLAGS, mb = va_mfn(page_b) << 12 | PTE_FLAGS;
     u64 orig = *pte_of(map_va);
-    mmu_update_t u = { .ptr = pte_ma(map_va) | MMU_NORMAL_PT_UPDATE };
+    mmu_update_t u = {.ptr = pte_ma(map_va) | MMU_NORMAL_PT_UPDATE};
     u.val = ma;
     CHECK("mmu_update", hc4(__HYPERVISOR_mmu_update, &u, 1, 0, DOMID_SELF));
     BENCH("mmu_update same frame, flags", 1000, ({
@@ -487,7 +488,7 @@ static void bench_mmu(void)
               u64 v = i & 1 ? ma : mb;
               asm volatile("xchg %0,%1" : "+r"(v), "+m"(*pte)::"memory");
           }));
-    struct mmuext_op op = { .cmd = MMUEXT_TLB_FLUSH_LOCAL };
+    struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_LOCAL};
     BENCH("mmuext tlb_flush_local", 500, hc4(__HYPERVISOR_mmuext_op, &op, 1, 0, DOMID_SELF));
     op.cmd = MMUEXT_INVLPG_LOCAL;
     op.arg1.linear_addr = (u64)map_va;
@@ -503,7 +504,7 @@ static void bench_mmu(void)
             l1[k] = full ? ma : 0;
         CHECK("L1 read-only",
               set_va(l1_new, va_mfn(l1_new) << 12 | (PTE_FLAGS & ~P_RW), UVMF_INVLPG | UVMF_LOCAL));
-        struct mmuext_op p = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = va_mfn(l1_new) };
+        struct mmuext_op p = {.cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = va_mfn(l1_new)};
         CHECK("pin L1", hc4(__HYPERVISOR_mmuext_op, &p, 1, 0, DOMID_SELF));
         p.cmd = MMUEXT_UNPIN_TABLE;
         hc4(__HYPERVISOR_mmuext_op, &p, 1, 0, DOMID_SELF);
@@ -540,7 +541,7 @@ static void bench_mmu(void)
               u64 v;
               asm volatile("mov %%cr0,%0" : "=r"(v));
           }));
-    struct physdev_set_iopl iopl = { .iopl = 1 };
+    struct physdev_set_iopl iopl = {.iopl = 1};
     hc2(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl, &iopl);
     BENCH("emulated in from port 0x80", 500, ({
               unsigned char v;
@@ -562,6 +563,7 @@ static void bench_mmu(void)
             u64 s = rdtsc();
             run_user(user_syscalls, ustack_top, 1000);
             t[b] = rdtsc() - s;
+            MARK(5);
         }
         report("user syscall round trip", t, 1000);
         for (int b = 0; b < BATCHES; b++) {
@@ -569,6 +571,7 @@ static void bench_mmu(void)
             u64 s = rdtsc();
             run_user(user_int3, ustack_top, 1000);
             t[b] = rdtsc() - s;
+            MARK(5);
         }
         report("user int3 round trip", t, 1000);
         BENCH("enter+leave user mode", 200, run_user(user_syscalls, ustack_top, 1));
@@ -579,7 +582,7 @@ static void bench_grant(void)
 {
     int ok = 0;
     xen_pfn_t frame = 0;
-    struct gnttab_setup_table stt = { .dom = DOMID_SELF, .nr_frames = 1 };
+    struct gnttab_setup_table stt = {.dom = DOMID_SELF, .nr_frames = 1};
     set_xen_guest_handle(stt.frame_list, &frame);
     CHECK("gnttab setup_table", hc3(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &stt, 1));
     if (!ok || stt.status) {
@@ -604,8 +607,7 @@ static void bench_grant(void)
             char *va = n == 1 ? map_va : many[k];
             save[k] = n == 1 ? morig : *pte_of(va);
             m[k] = (struct gnttab_map_grant_ref){
-                .host_addr = (u64)va, .flags = GNTMAP_host_map, .ref = 8 + k, .dom = self
-            };
+                .host_addr = (u64)va, .flags = GNTMAP_host_map, .ref = 8 + k, .dom = self};
         }
         hc3(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, m, n);
         if (m[0].status) {
@@ -613,8 +615,8 @@ static void bench_grant(void)
             continue;
         }
         for (int k = 0; k < n; k++)
-            um[k] = (struct gnttab_unmap_grant_ref){ .host_addr = m[k].host_addr,
-                                                     .handle = m[k].handle };
+            um[k] =
+                (struct gnttab_unmap_grant_ref){.host_addr = m[k].host_addr, .handle = m[k].handle};
         hc3(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, um, n);
         BENCH(n == 1 ? "grant map + unmap (host_map)" : "grant map x64 + unmap x64",
               n == 1 ? 500 : 20, ({
@@ -628,11 +630,11 @@ static void bench_grant(void)
         for (int k = 0; k < n; k++)
             set_va((void *)m[k].host_addr, save[k], UVMF_INVLPG | UVMF_LOCAL);
     }
-    struct gnttab_copy c = { .source.u.gmfn = va_mfn(page_a),
-                             .source.domid = DOMID_SELF,
-                             .dest.u.gmfn = va_mfn(page_b),
-                             .dest.domid = DOMID_SELF,
-                             .len = 4096 };
+    struct gnttab_copy c = {.source.u.gmfn = va_mfn(page_a),
+                            .source.domid = DOMID_SELF,
+                            .dest.u.gmfn = va_mfn(page_b),
+                            .dest.domid = DOMID_SELF,
+                            .len = 4096};
     hc3(__HYPERVISOR_grant_table_op, GNTTABOP_copy, &c, 1);
     if (c.status)
         say("HV grant copy status %d\n", (long)c.status);
@@ -661,7 +663,7 @@ static void bench_grant(void)
 static void bench_memory(void)
 {
     xen_pfn_t mfn;
-    struct xen_memory_reservation r = { .nr_extents = 1, .domid = DOMID_SELF };
+    struct xen_memory_reservation r = {.nr_extents = 1, .domid = DOMID_SELF};
     u64 pfn = va_pfn(many[0]), o = *pte_of(many[0]);
     mfn = p2m[pfn];
     set_va(many[0], 0, UVMF_INVLPG | UVMF_LOCAL);
@@ -687,7 +689,8 @@ void cmain(start_info_t *s)
     shared = (void *)shinfo_va;
     shared->vcpu_info[0].evtchn_upcall_mask = 1;
     traps();
-#ifdef SPIN /* a guest that only exists: blocks for ever, taking whatever event its store or console sends */
+#ifdef SPIN /* a guest that only exists: blocks for ever, taking whatever event its store or       \
+               console sends */
     for (;;)
         hc2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
 #endif
@@ -708,8 +711,8 @@ void cmain(start_info_t *s)
     bench_memory();
     say("HV INFO gps %u pfs %u\nHV DONE\n", gps, pfs);
     flush();
-    struct sched_shutdown sd = { .reason = si->flags & SIF_INITDOMAIN ? SHUTDOWN_reboot
-                                                                      : SHUTDOWN_poweroff };
+    struct sched_shutdown sd = {.reason = si->flags & SIF_INITDOMAIN ? SHUTDOWN_reboot
+                                                                     : SHUTDOWN_poweroff};
     hc2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &sd);
     for (;;)
         ;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hvinfo.h by two sysctls. The argument buffer is locked memory: the hypervisor reads it by virtual address and cannot
- * wait for the kernel to bring a page in.
+ * hvinfo.h by two sysctls. The argument buffer is locked memory: the hypervisor reads it by virtual
+ * address and cannot wait for the kernel to bring a page in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ struct buffer {
 
 static int sysctl_call(int fd, struct xen_sysctl *op)
 {
-    privcmd_hypercall_t call = { .op = __HYPERVISOR_sysctl, .arg = { (uintptr_t)op } };
+    privcmd_hypercall_t call = {.op = __HYPERVISOR_sysctl, .arg = {(uintptr_t)op}};
 
     op->interface_version = XEN_SYSCTL_INTERFACE_VERSION;
     return ioctl(fd, IOCTL_PRIVCMD_HYPERCALL, &call) < 0 ? -1 : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hypervisor says of its memory, asked through the control domain's privcmd device, so that one program reads
- * both hypervisors to the page.
+ * What the hypervisor says of its memory, asked through the control domain's privcmd device, so
+ * that one program reads both hypervisors to the page.
  */
 #ifndef HVINFO_H
 #define HVINFO_H

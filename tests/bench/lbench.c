@@ -71,7 +71,7 @@ int main(int ac, char **av)
     prot_page[0] = 1;
     BENCH(S, "mprotect RO/RW pair, 1 page", 1000, mprotect(prot_page, 4096, PROT_READ);
           mprotect(prot_page, 4096, PROT_READ | PROT_WRITE));
-    struct sigaction sa = { .sa_handler = on_segv, .sa_flags = SA_NODEFER };
+    struct sigaction sa = {.sa_handler = on_segv, .sa_flags = SA_NODEFER};
     sigaction(SIGSEGV, &sa, 0);
     BENCH(S, "protection fault + SIGSEGV", 500, mprotect(prot_page, 4096, PROT_READ);
           prot_page[0]++);
@@ -140,7 +140,7 @@ int main(int ac, char **av)
     BENCH(S, "unix socket ping-pong", 1000, (void)!write(sv[0], &c, 1); (void)!read(sv[0], &c, 1));
     (void)!write(sv[0], "q", 1);
     waitpid(p, 0, 0);
-    struct timespec ts = { 0, 100000 };
+    struct timespec ts = {0, 100000};
     BENCH(S, "nanosleep 100us", 100, nanosleep(&ts, 0));
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control domain's first program. As /init it tells the plugin that user space is reached, then becomes
- * /bench/control-init; under any other name it tells the plugin that the next phase starts.
+ * The control domain's first program. As /init it tells the plugin that user space is reached, then
+ * becomes /bench/control-init; under any other name it tells the plugin that the next phase starts.
  */
 #include <string.h>
 #include <unistd.h>

@@ -46,7 +46,7 @@ static void pour(int fd, uint64_t n)
 static uint64_t udp_count(int u, uint64_t max) /* datagrams until max, or 50 ms of silence */
 {
     uint64_t n = 0;
-    struct pollfd p = { u, POLLIN, 0 };
+    struct pollfd p = {u, POLLIN, 0};
     while (n < max) {
         if (poll(&p, 1, 50) <= 0)
             break;
@@ -60,7 +60,7 @@ static void serve(void)
 {
     int l = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_INET, SOCK_DGRAM, 0), one = 1,
         big = 1 << 22;
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(5201) }, from;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(5201)}, from;
     socklen_t fl = sizeof from;
     setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     setsockopt(u, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof big);
@@ -111,8 +111,8 @@ int main(int ac, char **av)
         return 2;
     const char *S = av[1];
     int k = ac > 3 ? atoi(av[3]) : 1, one = 1, big = 1 << 22, s, u = socket(AF_INET, SOCK_DGRAM, 0);
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(5201) },
-                       me = { .sin_family = AF_INET, .sin_port = htons(5203) };
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(5201)},
+                       me = {.sin_family = AF_INET, .sin_port = htons(5203)};
     uint64_t t[BATCHES], r;
     inet_pton(AF_INET, av[2], &a.sin_addr);
     setsockopt(u, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof big);
@@ -128,7 +128,7 @@ int main(int ac, char **av)
     }
     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     for (int op = SINK; op <= SOURCE; op++) {
-        struct cmd c = { op, 0, (8ull << 20) * k };
+        struct cmd c = {op, 0, (8ull << 20) * k};
         for (int b = -1; b < BATCHES; b++) {
             MARK(1);
             uint64_t t0 = now_ns();
@@ -138,16 +138,18 @@ int main(int ac, char **av)
                 all(s, &r, 8, 0);
             } else
                 drain(s, c.count);
-            if (b >= 0)
+            if (b >= 0) {
                 t[b] = now_ns() - t0;
+                MARK(5);
+            }
         }
-        const char *n =
-            op == SINK ? "TCP bulk guest to dom0 (per KiB)" : "TCP bulk dom0 to guest (per KiB)";
+        const char *n = op == SINK ? "TCP bulk guest to dom0 (per KiB)"
+                                   : "TCP bulk dom0 to guest (per KiB)";
         report(S, n, t, c.count / 1024.0);
         printf("%s %-34s med %.1f Mbit/s\n", S, n, c.count * 8e3 / t[BATCHES / 2]);
     }
     for (unsigned sz = 1; sz <= 1024; sz *= 1024) {
-        struct cmd c = { ECHO, sz, 300 * k };
+        struct cmd c = {ECHO, sz, 300 * k};
         for (int b = -1; b < BATCHES; b++) {
             all(s, &c, sizeof c, 1);
             MARK(1);
@@ -156,12 +158,14 @@ int main(int ac, char **av)
                 all(s, buf, sz, 1);
                 all(s, buf, sz, 0);
             }
-            if (b >= 0)
+            if (b >= 0) {
                 t[b] = now_ns() - t0;
+                MARK(5);
+            }
         }
         report(S, sz == 1 ? "TCP request/response 1 B" : "TCP request/response 1 KiB", t, c.count);
     }
-    struct cmd c = { UDPSINK, 64, 2000 * k };
+    struct cmd c = {UDPSINK, 64, 2000 * k};
     a.sin_port = htons(5202);
     uint64_t got = 0;
     for (int b = -1; b < BATCHES; b++) {
@@ -172,8 +176,11 @@ int main(int ac, char **av)
         for (uint64_t i = 0; i < c.count; i++)
             sendto(u, buf, 64, 0, (void *)&a, sizeof a);
         all(s, &r, 8, 0);
-        if (b >= 0)
-            t[b] = now_ns() - t0, got += r;
+        if (b >= 0) {
+            t[b] = now_ns() - t0;
+            got += r;
+            MARK(5);
+        }
     }
     report(S, "UDP 64 B guest to dom0", t, c.count);
     printf("%s UDP guest to dom0 delivered %.1f %%\n", S, got * 100.0 / c.count / BATCHES);
@@ -184,8 +191,11 @@ int main(int ac, char **av)
         uint64_t t0 = now_ns();
         all(s, &c, sizeof c, 1);
         r = udp_count(u, c.count);
-        if (b >= 0)
-            t[b] = now_ns() - t0, got += r;
+        if (b >= 0) {
+            t[b] = now_ns() - t0;
+            got += r;
+            MARK(5);
+        }
     }
     report(S, "UDP 64 B dom0 to guest", t, c.count);
     printf("%s UDP dom0 to guest delivered %.1f %%\n", S, got * 100.0 / c.count / BATCHES);

@@ -48,9 +48,14 @@ def read_log(path):
     return phases
 
 
+def typical(batches):
+    """Of a row's batches the middle one by ring-0 instructions: what else runs lands in one batch or another."""
+    return sorted(batches, key=lambda b: b[0]["hyp"])[(len(batches) - 1) // 2]
+
+
 def read_profile(path):
-    """Returns (counters at user space or None, list of windows per phase)."""
-    boot, phases, blocks = None, [[]], {}
+    """Returns (counters at user space or None, per phase the window and histogram of each row)."""
+    boot, phases, blocks, batches = None, [[]], {}, []
     with open(path) as f:
         for line in f:
             words = line.split()
@@ -63,9 +68,12 @@ def read_profile(path):
             elif words[0] == "H":
                 key = words[1], int(words[2], 16)
                 blocks[key] = blocks.get(key, 0) + int(words[3])
-            elif words[0] == "W":
-                phases[-1].append((counters(words[1:]), blocks))
+            elif words[0] == "w":
+                batches.append((counters(words[1:]), blocks))
                 blocks = {}
+            elif words[0] == "W":
+                phases[-1].append(typical(batches))
+                batches = []
     return boot, phases
 
 
@@ -89,7 +97,7 @@ def load(log):
 
 def middle(rows):
     """Of several lives or repeats, the one in the middle by ring-0 instructions."""
-    return sorted(rows, key=lambda r: r.hyp)[len(rows) // 2]
+    return sorted(rows, key=lambda r: r.hyp)[(len(rows) - 1) // 2]
 
 
 def memory(log):

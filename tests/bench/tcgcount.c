@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcgcount: an emulator plugin that counts instructions by whose they are, and the costly events that a plain count hides.
+ * tcgcount: an emulator plugin that counts instructions by whose they are, and the costly events
+ *that a plain count hides.
  *
- * Areas are told by address: a PV kernel and its programs both run in ring 3, and the hypervisor alone runs in the region
- * that the ABI reserves for it (0xffff8000_00000000 up to 0xffff8800_00000000). Low addresses are the firmware's until the
- * first block in the hypervisor's load range, the hypervisor's (its start-up code before its own page tables) until the
- * first block of a kernel, and programs' after that.
+ * Areas are told by address: a PV kernel and its programs both run in ring 3, and the hypervisor
+ *alone runs in the region that the ABI reserves for it (0xffff8000_00000000 up to
+ *0xffff8800_00000000). Low addresses are the firmware's until the first block in the hypervisor's
+ *load range, the hypervisor's (its start-up code before its own page tables) until the first block
+ *of a kernel, and programs' after that.
  *
  * Output, one line each on out=FILE:
  *	B name count...  since reset, at mark 3 (user space reached)
  *	P                mark 4: the next phase starts
- *	W name count...  a window that closed: mark 1 opens, mark 2 closes
- *	H what address count	with hist=1, before its window's line: by address, the hypervisor's instructions (hyp, by the
- *			block's address), CR3 loads and INVLPG
- *	TOTAL name count...
+ *	w name count...  a batch: mark 1 begins, mark 5 ends
+ *	W                a row: its batches are the lines since the last; mark 2, which also ends a
+ *batch that is under way H what address count	with hist=1, before its batch's line: by address,
+ *the hypervisor's instructions (hyp, by the block's address), CR3 loads and INVLPG TOTAL name
+ *count...
  *
- * Written against plugin interface version 1 (QEMU 6.0 to 8.x), whose declarations are repeated here because Debian
- * packages no header. One virtual processor, so plain counters do.
+ * Written against plugin interface version 1 (QEMU 6.0 to 8.x), whose declarations are repeated
+ *here because Debian packages no header. One virtual processor, so plain counters do.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -34,7 +37,8 @@ typedef void (*exec_cb)(unsigned cpu, void *);
 typedef void (*exit_cb)(plugin_id, void *);
 extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, tb_cb);
 extern void qemu_plugin_register_vcpu_tb_exec_inline(struct tb *, int op, void *p, uint64_t imm);
-extern void qemu_plugin_register_vcpu_insn_exec_inline(struct insn *, int op, void *p, uint64_t imm);
+extern void qemu_plugin_register_vcpu_insn_exec_inline(struct insn *, int op, void *p,
+                                                       uint64_t imm);
 extern void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *, exec_cb, int flags, void *);
 extern void qemu_plugin_register_atexit_cb(plugin_id, exit_cb, void *);
 extern size_t qemu_plugin_tb_n_insns(const struct tb *);
@@ -51,19 +55,37 @@ int qemu_plugin_version = 1;
 
 #define HYPERVISOR_START 0xffff800000000000u
 #define HYPERVISOR_END 0xffff880000000000u
-#define LOAD_START 0x100000u /* where multiboot images are put; the firmware runs below and at the top of memory */
+#define LOAD_START                                                                                 \
+    0x100000u /* where multiboot images are put; the firmware runs below and at the top of memory  \
+               */
 #define LOAD_END 0x4000000u
 
-enum counter { FIRMWARE, HYP, KERN, USER, CR3, INVLPG, IRET, SYSRET, SYSCALL, MSR, IO, HLT, COUNTERS };
-static const char *const names[COUNTERS] = { "firmware", "hyp",     "kern", "user", "cr3", "invlpg",
-                                             "iret",     "sysret", "syscall", "msr",  "io",  "hlt" };
+enum counter {
+    FIRMWARE,
+    HYP,
+    KERN,
+    USER,
+    CR3,
+    INVLPG,
+    IRET,
+    SYSRET,
+    SYSCALL,
+    MSR,
+    IO,
+    HLT,
+    COUNTERS
+};
+static const char *const names[COUNTERS] = {"firmware", "hyp",    "kern", "user",
+                                            "cr3",      "invlpg", "iret", "sysret",
+                                            "syscall",  "msr",    "io",   "hlt"};
 enum stage { IN_FIRMWARE, IN_LOADED_IMAGE, IN_SYSTEM };
 
 static uint64_t count[COUNTERS], opened[COUNTERS];
 static enum stage stage;
 static FILE *out;
 
-/* Blocks of the hypervisor and its costly instructions, for hist=1. Never moved: the emulated code adds to them by address. */
+/* Blocks of the hypervisor and its costly instructions, for hist=1. Never moved: the emulated code
+ * adds to them by address. */
 #define BLOCKS_MAX (1u << 18)
 struct block {
     uint64_t address, count, opened;
@@ -92,21 +114,25 @@ static void print_counters(const char *kind, const uint64_t *since)
     fputc('\n', out);
 }
 
-static void window_open(void)
+static bool in_batch;
+
+static void batch_begin(void)
 {
+    in_batch = true;
     memcpy(opened, count, sizeof(opened));
     for (size_t i = 0; i < blocks_used; i++)
         blocks[i].opened = blocks[i].count;
 }
 
-static void window_close(void)
+static void batch_end(void)
 {
+    in_batch = false;
     for (size_t i = 0; i < blocks_used; i++) {
         if (blocks[i].count != blocks[i].opened)
             fprintf(out, "H %s %#" PRIx64 " %" PRIu64 "\n", names[blocks[i].what],
                     blocks[i].address, blocks[i].count - blocks[i].opened);
     }
-    print_counters("W", opened);
+    print_counters("w", opened);
 }
 
 static void mark(unsigned cpu, void *which)
@@ -114,10 +140,15 @@ static void mark(unsigned cpu, void *which)
     (void)cpu;
     switch ((uintptr_t)which) {
     case 1:
-        window_open();
+        batch_begin();
+        break;
+    case 5:
+        batch_end();
         break;
     case 2:
-        window_close();
+        if (in_batch)
+            batch_end();
+        fputs("W\n", out);
         break;
     case 3:
         print_counters("B", NULL);
@@ -130,7 +161,7 @@ static void mark(unsigned cpu, void *which)
 
 static bool is_mark(const uint8_t *b, size_t length)
 {
-    static const uint8_t nop[4] = { 0x0f, 0x1f, 0x84, 0x00 };
+    static const uint8_t nop[4] = {0x0f, 0x1f, 0x84, 0x00};
 
     return length == 8 && !memcmp(b, nop, sizeof(nop)) && b[6] == 0x45 && b[7] == 0x54;
 }
@@ -138,7 +169,8 @@ static bool is_mark(const uint8_t *b, size_t length)
 /* Which costly event this instruction is, or -1. */
 static int event(const uint8_t *b, size_t length)
 {
-    while (length > 1 && (*b == 0xf3 || *b == 0xf2 || *b == 0x66 || *b == 0x2e || (*b & 0xf0) == 0x40)) {
+    while (length > 1 &&
+           (*b == 0xf3 || *b == 0xf2 || *b == 0x66 || *b == 0x2e || (*b & 0xf0) == 0x40)) {
         b++;
         length--;
     }
@@ -146,7 +178,8 @@ static int event(const uint8_t *b, size_t length)
         return IRET;
     if (b[0] == 0xf4)
         return HLT;
-    if ((b[0] >= 0xe4 && b[0] <= 0xe7) || (b[0] >= 0xec && b[0] <= 0xef) || (b[0] >= 0x6c && b[0] <= 0x6f))
+    if ((b[0] >= 0xe4 && b[0] <= 0xe7) || (b[0] >= 0xec && b[0] <= 0xef) ||
+        (b[0] >= 0x6c && b[0] <= 0x6f))
         return IO;
     if (length < 2 || b[0] != 0x0f)
         return -1;

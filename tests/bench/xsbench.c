@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* xsbench SET             time store requests (socket, or the xenbus device inside a guest)
  * xsbench write PATH VAL  one write
+ * xsbench alone SECONDS   wait until no domain but this one is left
  * xsbench cycle SET N 'CREATE' 'DESTROY'  domain life cycle: run CREATE, wait until the guest
  * writes its data/up, run DESTROY; N times */
 #include "bench.h"
@@ -48,7 +49,7 @@ static void one(struct xsd_sockmsg *h)
 static int call(uint32_t type, uint32_t tx, const char *a, size_t al, const char *b, size_t bl)
 {
     char m[4300];
-    struct xsd_sockmsg h = { .type = type, .tx_id = tx, .len = al + bl };
+    struct xsd_sockmsg h = {.type = type, .tx_id = tx, .len = al + bl};
     memcpy(m, &h, sizeof h);
     memcpy(m + sizeof h, a, al);
     if (bl)
@@ -77,7 +78,7 @@ static void wait_ev(void)
 
 static void open_store(void)
 {
-    struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "/run/xenstored/socket" };
+    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "/run/xenstored/socket"};
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (!connect(fd, (void *)&a, sizeof a))
         return;
@@ -106,10 +107,11 @@ static int event_is_up(void)
     return l > 8 && !strcmp(ev + l - 8, "/data/up");
 }
 
-/* Runs the create command until it returned and the guest wrote its data/up; false if either did not come about. */
+/* Runs the create command until it returned and the guest wrote its data/up; false if either did
+ * not come about. */
 static int create_until_up(const char *set, const char *command, struct create_times *t)
 {
-    struct pollfd pf[2] = { { fd, POLLIN, 0 }, { -1, POLLIN, 0 } };
+    struct pollfd pf[2] = {{fd, POLLIN, 0}, {-1, POLLIN, 0}};
     uint64_t start = now_ns();
     int status;
     pid_t p = fork();
@@ -150,9 +152,10 @@ static uint64_t free_pages(void)
 }
 
 /*
- * One life. The destroy's window stays open while what the command left to others (supervisors, hotplug scripts, the
- * store) is done, so that deferring work gains nothing; its time is up to the command's return. The free memory before the
- * create, at the destroy's return and after that wait says whether all came back.
+ * One life. The destroy's window stays open while what the command left to others (supervisors,
+ * hotplug scripts, the store) is done, so that deferring work gains nothing; its time is up to the
+ * command's return. The free memory before the create, at the destroy's return and after that wait
+ * says whether all came back.
  */
 static int life(const char *set, int n, const char *create, const char *destroy)
 {
@@ -178,10 +181,38 @@ static int life(const char *set, int n, const char *create, const char *destroy)
     /* A row all the same, since the window has closed, but under a name that no table takes. */
     printf("%s %s n 1 min %.1f med - max - ns/op\n", set, status ? "failed destroy" : "destroy",
            (double)start);
-    printf("%s life %d: pages missing at destroy's return %lld, then %lld, wait status %#x\n", set, n,
-           (long long)(before - at_return), (long long)(before - free_pages()), status);
+    printf("%s life %d: pages missing at destroy's return %lld, then %lld, wait status %#x\n", set,
+           n, (long long)(before - at_return), (long long)(before - free_pages()), status);
     fflush(stdout);
     return status == 0;
+}
+
+/*
+ * Waits until the control domain is alone, woken by the store: a poll that runs a program would
+ * land in the guest's rows. False if that takes more than limit seconds. The poll's own second
+ * catches a domain that dies after its last event.
+ */
+static int alone(int limit)
+{
+    static const char w[] = "@releaseDomain\0tok";
+    struct pollfd pf = {fd, POLLIN, 0};
+    uint64_t start = now_ns();
+    struct hvinfo info;
+
+    if (call(XS_WATCH, 0, w, sizeof w, 0, 0))
+        die("watching @releaseDomain");
+    for (;;) {
+        if (hvinfo_read(&info))
+            die("list of domains");
+        if (info.domains == 1)
+            return 1;
+        if (now_ns() - start > (uint64_t)limit * 1000000000)
+            return 0;
+        if (poll(&pf, 1, 1000) > 0) {
+            have_ev = 0;
+            wait_ev();
+        }
+    }
 }
 
 static int cycle(const char *set, int n, const char *create, const char *destroy)
@@ -202,6 +233,8 @@ int main(int ac, char **av)
     open_store();
     if (ac == 4 && !strcmp(av[1], "write"))
         return xwrite(0, av[2], av[3]) ? 1 : 0;
+    if (ac == 3 && !strcmp(av[1], "alone"))
+        return !alone(atoi(av[2]));
     if (ac == 6 && !strcmp(av[1], "cycle"))
         return cycle(av[2], atoi(av[3]), av[4], av[5]);
     const char *S = ac > 1 ? av[1] : "XS";
