@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The test channel's far end: runs shell commands that arrive over a serial line and sends back what they print and
- * how they end, so that a test never has to scrape a console.
+ * The test channel's far end: runs shell commands that arrive over a serial line and sends back
+ *what they print and how they end, so that a test never has to scrape a console.
  *
  * Owns the serial line (argv[1]) and the commands it started. Frames both ways are little endian:
  *
  *	u32 magic | u16 type | u16 id | u32 length | u32 crc | length bytes
  *
- * with the CRC-32 of everything but the magic and the crc itself. Bytes that make no valid frame are skipped, so either
- * end may start anywhere in the stream. Several commands run side by side, told apart by the id that the peer chose.
+ * with the CRC-32 of everything but the magic and the crc itself. Bytes that make no valid frame
+ *are skipped, so either end may start anywhere in the stream. Several commands run side by side,
+ *told apart by the id that the peer chose.
  *
- * Invariants: a command's output precedes its FRAME_EXIT; a descriptor number is -1 once closed; the agent never waits
- * for a command, only for the serial line to take its output.
+ * Invariants: a command's output precedes its FRAME_EXIT; a descriptor number is -1 once closed;
+ *the agent never waits for a command, only for the serial line to take its output.
  *
- * Left to the peer (tests/system/lib/agent.py): time limits. It leaves the privileges as they are: whoever can write to
- * the line runs commands as root, which is why only test and demonstration machines start this program.
+ * Left to the peer (tests/system/lib/agent.py): time limits. It leaves the privileges as they are:
+ *whoever can write to the line runs commands as root, which is why only test and demonstration
+ *machines start this program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -113,8 +115,7 @@ static void line_write(const void *data, size_t length)
 static void frame_send(enum frame_type type, uint16_t id, const void *data, size_t length)
 {
     struct frame_header h = {
-        .magic = FRAME_MAGIC, .type = (uint16_t)type, .id = id, .length = (uint32_t)length
-    };
+        .magic = FRAME_MAGIC, .type = (uint16_t)type, .id = id, .length = (uint32_t)length};
 
     h.crc = frame_crc(&h, data);
     line_write(&h, sizeof(h));
@@ -143,15 +144,17 @@ static void close_once(int *fd)
 }
 
 /*
- * Output comes over socket pairs, not pipes: `cat` splices, and splicing from a quiet terminal into a pipe holds the
- * pipe's lock, on which even a non-blocking read of ours would then hang. The price: a command cannot open /dev/stdout.
+ * Output comes over socket pairs, not pipes: `cat` splices, and splicing from a quiet terminal into
+ * a pipe holds the pipe's lock, on which even a non-blocking read of ours would then hang. The
+ * price: a command cannot open /dev/stdout.
  */
 static int output_pair(int pair[2])
 {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
 }
 
-/* In the child: standard descriptors as given (a negative one: /dev/null), a group of its own, then the shell. */
+/* In the child: standard descriptors as given (a negative one: /dev/null), a group of its own, then
+ * the shell. */
 static void __attribute__((noreturn)) command_exec(const char *text, int in, int out, int err)
 {
     sigset_t none;
@@ -171,7 +174,7 @@ static void __attribute__((noreturn)) command_exec(const char *text, int in, int
 
 static void command_run(uint16_t id, const uint8_t *data, size_t length)
 {
-    int in[2] = { -1, -1 }, out[2], err[2];
+    int in[2] = {-1, -1}, out[2], err[2];
     struct command *c = NULL;
     char *text;
 
@@ -180,7 +183,10 @@ static void command_run(uint16_t id, const uint8_t *data, size_t length)
             c = &commands[i];
     }
     if (!length || command_find(id) || !c) {
-        send_text(FRAME_ERROR, id, !length ? "empty request" : c ? "id in use" : "too many commands");
+        send_text(FRAME_ERROR, id,
+                  !length ? "empty request"
+                  : c     ? "id in use"
+                          : "too many commands");
         return;
     }
     text = strndup((const char *)data + 1, length - 1);
@@ -266,8 +272,8 @@ static bool forward(struct command *c, int *fd, enum frame_type type)
 }
 
 /*
- * What the command itself wrote is in the sockets by now. A daemon that it left behind may hold them open, so they are
- * read until empty rather than until end of file.
+ * What the command itself wrote is in the sockets by now. A daemon that it left behind may hold
+ * them open, so they are read until empty rather than until end of file.
  */
 static void command_end(struct command *c, int status)
 {
@@ -395,17 +401,17 @@ static nfds_t poll_prepare(struct pollfd *p, int signals)
 {
     nfds_t n = 0;
 
-    p[n++] = (struct pollfd){ .fd = line, .events = POLLIN };
-    p[n++] = (struct pollfd){ .fd = signals, .events = POLLIN };
+    p[n++] = (struct pollfd){.fd = line, .events = POLLIN};
+    p[n++] = (struct pollfd){.fd = signals, .events = POLLIN};
     for (int i = 0; i < COMMANDS_MAX; i++) {
         struct command *c = &commands[i];
 
         if (!c->pid)
             continue;
-        p[n++] = (struct pollfd){ .fd = c->out, .events = POLLIN };
-        p[n++] = (struct pollfd){ .fd = c->err, .events = POLLIN };
+        p[n++] = (struct pollfd){.fd = c->out, .events = POLLIN};
+        p[n++] = (struct pollfd){.fd = c->err, .events = POLLIN};
         if (c->in_length)
-            p[n++] = (struct pollfd){ .fd = c->in, .events = POLLOUT };
+            p[n++] = (struct pollfd){.fd = c->in, .events = POLLOUT};
     }
     return n;
 }

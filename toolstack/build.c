@@ -46,8 +46,8 @@ int build_plan_open(const struct guest_config *cfg, struct build_plan *plan, str
     if (image_open(cfg->kernel, &plan->image, &inner) != 0)
         return diag_set(d, "%s:%u: %s", cfg->path, cfg->kernel_line, inner.text);
     if (cfg->ramdisk && *cfg->ramdisk) {
-        plan->ramdisk_fd = image_open_file("ramdisk", cfg->ramdisk, RAMDISK_MAX,
-                                           &plan->ramdisk_bytes, &inner);
+        plan->ramdisk_fd =
+            image_open_file("ramdisk", cfg->ramdisk, RAMDISK_MAX, &plan->ramdisk_bytes, &inner);
         if (plan->ramdisk_fd < 0) {
             diag_set(d, "%s:%u: %s", cfg->path, cfg->ramdisk_line, inner.text);
             goto bad;
@@ -131,8 +131,7 @@ static int load(struct build *b, int fd, uint64_t offset, uint64_t phys, uint64_
             return -1;
         if (copy && image_read(fd, offset, at + in_page, copy) != 0)
             rc = diag_set(b->d, "%s: reading failed while loading it",
-                          fd == b->plan->ramdisk_fd ? b->plan->cfg->ramdisk
-                                                    : b->plan->cfg->kernel);
+                          fd == b->plan->ramdisk_fd ? b->plan->cfg->ramdisk : b->plan->cfg->kernel);
         memset(at + in_page + copy, 0, stop - phys - copy);
         unmap_frames(b, at, count);
         if (rc != 0)

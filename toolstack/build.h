@@ -31,8 +31,8 @@ struct built {
 };
 
 /* Opens and reads everything that a build needs; refuses what cannot work. */
-int build_plan_open(const struct guest_config *cfg, struct build_plan *plan, struct diag *d)
-    MUST_CHECK;
+int build_plan_open(const struct guest_config *cfg, struct build_plan *plan,
+                    struct diag *d) MUST_CHECK;
 void build_plan_close(struct build_plan *plan);
 
 /* On failure no domain is left behind. */

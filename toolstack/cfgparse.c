@@ -215,8 +215,10 @@ static int read_assignment(struct reader *r, struct cfg_entry *entry)
         return -1;
     skip_blanks(r, false);
     if (r->pos < r->end && *r->pos != '\n' && *r->pos != ';')
-        return diag_set(r->d, "%s:%u: there is something behind the value of \"%s\"; one assignment"
-                        " a line, or a ; between two", r->name, r->line, entry->key);
+        return diag_set(r->d,
+                        "%s:%u: there is something behind the value of \"%s\"; one assignment"
+                        " a line, or a ; between two",
+                        r->name, r->line, entry->key);
     return 0;
 }
 

@@ -19,8 +19,10 @@ static int check_name(const struct guest_config *cfg, struct store *st, struct d
 
     if (!domain_name_taken(st, cfg->name, &domid))
         return 0;
-    return diag_set(d, "%s:%u: the name \"%s\" is in use by domain %u; choose another, or tenue"
-                    " destroy %s first", cfg->path, cfg->name_line, cfg->name, domid, cfg->name);
+    return diag_set(d,
+                    "%s:%u: the name \"%s\" is in use by domain %u; choose another, or tenue"
+                    " destroy %s first",
+                    cfg->path, cfg->name_line, cfg->name, domid, cfg->name);
 }
 
 static int check_memory(const struct guest_config *cfg, struct hv *hv, struct diag *d)
@@ -31,15 +33,18 @@ static int check_memory(const struct guest_config *cfg, struct hv *hv, struct di
     if (rc != 0)
         return diag_set(d, "the hypervisor does not say how much memory is free: %s",
                         strerror(-rc));
-    uint64_t free_pages = info.free_pages > info.outstanding_pages
-                              ? info.free_pages - info.outstanding_pages : 0;
+    uint64_t free_pages =
+        info.free_pages > info.outstanding_pages ? info.free_pages - info.outstanding_pages : 0;
     if ((cfg->memory_mib << 8) + DOMAIN_OVERHEAD_PAGES <= free_pages)
         return 0;
-    return diag_set(d, "%s:%u: memory=%llu, but only %llu MiB are free; lower it, end another"
-                    " guest, or give the control domain less (dom0_mem=)", cfg->path,
-                    cfg->memory_line, (unsigned long long)cfg->memory_mib,
+    return diag_set(d,
+                    "%s:%u: memory=%llu, but only %llu MiB are free; lower it, end another"
+                    " guest, or give the control domain less (dom0_mem=)",
+                    cfg->path, cfg->memory_line, (unsigned long long)cfg->memory_mib,
                     (unsigned long long)(free_pages > DOMAIN_OVERHEAD_PAGES
-                                             ? free_pages - DOMAIN_OVERHEAD_PAGES : 0) >> 8);
+                                             ? free_pages - DOMAIN_OVERHEAD_PAGES
+                                             : 0) >>
+                        8);
 }
 
 /* One address against one vif that exists, read from the directory that only we can write. */
@@ -50,8 +55,8 @@ static int check_mac_against(const struct guest_config *cfg, struct store *st, c
     unsigned b[6];
     int rc = 0;
 
-    if (text && sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4],
-                       &b[5]) == 6)
+    if (text &&
+        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) == 6)
         for (size_t i = 0; i < cfg->nr_vifs && rc == 0; i++) {
             const struct vif_spec *vif = &cfg->vifs[i];
             bool same = true;
@@ -59,8 +64,10 @@ static int check_mac_against(const struct guest_config *cfg, struct store *st, c
             for (size_t j = 0; j < 6; j++)
                 same &= vif->mac[j] == b[j];
             if (same)
-                rc = diag_set(d, "%s:%u: mac=%s is in use by domain %s; choose another, or leave"
-                              " mac= out to get one", cfg->path, vif->line, text, domid);
+                rc = diag_set(d,
+                              "%s:%u: mac=%s is in use by domain %s; choose another, or leave"
+                              " mac= out to get one",
+                              cfg->path, vif->line, text, domid);
         }
     free(text);
     return rc;

@@ -81,8 +81,10 @@ static int key_name(struct load *l, const struct cfg_entry *e)
 
     if (len == 0 || len > CONFIG_MAX_NAME || name[strspn(name, allowed)] || name[0] == '-' ||
         name[0] == '.')
-        return bad(l, e->line, "name=\"%s\" will not do: 1 to %d letters, digits and _ . + - (not"
-                   " - or . first)", name, CONFIG_MAX_NAME);
+        return bad(l, e->line,
+                   "name=\"%s\" will not do: 1 to %d letters, digits and _ . + - (not"
+                   " - or . first)",
+                   name, CONFIG_MAX_NAME);
     if (strspn(name, "0123456789") == len)
         return bad(l, e->line, "name=\"%s\" would be taken for a domain id; add a letter", name);
     if (strcmp(name, "Domain-0") == 0)
@@ -207,8 +209,10 @@ static int take_action(struct load *l, const struct cfg_entry *e, enum guest_act
             return 0;
         }
     if (strncmp(text, "coredump-", 9) == 0)
-        return bad(l, e->line, "%s=\"%s\": core dumps are not offered; use \"%s\", or \"preserve\""
-                   " to look at the guest", e->key, text, text + 9);
+        return bad(l, e->line,
+                   "%s=\"%s\": core dumps are not offered; use \"%s\", or \"preserve\""
+                   " to look at the guest",
+                   e->key, text, text + 9);
     return bad(l, e->line, "%s is \"destroy\", \"restart\", \"rename-restart\" or \"preserve\"",
                e->key);
 }
@@ -243,7 +247,8 @@ static int key_uuid(struct load *l, const struct cfg_entry *e)
         p += 2;
     }
     if (n != 16 || *p)
-        return bad(l, e->line, "uuid is 32 hexadecimal digits such as"
+        return bad(l, e->line,
+                   "uuid is 32 hexadecimal digits such as"
                    " 6f1c2a34-0d1e-4b5f-8a9b-0c1d2e3f4a5b");
     l->cfg->uuid_given = true;
     return 0;
@@ -254,7 +259,8 @@ static int key_disk(struct load *l, const struct cfg_entry *e)
     struct guest_config *cfg = l->cfg;
 
     if (!e->is_list)
-        return bad(l, e->line, "disk is a list: disk = [ 'format=raw, vdev=xvda, access=rw,"
+        return bad(l, e->line,
+                   "disk is a list: disk = [ 'format=raw, vdev=xvda, access=rw,"
                    " target=/path' ]");
     if (e->nr_items > CONFIG_MAX_DISKS)
         return bad(l, e->line, "at most %d disks are possible", CONFIG_MAX_DISKS);
@@ -268,11 +274,15 @@ static int key_disk(struct load *l, const struct cfg_entry *e)
             const struct disk_spec *other = &cfg->disks[j];
 
             if (other->vdev_id == disk->vdev_id)
-                return bad(l, disk->line, "vdev=%s is taken by the disk of line %u; choose"
-                           " another", disk->vdev, other->line);
+                return bad(l, disk->line,
+                           "vdev=%s is taken by the disk of line %u; choose"
+                           " another",
+                           disk->vdev, other->line);
             if (strcmp(other->target, disk->target) == 0 && !(other->read_only && disk->read_only))
-                return bad(l, disk->line, "%s is the disk of line %u already; one image may be"
-                           " shared only if every user has access=r", disk->target, other->line);
+                return bad(l, disk->line,
+                           "%s is the disk of line %u already; one image may be"
+                           " shared only if every user has access=r",
+                           disk->target, other->line);
         }
     }
     return 0;
@@ -295,8 +305,10 @@ static int key_vif(struct load *l, const struct cfg_entry *e)
         for (size_t j = 0; j < i; j++)
             if (vif->mac_given && cfg->vifs[j].mac_given &&
                 memcmp(vif->mac, cfg->vifs[j].mac, 6) == 0)
-                return bad(l, vif->line, "the vif of line %u has this mac already; every device"
-                           " needs its own", cfg->vifs[j].line);
+                return bad(l, vif->line,
+                           "the vif of line %u has this mac already; every device"
+                           " needs its own",
+                           cfg->vifs[j].line);
     }
     return 0;
 }
@@ -411,8 +423,10 @@ static int join_cmdline(struct load *l)
     int n;
 
     if (l->plain_cmdline && (l->root || l->extra))
-        return diag_set(l->d, "%s: cmdline= is the whole command line; drop root= and extra=, or"
-                        " cmdline=", l->file);
+        return diag_set(l->d,
+                        "%s: cmdline= is the whole command line; drop root= and extra=, or"
+                        " cmdline=",
+                        l->file);
     if (l->plain_cmdline)
         n = asprintf(&joined, "%s", l->plain_cmdline);
     else
@@ -422,8 +436,8 @@ static int join_cmdline(struct load *l)
         return diag_set(l->d, "out of memory");
     l->cfg->cmdline = joined;
     if (n > CONFIG_MAX_CMDLINE)
-        return diag_set(l->d, "%s: the kernel's command line has %d characters; %d fit", l->file,
-                        n, CONFIG_MAX_CMDLINE);
+        return diag_set(l->d, "%s: the kernel's command line has %d characters; %d fit", l->file, n,
+                        CONFIG_MAX_CMDLINE);
     return 0;
 }
 

@@ -30,9 +30,9 @@ struct place {
 };
 
 struct disk_spec {
-    char *target;        /* path of the image or the block device */
-    char vdev[32];       /* as written: xvda, sda1, d0p1 ... */
-    uint32_t vdev_id;    /* the number blkfront wants: 51712 for xvda */
+    char *target;     /* path of the image or the block device */
+    char vdev[32];    /* as written: xvda, sda1, d0p1 ... */
+    uint32_t vdev_id; /* the number blkfront wants: 51712 for xvda */
     bool read_only;
     bool cdrom;
     bool removable;
@@ -43,8 +43,8 @@ struct disk_spec {
 struct vif_spec {
     uint8_t mac[6];
     bool mac_given;
-    char bridge[16];     /* IFNAMSIZ */
-    char ifname[16];     /* empty: vif<domid>.<n> */
+    char bridge[16]; /* IFNAMSIZ */
+    char ifname[16]; /* empty: vif<domid>.<n> */
     unsigned line;
 };
 
@@ -58,12 +58,12 @@ enum guest_action {
 enum guest_tsc { TSC_DEFAULT, TSC_ALWAYS_EMULATE, TSC_NATIVE };
 
 struct guest_config {
-    char *path;          /* the guest file, for messages */
+    char *path; /* the guest file, for messages */
     char *name;
     char *kernel;
-    char *ramdisk;       /* NULL: none */
-    char *cmdline;       /* never NULL */
-    uint8_t uuid[16];    /* all zero: pick one */
+    char *ramdisk;    /* NULL: none */
+    char *cmdline;    /* never NULL */
+    uint8_t uuid[16]; /* all zero: pick one */
     bool uuid_given;
     uint64_t memory_mib, maxmem_mib;
     unsigned vcpus, maxvcpus;
@@ -86,8 +86,8 @@ const char *config_action_name(enum guest_action action);
 const char *config_tsc_name(enum guest_tsc tsc);
 
 /* devspec.c: one element of disk=[...] or vif=[...]. */
-int disk_parse(struct place at, const char *text, struct disk_spec *disk, struct diag *d)
-    MUST_CHECK;
+int disk_parse(struct place at, const char *text, struct disk_spec *disk,
+               struct diag *d) MUST_CHECK;
 int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct diag *d) MUST_CHECK;
 
 /* The number that blkfront knows the device by; 0 if the name means nothing. */

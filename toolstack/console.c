@@ -24,10 +24,12 @@ int console_open(struct store *st, uint32_t domid, struct diag *d)
     /* Only a terminal the console backend made: never open what else the node might name. */
     if (!path || !*path)
         diag_set(d, "domain %u has no console", domid);
-    else if (strncmp(path, "/dev/pts/", 9) != 0 || strspn(path + 9, "0123456789") !=
-             strlen(path + 9))
-        diag_set(d, "domain %u: the store names \"%s\" as its console, which is no terminal of"
-                 " ours", domid, path);
+    else if (strncmp(path, "/dev/pts/", 9) != 0 ||
+             strspn(path + 9, "0123456789") != strlen(path + 9))
+        diag_set(d,
+                 "domain %u: the store names \"%s\" as its console, which is no terminal of"
+                 " ours",
+                 domid, path);
     else
         fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
     if (path && fd < 0)

@@ -23,9 +23,11 @@ struct options {
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {
-        {"dry-run", no_argument, NULL, 'n'}, {"quiet", no_argument, NULL, 'q'},
-        {"paused", no_argument, NULL, 'p'}, {"console", no_argument, NULL, 'c'}, {0}};
+    static const struct option longs[] = {{"dry-run", no_argument, NULL, 'n'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"paused", no_argument, NULL, 'p'},
+                                          {"console", no_argument, NULL, 'c'},
+                                          {0}};
     int opt;
 
     *o = (struct options){0};

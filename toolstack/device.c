@@ -68,8 +68,8 @@ static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_
     memcpy(spec->net.mac, vif->mac, sizeof(spec->net.mac));
 }
 
-static int check_one(const struct guest_config *cfg, unsigned line,
-                     const struct devhost_spec *spec, struct diag *d)
+static int check_one(const struct guest_config *cfg, unsigned line, const struct devhost_spec *spec,
+                     struct diag *d)
 {
     char err[DEVHOST_ERR_MAX] = "";
 
@@ -153,8 +153,7 @@ struct devices *devices_open(struct event_base *base, devices_log_fn *log, void 
     devs->base = base;
     devs->log = log;
     devs->log_arg = arg;
-    struct devhost_config cfg = {
-        .base = base, .on_event = on_event, .on_log = on_log, .arg = devs};
+    struct devhost_config cfg = {.base = base, .on_event = on_event, .on_log = on_log, .arg = devs};
     devs->host = devhost_open(&cfg, err, sizeof(err));
     if (!devs->host) {
         diag_set(d, "%s", err);
@@ -180,8 +179,8 @@ void devices_close(struct devices *devs)
     free(devs);
 }
 
-static void collect(struct devices *devs, const struct guest_config *cfg,
-                    const struct built *built, const char *console_log)
+static void collect(struct devices *devs, const struct guest_config *cfg, const struct built *built,
+                    const char *console_log)
 {
     struct devhost_spec *spec = &devs->slots[0].spec;
 

@@ -52,13 +52,11 @@ static char *read_column(struct store *st, const struct view *view, uint32_t dom
                          const char *devid, const struct column *c)
 {
     if (c->front)
-        return store_read(st, "/local/domain/%u/device/%s/%s/%s", domid, view->cls, devid,
-                          c->node);
+        return store_read(st, "/local/domain/%u/device/%s/%s/%s", domid, view->cls, devid, c->node);
     return store_read(st, "/local/domain/0/backend/%s/%u/%s/%s", view->cls, domid, devid, c->node);
 }
 
-static int read_state(struct store *st, const struct view *view, uint32_t domid,
-                      const char *devid)
+static int read_state(struct store *st, const struct view *view, uint32_t domid, const char *devid)
 {
     char *text = store_read(st, "/local/domain/%u/device/%s/%s/state", domid, view->cls, devid);
     int state = text ? atoi(text) : 0;
@@ -67,8 +65,7 @@ static int read_state(struct store *st, const struct view *view, uint32_t domid,
     return state;
 }
 
-static char *read_mac(struct store *st, const struct view *view, uint32_t domid,
-                      const char *devid)
+static char *read_mac(struct store *st, const struct view *view, uint32_t domid, const char *devid)
 {
     return view == &vif_view ? store_read(st, "/local/domain/0/backend/vif/%u/%s/mac", domid, devid)
                              : NULL;

@@ -92,7 +92,8 @@ static int set_format(struct place at, struct diag *d, const char *text)
 {
     if (!*text || strcmp(text, "raw") == 0)
         return 0;
-    return bad(at, d, "disk format", text, "only raw is offered: convert the image"
+    return bad(at, d, "disk format", text,
+               "only raw is offered: convert the image"
                " (qemu-img convert -O raw)");
 }
 
@@ -137,7 +138,8 @@ static int disk_flag(struct place at, struct disk_spec *disk, struct diag *d, co
     else if (strcmp(word, "devtype=disk") == 0 || strcmp(word, "direct-io-safe") == 0)
         return 0;
     else
-        return bad(at, d, "disk word", word, "known are format= vdev= access= target= devtype="
+        return bad(at, d, "disk word", word,
+                   "known are format= vdev= access= target= devtype="
                    " removable discard no-discard");
     return 0;
 }
@@ -262,11 +264,13 @@ static int parse_mac(struct place at, const char *text, struct vif_spec *vif, st
     int n = 0;
 
     if (strlen(text) != 17 ||
-        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-               &n) != 6 || n != 17)
+        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &n) !=
+            6 ||
+        n != 17)
         return bad(at, d, "vif mac", text, "write six pairs of digits such as 00:16:3e:00:00:01");
     if (b[0] & 1)
-        return bad(at, d, "vif mac", text, "this is a multicast address; the first pair must be"
+        return bad(at, d, "vif mac", text,
+                   "this is a multicast address; the first pair must be"
                    " even");
     for (size_t i = 0; i < 6; i++)
         vif->mac[i] = (uint8_t)b[i];
@@ -280,7 +284,8 @@ static int set_ifname(struct place at, struct diag *d, const char *key, const ch
 {
     if (!*text || strlen(text) > 15 || strpbrk(text, "/ \t:%") || strcmp(text, ".") == 0 ||
         strcmp(text, "..") == 0)
-        return bad(at, d, key, text, "an interface name has 1 to 15 characters, no / : % or"
+        return bad(at, d, key, text,
+                   "an interface name has 1 to 15 characters, no / : % or"
                    " blanks");
     strcpy(to, text);
     return 0;

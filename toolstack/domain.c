@@ -35,9 +35,17 @@ void domain_uuid_text(const uint8_t uuid[16], char out[DOMAIN_UUID_TEXT])
 static void put_guest_nodes(struct store_batch *b, const char *home, uint32_t domid)
 {
     static const char *const owned[] = {
-        "control/shutdown", "control/feature-poweroff", "control/feature-reboot",
-        "control/feature-suspend", "control/sysrq", "device/suspend/event-channel", "data",
-        "drivers", "feature", "attr", "error",
+        "control/shutdown",
+        "control/feature-poweroff",
+        "control/feature-reboot",
+        "control/feature-suspend",
+        "control/sysrq",
+        "device/suspend/event-channel",
+        "data",
+        "drivers",
+        "feature",
+        "attr",
+        "error",
     };
     char path[PATH_ROOM];
 
@@ -174,8 +182,7 @@ bool domain_name_taken(struct store *st, const char *name, uint32_t *domid)
     return found;
 }
 
-int domain_find(struct hv *hv, struct store *st, const char *what, uint32_t *domid,
-                struct diag *d)
+int domain_find(struct hv *hv, struct store *st, const char *what, uint32_t *domid, struct diag *d)
 {
     struct xen_domctl_getdomaininfo info;
     char *end;
@@ -213,8 +220,10 @@ static int wait_gone(struct hv *hv, struct store *st, uint32_t domid, struct dia
             xs_release_domain(st->xs, domid);
         usleep(i < QUICK_TRIES ? QUICK_WAIT_US : GONE_WAIT_US);
     }
-    return diag_set(d, "domain %u is dead but %llu of its pages are still mapped by someone; it"
-                    " stays visible as dying", domid, (unsigned long long)info.tot_pages);
+    return diag_set(d,
+                    "domain %u is dead but %llu of its pages are still mapped by someone; it"
+                    " stays visible as dying",
+                    domid, (unsigned long long)info.tot_pages);
 }
 
 int domain_destroy(struct hv *hv, struct store *st, uint32_t domid, struct diag *d)

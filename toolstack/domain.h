@@ -37,8 +37,8 @@ bool domain_name_taken(struct store *st, const char *name, uint32_t *domid);
 int domain_destroy(struct hv *hv, struct store *st, uint32_t domid, struct diag *d) MUST_CHECK;
 
 /* The whole way for a domain that nobody supervises. */
-int domain_destroy_orphan(struct hv *hv, struct store *st, uint32_t domid, struct diag *d)
-    MUST_CHECK;
+int domain_destroy_orphan(struct hv *hv, struct store *st, uint32_t domid,
+                          struct diag *d) MUST_CHECK;
 
 /* What /local/domain/0 must hold for us, and for xl's tools. */
 int domain_init_control(struct hv *hv, struct store *st, struct diag *d) MUST_CHECK;

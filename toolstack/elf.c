@@ -73,8 +73,10 @@ static int check_features(const struct parse *p, const char *text)
         for (size_t i = 0; i < sizeof(offered) / sizeof(*offered); i++)
             known |= strcmp(one + (one[0] == '!'), offered[i]) == 0;
         if (!known)
-            return diag_set(p->d, "%s: the kernel requires the feature \"%s\", which PV guests"
-                            " here do not have", p->what, one + 1);
+            return diag_set(p->d,
+                            "%s: the kernel requires the feature \"%s\", which PV guests"
+                            " here do not have",
+                            p->what, one + 1);
     }
     return 0;
 }
@@ -237,8 +239,7 @@ static int read_header(struct parse *p)
         return bad(p, "not a 64-bit x86 kernel; only those are offered");
     if (eh->e_type != ET_EXEC && eh->e_type != ET_DYN)
         return bad(p, "not an executable ELF image");
-    if (eh->e_phnum == 0 || eh->e_phnum > ELF_MAX_HEADERS ||
-        eh->e_phentsize != sizeof(Elf64_Phdr))
+    if (eh->e_phnum == 0 || eh->e_phnum > ELF_MAX_HEADERS || eh->e_phentsize != sizeof(Elf64_Phdr))
         return bad(p, "lying ELF: impossible program header table");
     return 0;
 }
@@ -340,11 +341,16 @@ static int place_segments(struct parse *p)
     return 0;
 }
 
-int elf_parse(const char *what, const struct elf_source *src, struct elf_image *out,
-              struct diag *d)
+int elf_parse(const char *what, const struct elf_source *src, struct elf_image *out, struct diag *d)
 {
-    struct parse p = {.what = what, .src = src, .out = out, .d = d, .virt_base = ELF_UNSET,
-                      .paddr_offset = ELF_UNSET, .entry = ELF_UNSET, .hypercall_frame = ELF_UNSET};
+    struct parse p = {.what = what,
+                      .src = src,
+                      .out = out,
+                      .d = d,
+                      .virt_base = ELF_UNSET,
+                      .paddr_offset = ELF_UNSET,
+                      .entry = ELF_UNSET,
+                      .hypercall_frame = ELF_UNSET};
 
     memset(out, 0, sizeof(*out));
     out->p2m_base = out->hypercall_page = ELF_UNSET;
@@ -364,7 +370,8 @@ int elf_parse(const char *what, const struct elf_source *src, struct elf_image *
     out->entry = p.entry == ELF_UNSET ? p.eh.e_entry : p.entry;
     if (p.hypercall_frame != ELF_UNSET)
         out->hypercall_page = p.hypercall_frame < ELF_MAX_PHYS >> 12
-                                  ? out->virt_base + (p.hypercall_frame << 12) : ELF_UNSET - 1;
+                                  ? out->virt_base + (p.hypercall_frame << 12)
+                                  : ELF_UNSET - 1;
     if (place_segments(&p) != 0)
         return -1;
     return elf_check(what, out, src->size, d);
@@ -395,8 +402,10 @@ static int check_segments(const char *what, const struct elf_image *elf, uint64_
         const struct elf_segment *seg = &elf->segments[i];
 
         if (seg->offset > size || seg->filesz > size - seg->offset)
-            return diag_set(d, "%s: truncated or lying ELF: segment %u needs %llu bytes at %llu of"
-                            " %llu", what, i, (unsigned long long)seg->filesz,
+            return diag_set(d,
+                            "%s: truncated or lying ELF: segment %u needs %llu bytes at %llu of"
+                            " %llu",
+                            what, i, (unsigned long long)seg->filesz,
                             (unsigned long long)seg->offset, (unsigned long long)size);
         if (seg->filesz > seg->memsz)
             return diag_set(d, "%s: lying ELF: segment %u is larger in the file than in memory",

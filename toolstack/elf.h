@@ -56,7 +56,7 @@ int elf_parse(const char *what, const struct elf_source *src, struct elf_image *
               struct diag *d) MUST_CHECK;
 
 /* Every bound the builder relies on; size is that of the image file. */
-int elf_check(const char *what, const struct elf_image *elf, uint64_t size, struct diag *d)
-    MUST_CHECK;
+int elf_check(const char *what, const struct elf_image *elf, uint64_t size,
+              struct diag *d) MUST_CHECK;
 
 #endif

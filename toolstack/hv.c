@@ -31,7 +31,7 @@ struct hv *hv_open(struct diag *d)
             diag_set(d, "no right to open /dev/xen/privcmd; run this as root");
         else
             diag_set(d, "no hypervisor here: /dev/xen/privcmd is missing (is this the control"
-                     " domain? is the module xen-privcmd loaded?)");
+                        " domain? is the module xen-privcmd loaded?)");
         return NULL;
     }
 
@@ -335,8 +335,8 @@ int hv_version(struct hv *hv, unsigned cmd, void *arg, size_t len)
     if (len > DATA_BYTES)
         return -EINVAL;
     memset(data_area(hv), 0, len);
-    long rc = result(xencall2(hv->call, __HYPERVISOR_xen_version, cmd,
-                              arg ? (uintptr_t)data_area(hv) : 0));
+    long rc = result(
+        xencall2(hv->call, __HYPERVISOR_xen_version, cmd, arg ? (uintptr_t)data_area(hv) : 0));
     if (rc >= 0 && arg)
         memcpy(arg, data_area(hv), len);
     return (int)rc;

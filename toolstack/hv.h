@@ -49,8 +49,8 @@ int hv_destroy(struct hv *hv, uint32_t domid) MUST_CHECK;
 /* -ESRCH if there is no such domain (a dying one still is). */
 int hv_info(struct hv *hv, uint32_t domid, struct xen_domctl_getdomaininfo *info) MUST_CHECK;
 /* Domains from `first` on, at most max; returns how many, or a negative errno. */
-int hv_list(struct hv *hv, uint32_t first, struct xen_domctl_getdomaininfo *infos, unsigned max)
-    MUST_CHECK;
+int hv_list(struct hv *hv, uint32_t first, struct xen_domctl_getdomaininfo *infos,
+            unsigned max) MUST_CHECK;
 
 /*
  * Gives the domain nr frames from guest frame `pfn` on, in blocks of 2^order; p2m[pfn...] gets the

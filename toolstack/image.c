@@ -77,11 +77,11 @@ static int read_fd(void *ctx, uint64_t offset, void *to, size_t len)
 static int allow_few_calls(void)
 {
     static const int calls[] = {
-        SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(mmap), SCMP_SYS(munmap),
-        SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk),
-        SCMP_SYS(ftruncate), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek),
-        SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),
-        SCMP_SYS(exit_group),
+        SCMP_SYS(read),   SCMP_SYS(pread64),    SCMP_SYS(write),     SCMP_SYS(mmap),
+        SCMP_SYS(munmap), SCMP_SYS(mremap),     SCMP_SYS(mprotect),  SCMP_SYS(madvise),
+        SCMP_SYS(brk),    SCMP_SYS(ftruncate),  SCMP_SYS(fstat),     SCMP_SYS(newfstatat),
+        SCMP_SYS(lseek),  SCMP_SYS(futex),      SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(exit),   SCMP_SYS(exit_group),
     };
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int rc = ctx ? 0 : -ENOMEM;
@@ -117,9 +117,8 @@ static int confine(int kernel_fd, int memory_fd, int pipe_fd)
 #else
     (void)as;
 #endif
-    if (geteuid() == 0 &&
-        (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
-         setresuid(NOBODY, NOBODY, NOBODY) != 0))
+    if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+                           setresuid(NOBODY, NOBODY, NOBODY) != 0))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
@@ -164,8 +163,8 @@ static int examine(const char *path, uint64_t size, struct verdict *v)
     return elf_parse(path, &src, &v->elf, &v->diag);
 }
 
-static void __attribute__((noreturn)) child(const char *path, int kernel_fd, uint64_t size,
-                                            int memory_fd, int pipe_fd)
+static void __attribute__((noreturn))
+child(const char *path, int kernel_fd, uint64_t size, int memory_fd, int pipe_fd)
 {
     static struct verdict v;
 

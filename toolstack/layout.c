@@ -79,10 +79,11 @@ static int area_end(const char *what, const struct layout *l, uint64_t frames, u
 {
     uint64_t want = frames * PAGE_BYTES + SPARE_BYTES;
 
-    if (want > AREA_MAX ||
-        __builtin_add_overflow(l->virt_base, want + AREA_ALIGN - 1, end))
-        return diag_set(d, "%s: kernel and page tables do not fit the first GiB of the guest's"
-                        " address space; a smaller ramdisk or less memory= may help", what);
+    if (want > AREA_MAX || __builtin_add_overflow(l->virt_base, want + AREA_ALIGN - 1, end))
+        return diag_set(d,
+                        "%s: kernel and page tables do not fit the first GiB of the guest's"
+                        " address space; a smaller ramdisk or less memory= may help",
+                        what);
     *end &= ~(AREA_ALIGN - 1);
     return 0;
 }
@@ -121,8 +122,7 @@ static void place_behind(struct layout *l)
     uint64_t next;
 
     if (l->p2m_apart)
-        l->p2m_table_pages =
-            extra_tables(l, l->p2m_va, l->p2m_va + l->p2m_data_pages * PAGE_BYTES);
+        l->p2m_table_pages = extra_tables(l, l->p2m_va, l->p2m_va + l->p2m_data_pages * PAGE_BYTES);
     trim_spare(l, (l->p2m_apart ? l->p2m_data_pages + l->p2m_table_pages : 0) +
                       (l->ramdisk_apart ? l->ramdisk_pages : 0));
     next = l->mapped_pages;
@@ -184,9 +184,10 @@ int layout_compute(const char *what, const struct elf_image *elf, uint64_t nr_pa
     if (check_p2m_clear(what, l, d) != 0)
         return -1;
     if (frames_needed(l) > nr_pages)
-        return diag_set(d, "%s: kernel, ramdisk and page tables take %llu MiB, the guest has %llu;"
-                        " raise memory=", what,
-                        (unsigned long long)(frames_needed(l) + 255) / 256,
+        return diag_set(d,
+                        "%s: kernel, ramdisk and page tables take %llu MiB, the guest has %llu;"
+                        " raise memory=",
+                        what, (unsigned long long)(frames_needed(l) + 255) / 256,
                         (unsigned long long)nr_pages / 256);
     return 0;
 }
@@ -259,8 +260,8 @@ static bool map_run(struct filler *f, uint64_t va, uint64_t pfn, uint64_t count,
             l1 = l1_for(f, va);
         if (!l1)
             return false;
-        l1[(va >> 12) % ENTRIES] =
-            f->p2m[pfn] << 12 | (pfn >= ro && pfn < ro_end ? LEAF_RO : LEAF_RW);
+        l1[(va >> 12) % ENTRIES] = f->p2m[pfn] << 12 |
+                                   (pfn >= ro && pfn < ro_end ? LEAF_RO : LEAF_RW);
     }
     return true;
 }
@@ -268,7 +269,10 @@ static bool map_run(struct filler *f, uint64_t va, uint64_t pfn, uint64_t count,
 int layout_fill_tables(const struct layout *l, const uint64_t *p2m, uint64_t *tables,
                        uint64_t *p2m_tables, struct diag *d)
 {
-    struct filler f = {.p2m = p2m, .pool = tables, .pool_pfn = l->pt_pfn, .pool_left = l->nr_pt,
+    struct filler f = {.p2m = p2m,
+                       .pool = tables,
+                       .pool_pfn = l->pt_pfn,
+                       .pool_left = l->nr_pt,
                        .room = l->nr_pt + l->p2m_table_pages};
     uint64_t l4_mfn;
 

@@ -22,13 +22,13 @@
 #define PAGE_BYTES 4096ull
 
 struct layout {
-    uint64_t nr_pages;      /* of the guest: guest frames [0, nr_pages) */
+    uint64_t nr_pages; /* of the guest: guest frames [0, nr_pages) */
     uint64_t virt_base;
-    uint64_t mapped_pages;  /* guest frames [0, mapped_pages) appear at virt_base */
+    uint64_t mapped_pages; /* guest frames [0, mapped_pages) appear at virt_base */
     uint64_t start_info_pfn, store_pfn, console_pfn;
     uint64_t pt_pfn, nr_pt; /* tables of the initial area; the first is the L4 */
     uint64_t stack_pfn;
-    bool p2m_apart;         /* at its own address and behind the mapped area */
+    bool p2m_apart; /* at its own address and behind the mapped area */
     uint64_t p2m_va, p2m_pfn, p2m_data_pages, p2m_table_pages;
     bool ramdisk_apart;
     uint64_t ramdisk_pfn, ramdisk_pages;

@@ -57,9 +57,11 @@ static cJSON *json_row(const struct xen_domctl_getdomaininfo *info, const char *
     cJSON_AddNumberToObject(row, "max_vcpus", info->max_vcpu_id + 1.0);
     cJSON_AddStringToObject(row, "state", state);
     cJSON_AddBoolToObject(row, "shutdown", info->flags & XEN_DOMINF_shutdown);
-    cJSON_AddNumberToObject(row, "shutdown_reason", info->flags & XEN_DOMINF_shutdown
-                            ? (info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask)
-                            : -1.0);
+    cJSON_AddNumberToObject(
+        row, "shutdown_reason",
+        info->flags & XEN_DOMINF_shutdown
+            ? (info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask)
+            : -1.0);
     cJSON_AddNumberToObject(row, "cpu_seconds", (double)info->cpu_time / 1e9);
     return row;
 }

@@ -45,7 +45,8 @@ static const struct verb {
     {"uptime", verb_uptime, "[--json] [DOMAIN]", "Print how long guests have been up."},
     {"block-list", verb_block_list, "[--json] DOMAIN", "List a guest's disks."},
     {"network-list", verb_network_list, "[--json] DOMAIN", "List a guest's network devices."},
-    {"init", verb_init, "", "Prepare the control domain: its store nodes and our folders. Once per"
+    {"init", verb_init, "",
+     "Prepare the control domain: its store nodes and our folders. Once per"
      " boot."},
 };
 

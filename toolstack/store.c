@@ -35,7 +35,7 @@ int store_open(struct store *st, struct diag *d)
     st->xs = daemon_listens() ? xs_open(0) : NULL;
     if (!st->xs)
         return diag_set(d, "no store: nothing answers at /run/xenstored/socket; start xenstore-lite"
-                        " (or xenstored)");
+                           " (or xenstored)");
     return 0;
 }
 
@@ -106,13 +106,11 @@ void store_put(struct store_batch *b, const char *path, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(value, sizeof(value), fmt, ap);
     va_end(ap);
-    if (n < 0 || (size_t)n >= sizeof(value) ||
-        !xs_write(b->st->xs, b->t, path, value, (unsigned)n))
+    if (n < 0 || (size_t)n >= sizeof(value) || !xs_write(b->st->xs, b->t, path, value, (unsigned)n))
         b->failed = true;
 }
 
-void store_grant(struct store_batch *b, const char *path, uint32_t domid,
-                 enum store_access access)
+void store_grant(struct store_batch *b, const char *path, uint32_t domid, enum store_access access)
 {
     struct xs_permissions perms[2] = {
         {.id = access == STORE_GUEST_OWNS ? domid : 0, .perms = XS_PERM_NONE},

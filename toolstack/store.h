@@ -50,8 +50,7 @@ struct store_batch {
 bool store_batch_begin(struct store_batch *b, struct store *st) MUST_CHECK;
 void store_put(struct store_batch *b, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void store_grant(struct store_batch *b, const char *path, uint32_t domid,
-                 enum store_access access);
+void store_grant(struct store_batch *b, const char *path, uint32_t domid, enum store_access access);
 /* 0: done. 1: again. -1: failed. */
 int store_batch_end(struct store_batch *b) MUST_CHECK;
 

@@ -41,10 +41,10 @@
 
 enum {
     MESSAGE_ROOM = 1200,
-    READY_SECONDS = 30,     /* a backend that is not up by then has failed */
-    TICK_SECONDS = 10,      /* how often to look whether the store, and with it our watch, lives */
+    READY_SECONDS = 30, /* a backend that is not up by then has failed */
+    TICK_SECONDS = 10,  /* how often to look whether the store, and with it our watch, lives */
     SHORT_LIFE_SECONDS = 10,
-    SHORT_LIVES_MAX = 5,    /* restarts in a row after lives this short, then no more */
+    SHORT_LIVES_MAX = 5, /* restarts in a row after lives this short, then no more */
     LOG_MAX = 1 << 20,
 };
 
@@ -70,8 +70,8 @@ struct supervisor {
     int listen_fd, client_fd; /* client_fd: one request at a time, -1 when none */
     int parent_fd;            /* the command that made us, -1 once it has let go */
     int log_fd, lock_fd;
-    bool look;                /* the domain may have changed */
-    bool asked;               /* destroy was asked for */
+    bool look;  /* the domain may have changed */
+    bool asked; /* destroy was asked for */
     bool term;
     unsigned short_lives;
 };
@@ -357,8 +357,9 @@ static int wait_devices(struct supervisor *s, struct diag *d)
 
     while ((rc = devices_ready(s->devs, d)) == 0) {
         if (time(NULL) >= limit)
-            return diag_set(d, "the device backends do not come up; see " SUPERVISE_LOG_DIR
-                            "/%s.log", s->cfg.name);
+            return diag_set(d,
+                            "the device backends do not come up; see " SUPERVISE_LOG_DIR "/%s.log",
+                            s->cfg.name);
         event_base_loopexit(s->base, &turn);
         event_base_loop(s->base, EVLOOP_ONCE);
     }
@@ -385,8 +386,8 @@ static int build_life(struct supervisor *s, const struct build_plan *plan, bool 
 
     if (take_create_lock(s, d) != 0)
         return -1;
-    if (first && (check_neighbours(&s->cfg, s->hv, &s->st, d) != 0 ||
-                  listen_for_requests(s, d) != 0))
+    if (first &&
+        (check_neighbours(&s->cfg, s->hv, &s->st, d) != 0 || listen_for_requests(s, d) != 0))
         return -1;
     if (build_domain(s->hv, plan, s->uuid, &s->built, d) != 0)
         return -1;
@@ -451,8 +452,8 @@ static struct end wait_for_end(struct supervisor *s)
 
 static enum guest_action action_for(struct supervisor *s, const struct end *end)
 {
-    static const char *const names[] = {"poweroff", "reboot", "suspend", "crash", "watchdog",
-                                        "soft reset"};
+    static const char *const names[] = {"poweroff", "reboot",   "suspend",
+                                        "crash",    "watchdog", "soft reset"};
     enum guest_action action = ACTION_DESTROY;
 
     if (end->kind == END_ASKED) {
@@ -627,8 +628,8 @@ static void __attribute__((noreturn)) supervisor_main(struct guest_config *cfg, 
     s.parent_fd = parent_fd;
     memcpy(s.uuid, cfg->uuid, sizeof(s.uuid));
     detach();
-    if ((!cfg->uuid_given && !random_uuid(s.uuid)) ||
-        open_all(&s, &d) != 0 || begin_life(&s, true, &d) != 0) {
+    if ((!cfg->uuid_given && !random_uuid(s.uuid)) || open_all(&s, &d) != 0 ||
+        begin_life(&s, true, &d) != 0) {
         /* The log may be that of a running guest of this name; use it only if nobody listens. */
         if (!tell(parent_fd, MSG_ERROR, d.text, strlen(d.text)))
             log_if_failed(&s, -1, &d);

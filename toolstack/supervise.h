@@ -19,7 +19,7 @@
 #define SUPERVISE_LOG_DIR "/var/log/tenue"
 
 struct supervised {
-    int fd;         /* to the supervisor; closing it before supervise_go() undoes the guest */
+    int fd; /* to the supervisor; closing it before supervise_go() undoes the guest */
     uint32_t domid;
 };
 

@@ -35,11 +35,17 @@ static bool starts(const uint8_t *p, size_t len, const char *magic, size_t n)
 static int identify(const char *what, const uint8_t *p, size_t len, enum pack_kind *kind,
                     struct diag *d)
 {
-    if (starts(p, len, "\x7f" "ELF", 4))
+    if (starts(p, len,
+               "\x7f"
+               "ELF",
+               4))
         *kind = PACK_NONE;
     else if (starts(p, len, "\x1f\x8b", 2))
         *kind = PACK_GZIP;
-    else if (starts(p, len, "\xfd" "7zXZ", 6))
+    else if (starts(p, len,
+                    "\xfd"
+                    "7zXZ",
+                    6))
         *kind = PACK_XZ;
     else if (starts(p, len, "\x28\xb5\x2f\xfd", 4))
         *kind = PACK_ZSTD;
@@ -47,11 +53,15 @@ static int identify(const char *what, const uint8_t *p, size_t len, enum pack_ki
         *kind = PACK_LZ4;
     else if (starts(p, len, "BZh", 3) || starts(p, len, "\x89LZO", 4) ||
              starts(p, len, "\x5d\0\0", 3))
-        return diag_set(d, "%s: packed with bzip2, lzo or lzma; use a kernel packed with gzip, xz,"
-                        " zstd or lz4, or an unpacked one", what);
+        return diag_set(d,
+                        "%s: packed with bzip2, lzo or lzma; use a kernel packed with gzip, xz,"
+                        " zstd or lz4, or an unpacked one",
+                        what);
     else
-        return diag_set(d, "%s: the kernel inside is neither an ELF image nor packed with gzip,"
-                        " xz, zstd or lz4", what);
+        return diag_set(d,
+                        "%s: the kernel inside is neither an ELF image nor packed with gzip,"
+                        " xz, zstd or lz4",
+                        what);
     return 0;
 }
 
@@ -79,8 +89,10 @@ static int find_in_bzimage(const char *what, const uint8_t *file, size_t len, st
     uint64_t sects = file[SETUP_SECTS] ? file[SETUP_SECTS] : 4;
 
     if (version < SETUP_VERSION_MIN)
-        return diag_set(d, "%s: a bzImage of boot protocol %x.%02x, too old to be unpacked; 2.08"
-                        " or later is needed", what, version >> 8, version & 0xff);
+        return diag_set(d,
+                        "%s: a bzImage of boot protocol %x.%02x, too old to be unpacked; 2.08"
+                        " or later is needed",
+                        what, version >> 8, version & 0xff);
     out->offset = (sects + 1) * 512 + get32(file + SETUP_PAYLOAD_OFFSET);
     out->length = get32(file + SETUP_PAYLOAD_LENGTH);
     if (out->offset > len || out->length > len - out->offset)
@@ -99,7 +111,11 @@ int payload_find(const char *what, const uint8_t *file, size_t len, struct paylo
     if (len >= SETUP_END && get32(file + SETUP_MAGIC) == 0x53726448 &&
         file[SETUP_BOOT_FLAG] == 0x55 && file[SETUP_BOOT_FLAG + 1] == 0xaa)
         return find_in_bzimage(what, file, len, out, d);
-    if (starts(file, len, "\x7f" "ELF", 4) || starts(file, len, "\x1f\x8b", 2)) {
+    if (starts(file, len,
+               "\x7f"
+               "ELF",
+               4) ||
+        starts(file, len, "\x1f\x8b", 2)) {
         out->length = len;
         if (identify(what, file, len, &out->kind, d) != 0)
             return -1;
@@ -110,8 +126,10 @@ int payload_find(const char *what, const uint8_t *file, size_t len, struct paylo
 
 static size_t unpack_gzip(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
 {
-    z_stream z = {.next_in = (uint8_t *)(uintptr_t)in, .avail_in = (uInt)in_len,
-                  .next_out = out, .avail_out = (uInt)out_len};
+    z_stream z = {.next_in = (uint8_t *)(uintptr_t)in,
+                  .avail_in = (uInt)in_len,
+                  .next_out = out,
+                  .avail_out = (uInt)out_len};
 
     if (inflateInit2(&z, 15 + 16) != Z_OK)
         return 0;
@@ -154,8 +172,8 @@ static size_t unpack_lz4(const uint8_t *in, size_t in_len, uint8_t *out, size_t 
         pos += 4;
         if (n == 0 || n > in_len - pos)
             return 0;
-        int got = LZ4_decompress_safe((const char *)in + pos, (char *)out + done, (int)n,
-                                      (int)room);
+        int got =
+            LZ4_decompress_safe((const char *)in + pos, (char *)out + done, (int)n, (int)room);
         if (got <= 0)
             return 0;
         done += (size_t)got;
@@ -188,7 +206,9 @@ int payload_unpack(const char *what, enum pack_kind kind, const uint8_t *in, siz
         break;
     }
     if (done != out_len)
-        return diag_set(d, "%s: the packed kernel is damaged: %zu of the declared %zu bytes came"
-                        " out; fetch the file again", what, done, out_len);
+        return diag_set(d,
+                        "%s: the packed kernel is damaged: %zu of the declared %zu bytes came"
+                        " out; fetch the file again",
+                        what, done, out_len);
     return 0;
 }

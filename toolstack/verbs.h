@@ -33,8 +33,8 @@ int session_open(struct session *s, unsigned need) MUST_CHECK;
 /* Prints the complaint if rc says failure, closes, and returns the exit code. */
 int session_close(struct session *s, int rc);
 /* The same with a domain looked up by the verb's only plain word. */
-int session_open_domain(struct session *s, unsigned need, const char *what, uint32_t *domid)
-    MUST_CHECK;
+int session_open_domain(struct session *s, unsigned need, const char *what,
+                        uint32_t *domid) MUST_CHECK;
 
 /* main.c */
 int usage(const char *verb);

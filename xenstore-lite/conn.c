@@ -175,7 +175,7 @@ static bool event_is_pending(const struct outbuf *out, const struct xsd_sockmsg 
 void conn_send_event(struct conn *conn, const char *path, const char *token)
 {
     size_t path_len = strlen(path) + 1, token_len = strlen(token) + 1;
-    struct xsd_sockmsg header = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_len + token_len) };
+    struct xsd_sockmsg header = {.type = XS_WATCH_EVENT, .len = (uint32_t)(path_len + token_len)};
     size_t limit = conn->privileged ? PRIVILEGED_OUTPUT_MAX : quota_limit(QUOTA_OUTPUT);
 
     if (path_len + token_len > XENSTORE_PAYLOAD_MAX)

@@ -76,14 +76,13 @@ static int control_print(struct answer *a, int count, const char *arg[])
 
 static void say_domain(struct answer *a, const struct domain *d)
 {
-    say(a, "domain %u: %ld nodes, %lu watches, %lu transactions, %lu bytes%s\n", d->domid,
-        d->nodes, d->watches, d->transactions, domain_memory(d),
-        d->introduced ? ", introduced" : "");
+    say(a, "domain %u: %ld nodes, %lu watches, %lu transactions, %lu bytes%s\n", d->domid, d->nodes,
+        d->watches, d->transactions, domain_memory(d), d->introduced ? ", introduced" : "");
 }
 
 static int control_memreport(struct answer *a, int count, const char *arg[])
 {
-    struct rusage usage = { 0 };
+    struct rusage usage = {0};
 
     (void)arg;
     if (count > 1)
@@ -130,13 +129,13 @@ static const struct command {
     int (*run)(struct answer *a, int count, const char *arg[]);
     const char *parameters, *help;
 } commands[] = {
-    { "check", control_check, "", "recount nodes, watches and transactions" },
-    { "help", control_help, "", "this list" },
-    { "log", control_log, "on|off", "log every request" },
-    { "memreport", control_memreport, "", "requests, memory, usage of each domain" },
-    { "print", control_print, "TEXT", "write a line to the log" },
-    { "quota", control_quota, "[DOMID|set NAME N]", "show or set limits; usage of a domain" },
-    { "stats", control_memreport, "", "the same as memreport" },
+    {"check", control_check, "", "recount nodes, watches and transactions"},
+    {"help", control_help, "", "this list"},
+    {"log", control_log, "on|off", "log every request"},
+    {"memreport", control_memreport, "", "requests, memory, usage of each domain"},
+    {"print", control_print, "TEXT", "write a line to the log"},
+    {"quota", control_quota, "[DOMID|set NAME N]", "show or set limits; usage of a domain"},
+    {"stats", control_memreport, "", "the same as memreport"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -155,7 +154,7 @@ int control_handle(struct request *r)
 {
     const char *arg[ARGS_MAX + 1];
     int count = wire_strings(r->data, r->header.len, arg, ARGS_MAX + 1);
-    struct answer a = { .len = 0, .text = "" };
+    struct answer a = {.len = 0, .text = ""};
     int rc;
 
     if (count < 1)

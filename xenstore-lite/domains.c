@@ -32,7 +32,7 @@ void domains_init(const struct hv *hv)
     hypervisor = hv;
     for (uint32_t i = 0; i < DOMID_LIMIT; i++) {
         if (table[i].known)
-            table[i] = (struct domain){ 0 };
+            table[i] = (struct domain){0};
     }
     known = NULL;
     all_bytes = 0;
@@ -80,7 +80,7 @@ static void forget_if_unused(struct domain *d)
     *d->prev_known = d->next_known;
     if (d->next_known)
         d->next_known->prev_known = d->prev_known;
-    *d = (struct domain){ .domid = d->domid, .target = -1 };
+    *d = (struct domain){.domid = d->domid, .target = -1};
 }
 
 int domain_know(struct domain *d)
@@ -286,8 +286,7 @@ static int check_bearer(struct domain *d)
 
     if (rc == -ESRCH)
         return -ESRCH;
-    if (rc == 0 && d->known && d->has_handle &&
-        memcmp(d->handle, info.handle, sizeof(d->handle)))
+    if (rc == 0 && d->known && d->has_handle && memcmp(d->handle, info.handle, sizeof(d->handle)))
         domain_purge(d);
     if (rc == 0) {
         memcpy(d->handle, info.handle, sizeof(d->handle));
@@ -378,7 +377,7 @@ static void check_death(struct domain *d)
     int rc = hypervisor->domain_info(d->domid, &info);
 
     if (rc == -ESRCH || (rc == 0 && (info.dying || (d->has_handle && memcmp(d->handle, info.handle,
-                                                                         sizeof(d->handle)))))) {
+                                                                            sizeof(d->handle)))))) {
         domain_purge(d);
         return;
     }
@@ -422,24 +421,24 @@ static unsigned int audit_domain(const struct domain *d, const struct ledger *l)
     if (!line)
         line = &none;
     LIST_FOREACH(conn, &conn_all, all)
-        if (conn->domain == d) {
-            watch_count(conn, &watches, &watch_size);
-            transaction_count(conn, &transactions, &transaction_size);
-        }
+    if (conn->domain == d) {
+        watch_count(conn, &watches, &watch_size);
+        transaction_count(conn, &transactions, &transaction_size);
+    }
     wrong += compare("nodes", d->domid, d->nodes, line->nodes);
     wrong += compare("bytes", d->domid, d->bytes, line->bytes);
     wrong += compare("acls", d->domid, d->acls, line->acls);
     wrong += compare("watches", d->domid, (long)d->watches, (long)watches);
     wrong += compare("watch bytes", d->domid, (long)d->watch_bytes, (long)watch_size);
     wrong += compare("transactions", d->domid, (long)d->transactions, (long)transactions);
-    wrong += compare("transaction bytes", d->domid, (long)d->transaction_bytes,
-                     (long)transaction_size);
+    wrong +=
+        compare("transaction bytes", d->domid, (long)d->transaction_bytes, (long)transaction_size);
     return wrong;
 }
 
 unsigned int domains_audit(void)
 {
-    struct ledger l = { 0 };
+    struct ledger l = {0};
     unsigned int wrong = 0;
 
     if (store_account_tree(&l, store_main.root, "/", 1)) {

@@ -26,7 +26,7 @@ struct domain {
     bool introduced;
     bool ending_told; /* its shutdown was already announced */
     bool has_handle;
-    int target;       /* acts on behalf of this domain too, or -1 */
+    int target; /* acts on behalf of this domain too, or -1 */
     long nodes, bytes, acls;
     unsigned long watches, watch_bytes;
     unsigned long transactions, transaction_bytes;

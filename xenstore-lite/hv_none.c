@@ -12,7 +12,7 @@
 static int none_domain_info(uint16_t domid, struct hv_domain_info *info)
 {
     (void)domid;
-    *info = (struct hv_domain_info){ 0 };
+    *info = (struct hv_domain_info){0};
     return 0;
 }
 

@@ -89,27 +89,47 @@ static void set_quota(const char *pair)
 static void parse_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        { "foreground", no_argument, NULL, 'f' }, { "pid-file", required_argument, NULL, 'p' },
-        { "socket", required_argument, NULL, 's' }, { "log", required_argument, NULL, 'l' },
-        { "no-rings", no_argument, NULL, 'n' },   { "quota", required_argument, NULL, 'q' },
-        { "audit", no_argument, NULL, 'a' },      { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'V' },    { NULL, 0, NULL, 0 },
+        {"foreground", no_argument, NULL, 'f'},   {"pid-file", required_argument, NULL, 'p'},
+        {"socket", required_argument, NULL, 's'}, {"log", required_argument, NULL, 'l'},
+        {"no-rings", no_argument, NULL, 'n'},     {"quota", required_argument, NULL, 'q'},
+        {"audit", no_argument, NULL, 'a'},        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
     };
     int c;
 
     options.socket = default_socket();
     while ((c = getopt_long(argc, argv, "fp:s:l:nq:hV", names, NULL)) != -1) {
         switch (c) {
-        case 'f': options.foreground = true; break;
-        case 'p': options.pid_file = optarg; break;
-        case 's': options.socket = optarg; break;
-        case 'l': options.log = optarg; break;
-        case 'n': options.no_rings = true; break;
-        case 'q': set_quota(optarg); break;
-        case 'a': ops_audit_always = true; break;
-        case 'h': print_usage(); exit(0);
-        case 'V': puts("xenstore-lite " VERSION); exit(0);
-        default: fputs("Try xenstore-lite --help\n", stderr); exit(2);
+        case 'f':
+            options.foreground = true;
+            break;
+        case 'p':
+            options.pid_file = optarg;
+            break;
+        case 's':
+            options.socket = optarg;
+            break;
+        case 'l':
+            options.log = optarg;
+            break;
+        case 'n':
+            options.no_rings = true;
+            break;
+        case 'q':
+            set_quota(optarg);
+            break;
+        case 'a':
+            ops_audit_always = true;
+            break;
+        case 'h':
+            print_usage();
+            exit(0);
+        case 'V':
+            puts("xenstore-lite " VERSION);
+            exit(0);
+        default:
+            fputs("Try xenstore-lite --help\n", stderr);
+            exit(2);
         }
     }
     if (optind != argc) {
@@ -166,7 +186,7 @@ static void on_floor_timeout(evutil_socket_t fd, short what, void *arg)
 
 static void on_floor_changed(bool taken)
 {
-    struct timeval limit = { .tv_sec = FLOOR_SECONDS };
+    struct timeval limit = {.tv_sec = FLOOR_SECONDS};
 
     if (taken) {
         event_add(floor_timer, &limit);
@@ -258,8 +278,8 @@ static int start_socket(void)
         log_line("cannot make the directory of %s: %s", options.socket, strerror(errno));
     rc = sock_listen(base, options.socket);
     if (rc)
-        fprintf(stderr, "xenstore-lite: cannot listen on %s: %s%s\n", options.socket,
-                strerror(-rc), rc == -EADDRINUSE ? " (another store serves it)" : "");
+        fprintf(stderr, "xenstore-lite: cannot listen on %s: %s%s\n", options.socket, strerror(-rc),
+                rc == -EADDRINUSE ? " (another store serves it)" : "");
     return rc;
 }
 

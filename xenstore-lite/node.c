@@ -170,8 +170,7 @@ int node_insert(struct node *parent, uint32_t at, struct node *child)
 {
     if (grow_children(parent))
         return -ENOMEM;
-    memmove(parent->child + at + 1, parent->child + at,
-            (parent->child_count - at) * sizeof(child));
+    memmove(parent->child + at + 1, parent->child + at, (parent->child_count - at) * sizeof(child));
     parent->child[at] = child;
     parent->child_count++;
     return 0;
@@ -182,8 +181,7 @@ struct node *node_take(struct node *parent, uint32_t at)
     struct node *child = parent->child[at];
 
     parent->child_count--;
-    memmove(parent->child + at, parent->child + at + 1,
-            (parent->child_count - at) * sizeof(child));
+    memmove(parent->child + at, parent->child + at + 1, (parent->child_count - at) * sizeof(child));
     return child;
 }
 

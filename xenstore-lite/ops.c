@@ -21,7 +21,7 @@
 #include "watch.h"
 
 #define OP_PRIVILEGED 1u /* the control domain only */
-#define OP_CHANGES    2u /* waits while a privileged transaction has the floor */
+#define OP_CHANGES 2u    /* waits while a privileged transaction has the floor */
 
 /* Snapshots may keep this much alive beyond twice the store itself. */
 #define SNAPSHOT_BYTES_MAX (16u << 20)
@@ -251,8 +251,8 @@ static int create_node(const struct request *r, const char *path, const struct w
                        const char *value, size_t len)
 {
     int owner = r->conn->privileged ? -1 : r->conn->domain->domid;
-    long bytes = (long)(len + strlen(path) - w->nearest_len +
-                        w->missing * (sizeof(struct node) + 64));
+    long bytes =
+        (long)(len + strlen(path) - w->nearest_len + w->missing * (sizeof(struct node) + 64));
     int rc;
 
     if (!(access_to(r->conn, w->nearest) & ACCESS_WRITE))
@@ -598,11 +598,11 @@ static int number_arguments(const struct request *r, int count, const uint64_t l
     return 0;
 }
 
-static const uint64_t limit_domids[] = { DOMID_LIMIT - 1, DOMID_LIMIT - 1 };
+static const uint64_t limit_domids[] = {DOMID_LIMIT - 1, DOMID_LIMIT - 1};
 
 static int handle_introduce(struct request *r)
 {
-    static const uint64_t limit[] = { DOMID_LIMIT - 1, UINT64_MAX, UINT32_MAX };
+    static const uint64_t limit[] = {DOMID_LIMIT - 1, UINT64_MAX, UINT32_MAX};
     uint64_t value[3];
     int rc = number_arguments(r, 3, limit, value);
 
@@ -651,7 +651,7 @@ static int handle_is_introduced(struct request *r)
 
 static int handle_get_domain_path(struct request *r)
 {
-    static const uint64_t limit[] = { UINT16_MAX };
+    static const uint64_t limit[] = {UINT16_MAX};
     uint64_t domid;
     char path[32];
     int len, rc = number_arguments(r, 1, limit, &domid);
@@ -667,26 +667,26 @@ static const struct op {
     int (*handle)(struct request *r); /* 0 after replying, or -errno */
     unsigned int flags;
 } ops[XS_TYPE_COUNT] = {
-    [XS_CONTROL] = { "CONTROL", control_handle, OP_PRIVILEGED },
-    [XS_DIRECTORY] = { "DIRECTORY", handle_directory, 0 },
-    [XS_DIRECTORY_PART] = { "DIRECTORY_PART", handle_directory_part, 0 },
-    [XS_READ] = { "READ", handle_read, 0 },
-    [XS_GET_PERMS] = { "GET_PERMS", handle_get_perms, 0 },
-    [XS_WATCH] = { "WATCH", handle_watch, 0 },
-    [XS_UNWATCH] = { "UNWATCH", handle_unwatch, 0 },
-    [XS_RESET_WATCHES] = { "RESET_WATCHES", handle_reset_watches, 0 },
-    [XS_TRANSACTION_START] = { "TRANSACTION_START", handle_transaction_start, 0 },
-    [XS_TRANSACTION_END] = { "TRANSACTION_END", handle_transaction_end, OP_CHANGES },
-    [XS_INTRODUCE] = { "INTRODUCE", handle_introduce, OP_PRIVILEGED },
-    [XS_RELEASE] = { "RELEASE", handle_release, OP_PRIVILEGED },
-    [XS_GET_DOMAIN_PATH] = { "GET_DOMAIN_PATH", handle_get_domain_path, 0 },
-    [XS_WRITE] = { "WRITE", handle_write, OP_CHANGES },
-    [XS_MKDIR] = { "MKDIR", handle_mkdir, OP_CHANGES },
-    [XS_RM] = { "RM", handle_rm, OP_CHANGES },
-    [XS_SET_PERMS] = { "SET_PERMS", handle_set_perms, OP_CHANGES },
-    [XS_IS_DOMAIN_INTRODUCED] = { "IS_DOMAIN_INTRODUCED", handle_is_introduced, 0 },
-    [XS_RESUME] = { "RESUME", handle_resume, OP_PRIVILEGED },
-    [XS_SET_TARGET] = { "SET_TARGET", handle_set_target, OP_PRIVILEGED },
+    [XS_CONTROL] = {"CONTROL", control_handle, OP_PRIVILEGED},
+    [XS_DIRECTORY] = {"DIRECTORY", handle_directory, 0},
+    [XS_DIRECTORY_PART] = {"DIRECTORY_PART", handle_directory_part, 0},
+    [XS_READ] = {"READ", handle_read, 0},
+    [XS_GET_PERMS] = {"GET_PERMS", handle_get_perms, 0},
+    [XS_WATCH] = {"WATCH", handle_watch, 0},
+    [XS_UNWATCH] = {"UNWATCH", handle_unwatch, 0},
+    [XS_RESET_WATCHES] = {"RESET_WATCHES", handle_reset_watches, 0},
+    [XS_TRANSACTION_START] = {"TRANSACTION_START", handle_transaction_start, 0},
+    [XS_TRANSACTION_END] = {"TRANSACTION_END", handle_transaction_end, OP_CHANGES},
+    [XS_INTRODUCE] = {"INTRODUCE", handle_introduce, OP_PRIVILEGED},
+    [XS_RELEASE] = {"RELEASE", handle_release, OP_PRIVILEGED},
+    [XS_GET_DOMAIN_PATH] = {"GET_DOMAIN_PATH", handle_get_domain_path, 0},
+    [XS_WRITE] = {"WRITE", handle_write, OP_CHANGES},
+    [XS_MKDIR] = {"MKDIR", handle_mkdir, OP_CHANGES},
+    [XS_RM] = {"RM", handle_rm, OP_CHANGES},
+    [XS_SET_PERMS] = {"SET_PERMS", handle_set_perms, OP_CHANGES},
+    [XS_IS_DOMAIN_INTRODUCED] = {"IS_DOMAIN_INTRODUCED", handle_is_introduced, 0},
+    [XS_RESUME] = {"RESUME", handle_resume, OP_PRIVILEGED},
+    [XS_SET_TARGET] = {"SET_TARGET", handle_set_target, OP_PRIVILEGED},
 };
 
 bool ops_changes_store(uint32_t type)
@@ -735,7 +735,7 @@ static void audit_or_stop(const struct request *r)
 
 void ops_dispatch(struct conn *conn, const struct xsd_sockmsg *header, const char *data)
 {
-    struct request r = { .conn = conn, .header = *header, .data = data, .view = &store_main };
+    struct request r = {.conn = conn, .header = *header, .data = data, .view = &store_main};
     int rc = run(&r);
 
     ops_count++;

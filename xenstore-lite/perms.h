@@ -14,11 +14,11 @@
 #include <stdint.h>
 
 /* What an entry grants, and what perms_access() answers. */
-#define ACCESS_NONE  0u
-#define ACCESS_READ  1u
+#define ACCESS_NONE 0u
+#define ACCESS_READ 1u
 #define ACCESS_WRITE 2u
 #define ACCESS_OWNER 4u
-#define ACCESS_ALL   (ACCESS_READ | ACCESS_WRITE | ACCESS_OWNER)
+#define ACCESS_ALL (ACCESS_READ | ACCESS_WRITE | ACCESS_OWNER)
 
 /* Highest domain id that may appear in a list (Xen keeps 0x7ff0 and up for itself). */
 #define DOMID_LIMIT 0x7ff0u

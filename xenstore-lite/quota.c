@@ -15,16 +15,16 @@
 #include "wire.h"
 
 struct quota quota_table[QUOTA_COUNT] = {
-    [QUOTA_NODES] = { "nodes", "nodes owned by a domain", 1000 },
-    [QUOTA_NODE_SIZE] = { "node-size", "bytes of a node's value", 2048 },
-    [QUOTA_NODE_PERMISSIONS] = { "node-permissions", "permission entries of a node", 5 },
-    [QUOTA_PATH_MAX] = { "path-max", "bytes of an absolute path", XENSTORE_ABS_PATH_MAX },
-    [QUOTA_DEPTH] = { "depth", "components of a path", 128 },
-    [QUOTA_WATCHES] = { "watches", "watches of a domain", 128 },
-    [QUOTA_TRANSACTIONS] = { "transactions", "open transactions of a domain", 10 },
-    [QUOTA_TRANSACTION_NODES] = { "transaction-nodes", "nodes touched by a transaction", 1024 },
-    [QUOTA_MEMORY] = { "memory", "bytes of a domain's nodes, watches and transactions", 2621440 },
-    [QUOTA_OUTPUT] = { "output", "bytes of events waiting for a domain that does not read", 65536 },
+    [QUOTA_NODES] = {"nodes", "nodes owned by a domain", 1000},
+    [QUOTA_NODE_SIZE] = {"node-size", "bytes of a node's value", 2048},
+    [QUOTA_NODE_PERMISSIONS] = {"node-permissions", "permission entries of a node", 5},
+    [QUOTA_PATH_MAX] = {"path-max", "bytes of an absolute path", XENSTORE_ABS_PATH_MAX},
+    [QUOTA_DEPTH] = {"depth", "components of a path", 128},
+    [QUOTA_WATCHES] = {"watches", "watches of a domain", 128},
+    [QUOTA_TRANSACTIONS] = {"transactions", "open transactions of a domain", 10},
+    [QUOTA_TRANSACTION_NODES] = {"transaction-nodes", "nodes touched by a transaction", 1024},
+    [QUOTA_MEMORY] = {"memory", "bytes of a domain's nodes, watches and transactions", 2621440},
+    [QUOTA_OUTPUT] = {"output", "bytes of events waiting for a domain that does not read", 65536},
 };
 
 int quota_set(const char *name, const char *value)

@@ -27,7 +27,7 @@
 /* Requests served before the others get their turn. */
 #define RING_TURN 32
 
-#define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
 struct ring {
@@ -37,9 +37,9 @@ struct ring {
     bool bound;
     uint32_t port;
     uint32_t req_cons, rsp_prod; /* ours; the page only gets copies */
-    bool bad;     /* broke the protocol: ignored until it reconnects or dies */
-    bool notify;  /* something changed that the guest must hear */
-    bool waiting; /* for the floor */
+    bool bad;                    /* broke the protocol: ignored until it reconnects or dies */
+    bool notify;                 /* something changed that the guest must hear */
+    bool waiting;                /* for the floor */
     bool ready;
     TAILQ_ENTRY(ring) in_ready;
     size_t in_len;
@@ -315,7 +315,7 @@ static void ring_destroy(struct conn *conn)
     free(r);
 }
 
-static const struct transport ring_transport = { ring_flush, ring_destroy };
+static const struct transport ring_transport = {ring_flush, ring_destroy};
 
 /* Says what we can do and takes over the indices that a previous store left. */
 static void connect_page(struct ring *r)

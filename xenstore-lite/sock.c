@@ -103,7 +103,7 @@ static void sock_destroy(struct conn *conn)
     free(c);
 }
 
-static const struct transport sock_transport = { sock_flush, sock_destroy };
+static const struct transport sock_transport = {sock_flush, sock_destroy};
 
 /* Serves the whole messages at the front of data; returns how many bytes they were. */
 static size_t serve(struct sock_client *c, const char *data, size_t len)
@@ -243,7 +243,7 @@ static int remove_stale(const struct sockaddr_un *address)
 
 int sock_listen(struct event_base *base, const char *path)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
     mode_t mask;
     int fd, rc;
 

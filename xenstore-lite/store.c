@@ -43,7 +43,7 @@ struct ledger_line *ledger_line(struct ledger *l, uint16_t domid)
         l->line = line;
         l->cap = cap;
     }
-    l->line[l->count] = (struct ledger_line){ .domid = domid };
+    l->line[l->count] = (struct ledger_line){.domid = domid};
     return &l->line[l->count++];
 }
 
@@ -55,7 +55,7 @@ void ledger_clear(struct ledger *l)
 void ledger_free(struct ledger *l)
 {
     free(l->line);
-    *l = (struct ledger){ 0 };
+    *l = (struct ledger){0};
 }
 
 /*
@@ -87,7 +87,7 @@ static void charge(struct ledger *l, const struct node *n, int sign)
 
 int view_init(struct view *v, struct perms *root_perms)
 {
-    *v = (struct view){ 0 };
+    *v = (struct view){0};
     v->root = node_new("", 0, root_perms, store_next_generation());
     if (!v->root || charge_prepare(&v->ledger, root_perms))
         return -ENOMEM;
@@ -97,7 +97,7 @@ int view_init(struct view *v, struct perms *root_perms)
 
 int view_snapshot(struct view *copy, const struct view *of)
 {
-    *copy = (struct view){ .root = node_ref(of->root) };
+    *copy = (struct view){.root = node_ref(of->root)};
     return 0;
 }
 
@@ -122,7 +122,7 @@ void store_walk(const struct view *v, const char *path, struct walk *w)
 {
     const char *at = path + 1;
 
-    *w = (struct walk){ .node = v->root, .nearest = v->root, .nearest_len = 1 };
+    *w = (struct walk){.node = v->root, .nearest = v->root, .nearest_len = 1};
     while (*at) {
         const char *name = at;
         size_t len = next_component(&at);

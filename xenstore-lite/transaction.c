@@ -63,8 +63,8 @@ struct transaction *transaction_find(struct conn *conn, uint32_t id)
     struct transaction *t;
 
     LIST_FOREACH(t, &conn->transactions, in_conn)
-        if (t->id == id)
-            return t;
+    if (t->id == id)
+        return t;
     return NULL;
 }
 
@@ -133,7 +133,7 @@ int transaction_touch(struct transaction *t, const char *path, size_t len, uint3
         copy = strndup(path, len);
         if (!copy)
             return -ENOMEM;
-        t->touch[t->touch_count] = (struct touch){ .path = copy, .hash = hash };
+        t->touch[t->touch_count] = (struct touch){.path = copy, .hash = hash};
         *slot = ++t->touch_count;
         charge(t, len + 1);
     }
@@ -150,7 +150,7 @@ void transaction_doom(struct transaction *t, int err)
 /* Did anything that this answer depended on change since the snapshot? */
 static bool touch_conflicts(const struct transaction *t, const struct touch *touch)
 {
-    const struct view base = { .root = t->base };
+    const struct view base = {.root = t->base};
     const struct node *then = store_find(&base, touch->path);
     const struct node *now = store_find(&store_main, touch->path);
 
@@ -274,7 +274,7 @@ static int apply(const struct transaction *t)
         view_fini(&next);
         return rc;
     }
-    before = (struct view){ .root = store_main.root };
+    before = (struct view){.root = store_main.root};
     store_main.root = next.root;
     domains_apply_ledger(&next.ledger);
     ledger_free(&next.ledger);
@@ -346,9 +346,9 @@ void transaction_doom_domain(uint16_t domid)
     struct transaction *t;
 
     LIST_FOREACH(conn, &conn_all, all)
-        LIST_FOREACH(t, &conn->transactions, in_conn)
-            if (ledger_find(&t->view.ledger, domid))
-                transaction_doom(t, -EAGAIN);
+    LIST_FOREACH(t, &conn->transactions, in_conn)
+    if (ledger_find(&t->view.ledger, domid))
+        transaction_doom(t, -EAGAIN);
 }
 
 bool transaction_must_wait(const struct conn *conn)
@@ -360,7 +360,8 @@ void transaction_count(const struct conn *conn, unsigned long *transactions, uns
 {
     const struct transaction *t;
 
-    LIST_FOREACH(t, &conn->transactions, in_conn) {
+    LIST_FOREACH(t, &conn->transactions, in_conn)
+    {
         (*transactions)++;
         *bytes += t->bytes;
     }
@@ -373,10 +374,10 @@ static struct transaction *oldest_of_guests(void)
     struct conn *conn;
 
     LIST_FOREACH(conn, &conn_all, all)
-        LIST_FOREACH(t, &conn->transactions, in_conn)
-            if (!conn->privileged && t->base != store_main.root &&
-                (!oldest || t->base->sub_gen < oldest->base->sub_gen))
-                oldest = t;
+    LIST_FOREACH(t, &conn->transactions, in_conn)
+    if (!conn->privileged && t->base != store_main.root &&
+        (!oldest || t->base->sub_gen < oldest->base->sub_gen))
+        oldest = t;
     return oldest;
 }
 

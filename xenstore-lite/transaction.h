@@ -17,11 +17,11 @@
 #include "store.h"
 
 /* What an answer depended on; TOUCH_NODE includes "it exists" and "it does not". */
-#define TOUCH_NODE     1u /* value, permissions, existence */
+#define TOUCH_NODE 1u     /* value, permissions, existence */
 #define TOUCH_CHILDREN 2u /* the list of children */
-#define TOUCH_SUBTREE  4u /* anything below */
-#define TOUCH_CHANGED  8u /* this transaction created or changed it */
-#define TOUCH_REMOVED  16u /* this transaction removed it (perhaps to create it again) */
+#define TOUCH_SUBTREE 4u  /* anything below */
+#define TOUCH_CHANGED 8u  /* this transaction created or changed it */
+#define TOUCH_REMOVED 16u /* this transaction removed it (perhaps to create it again) */
 
 #define FLOOR_AFTER_FAILURES 3u
 #define FLOOR_SECONDS 1
@@ -36,7 +36,7 @@ struct transaction {
     LIST_ENTRY(transaction) in_conn;
     struct conn *conn;
     uint32_t id;
-    int doomed;        /* the error END will answer, or 0 */
+    int doomed; /* the error END will answer, or 0 */
     bool has_floor;
     struct view view;  /* what the client sees */
     struct node *base; /* what it started from */

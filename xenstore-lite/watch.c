@@ -32,7 +32,7 @@ static struct bucket buckets[BUCKETS];
 static struct {
     const char *name;
     struct perms *perms;
-} specials[] = { { "@introduceDomain", NULL }, { "@releaseDomain", NULL } };
+} specials[] = {{"@introduceDomain", NULL}, {"@releaseDomain", NULL}};
 
 #define SPECIALS (sizeof(specials) / sizeof(specials[0]))
 #define HASH_START 14695981039346656037ull
@@ -66,8 +66,8 @@ static struct watch *find(struct conn *conn, const char *canonical, const char *
     struct watch *w;
 
     LIST_FOREACH(w, bucket_of_path(canonical), in_bucket)
-        if (w->conn == conn && !strcmp(w->path, canonical) && !strcmp(w->token, token))
-            return w;
+    if (w->conn == conn && !strcmp(w->path, canonical) && !strcmp(w->token, token))
+        return w;
     return NULL;
 }
 
@@ -135,7 +135,8 @@ static void fire_at(struct bucket *bucket, const char *path, size_t len, int lev
 {
     struct watch *w;
 
-    LIST_FOREACH(w, bucket, in_bucket) {
+    LIST_FOREACH(w, bucket, in_bucket)
+    {
         if (w->path_len != len || memcmp(w->path, path, len))
             continue;
         if (w->depth != WATCH_ANY_DEPTH && levels > w->depth)
@@ -215,7 +216,8 @@ void watch_count(const struct conn *conn, unsigned long *watches, unsigned long 
 {
     const struct watch *w;
 
-    LIST_FOREACH(w, &conn->watches, in_conn) {
+    LIST_FOREACH(w, &conn->watches, in_conn)
+    {
         (*watches)++;
         *bytes += watch_bytes(w->path, w->token);
     }

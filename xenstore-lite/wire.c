@@ -55,8 +55,8 @@ int wire_parse_number(const char *text, uint64_t limit, uint64_t *value)
 
 static bool path_letter(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '@' || c == '/';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '@' || c == '/';
 }
 
 /* Letters, single slashes, none at the end. */

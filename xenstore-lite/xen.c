@@ -65,8 +65,8 @@ static int xen_map_ring(uint16_t domid, uint64_t frame, struct hv_ring_page *rin
     int error = 0;
 
     ring->how = MAPPED_GRANT;
-    ring->page = xengnttab_map_grant_ref(gnttab, domid, GNTTAB_RESERVED_XENSTORE,
-                                         PROT_READ | PROT_WRITE);
+    ring->page =
+        xengnttab_map_grant_ref(gnttab, domid, GNTTAB_RESERVED_XENSTORE, PROT_READ | PROT_WRITE);
     if (ring->page)
         return 0;
     ring->how = MAPPED_FOREIGN;
@@ -212,7 +212,8 @@ const struct hv *hv_xen_open(void)
         missing = "hypercall memory";
     if (missing) {
         log_line("cannot open %s: %s. Load the modules xen-evtchn, xen-gntdev and xen-privcmd, "
-                 "or run with --no-rings where there is no hypervisor", missing, strerror(errno));
+                 "or run with --no-rings where there is no hypervisor",
+                 missing, strerror(errno));
         return NULL;
     }
     return &xen;

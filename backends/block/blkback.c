@@ -346,7 +346,8 @@ static void reap(struct blkback *b)
     struct io_uring_cqe *cqe;
     unsigned head, seen = 0;
 
-    io_uring_for_each_cqe(&b->uring.ring, head, cqe) {
+    io_uring_for_each_cqe(&b->uring.ring, head, cqe)
+    {
         void *tag = io_uring_cqe_get_data(cqe);
 
         if (tag == &tag_event) {

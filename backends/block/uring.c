@@ -166,8 +166,8 @@ int uring_enter(struct uring *u, bool wait)
     int rc;
 
     do {
-        rc =
-            wait ? io_uring_submit_and_wait(&u->ring, 1) : io_uring_submit_and_get_events(&u->ring);
+        rc = wait ? io_uring_submit_and_wait(&u->ring, 1)
+                  : io_uring_submit_and_get_events(&u->ring);
     } while (rc == -EINTR);
     return rc < 0 ? rc : 0;
 }

@@ -222,8 +222,7 @@ static int io(struct front_blk *b, u8 operation, u64 sector, void *page, unsigne
         return -XEN_EIO;
     if (!sectors || sectors > 8 || sector >= b->sectors || sectors > b->sectors - sector)
         return -XEN_EINVAL;
-    ref = front_grant_access(b->backend_id, front_port_page_mfn(page),
-                             operation == BLKIF_OP_WRITE);
+    ref = front_grant_access(b->backend_id, front_port_page_mfn(page), operation == BLKIF_OP_WRITE);
     if (ref < 0)
         return ref;
     memset(&req, 0, sizeof(req));

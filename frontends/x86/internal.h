@@ -12,9 +12,9 @@
 extern char front_stacks[FRONT_MAX_VCPUS][FRONT_STACK_BLOCK];
 
 struct front_vcpu {
-    u64 fault;      /* last recorded, 0 when none */
+    u64 fault; /* last recorded, 0 when none */
     u64 fault_cr2;
-    u64 user_rsp;   /* where front_user_jump() waits; 0 when no user code runs */
+    u64 user_rsp; /* where front_user_jump() waits; 0 when no user code runs */
     struct front_user_result user;
     void (*fn)(void);
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* clang-format off */
 /* The ELF notes of one flavour; included by flavour-high.S and flavour-low.S only. */
 #define __ASSEMBLY__
 #include <xen/xen.h>

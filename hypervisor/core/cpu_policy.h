@@ -13,8 +13,8 @@ struct vcpu;
 #define CPU_POLICY_MSRS_MAX 16u
 
 /*
- * Write what v sees (NULL: what the hardware says) to an array with room for *nr leaves; *nr becomes
- * the number written. -XEN_ENOBUFS when there is not enough room.
+ * Write what v sees (NULL: what the hardware says) to an array with room for *nr leaves; *nr
+ * becomes the number written. -XEN_ENOBUFS when there is not enough room.
  */
 int cpu_policy_write(struct vcpu *v, guest_va leaves, uint32_t *nr) must_check;
 

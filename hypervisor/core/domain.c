@@ -8,9 +8,9 @@
  * unlisted, and freed with its last reference. Those last two steps are done by domain_reap() from
  * SOFTIRQ_WORK, where no lock is held: their causes (page_put, domain_put) come from anywhere.
  *
- * The table is two levels of pointers, so that the owner of a frame is found without a lock by whoever
- * holds a reference to that frame. Locks: table_lock (RANK_DOMAIN_LIST) for changing the table and for
- * taking a first reference.
+ * The table is two levels of pointers, so that the owner of a frame is found without a lock by
+ * whoever holds a reference to that frame. Locks: table_lock (RANK_DOMAIN_LIST) for changing the
+ * table and for taking a first reference.
  */
 #include <tenue/domain.h>
 
@@ -147,8 +147,8 @@ static void list_push(struct domain **list, struct domain *d)
 
     do {
         d->reap_next = head;
-    } while (!__atomic_compare_exchange_n(list, &head, d, false, __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED));
+    } while (
+        !__atomic_compare_exchange_n(list, &head, d, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
 /* A domain is on one list at most: reap_queued is its ticket. */
@@ -440,14 +440,8 @@ static int declare_dead(struct domain *d)
 
 /* Each stage is repeated until it returns 0; a repeated stage finds what it did done. */
 static int (*const kill_stages[])(struct domain *) = {
-    stop_running,
-    evtchn_destroy,
-    grant_table_release_mappings,
-    release_areas,
-    pv_domain_relinquish,
-    pv_domain_unpin_all,
-    domain_relinquish_pages,
-    declare_dead,
+    stop_running,         evtchn_destroy,      grant_table_release_mappings, release_areas,
+    pv_domain_relinquish, pv_domain_unpin_all, domain_relinquish_pages,      declare_dead,
 };
 
 int domain_kill(struct domain *d)

@@ -4,9 +4,9 @@
  * dispatcher admitted only the control domain (LC-1).
  *
  * The structure is copied in once. An operation that has something to tell sets *copyback; nothing
- * else is written. One operation at a time per domain: it claims domctl_busy, which is no lock, since
- * destroying or loading a context may be preempted; whoever finds it claimed has the hypercall
- * issued again. Not offered (HVM, shadow, debugging, passthrough): -ENOSYS.
+ * else is written. One operation at a time per domain: it claims domctl_busy, which is no lock,
+ * since destroying or loading a context may be preempted; whoever finds it claimed has the
+ * hypercall issued again. Not offered (HVM, shadow, debugging, passthrough): -ENOSYS.
  */
 #include <tenue/abi.h>
 #include <tenue/domain.h>
@@ -345,13 +345,13 @@ static int op_get_cpu_policy(struct domain *d, struct xen_domctl_cpu_policy *op)
 }
 
 /*
- * What a guest sees is pv/cpuid.c's decision, the same for all. A policy is accepted so that standard
- * tools go on; it does not widen or narrow that.
+ * What a guest sees is pv/cpuid.c's decision, the same for all. A policy is accepted so that
+ * standard tools go on; it does not widen or narrow that.
  */
 static int op_set_cpu_policy(const struct xen_domctl_cpu_policy *op)
 {
     return op->nr_leaves > CPU_POLICY_LEAVES_MAX || op->nr_msrs > CPU_POLICY_MSRS_MAX ? -XEN_E2BIG
-                                                                                    : 0;
+                                                                                      : 0;
 }
 
 /* --- dispatch --- */

@@ -8,8 +8,8 @@
  * (MM-11), then either the same frames are handed back in new roles - when they already are one
  * suitable block - or new blocks take their place and the old frames are freed. Stolen frames
  * are on a private chain through page->next and belong to nobody meanwhile. The domain's total
- * never changes. nr_exchanged, written after every chunk, is where a restarted call continues; it is
- * checked like any other argument (MM-20).
+ * never changes. nr_exchanged, written after every chunk, is where a restarted call continues; it
+ * is checked like any other argument (MM-20).
  */
 #include <tenue/assert.h>
 #include <tenue/hal.h>
@@ -112,7 +112,8 @@ static int take_blocks(const struct exchange *x, uint32_t *heads)
     return 0;
 }
 
-/* Tell the guest: extent `index` of the output is the block at m, which takes the pfns named there. */
+/* Tell the guest: extent `index` of the output is the block at m, which takes the pfns named there.
+ */
 static int announce_extent(const struct exchange *x, uint64_t index, mfn_t m)
 {
     xen_pfn_t pfn, out = m.n;

@@ -216,7 +216,7 @@ void grant_pin_drop(struct domain *granter, gref_t ref, enum grant_pin kind)
     spin_lock(&t->lock);
     if (!entry_at(t, ref, &entry, &a))
         panic("grant pin on reference %u outside the table", ref); /* tables never shrink */
-    BUG_ON(a->pins[kind] == 0);            /* each holder drops its own pin once (GT-4) */
+    BUG_ON(a->pins[kind] == 0); /* each holder drops its own pin once (GT-4) */
     a->pins[kind]--;
     if (!pinned_rw(a))
         idle |= GTF_writing;

@@ -21,8 +21,8 @@
 #define MAPPED_FLAGS (GNTMAP_device_map | GNTMAP_host_map)
 #define HELD_FLAGS (MAPPED_FLAGS | GNTMAP_readonly | GNTMAP_contains_pte)
 
-STATIC_ASSERT(maptrack_index_fits, MAPTRACK_FRAMES_MAX * sizeof(void *) <=
-                                       PAGE_SIZE << MAPTRACK_INDEX_ORDER);
+STATIC_ASSERT(maptrack_index_fits,
+              MAPTRACK_FRAMES_MAX * sizeof(void *) <= PAGE_SIZE << MAPTRACK_INDEX_ORDER);
 
 static struct grant_maptrack *handle_slot(struct grant_table *t, ghandle_t h)
 {

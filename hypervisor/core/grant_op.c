@@ -219,7 +219,8 @@ static const struct op_desc {
     OP(GNTTABOP_setup_table, gnttab_setup_table, status,
        offsetof(struct gnttab_setup_table, status) + sizeof(int16_t), op_setup),
     OP(GNTTABOP_copy, gnttab_copy, status, sizeof(struct gnttab_copy), op_copy),
-    OP(GNTTABOP_query_size, gnttab_query_size, nr_frames, sizeof(struct gnttab_query_size), op_query),
+    OP(GNTTABOP_query_size, gnttab_query_size, nr_frames, sizeof(struct gnttab_query_size),
+       op_query),
     OP(GNTTABOP_set_version, gnttab_set_version, version, sizeof(struct gnttab_set_version),
        op_set_version),
     OP(GNTTABOP_get_version, gnttab_get_version, version, sizeof(struct gnttab_get_version),
@@ -255,8 +256,8 @@ static int unmap_one(uint64_t cmd, const union grant_op *op, struct grant_unmapp
     struct domain *d = current_domain();
 
     if (cmd == GNTTABOP_unmap_grant_ref)
-        return grant_unmap_begin(d, op->unmap.host_addr, op->unmap.dev_bus_addr, op->unmap.handle, 0,
-                                 u);
+        return grant_unmap_begin(d, op->unmap.host_addr, op->unmap.dev_bus_addr, op->unmap.handle,
+                                 0, u);
     if (op->replace.new_addr == 0)
         return GNTST_bad_virt_addr;
     return grant_unmap_begin(d, op->replace.host_addr, 0, op->replace.handle, op->replace.new_addr,
@@ -265,7 +266,8 @@ static int unmap_one(uint64_t cmd, const union grant_op *op, struct grant_unmapp
 
 /* Up to UNMAP_BATCH elements with one TLB flush between taking mappings out and dropping what backs
  * them (MM-5). Returns elements done, or an error. */
-static long unmap_some(uint64_t cmd, uint64_t uop, uint64_t count, uint64_t size, uint64_t status_at)
+static long unmap_some(uint64_t cmd, uint64_t uop, uint64_t count, uint64_t size,
+                       uint64_t status_at)
 {
     struct grant_unmapped pending[UNMAP_BATCH];
     unsigned waiting = 0;
@@ -295,8 +297,8 @@ static long unmap_some(uint64_t cmd, uint64_t uop, uint64_t count, uint64_t size
 static long run_unmap(uint64_t cmd, uint64_t uop, uint64_t count)
 {
     const bool plain = cmd == GNTTABOP_unmap_grant_ref;
-    const uint64_t size =
-        plain ? sizeof(struct gnttab_unmap_grant_ref) : sizeof(struct gnttab_unmap_and_replace);
+    const uint64_t size = plain ? sizeof(struct gnttab_unmap_grant_ref)
+                                : sizeof(struct gnttab_unmap_and_replace);
     const uint64_t status_at = plain ? offsetof(struct gnttab_unmap_grant_ref, status)
                                      : offsetof(struct gnttab_unmap_and_replace, status);
 

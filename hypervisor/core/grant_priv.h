@@ -38,7 +38,7 @@ struct grant_unmapped {
     struct domain *granter; /* counted */
     gref_t ref;
     mfn_t frame;
-    uint16_t released;      /* GNTMAP_host_map, GNTMAP_device_map */
+    uint16_t released; /* GNTMAP_host_map, GNTMAP_device_map */
     bool readonly;
 };
 /* host_addr/handle as GNTTABOP_unmap_grant_ref; replace_va as unmap_and_replace, else 0. */

@@ -10,7 +10,7 @@
 #include <tenue/guestmem.h>
 #include <tenue/hal.h>
 
-#define LOW_END 0x0000800000000000ull /* first non-canonical address */
+#define LOW_END 0x0000800000000000ull    /* first non-canonical address */
 #define HIGH_START 0xffff880000000000ull /* end of L4 slot 271 */
 
 bool guest_range_ok(guest_va g, uint64_t bytes)

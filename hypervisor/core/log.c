@@ -37,8 +37,8 @@ static bool parse_level(const char *value, enum log_level *level)
         const char *name;
         enum log_level level;
     } names[] = {
-        {"none", LOG_ERR},   {"error", LOG_ERR},   {"warning", LOG_WARN},
-        {"info", LOG_INFO},  {"debug", LOG_DEBUG}, {"all", LOG_DEBUG},
+        {"none", LOG_ERR},  {"error", LOG_ERR},   {"warning", LOG_WARN},
+        {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {"all", LOG_DEBUG},
     };
     const char *slash = strchr(value, '/');
     size_t len = slash ? (size_t)(slash - value) : strlen(value);

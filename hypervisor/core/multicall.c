@@ -53,8 +53,8 @@ static long run_element(struct cpu *c, const struct element *e)
 static int save_restart(struct cpu *c, guest_va entry)
 {
     c->hypercall_restarted = false;
-    return guest_write(guest_va_add(entry, offsetof(struct multicall_entry, args)),
-                       c->restart_args, sizeof(c->restart_args));
+    return guest_write(guest_va_add(entry, offsetof(struct multicall_entry, args)), c->restart_args,
+                       sizeof(c->restart_args));
 }
 
 long hc_multicall(uint64_t calls, uint64_t count)
@@ -82,8 +82,8 @@ long hc_multicall(uint64_t calls, uint64_t count)
             return -XEN_EFAULT;
         if (i + 1 == count)
             break;
-        if (READ_ONCE(c->softirqs) || (i % PREEMPT_BATCH == PREEMPT_BATCH - 1 &&
-                                       hal_preempt_point()))
+        if (READ_ONCE(c->softirqs) ||
+            (i % PREEMPT_BATCH == PREEMPT_BATCH - 1 && hal_preempt_point()))
             return restart_at(calls, i + 1, count);
     }
     return 0;

@@ -144,9 +144,27 @@ static const struct {
 
 /* Known to Xen, without effect here. */
 static const char *const ignored[] = {
-    "bootscrub", "sync_console", "console_to_ring", "conring_size", "vga",         "dom0",
-    "dom0_vcpus_pin", "iommu", "smt", "spec-ctrl", "xpti", "watchdog", "ucode", "cpufreq",
-    "placeholder", "no-real-mode", "edd", "sched", "timestamp", "console_timestamps", "xsave",
+    "bootscrub",
+    "sync_console",
+    "console_to_ring",
+    "conring_size",
+    "vga",
+    "dom0",
+    "dom0_vcpus_pin",
+    "iommu",
+    "smt",
+    "spec-ctrl",
+    "xpti",
+    "watchdog",
+    "ucode",
+    "cpufreq",
+    "placeholder",
+    "no-real-mode",
+    "edd",
+    "sched",
+    "timestamp",
+    "console_timestamps",
+    "xsave",
 };
 
 static void apply(const char *name, const char *value)

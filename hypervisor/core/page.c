@@ -26,7 +26,8 @@
 #define RELINQUISH_BATCH 32u
 #define DOMAIN_ORDER_MAX 18u
 
-/* Slot -> domain, so that freeing a frame finds its owner with any lock held. [slot_lock to write] */
+/* Slot -> domain, so that freeing a frame finds its owner with any lock held. [slot_lock to write]
+ */
 static struct domain *owners[MAX_DOMAINS + 1];
 static struct spinlock slot_lock = SPINLOCK_INIT(RANK_HEAP);
 
@@ -219,8 +220,8 @@ uint16_t page_owner(mfn_t m)
 /* --- death --- */
 
 /*
- * Count n frames out. pages.lock held: a dead domain that lost its last one is reported under it, as
- * whoever frees the domain takes the lock first and so waits until we are done with it.
+ * Count n frames out. pages.lock held: a dead domain that lost its last one is reported under it,
+ * as whoever frees the domain takes the lock first and so waits until we are done with it.
  */
 static void total_sub(struct domain *d, uint32_t n)
 {

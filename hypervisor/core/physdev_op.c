@@ -36,8 +36,7 @@ static long op_set_iobitmap(guest_va arg)
     if (rc)
         return rc;
     bitmap = guest_va_of(op.bitmap).va;
-    if (op.nr_ports > 65536 ||
-        !guest_range_ok(guest_va_make(bitmap), (op.nr_ports + 7) / 8))
+    if (op.nr_ports > 65536 || !guest_range_ok(guest_va_make(bitmap), (op.nr_ports + 7) / 8))
         return -XEN_EINVAL;
     v->pv.iobmp_va = bitmap;
     v->pv.iobmp_limit = bitmap ? op.nr_ports : 0;

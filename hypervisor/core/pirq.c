@@ -21,8 +21,8 @@
 #define ISA_LINES 16u
 
 struct pirq {
-    port_t port;      /* 0: none */
-    bool configured;  /* trigger mode and polarity were set */
+    port_t port;     /* 0: none */
+    bool configured; /* trigger mode and polarity were set */
     bool level, active_low;
     bool eoi_pending; /* [a] taken, not yet ended */
 };

@@ -192,8 +192,8 @@ uint64_t vcpu_cpu_time(const struct vcpu *v)
 /* A registered area that has become unreachable is the guest's loss alone: errors end here. */
 static void runstate_write(const struct vcpu *v)
 {
-    guest_va entry_time = guest_va_add(
-        v->runstate_va, offsetof(struct vcpu_runstate_info, state_entry_time));
+    guest_va entry_time =
+        guest_va_add(v->runstate_va, offsetof(struct vcpu_runstate_info, state_entry_time));
     struct vcpu_runstate_info copy = v->runstate;
 
     if (!(v->domain->pv.vm_assist & (1ul << VMASST_TYPE_runstate_update_flag))) {

@@ -15,7 +15,7 @@
 #include <tenue/pv.h>
 #include <tenue/sched.h>
 
-#define PERIOD_MIN (1000 * 1000ull)       /* 1 ms: below it, ticks are all that runs */
+#define PERIOD_MIN (1000 * 1000ull) /* 1 ms: below it, ticks are all that runs */
 #define PERIOD_MAX (1ull << 56)
 
 #define CONTEXT_ORDER 1

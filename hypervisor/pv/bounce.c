@@ -40,8 +40,8 @@ static void frame_push(struct entry_frame *f, uint64_t word)
 }
 
 /* The part every frame ends with; masks events when asked. Uses the state before the entry. */
-static void frame_push_return(struct entry_frame *f, struct vcpu *v, const struct cpu_user_regs *regs,
-                              bool mask_events)
+static void frame_push_return(struct entry_frame *f, struct vcpu *v,
+                              const struct cpu_user_regs *regs, bool mask_events)
 {
     uint8_t *mask = &v->vcpu_info->evtchn_upcall_mask;
     uint8_t masked = READ_ONCE(*mask);
@@ -147,7 +147,8 @@ void pv_syscall(struct cpu_user_regs *regs)
 }
 
 /* A 32-bit entry that the guest did not ask for is the fault that hardware would give. */
-static void syscall32_enter(struct cpu_user_regs *regs, const struct pv_callback *cb, uint8_t vector)
+static void syscall32_enter(struct cpu_user_regs *regs, const struct pv_callback *cb,
+                            uint8_t vector)
 {
     if (cb->address != 0)
         syscall_enter(regs, cb);

@@ -379,7 +379,8 @@ int pv_build_control_domain(const struct boot_info *bi)
     }
     load_image(b);
     if (ramdisk != NULL)
-        copy_in(b, b->at.ramdisk_pfn << PAGE_SHIFT, hal_direct_map + ramdisk->start.a, ramdisk->size);
+        copy_in(b, b->at.ramdisk_pfn << PAGE_SHIFT, hal_direct_map + ramdisk->start.a,
+                ramdisk->size);
     fill_p2m(b);
     fill_start_info(b, kernel);
     rc = make_tables(b);

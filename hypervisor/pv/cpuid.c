@@ -15,20 +15,23 @@
 #define LEAF_EXT_MAX 0x80000008u
 #define XEN_BASE 0x40000000u
 #define XEN_VERSION_EAX (4u << 16 | 17u)
-#define TENUE_LEAF (XEN_BASE + 6) /* ours: "Tenue" in ebx ecx, extension interface version in eax */
+#define TENUE_LEAF                                                                                 \
+    (XEN_BASE + 6) /* ours: "Tenue" in ebx ecx, extension interface version in eax                 \
+                    */
 #define MADDR_BITS_REPORTED_MAX 44u /* above it Linux asks for grant tables v2, which we lack */
 
 #define BIT(n) (1u << (n))
 
 /* 1.edx: fpu de tsc msr pae mce cx8 mca cmov pat clflush mmx fxsr sse sse2 ss ht */
-#define F1_EDX (BIT(0) | BIT(2) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(14) | BIT(15) | \
-                BIT(16) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(27) | BIT(28))
-#define F1_EDX_SEP BIT(11)  /* 32-bit sysenter: Intel only */
-#define F1_EDX_APIC BIT(9)  /* control domain, which parses the MADT */
+#define F1_EDX                                                                                     \
+    (BIT(0) | BIT(2) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(14) | BIT(15) | BIT(16) |  \
+     BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(27) | BIT(28))
+#define F1_EDX_SEP BIT(11) /* 32-bit sysenter: Intel only */
+#define F1_EDX_APIC BIT(9) /* control domain, which parses the MADT */
 #define F1_EDX_ACPI BIT(22)
 /* 1.ecx: sse3 pclmul ssse3 fma cx16 sse4.1 sse4.2 movbe popcnt aes f16c rdrand, xsave avx below */
-#define F1_ECX (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) |        \
-                BIT(25) | BIT(30))
+#define F1_ECX                                                                                     \
+    (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(30))
 #define F1_ECX_XSAVE BIT(26)
 #define F1_ECX_OSXSAVE BIT(27)
 #define F1_ECX_AVX (BIT(28) | BIT(12) | BIT(29)) /* avx fma f16c */
@@ -44,7 +47,7 @@
 #define FE1_ECX (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8))
 #define FE1_EDX (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(27) | BIT(29) | BIT(30) | BIT(31))
 #define FE1_EDX_AMD_COPY (F1_EDX & 0x0183f3ffu) /* AMD repeats leaf 1 here */
-#define FE7_EDX BIT(8) /* invariant TSC */
+#define FE7_EDX BIT(8)                          /* invariant TSC */
 
 #define LINEAR_BITS 48u
 
@@ -172,7 +175,7 @@ static void leaf_hypervisor(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         r[0] = XEN_VERSION_EAX;
         break;
     case 2:
-        r[0] = 1; /* hypercall pages */
+        r[0] = 1;        /* hypercall pages */
         r[1] = XEN_BASE; /* the MSR that places one */
         r[2] = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD;
         break;

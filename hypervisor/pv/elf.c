@@ -47,7 +47,7 @@ STATIC_ASSERT(elf_section_size, sizeof(struct elf_section) == 64);
 
 /* What notes or the legacy section said; UNSET when silent. */
 struct guest_notes {
-    bool found;   /* any Xen note, or the section */
+    bool found; /* any Xen note, or the section */
     bool legacy;
     bool pvh_only;
     bool version_ok;
@@ -172,8 +172,8 @@ static uint64_t str_to_u64(const char *s, size_t len)
 /* One NAME=value of the legacy section. */
 static void take_legacy(struct guest_notes *n, const char *item, size_t len)
 {
-    static const char *const names[] = {"VIRT_BASE=", "ELF_PADDR_OFFSET=", "VIRT_ENTRY=",
-                                        "HYPERCALL_PAGE=", "INIT_P2M=", "XEN_VER="};
+    static const char *const names[] = {"VIRT_BASE=",      "ELF_PADDR_OFFSET=", "VIRT_ENTRY=",
+                                        "HYPERCALL_PAGE=", "INIT_P2M=",         "XEN_VER="};
     uint64_t *const values[] = {&n->virt_base, &n->paddr_offset, &n->entry, &n->hypercall_page,
                                 &n->init_p2m};
 
@@ -262,7 +262,8 @@ static void scan_sections(const struct pv_image *img, const struct elf_header *h
 static const char *check_header(const struct pv_image *img, struct elf_header *h)
 {
     if (img->size >= 0x206 && memcmp(img->file + 0x202, "HdrS", 4) == 0)
-        return "is a bzImage: unpack it first (the ELF inside is wanted; `tenue` guests may stay packed)";
+        return "is a bzImage: unpack it first (the ELF inside is wanted; `tenue` guests may stay "
+               "packed)";
     if (!read_header(img, h, 0, 0, sizeof(*h), sizeof(*h)))
         return "is shorter than an ELF header";
     if (memcmp(h->ident, "\177ELF", 4) != 0)
@@ -306,9 +307,12 @@ static const char *place(struct pv_image *img, const struct guest_notes *n, uint
 
 const char *pv_image_parse(struct pv_image *img, const void *file, uint64_t size)
 {
-    struct guest_notes n = {.virt_base = PV_ADDR_UNSET, .paddr_offset = PV_ADDR_UNSET,
-                            .entry = PV_ADDR_UNSET, .hypercall_page = PV_ADDR_UNSET,
-                            .init_p2m = PV_ADDR_UNSET, .version_ok = true};
+    struct guest_notes n = {.virt_base = PV_ADDR_UNSET,
+                            .paddr_offset = PV_ADDR_UNSET,
+                            .entry = PV_ADDR_UNSET,
+                            .hypercall_page = PV_ADDR_UNSET,
+                            .init_p2m = PV_ADDR_UNSET,
+                            .version_ok = true};
     struct elf_header h;
     const char *why;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A PV kernel image: an ELF64 file with Xen notes, or with the legacy __xen_guest section. Pure
- * functions over a buffer that nobody else writes; all arithmetic on file values is checked (LC-11).
+ * functions over a buffer that nobody else writes; all arithmetic on file values is checked
+ * (LC-11).
  */
 #ifndef TENUE_PV_ELF_H
 #define TENUE_PV_ELF_H

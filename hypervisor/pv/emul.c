@@ -204,8 +204,8 @@ static uint64_t string_source_base(const struct insn *in)
 
 /*
  * One batch of ins/outs. A fault on the memory side is delivered as the #PF hardware would raise,
- * with the registers as far as the operation got; true either way unless the port is refused, or the
- * address is none, or a 32-bit one, which no PV kernel uses.
+ * with the registers as far as the operation got; true either way unless the port is refused, or
+ * the address is none, or a 32-bit one, which no PV kernel uses.
  */
 static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in)
 {
@@ -280,7 +280,8 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
     if (in.two_byte)
         done = v->pv.kernel_mode && emulate_two_byte(v, regs, &in);
     else if (in.opcode == 0xfa || in.opcode == 0xfb)
-        done = pv_iopl_ok(v); /* cli, sti: no effect, as the popf that undoes cli cannot be trapped */
+        done =
+            pv_iopl_ok(v); /* cli, sti: no effect, as the popf that undoes cli cannot be trapped */
     else
         done = emulate_io(v, regs, &in);
     if (done && !in.again)

@@ -181,7 +181,8 @@ static uint64_t width_mask(unsigned width)
     return width == 8 ? ~0ull : (1ull << (8 * width)) - 1;
 }
 
-uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width)
+uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n,
+                       unsigned width)
 {
     if (is_high_byte(in, n, width))
         return *insn_gpr(regs, n - 4) >> 8 & 0xff;

@@ -12,18 +12,19 @@
 
 struct insn {
     uint8_t bytes[INSN_MAX];
-    uint8_t avail;   /* bytes that could be fetched */
-    uint8_t pos;     /* next byte to decode; after decoding: the length */
-    uint8_t opcode;  /* last opcode byte */
-    bool two_byte;   /* after 0f */
+    uint8_t avail;  /* bytes that could be fetched */
+    uint8_t pos;    /* next byte to decode; after decoding: the length */
+    uint8_t opcode; /* last opcode byte */
+    bool two_byte;  /* after 0f */
     bool opsize16, addr32, lock, rep;
     uint8_t rex;     /* 0 or 40..4f */
     uint8_t segment; /* override prefix byte or 0 */
     uint8_t modrm;
-    bool again;      /* executed in part: RIP stays on it */
+    bool again; /* executed in part: RIP stays on it */
 };
 
-/* Fetch and decode prefixes and opcode. False: not 64-bit code, nothing (more) to fetch, over-long. */
+/* Fetch and decode prefixes and opcode. False: not 64-bit code, nothing (more) to fetch, over-long.
+ */
 bool insn_fetch(struct insn *in, const struct cpu_user_regs *regs) must_check;
 bool insn_next(struct insn *in, uint8_t *byte) must_check;
 /* ModRM, and over the SIB and displacement that follow it. */
@@ -48,7 +49,8 @@ static inline unsigned insn_opsize(const struct insn *in)
 /* General register n (0..15, hardware numbering). */
 uint64_t *insn_gpr(struct cpu_user_regs *regs, unsigned n);
 /* Value of register operand n at width 1, 2, 4, 8 (old-style high bytes included). */
-uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width);
+uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n,
+                       unsigned width);
 void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width,
                     uint64_t value);
 /* Done: past the instruction of that length, single-step trap included (EMU-10). */

@@ -2,10 +2,10 @@
 /*
  * mmuext_op: pins, roots, flushes and the few operations on whole frames (public header: xen.h).
  *
- * Batch and restart as in mmu_op.c. An operation either is finished when the next one starts, or has
- * changed nothing and is issued again; what a finished one still owes (root.h) is paid first. Base
- * pointers between validated roots are the hottest operations of a Linux boot: their path is two
- * reference pairs and one CR3 load.
+ * Batch and restart as in mmu_op.c. An operation either is finished when the next one starts, or
+ * has changed nothing and is issued again; what a finished one still owes (root.h) is paid first.
+ * Base pointers between validated roots are the hottest operations of a Linux boot: their path is
+ * two reference pairs and one CR3 load.
  */
 #include <tenue/hypercall.h>
 #include <tenue/guestmem.h>

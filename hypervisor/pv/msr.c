@@ -49,10 +49,10 @@ static bool is_ignored(uint32_t msr)
     case 0x38d ... 0x38f:
     case 0x198:
     case 0x199:
-    case 0x1a0:                     /* MISC_ENABLE */
+    case 0x1a0: /* MISC_ENABLE */
     case 0x1b0:
-    case 0xce:                      /* PLATFORM_INFO */
-    case 0x3a:                      /* FEATURE_CONTROL: not locked, nothing enabled */
+    case 0xce: /* PLATFORM_INFO */
+    case 0x3a: /* FEATURE_CONTROL: not locked, nothing enabled */
         return true;
     default:
         return false;

@@ -58,8 +58,8 @@ static inline uint64_t *table_of(struct page *p)
     return mfn_to_ptr(page_mfn(p));
 }
 
-/* Store an entry's bits that validation changed. The CPU may be setting A and D in a table that some
- * stale structure cache still knows, so nothing but the difference is touched. */
+/* Store an entry's bits that validation changed. The CPU may be setting A and D in a table that
+ * some stale structure cache still knows, so nothing but the difference is touched. */
 static inline void entry_fix(uint64_t *slot, uint64_t from, uint64_t to)
 {
     if (from != to) {
@@ -74,7 +74,8 @@ static inline bool none_present(const uint64_t *t)
     return !((t[0] | t[1] | t[2] | t[3] | t[4] | t[5] | t[6] | t[7]) & PTE_P);
 }
 
-/* Validate entries from *cursor on. On any return but 0, *cursor is the first that holds nothing. */
+/* Validate entries from *cursor on. On any return but 0, *cursor is the first that holds nothing.
+ */
 static int l1_validate(struct page *p, struct domain *d, unsigned *cursor)
 {
     uint64_t *t = table_of(p);
@@ -193,7 +194,8 @@ static int contents_validate(struct page *p, enum page_type type, unsigned *curs
     struct domain *d = page_domain(p);
 
     if (unlikely(!d))
-        return -XEN_EINVAL; /* shared hypervisor memory has a writable reference; cannot come here */
+        return -XEN_EINVAL; /* shared hypervisor memory has a writable reference; cannot come here
+                             */
     switch (type) {
     case PGT_L1:
         return l1_validate(p, d, cursor);
@@ -238,13 +240,14 @@ static void word_store(struct page *p, uint64_t word)
 
 static uint64_t partial_word(enum page_type type, uint64_t keep, unsigned cursor, unsigned refs)
 {
-    return type_bits(type) | (keep & T_PINNED) | T_PARTIAL | (uint64_t)cursor << T_CURSOR_SHIFT | refs;
+    return type_bits(type) | (keep & T_PINNED) | T_PARTIAL | (uint64_t)cursor << T_CURSOR_SHIFT |
+           refs;
 }
 
 /*
- * A validation failed with entries below cursor taken, none of them owed to anybody: undo. If that is
- * preempted, the current vcpu owes the rest; it has one place per level, and where that is
- * taken (or no vcpu runs yet) we finish here.
+ * A validation failed with entries below cursor taken, none of them owed to anybody: undo. If that
+ * is preempted, the current vcpu owes the rest; it has one place per level, and where that is taken
+ * (or no vcpu runs yet) we finish here.
  */
 static void validation_undo(struct page *p, enum page_type type, unsigned cursor)
 {

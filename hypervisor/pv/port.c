@@ -4,7 +4,8 @@
  * bitmap. What happens: the control domain reaches the hardware, except what is ours; any
  * other domain has no ports at all and reads ones, so that its probes find nothing.
  *
- * The PCI configuration address is latched per domain, because ours and its accesses may interleave.
+ * The PCI configuration address is latched per domain, because ours and its accesses may
+ * interleave.
  */
 #include <tenue/domain.h>
 #include <tenue/guestmem.h>

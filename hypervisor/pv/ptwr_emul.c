@@ -5,8 +5,8 @@
  *
  * The address is the fault's, so only the operation and its other operand are decoded; they
  * become a function from the old 8-byte entry to the new one, applied by compare-and-swap so that
- * accessed and dirty bits set meanwhile are neither lost nor misreported. Narrower stores merge into
- * the entry. Flags are set as hardware would.
+ * accessed and dirty bits set meanwhile are neither lost nor misreported. Narrower stores merge
+ * into the entry. Flags are set as hardware would.
  */
 #include <tenue/domain.h>
 #include <tenue/vcpu.h>
@@ -23,14 +23,23 @@
 /* AF is left undefined by logic operations: there it becomes 0. */
 #define FLAGS_RESULT (PV_EFLAGS_CF | FLAG_PF | FLAG_AF | PV_EFLAGS_ZF | FLAG_SF | FLAG_OF)
 
-enum store_kind { STORE_MOV, STORE_XCHG, STORE_CMPXCHG, STORE_AND, STORE_OR, STORE_XOR, STORE_BTS,
-                  STORE_BTR, STORE_BTC };
+enum store_kind {
+    STORE_MOV,
+    STORE_XCHG,
+    STORE_CMPXCHG,
+    STORE_AND,
+    STORE_OR,
+    STORE_XOR,
+    STORE_BTS,
+    STORE_BTR,
+    STORE_BTC
+};
 
 struct store {
     enum store_kind kind;
-    unsigned width;   /* bytes: 1, 2, 4, 8 */
-    unsigned shift;   /* of the operand in the 8-byte entry, bits */
-    bool to_reg;      /* xchg: the old value goes to register reg */
+    unsigned width; /* bytes: 1, 2, 4, 8 */
+    unsigned shift; /* of the operand in the 8-byte entry, bits */
+    bool to_reg;    /* xchg: the old value goes to register reg */
     unsigned reg;
     uint64_t operand; /* source value, or bit number */
 };

@@ -41,7 +41,7 @@
 #define PV_VM_ASSIST_OFFERED                                                                       \
     (1ull << VMASST_TYPE_4gb_segments | 1ull << VMASST_TYPE_4gb_segments_notify |                  \
      1ull << VMASST_TYPE_writable_pagetables | 1ull << VMASST_TYPE_pae_extended_cr3 |              \
-     1ull << VMASST_TYPE_architectural_iopl | 1ull << VMASST_TYPE_runstate_update_flag | \
+     1ull << VMASST_TYPE_architectural_iopl | 1ull << VMASST_TYPE_runstate_update_flag |           \
      1ull << VMASST_TYPE_m2p_strict)
 
 #define PV_EFLAGS_IOPL_SHIFT 12

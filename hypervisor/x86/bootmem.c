@@ -2,8 +2,8 @@
 /*
  * RAM before the frame allocator: what the memory map offers, less the first MiB (left to firmware
  * data, the control domain's probing and the other CPUs' start), our image and the modules.
- * Allocations are for ever and come from the top of the highest range that fits; the rest goes to the
- * allocator when paging is up. Boot CPU only.
+ * Allocations are for ever and come from the top of the highest range that fits; the rest goes to
+ * the allocator when paging is up. Boot CPU only.
  */
 #include <tenue/hal.h>
 #include <tenue/page.h>
@@ -84,8 +84,9 @@ maddr_t early_alloc(uint64_t size, uint64_t align)
         }
     }
     if (finished || best == NULL)
-        boot_fail("memory: no %lu KiB of free RAM for the hypervisor's tables: give the machine more",
-                  size >> 10);
+        boot_fail(
+            "memory: no %lu KiB of free RAM for the hypervisor's tables: give the machine more",
+            size >> 10);
     range_add(best_at + size, best->end);
     best->end = best_at;
     return maddr_make(best_at);

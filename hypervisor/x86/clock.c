@@ -236,7 +236,7 @@ static uint64_t rtc_seconds(void)
 
     for (unsigned tries = 0; tries < 1000000 && (cmos(0x0a) & 0x80); tries++)
         cpu_relax(); /* an update is under way */
-    do { /* two equal readings: none was cut by an update */
+    do {             /* two equal readings: none was cut by an update */
         a = rtc_read();
         b = rtc_read();
     } while (memcmp(&a, &b, sizeof(a)) != 0);

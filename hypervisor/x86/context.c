@@ -113,9 +113,9 @@ static void debug_load(struct pcpu *c, const struct pv_vcpu *pv)
         debug_off(c);
         return;
     }
-    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(
-                         pv->debugreg[0]),
-                     "r"(pv->debugreg[1]), "r"(pv->debugreg[2]), "r"(pv->debugreg[3]));
+    __asm__ volatile(
+        "mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(pv->debugreg[0]),
+        "r"(pv->debugreg[1]), "r"(pv->debugreg[2]), "r"(pv->debugreg[3]));
     __asm__ volatile("mov %0, %%dr6; mov %1, %%dr7" ::"r"(DR6_DEFAULT), "r"(pv->debugreg[7]));
     c->dr7_active = true;
 }

@@ -3,9 +3,9 @@
  * What this CPU can do and how it is set up: the metal's side of the feature policy. What guests
  * are told is pv/cpuid.c's business.
  *
- * CR4 is one function of the host's policy and the guest's view (ENT-11): TSD and DE are the guest's;
- * FSGSBASE stays off, as guests could then install bases nobody checked; UMIP is off unless asked
- * for, because user space may use SIDT and friends on a PV kernel.
+ * CR4 is one function of the host's policy and the guest's view (ENT-11): TSD and DE are the
+ * guest's; FSGSBASE stays off, as guests could then install bases nobody checked; UMIP is off
+ * unless asked for, because user space may use SIDT and friends on a PV kernel.
  */
 #include <tenue/hal.h>
 #include <tenue/log.h>
@@ -29,7 +29,7 @@ uint64_t host_cr4;
 
 static void detect_vendor(const uint32_t r[4])
 {
-    cpu_features.intel = r[1] == 0x756e6547; /* Genu ineI ntel */
+    cpu_features.intel = r[1] == 0x756e6547;                     /* Genu ineI ntel */
     cpu_features.amd = r[1] == 0x68747541 || r[1] == 0x6f677948; /* Auth.., Hygo.. */
 }
 

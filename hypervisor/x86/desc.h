@@ -24,7 +24,7 @@
 #define VEC_PF 14
 #define VEC_MC 18
 #define VEC_EXCEPTIONS 32
-#define VEC_PIC 0x20        /* the masked 8259s point here: 16 vectors */
+#define VEC_PIC 0x20 /* the masked 8259s point here: 16 vectors */
 #define VEC_GSI_FIRST 0x30
 #define VEC_GSI_LAST 0xef
 #define VEC_INT80 0x80

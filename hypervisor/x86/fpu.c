@@ -102,7 +102,8 @@ void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0)
     if (cpu_features.fx_leaks_pointers)
         clear_x87_pointers();
     ok = cpu_features.xsave ? xrstor_safe(h->fpu, xcr0_supported) : fxrstor_safe(h->fpu);
-    if (!ok) { /* an image from a context load that the CPU refuses: nothing of it, and no other's */
+    if (!ok) { /* an image from a context load that the CPU refuses: nothing of it, and no other's
+                */
         fpu_init_image(h);
         ok = cpu_features.xsave ? xrstor_safe(h->fpu, xcr0_supported) : fxrstor_safe(h->fpu);
         BUG_ON(!ok);
@@ -122,8 +123,7 @@ bool hal_xsetbv(uint64_t xcr0)
         return false;
     if ((xcr0 & XCR0_AVX) && !(xcr0 & XCR0_SSE))
         return false;
-    if ((xcr0 & XCR0_AVX512) &&
-        ((xcr0 & XCR0_AVX512) != XCR0_AVX512 || !(xcr0 & XCR0_AVX)))
+    if ((xcr0 & XCR0_AVX512) && ((xcr0 & XCR0_AVX512) != XCR0_AVX512 || !(xcr0 & XCR0_AVX)))
         return false;
     xcr0_load(this_pcpu(), xcr0);
     return true;

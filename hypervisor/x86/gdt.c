@@ -17,7 +17,7 @@
 #include "pte.h"
 
 #define OUR_PAGE FIRST_RESERVED_GDT_PAGE
-#define OUR_ENTRY(sel) (((sel) - FIRST_RESERVED_GDT_BYTE) / 8)
+#define OUR_ENTRY(sel) (((sel)-FIRST_RESERVED_GDT_BYTE) / 8)
 
 #define DESC_CODE64_R0 0x00af9b000000ffffull
 #define DESC_DATA_R0 0x00cf93000000ffffull
@@ -162,6 +162,7 @@ void gdt_init_cpu(struct pcpu *c)
                      "lretq\n"
                      "1:\tmovl %2, %%ss\n\t"
                      "lldt %w3\n\t"
-                     "ltr %w4" ::"m"(gdtr), "i"((uint64_t)SEL_HV_CS), "r"(0), "r"(0), "r"(SEL_TSS)
+                     "ltr %w4" ::"m"(gdtr),
+                     "i"((uint64_t)SEL_HV_CS), "r"(0), "r"(0), "r"(SEL_TSS)
                      : "rax", "memory");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * I/O APICs: one redirection entry per GSI. Only the hypervisor writes them; the control domain reads
- * a few registers through hal_ioapic_read().
+ * I/O APICs: one redirection entry per GSI. Only the hypervisor writes them; the control domain
+ * reads a few registers through hal_ioapic_read().
  *
  * Lock: ioapic_lock, for the index register and the entries.
  */

@@ -3,8 +3,8 @@
  * Interrupts: who gets a vector. GSIs belong to the control domain unless a device is ours (the
  * serial port); the rest are the local APIC's.
  *
- * A level GSI is masked at the I/O APIC when it arrives and acknowledged at once, so that it does not
- * hold up others while the control domain looks after the device; hal_gsi_eoi() unmasks it. An
+ * A level GSI is masked at the I/O APIC when it arrives and acknowledged at once, so that it does
+ * not hold up others while the control domain looks after the device; hal_gsi_eoi() unmasks it. An
  * edge GSI is acknowledged and delivered. At most one interrupt is handled per entry (IRQ-3).
  *
  * Lock: irq_lock, over the table of GSIs. Taken in interrupts and calls alike, interrupts off.
@@ -25,8 +25,8 @@ struct gsi {
     void (*ours)(void); /* [irq_lock] our handler, NULL: the control domain's */
     uint8_t vector;     /* [irq_lock] 0: never set up */
     bool level, active_low;
-    bool masked;        /* [irq_lock] asked for by its owner */
-    bool in_service;    /* [irq_lock] level, taken, not yet ended */
+    bool masked;     /* [irq_lock] asked for by its owner */
+    bool in_service; /* [irq_lock] level, taken, not yet ended */
 };
 
 static struct spinlock irq_lock = SPINLOCK_INIT(RANK_IRQ);

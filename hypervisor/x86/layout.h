@@ -36,12 +36,12 @@
 #define WINDOW_PAGES 16
 
 #define BLOCK_SIZE 0x10000
-#define BLOCK_STUB_OFF 0x2000      /* SYSCALL stub: read, execute */
-#define BLOCK_NMI_TOP 0x4000       /* IST stacks, one page each, by their upper ends */
+#define BLOCK_STUB_OFF 0x2000 /* SYSCALL stub: read, execute */
+#define BLOCK_NMI_TOP 0x4000  /* IST stacks, one page each, by their upper ends */
 #define BLOCK_MC_TOP 0x5000
 #define BLOCK_DF_TOP 0x6000
 #define BLOCK_DB_TOP 0x7000
-#define BLOCK_GUARD_OFF 0x7000     /* not mapped: the end of the stack below it */
+#define BLOCK_GUARD_OFF 0x7000 /* not mapped: the end of the stack below it */
 #define BLOCK_STACK_TOP 0x10000
 
 #endif

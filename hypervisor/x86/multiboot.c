@@ -3,8 +3,8 @@
  * boot_info from Multiboot 1 and 2. Everything is copied: the loader's structures lie in RAM that
  * is handed out later. Runs on the boot page tables, which map the first 4 GiB.
  *
- * QEMU and old loaders put the file's name first in each string, GRUB 2 does not (its configurations
- * often put the word "placeholder" there, as for Xen): strings are cut accordingly.
+ * QEMU and old loaders put the file's name first in each string, GRUB 2 does not (its
+ * configurations often put the word "placeholder" there, as for Xen): strings are cut accordingly.
  */
 #include <tenue/hal.h>
 

@@ -5,7 +5,8 @@
  * know. Storing a value twice is harmless.
  *
  *   console=com1|com2|none   com1=, com2=BAUD[,DPS[,PORT[,IRQ]]]   clocksource=hpet|acpi|pit
- *   smep= smap= umip= BOOL   maxcpus=N                             a bare word means true, no-word false
+ *   smep= smap= umip= BOOL   maxcpus=N                             a bare word means true, no-word
+ * false
  */
 #include <tenue/entrypoints.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's own mappings: one L4 template whose slots 256..271 every root carries (MM-17). What
- * lies below those slots is shared by all roots, so a mapping made here is seen everywhere at once.
- * RAM is mapped with 2 MiB pages where it is aligned, edges with 4 KiB pages: nothing but RAM gets
- * a cached mapping here.
+ * The hypervisor's own mappings: one L4 template whose slots 256..271 every root carries (MM-17).
+ * What lies below those slots is shared by all roots, so a mapping made here is seen everywhere at
+ * once. RAM is mapped with 2 MiB pages where it is aligned, edges with 4 KiB pages: nothing but RAM
+ * gets a cached mapping here.
  *
- * Locks: none. Tables change at bring-up, when a CPU comes up and when a device is first met: boot CPU
- * only (MM-26). Window entries (gdt.c) belong to their CPU.
+ * Locks: none. Tables change at bring-up, when a CPU comes up and when a device is first met: boot
+ * CPU only (MM-26). Window entries (gdt.c) belong to their CPU.
  */
 #include <tenue/assert.h>
 #include <tenue/hal.h>
@@ -152,7 +152,8 @@ static uint64_t ram_end_frame(void)
     return end >> PAGE_SHIFT;
 }
 
-/* Machine-to-physical: all entries invalid; ours to write through the direct map, theirs to read. */
+/* Machine-to-physical: all entries invalid; ours to write through the direct map, theirs to read.
+ */
 static void make_m2p(void)
 {
     uint64_t bytes = ROUND_UP(frame_count * sizeof(uint64_t), SIZE_2M);

@@ -26,26 +26,26 @@ enum ist_stack { IST_NONE, IST_NMI, IST_MC, IST_DF, IST_DB };
 
 struct pcpu {
     struct cpu cpu;
-    uint64_t scratch_rsp;     /* [o] guest stack pointer between SYSCALL and its first push */
+    uint64_t scratch_rsp; /* [o] guest stack pointer between SYSCALL and its first push */
     uint64_t scratch_pad;
     struct tss tss __attribute__((aligned(16)));
-    uint64_t cr4;             /* [o] what CR4 holds */
-    uint64_t cr0_ts;          /* [o] 1 when CR0.TS is set */
-    uint64_t xcr0;            /* [o] what XCR0 holds */
-    uint64_t tsc_aux;         /* [o] what TSC_AUX holds */
-    bool dr7_active;          /* [o] breakpoints of current are loaded */
-    uint32_t apic_id;         /* [I] */
-    uint64_t *gdt_window;     /* [I] L1 entries of the GDT window */
-    uint64_t *ldt_window;     /* [I] L1 entries of the LDT window */
-    uint64_t *gdt_page;       /* [I] our page of descriptors, 512 entries */
-    uint64_t window_virt;     /* [I] address of the GDT window; the LDT window follows */
-    uint16_t ldt_live;        /* [o] entries LDTR covers, 0: null */
-    uint32_t nmi_count;       /* [o] */
+    uint64_t cr4;         /* [o] what CR4 holds */
+    uint64_t cr0_ts;      /* [o] 1 when CR0.TS is set */
+    uint64_t xcr0;        /* [o] what XCR0 holds */
+    uint64_t tsc_aux;     /* [o] what TSC_AUX holds */
+    bool dr7_active;      /* [o] breakpoints of current are loaded */
+    uint32_t apic_id;     /* [I] */
+    uint64_t *gdt_window; /* [I] L1 entries of the GDT window */
+    uint64_t *ldt_window; /* [I] L1 entries of the LDT window */
+    uint64_t *gdt_page;   /* [I] our page of descriptors, 512 entries */
+    uint64_t window_virt; /* [I] address of the GDT window; the LDT window follows */
+    uint16_t ldt_live;    /* [o] entries LDTR covers, 0: null */
+    uint32_t nmi_count;   /* [o] */
     /* Requests of other CPUs, answered in interrupts and in spin loops. */
-    uint32_t flush_asked;     /* [a] full flushes asked of this CPU, ever */
-    uint32_t flush_done;      /* [o, others read] of these, how many are done */
+    uint32_t flush_asked;       /* [a] full flushes asked of this CPU, ever */
+    uint32_t flush_done;        /* [o, others read] of these, how many are done */
     struct vcpu *unload_wanted; /* [a] give up this vcpu if idle */
-    uint32_t online;          /* [a] 1 once it schedules */
+    uint32_t online;            /* [a] 1 once it schedules */
 };
 STATIC_ASSERT(pcpu_is_cpu, __builtin_offsetof(struct pcpu, cpu) == 0);
 STATIC_ASSERT(pcpu_fits, sizeof(struct pcpu) <= BLOCK_STUB_OFF);

@@ -17,7 +17,8 @@
 #define PTE_NX (1ull << 63)
 #define PTE_ADDR 0x000ffffffffff000ull
 
-/* Leaves of ours, global: every root has the same (MM-17). Accessed and dirty are set beforehand. */
+/* Leaves of ours, global: every root has the same (MM-17). Accessed and dirty are set beforehand.
+ */
 #define PTE_HV_RW (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_G | PTE_NX)
 #define PTE_HV_RO (PTE_P | PTE_A | PTE_G | PTE_NX)
 #define PTE_HV_RX (PTE_P | PTE_A | PTE_G)

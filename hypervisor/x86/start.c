@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bring-up of the machine, in order; then core's (tenue_main), then the control domain. Runs on CPU 0's
- * block, which is part of the image, so that this_cpu() holds from the first line.
+ * Bring-up of the machine, in order; then core's (tenue_main), then the control domain. Runs on CPU
+ * 0's block, which is part of the image, so that this_cpu() holds from the first line.
  */
 #include <stdarg.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Roots and translations. Our own mappings are global and survive root loads; everything of a guest's
- * is not global, so loading CR3 is a full flush. Each full flush is stamped (tenue/tlb.h).
+ * Roots and translations. Our own mappings are global and survive root loads; everything of a
+ * guest's is not global, so loading CR3 is a full flush. Each full flush is stamped (tenue/tlb.h).
  *
  * Shootdown: the asker raises a request on each other CPU of the mask, sends an interrupt and
- * waits. A CPU answers in the interrupt, or, as it has interrupts off in the hypervisor, in whatever loop
- * it spins (hal_spin_wait), so two CPUs that ask each other cannot deadlock. A mask of one is
- * free of all this.
+ * waits. A CPU answers in the interrupt, or, as it has interrupts off in the hypervisor, in
+ * whatever loop it spins (hal_spin_wait), so two CPUs that ask each other cannot deadlock. A mask
+ * of one is free of all this.
  */
 #include <tenue/hal.h>
 #include <tenue/vcpu.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an exception means, by where it came from. From a guest: descriptor-window faults are ours
- * to mend, all else is pv/'s. In the hypervisor: the IRET to a guest, a recovery entry (extable.c), a
- * descriptor-window fault; anything else is a bug of ours and ends in a dump.
+ * to mend, all else is pv/'s. In the hypervisor: the IRET to a guest, a recovery entry (extable.c),
+ * a descriptor-window fault; anything else is a bug of ours and ends in a dump.
  */
 #include <tenue/assert.h>
 #include <tenue/entrypoints.h>
@@ -93,8 +93,8 @@ static void dump(const struct cpu_user_regs *r)
     log_err("r13 %016lx r14 %016lx r15 %016lx cr2 %016lx root %lx\n", r->r13, r->r14, r->r15,
             cr2_read(), this_cpu()->root.n);
     /* Return addresses, while the stack pointer is in our block. */
-    for (unsigned i = 0, shown = 0; shown < 16 && ((r->rsp + 8 * i) & ~0xffffull) ==
-                                                      (uint64_t)this_cpu(); i++) {
+    for (unsigned i = 0, shown = 0;
+         shown < 16 && ((r->rsp + 8 * i) & ~0xffffull) == (uint64_t)this_cpu(); i++) {
         if (stack[i] < (uint64_t)image_start || stack[i] >= (uint64_t)image_rodata)
             continue;
         log_err("  stack+%03x: %016lx\n", 8 * i, stack[i]);
@@ -111,8 +111,8 @@ static noreturn_fn void die(const struct cpu_user_regs *regs)
 }
 
 /*
- * The IRET at exit_iretq faulted: its frame is still where it was, and the guest's general registers
- * are those of the nested frame. Make the guest's register frame whole again.
+ * The IRET at exit_iretq faulted: its frame is still where it was, and the guest's general
+ * registers are those of the nested frame. Make the guest's register frame whole again.
  */
 static void guest_registers_restore(const struct cpu_user_regs *nested)
 {

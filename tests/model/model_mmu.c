@@ -3,16 +3,16 @@
  * Random page-table life of two guests with two vcpus each, and a control domain that maps their
  * frames; the audit of counts, types, roots and TLBs after every single operation (MM-2).
  *
- * Guests write what they can write - through stale translations too -, pin, unpin, switch roots, drop
- * and take frames, get preempted at any point and sometimes never come back, and die. Nothing is
- * expected of a single result; the audit and the balance of free frames are the reference.
+ * Guests write what they can write - through stale translations too -, pin, unpin, switch roots,
+ * drop and take frames, get preempted at any point and sometimes never come back, and die. Nothing
+ * is expected of a single result; the audit and the balance of free frames are the reference.
  * Contents are drawn from few frames, few slots and few flags, so that tables meet each other.
  *
- * Usage: model [FIRST_SEED [COUNT [STEPS]]]. A failure names the seed and step; run with that seed and
- * count 1 to see it again.
+ * Usage: model [FIRST_SEED [COUNT [STEPS]]]. A failure names the seed and step; run with that seed
+ * and count 1 to see it again.
  *
- * Sabotage, each found within the seeds of `make check`: PTE_RW added to PTE_L1_HARMLESS; *cursor = i
- * where table_devalidate() is preempted in a drop; refs 0 instead of 1 in put_last()'s
+ * Sabotage, each found within the seeds of `make check`: PTE_RW added to PTE_L1_HARMLESS; *cursor =
+ * i where table_devalidate() is preempted in a drop; refs 0 instead of 1 in put_last()'s
  * partial_word(); list_unlink() left out of page_free_last().
  */
 #include <stdio.h>
@@ -90,9 +90,18 @@ static unsigned some_slot(void)
 
 static uint64_t some_entry(const struct actor *a)
 {
-    static const uint64_t flags[] = {PTE_P, PTE_P, PTE_P | PTE_RW, PTE_P | PTE_RW, PTE_P | PTE_RW | PTE_US,
-                                     PTE_P | PTE_NX, PTE_P | PTE_RW | PTE_A | PTE_D, PTE_P | PTE_G,
-                                     PTE_P | PTE_PCD, PTE_P | PTE_PSE, PTE_RW, 0};
+    static const uint64_t flags[] = {PTE_P,
+                                     PTE_P,
+                                     PTE_P | PTE_RW,
+                                     PTE_P | PTE_RW,
+                                     PTE_P | PTE_RW | PTE_US,
+                                     PTE_P | PTE_NX,
+                                     PTE_P | PTE_RW | PTE_A | PTE_D,
+                                     PTE_P | PTE_G,
+                                     PTE_P | PTE_PCD,
+                                     PTE_P | PTE_PSE,
+                                     PTE_RW,
+                                     0};
 
     if (below(6) == 0)
         return 0;
@@ -206,8 +215,9 @@ static int op_take(const struct actor *a)
     struct actor *w = &actors[a - actors];
     const unsigned i = arg.slot % FRAMES;
 
-    return page_owner(w->frames[i]) == a->d->domid ? -XEN_EBUSY
-                                                   : domain_alloc_frames(a->d, 0, 64, &w->frames[i]);
+    return page_owner(w->frames[i]) == a->d->domid
+               ? -XEN_EBUSY
+               : domain_alloc_frames(a->d, 0, 64, &w->frames[i]);
 }
 
 static int op_exchange(const struct actor *a)
@@ -238,10 +248,18 @@ static const struct {
     int (*run)(const struct actor *);
     unsigned weight;
 } ops[] = {
-    {"write entry", op_write_at, 30}, {"update va", op_va, 8},       {"emulated store", op_ptwr, 6},
-    {"pin", op_pin, 14},              {"unpin", op_unpin, 7},        {"root", op_root, 6},
-    {"flush", op_flush, 2},           {"touch", op_touch, 12},       {"release", op_release, 2},
-    {"take", op_take, 3},             {"exchange", op_exchange, 2},  {"descriptors", op_descriptors, 2},
+    {"write entry", op_write_at, 30},
+    {"update va", op_va, 8},
+    {"emulated store", op_ptwr, 6},
+    {"pin", op_pin, 14},
+    {"unpin", op_unpin, 7},
+    {"root", op_root, 6},
+    {"flush", op_flush, 2},
+    {"touch", op_touch, 12},
+    {"release", op_release, 2},
+    {"take", op_take, 3},
+    {"exchange", op_exchange, 2},
+    {"descriptors", op_descriptors, 2},
     {"control maps", op_control_maps, 6},
 };
 
@@ -265,12 +283,13 @@ static void actor_begin(struct actor *a, uint16_t domid)
     check(a->d != NULL, "no domain");
     for (unsigned i = 0; i < FRAMES; i++)
         check(domain_alloc_frames(a->d, 0, 64, &a->frames[i]) == 0, "no frames");
-    /* Something to start from: 0 -> 1 -> 2 -> 3 in slot 0, 3 maps the others; 0 is vcpu 0's root. */
+    /* Something to start from: 0 -> 1 -> 2 -> 3 in slot 0, 3 maps the others; 0 is vcpu 0's root.
+     */
     for (unsigned i = 0; i < 3; i++)
         *(uint64_t *)mfn_to_ptr(a->frames[i]) = mfn_to_maddr(a->frames[i + 1]).a | PTE_P | PTE_RW;
     for (unsigned i = 0; i < FRAMES; i++)
-        ((uint64_t *)mfn_to_ptr(a->frames[3]))[i < 3 ? i : i + 120] =
-            mfn_to_maddr(a->frames[i]).a | PTE_P | (i > 3 ? PTE_RW : 0);
+        ((uint64_t *)mfn_to_ptr(a->frames[3]))[i < 3 ? i : i + 120] = mfn_to_maddr(a->frames[i]).a |
+                                                                      PTE_P | (i > 3 ? PTE_RW : 0);
     for (unsigned i = 0; i < 2; i++)
         check(pv_root_set(a->d->vcpus[i], a->frames[0], false) == 0, "no root");
 }
@@ -312,8 +331,8 @@ static void one_run(unsigned steps)
     }
     fake_preempt_every = 0;
     for (unsigned i = 0; i < 16; i++)
-        check(mmu_l1_write(control.d, control.d, control.frames[control.l1], CONTROL_SLOT + i, 0, MMU_SET,
-                           NULL) == 0,
+        check(mmu_l1_write(control.d, control.d, control.frames[control.l1], CONTROL_SLOT + i, 0,
+                           MMU_SET, NULL) == 0,
               "control domain cannot unmap");
     check(pv_pay_old_tables(control.d->vcpus[0]) == 0, "control domain owes tables");
     check(fake_domains_gone(), "zombies");
@@ -334,8 +353,8 @@ int main(int argc, char **argv)
         rng = seed * 0x9e3779b97f4a7c15ull + 1;
         one_run(steps);
     }
-    printf("model: %lu seeds from %lu, %u operations (%u done, %u refused), audit after each\n", count,
-           first, op_count, ok_count, op_count - ok_count);
+    printf("model: %lu seeds from %lu, %u operations (%u done, %u refused), audit after each\n",
+           count, first, op_count, ok_count, op_count - ok_count);
     printf("check-model-mmu: %lu passed, 0 failed\n", count);
     return 0;
 }

@@ -76,8 +76,7 @@ static void add_legacy_section(uint8_t *buf, Elf64_Ehdr *eh)
     Elf64_Shdr sh[3] = {
         {0},
         {.sh_name = 1, .sh_type = SHT_PROGBITS, .sh_offset = NOTES_OFFSET, .sh_size = sizeof(text)},
-        {.sh_name = 13, .sh_type = SHT_STRTAB, .sh_offset = NAMES_OFFSET,
-         .sh_size = sizeof(names)},
+        {.sh_name = 13, .sh_type = SHT_STRTAB, .sh_offset = NAMES_OFFSET, .sh_size = sizeof(names)},
     };
 
     memcpy(buf + NOTES_OFFSET, text, sizeof(text));
@@ -95,14 +94,22 @@ size_t gen_elf(enum gen_style style, uint8_t *buf)
     uint64_t base = style == GEN_LINUX ? 0xffffffff80000000ull : 0;
     Elf64_Ehdr eh = {
         .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-        .e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
-        .e_entry = base + paddr + 0x40, .e_phoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(eh),
-        .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2};
-    Elf64_Phdr ph[2] = {
-        {.p_type = PT_LOAD, .p_flags = PF_R | PF_W | PF_X, .p_offset = TEXT_OFFSET,
-         .p_vaddr = base + paddr, .p_paddr = paddr, .p_filesz = TEXT_BYTES,
-         .p_memsz = TEXT_BYTES + 5000},
-        {.p_type = PT_NULL}};
+        .e_type = ET_EXEC,
+        .e_machine = EM_X86_64,
+        .e_version = EV_CURRENT,
+        .e_entry = base + paddr + 0x40,
+        .e_phoff = sizeof(Elf64_Ehdr),
+        .e_ehsize = sizeof(eh),
+        .e_phentsize = sizeof(Elf64_Phdr),
+        .e_phnum = 2};
+    Elf64_Phdr ph[2] = {{.p_type = PT_LOAD,
+                         .p_flags = PF_R | PF_W | PF_X,
+                         .p_offset = TEXT_OFFSET,
+                         .p_vaddr = base + paddr,
+                         .p_paddr = paddr,
+                         .p_filesz = TEXT_BYTES,
+                         .p_memsz = TEXT_BYTES + 5000},
+                        {.p_type = PT_NULL}};
 
     memset(buf, 0, GEN_ROOM);
     for (size_t i = 0; i < TEXT_BYTES; i++)
@@ -122,7 +129,9 @@ size_t gen_elf(enum gen_style style, uint8_t *buf)
 
 static size_t pack_gzip(const uint8_t *in, size_t len, uint8_t *out, size_t room)
 {
-    z_stream z = {.next_in = (uint8_t *)(uintptr_t)in, .avail_in = (uInt)len, .next_out = out,
+    z_stream z = {.next_in = (uint8_t *)(uintptr_t)in,
+                  .avail_in = (uInt)len,
+                  .next_out = out,
                   .avail_out = (uInt)room};
 
     if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)

@@ -53,7 +53,8 @@ static void test_whole_file(void)
                           "vif = [ 'mac=00:16:3e:01:02:03,bridge=br0', '', ]\n"
                           "on_crash='preserve'\n"
                           "on_reboot=\"rename-restart\"\n"
-                          "uuid='6f1c2a34-0d1e-4b5f-8a9b-0c1d2e3f4a5b'\n", &cfg, &d) == 0);
+                          "uuid='6f1c2a34-0d1e-4b5f-8a9b-0c1d2e3f4a5b'\n",
+                          &cfg, &d) == 0);
     CU_ASSERT_STRING_EQUAL(cfg.name, "web-1");
     CU_ASSERT_STRING_EQUAL(cfg.cmdline, "root=/dev/xvda1 console=hvc0 A\\");
     CU_ASSERT_EQUAL(cfg.memory_mib, 256);
@@ -206,10 +207,25 @@ static void test_vdev_numbers(void)
         const char *name;
         uint32_t id;
     } cases[] = {
-        {"xvda", 51712}, {"xvda15", 51727}, {"xvda16", 1u << 28 | 16}, {"xvdp", 51952},
-        {"xvdaa", 1u << 28 | 26 << 8}, {"hdb", 832}, {"hdc1", 5633}, {"hde", 0}, {"sdp15", 2303},
-        {"sdq", 0}, {"sda16", 0}, {"xvd", 0}, {"xvdA", 0}, {"xvda01", 0}, {"xvda1x", 0},
-        {"vda", 0}, {"", 0}, {"xvda999", 0}, {"d0p0", 51712},
+        {"xvda", 51712},
+        {"xvda15", 51727},
+        {"xvda16", 1u << 28 | 16},
+        {"xvdp", 51952},
+        {"xvdaa", 1u << 28 | 26 << 8},
+        {"hdb", 832},
+        {"hdc1", 5633},
+        {"hde", 0},
+        {"sdp15", 2303},
+        {"sdq", 0},
+        {"sda16", 0},
+        {"xvd", 0},
+        {"xvdA", 0},
+        {"xvda01", 0},
+        {"xvda1x", 0},
+        {"vda", 0},
+        {"", 0},
+        {"xvda999", 0},
+        {"d0p0", 51712},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

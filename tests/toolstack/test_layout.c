@@ -20,8 +20,8 @@ enum { FRAME = 4096, PER_TABLE = 512 };
 
 struct world {
     struct layout l;
-    uint64_t *p2m;     /* by guest frame */
-    uint8_t *memory;   /* contents, by guest frame */
+    uint64_t *p2m;   /* by guest frame */
+    uint8_t *memory; /* contents, by guest frame */
     uint64_t nr_leaves;
 };
 
@@ -57,9 +57,9 @@ static void check_leaf(struct world *w, uint64_t va, uint64_t entry)
     const struct layout *l = &w->l;
     uint64_t pfn = unscatter(entry >> 12 & 0xffffffffffull);
     uint64_t area = (va - l->virt_base) / FRAME, list = (va - l->p2m_va) / FRAME;
-    int expected = (va >= l->virt_base && area < l->mapped_pages && pfn == area) ||
-                   (l->p2m_apart && va >= l->p2m_va && list < l->p2m_data_pages &&
-                    pfn == l->p2m_pfn + list);
+    int expected =
+        (va >= l->virt_base && area < l->mapped_pages && pfn == area) ||
+        (l->p2m_apart && va >= l->p2m_va && list < l->p2m_data_pages && pfn == l->p2m_pfn + list);
 
     if (!expected)
         test_note("va %#llx maps guest frame %llu", (unsigned long long)va,
@@ -108,9 +108,10 @@ static void check_tables(const struct layout *l)
     CU_ASSERT_FATAL(w.p2m && w.memory);
     for (uint64_t i = 0; i < l->nr_pages; i++)
         w.p2m[i] = scatter(i);
-    CU_ASSERT_FATAL(layout_fill_tables(l, w.p2m, (uint64_t *)(w.memory + l->pt_pfn * FRAME),
-                                       (uint64_t *)(w.memory + (l->p2m_pfn + l->p2m_data_pages) *
-                                                    FRAME), &d) == 0);
+    CU_ASSERT_FATAL(
+        layout_fill_tables(l, w.p2m, (uint64_t *)(w.memory + l->pt_pfn * FRAME),
+                           (uint64_t *)(w.memory + (l->p2m_pfn + l->p2m_data_pages) * FRAME),
+                           &d) == 0);
     walk(&w, (const uint64_t *)(w.memory + l->pt_pfn * FRAME), 4, 0);
     CU_ASSERT_EQUAL(w.nr_leaves, l->mapped_pages + (l->p2m_apart ? l->p2m_data_pages : 0));
     for (uint64_t i = 0; i < l->p2m_table_pages; i++)
@@ -147,9 +148,13 @@ static void check_shape(const struct layout *l, const struct elf_image *elf, uin
 
 static struct elf_image kernel(uint64_t base, uint64_t p2m, uint64_t end, bool mod_start_pfn)
 {
-    return (struct elf_image){.phys_start = 0x100000, .phys_end = end, .virt_base = base,
-                              .entry = base + 0x100000, .p2m_base = p2m,
-                              .hypercall_page = ELF_UNSET, .mod_start_pfn = mod_start_pfn};
+    return (struct elf_image){.phys_start = 0x100000,
+                              .phys_end = end,
+                              .virt_base = base,
+                              .entry = base + 0x100000,
+                              .p2m_base = p2m,
+                              .hypercall_page = ELF_UNSET,
+                              .mod_start_pfn = mod_start_pfn};
 }
 
 static void check(uint64_t base, uint64_t p2m, uint64_t end, bool mod, uint64_t mib,

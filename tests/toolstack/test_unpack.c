@@ -135,8 +135,7 @@ static void test_damage(void)
 
     for (int kind = PACK_GZIP; kind <= PACK_LZ4; kind++)
         for (unsigned i = 0; i < 300; i++) {
-            size_t got = 0, n = gen_bzimage((enum pack_kind)kind, elf, len, packed,
-                                            sizeof(packed));
+            size_t got = 0, n = gen_bzimage((enum pack_kind)kind, elf, len, packed, sizeof(packed));
             struct diag d;
 
             rnd = rnd * 1664525 + 1013904223;

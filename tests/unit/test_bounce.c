@@ -69,7 +69,9 @@ static void exception_frames(void)
             pv_exception(pvr, (uint8_t)vector, 0x123456789000ull);
             check_entry(&before, vector, coded ? 8 : 7, kernel);
             if (coded)
-                CU_ASSERT_EQUAL(pv_frame(2), vector == 13 ? 0x38u : vector == 14 && kernel ? 0u : 4u);
+                CU_ASSERT_EQUAL(pv_frame(2), vector == 13             ? 0x38u
+                                             : vector == 14 && kernel ? 0u
+                                                                      : 4u);
             check_return(coded ? 3 : 2, &before, kernel, 0, FLAGS_AFTER);
         }
     pv_end();
@@ -292,16 +294,16 @@ static void stacks_without_room(void)
         8,
         16,
         64,
-        0x0000800000000000ull,            /* first address past the lower half: fits, unmapped */
-        0x0000800000000010ull,            /* the frame would begin below the hole and end in it */
+        0x0000800000000000ull, /* first address past the lower half: fits, unmapped */
+        0x0000800000000010ull, /* the frame would begin below the hole and end in it */
         0x0000800000000100ull,
-        0xffff800000000000ull,            /* ours */
+        0xffff800000000000ull, /* ours */
         0xffff800000000040ull,
-        0xffff880000000000ull,            /* guest space again, the frame would end at its start */
+        0xffff880000000000ull, /* guest space again, the frame would end at its start */
         0xffff880000000008ull,
         0xffff880000000038ull,
         ~0ull,
-        GUEST_BASE,                       /* ends at mapped memory, begins in unmapped */
+        GUEST_BASE, /* ends at mapped memory, begins in unmapped */
     };
 
     pv_begin(5);
@@ -356,7 +358,8 @@ static void no_handler_is_the_end(void)
     pv_end();
 }
 
-/* int n: the DPL of the guest's table decides; else #GP that names the vector, RIP on the instruction. */
+/* int n: the DPL of the guest's table decides; else #GP that names the vector, RIP on the
+ * instruction. */
 static void int_n_asks_the_table(void)
 {
     pv_begin(5);

@@ -70,13 +70,15 @@ static void hidden_features(void)
         uint32_t leaf, reg, bits;
     } hidden[] = {
         {1, 3, 1u << 1 | 1u << 3 | 1u << 12 | 1u << 13 | 1u << 17 | 1u << 21 | 1u << 29 | 1u << 31},
-        {1, 2, 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 15 |
-                   1u << 17 | 1u << 21 | 1u << 24},
+        {1, 2,
+         1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 15 | 1u << 17 |
+             1u << 21 | 1u << 24},
         /* fsgsbase sgx smep invpcid mpx pt smap pqm */
         {7, 1, 1u << 0 | 1u << 2 | 1u << 7 | 1u << 10 | 1u << 14 | 1u << 25 | 1u << 20 | 1u << 12},
         /* umip pku ospke shstk la57 rdpid */
         {7, 2, 1u << 2 | 1u << 3 | 1u << 4 | 1u << 7 | 1u << 16 | 1u << 22},
-        {7, 3, 1u << 20 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29 | 1u << 31}, /* ibt, spec. MSRs */
+        {7, 3,
+         1u << 20 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29 | 1u << 31}, /* ibt, spec. MSRs */
         {0x80000001, 3, 1u << 1 | 1u << 3 | 1u << 12 | 1u << 13 | 1u << 17 | 1u << 26},
         {0x80000001, 2, 1u << 2 | 1u << 3 | 1u << 10 | 1u << 12 | 1u << 29},
         {0x80000007, 3, ~(1u << 8)},
@@ -116,11 +118,11 @@ static void what_a_guest_needs(void)
         pv_begin(control ? 0 : 5);
         fake_metal.cpuid = everything;
         pv_cpuid(pvv, 1, 0, r);
-        CU_ASSERT_TRUE(r[3] & 1u << 6); /* pae */
+        CU_ASSERT_TRUE(r[3] & 1u << 6);                     /* pae */
         CU_ASSERT_TRUE(r[2] & 1u << 13 && r[2] & 1u << 31); /* cx16, hypervisor */
-        CU_ASSERT_EQUAL(!(r[3] & 1u << 9), !control); /* apic */
-        CU_ASSERT_EQUAL(!(r[3] & 1u << 22), !control); /* acpi */
-        CU_ASSERT_EQUAL(!(r[3] & 1u << 11), !intel); /* sep */
+        CU_ASSERT_EQUAL(!(r[3] & 1u << 9), !control);       /* apic */
+        CU_ASSERT_EQUAL(!(r[3] & 1u << 22), !control);      /* acpi */
+        CU_ASSERT_EQUAL(!(r[3] & 1u << 11), !intel);        /* sep */
         CU_ASSERT_EQUAL(r[1] >> 24, 0);
         CU_ASSERT_EQUAL(r[1] >> 16 & 0xff, pvg.d->max_vcpus);
         pv_cpuid(pvv, 0x80000001, 0, r);

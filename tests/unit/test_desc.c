@@ -3,9 +3,9 @@
  * pv/desc.c: which descriptors exist for a guest, and who holds the frames they are in (MM-24).
  *
  * Sabotage: let desc_sanitise() pass system descriptors: every_descriptor fails. Forget the
- * `while (i--)` of pv_set_gdt(): gdt_is_all_or_nothing fails the audit. Call hal_ldt_changed() while
- * pv.ldt_frames still names the old frames: a_new_ldt_forgets_the_old_frames fails. Walk the user
- * root in pv_ldt_fault(): ldt_is_found_from_user_mode fails. Drop `offset / 8 >= ldt_entries`:
+ * `while (i--)` of pv_set_gdt(): gdt_is_all_or_nothing fails the audit. Call hal_ldt_changed()
+ * while pv.ldt_frames still names the old frames: a_new_ldt_forgets_the_old_frames fails. Walk the
+ * user root in pv_ldt_fault(): ldt_is_found_from_user_mode fails. Drop `offset / 8 >= ldt_entries`:
  * ldt_faults fails.
  */
 #include <string.h>
@@ -54,7 +54,8 @@ static void update_descriptor(void)
     CU_ASSERT_EQUAL(pv_set_gdt(pvv, &pvg.frames[PV_GDT], 1, 512), 0);
     CU_ASSERT_EQUAL(update(guest_maddr(&pvg, PV_GDT) + 4088, FLAT_CODE64), 0);
     CU_ASSERT_EQUAL(guest_ptr(&pvg, PV_GDT)[511], FLAT_CODE64);
-    CU_ASSERT_EQUAL(update(guest_maddr(&pvg, PV_GDT), 0x00008c0000000000ull), -XEN_EINVAL); /* gate */
+    CU_ASSERT_EQUAL(update(guest_maddr(&pvg, PV_GDT), 0x00008c0000000000ull),
+                    -XEN_EINVAL); /* gate */
     CU_ASSERT_EQUAL(update(guest_maddr(&pvg, pvg.l1), 0), -XEN_EINVAL);
     CU_ASSERT_EQUAL(update(guest_maddr(&pvg, pvg.l4) + 256 * 8, 0), -XEN_EINVAL);
     CU_ASSERT_EQUAL(update(mfn_to_maddr(ptr_to_mfn(pvv->pv.traps)).a, 0), -XEN_EINVAL);
@@ -117,8 +118,9 @@ static void gdt_is_all_or_nothing(void)
             for (unsigned i = 0; i < 14; i++)
                 frames[i] = pvg.frames[PV_GDT].n;
             guest_ptr(&pvg, PV_GDT + 1)[511] = 0x00008c0000000000ull;
-            frames[at] = bad == 0 ? pvg.frames[PV_DATA].n /* mapped writable */
-                         : bad == 1 ? pvg.frames[PV_GDT + 1].n : ~0ull;
+            frames[at] = bad == 0   ? pvg.frames[PV_DATA].n /* mapped writable */
+                         : bad == 1 ? pvg.frames[PV_GDT + 1].n
+                                    : ~0ull;
             CU_ASSERT_EQUAL(set_gdt(frames, FIRST_RESERVED_GDT_ENTRY), -XEN_EINVAL);
             CU_ASSERT_EQUAL(pvv->pv.gdt_entries, 0);
             CU_ASSERT_EQUAL(fake_audit(), 0);
@@ -130,8 +132,8 @@ static void gdt_is_all_or_nothing(void)
 
 static long set_ldt(uint64_t base, uint32_t entries)
 {
-    const struct mmuext_op op = {.cmd = MMUEXT_SET_LDT, .arg1.linear_addr = base,
-                                 .arg2.nr_ents = entries};
+    const struct mmuext_op op = {
+        .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = base, .arg2.nr_ents = entries};
 
     memcpy(guest_ptr(&pvg, PV_ARGS), &op, sizeof(op));
     return fake_hypercall(__HYPERVISOR_mmuext_op, guest_va_at(PV_ARGS), 1, 0, DOMID_SELF);

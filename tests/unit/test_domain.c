@@ -267,8 +267,8 @@ static void dying_domains_only_answer(void)
 static void claimed_domains_restart_the_call(void)
 {
     struct domain *d = fake_domain(49, 1, 10);
-    struct xen_domctl op = {.cmd = XEN_DOMCTL_max_mem,
-                            .interface_version = XEN_DOMCTL_INTERFACE_VERSION, .domain = 49};
+    struct xen_domctl op = {
+        .cmd = XEN_DOMCTL_max_mem, .interface_version = XEN_DOMCTL_INTERFACE_VERSION, .domain = 49};
 
     control_up();
     d->domctl_busy = true;

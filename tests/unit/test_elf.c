@@ -161,7 +161,8 @@ static void no_pv_support(void)
 static void legacy_section(void)
 {
     static const char names[] = "\0__xen_guest";
-    static const char text[] = "XEN_VER=xen-3.0,VIRT_BASE=0x0,ELF_PADDR_OFFSET=0x0,HYPERCALL_PAGE=0x101";
+    static const char text[] =
+        "XEN_VER=xen-3.0,VIRT_BASE=0x0,ELF_PADDR_OFFSET=0x0,HYPERCALL_PAGE=0x101";
     struct shdr *sh;
 
     fresh();

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/emul.c: the whitelist and nothing else (EMU-2), executed from one private copy (EMU-1), for all
- * widths (EMU-4), with single-step (EMU-10); string I/O and its faults.
+ * pv/emul.c: the whitelist and nothing else (EMU-2), executed from one private copy (EMU-1), for
+ * all widths (EMU-4), with single-step (EMU-10); string I/O and its faults.
  *
  * Sabotage: drop `v->pv.kernel_mode &&` before emulate_two_byte(): only_the_whitelist fails. Add
- * `case 0x08` (invd) beside wbinvd: the same. Ignore the upper half of CR0: control_registers fails.
- * Ignore 67 in emulate_string_io(): string_io_addresses fails. Do not stop at a fault:
+ * `case 0x08` (invd) beside wbinvd: the same. Ignore the upper half of CR0: control_registers
+ * fails. Ignore 67 in emulate_string_io(): string_io_addresses fails. Do not stop at a fault:
  * string_io_faults fails. Write the whole register for `in %al`: port_widths fails. Single-step a
  * rep only at its end: single_step fails.
  */
@@ -102,8 +102,9 @@ static void try_one(const uint8_t *prefix, unsigned prefixes, const uint8_t *op,
 
 static void sweep(bool kernel, bool ports)
 {
-    static const uint8_t prefixes[][2] = {{0, 0},    {0x66, 0}, {0x67, 0}, {0xf0, 0}, {0xf2, 0}, {0xf3, 0},
-                                          {0x2e, 0}, {0x64, 0}, {0x48, 0}, {0x41, 0}, {0x66, 0xf2}};
+    static const uint8_t prefixes[][2] = {{0, 0},    {0x66, 0}, {0x67, 0},   {0xf0, 0},
+                                          {0xf2, 0}, {0xf3, 0}, {0x2e, 0},   {0x64, 0},
+                                          {0x48, 0}, {0x41, 0}, {0x66, 0xf2}};
 
     for (unsigned p = 0; p < ARRAY_LEN(prefixes); p++)
         for (unsigned two = 0; two < 2; two++)
@@ -113,10 +114,10 @@ static void sweep(bool kernel, bool ports)
                     const bool locked = prefixes[p][0] == 0xf0, io = !two && opcode < 0xf0;
                     bool may = kernel_may(op, m) && !locked;
 
-                    if (!two && (opcode == 0x0f || (opcode & 0xf0) == 0x40 || opcode == 0x66 ||
-                                 opcode == 0x67 || opcode == 0xf0 || opcode == 0xf2 ||
-                                 opcode == 0xf3 || opcode == 0x64 || opcode == 0x65 ||
-                                 (opcode & 0xe7) == 0x26))
+                    if (!two &&
+                        (opcode == 0x0f || (opcode & 0xf0) == 0x40 || opcode == 0x66 ||
+                         opcode == 0x67 || opcode == 0xf0 || opcode == 0xf2 || opcode == 0xf3 ||
+                         opcode == 0x64 || opcode == 0x65 || (opcode & 0xe7) == 0x26))
                         continue; /* prefixes */
                     if (prefixes[p][0] == 0x67 && !two && opcode >= 0x6c && opcode <= 0x6f)
                         may = false;
@@ -304,9 +305,10 @@ static void port_widths(void)
     static const struct {
         uint8_t code[3], n, width;
         bool imm;
-    } in[] = {{{0xec}, 1, 1, false},       {{0x66, 0xed}, 2, 2, false}, {{0xed}, 1, 4, false},
-              {{0xe4, 0x70}, 2, 1, true},  {{0x66, 0xe5, 0x70}, 3, 2, true},
-              {{0xe5, 0x70}, 2, 4, true},  {{0x48, 0xed}, 2, 4, false}};
+    } in[] = {
+        {{0xec}, 1, 1, false},      {{0x66, 0xed}, 2, 2, false},      {{0xed}, 1, 4, false},
+        {{0xe4, 0x70}, 2, 1, true}, {{0x66, 0xe5, 0x70}, 3, 2, true}, {{0xe5, 0x70}, 2, 4, true},
+        {{0x48, 0xed}, 2, 4, false}};
 
     pv_begin(0);
     pvv->pv.iopl = 1;
@@ -333,7 +335,8 @@ static void port_widths(void)
                 CU_ASSERT_EQUAL(fake_metal.ports[0].value, (was & mask));
                 CU_ASSERT_EQUAL(pvr->rax, was);
             } else {
-                CU_ASSERT_EQUAL(pvr->rax, (0xa1b2c3d4 & mask) | (in[i].width == 4 ? 0 : was & ~mask));
+                CU_ASSERT_EQUAL(pvr->rax,
+                                (0xa1b2c3d4 & mask) | (in[i].width == 4 ? 0 : was & ~mask));
             }
         }
     pv_end();

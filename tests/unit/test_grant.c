@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/grant.c, grant_map.c, grant_op.c: grants between two domains through the hypercall, each step
- * followed by the audit.
+ * core/grant.c, grant_map.c, grant_op.c: grants between two domains through the hypercall, each
+ * step followed by the audit.
  *
  * Sabotage: let grant_pin_drop() leave GTF_writing set: in_use_flags_follow_pins fails. Let a freed
  * handle keep its flags: a_handle_is_released_once fails. Skip the drop of the pin in
@@ -16,9 +16,9 @@
 
 #include <tenue/grant.h>
 
-#define ARGS 62u   /* mapper's frame that carries hypercall arguments */
-#define SLOT 60u   /* mapper's page whose entry is replaced by a grant mapping */
-#define GIVEN 20u  /* granter's frame that is granted */
+#define ARGS 62u  /* mapper's frame that carries hypercall arguments */
+#define SLOT 60u  /* mapper's page whose entry is replaced by a grant mapping */
+#define GIVEN 20u /* granter's frame that is granted */
 #define REF 9u
 #define GRANTER 7u
 #define MAPPER 8u
@@ -273,8 +273,9 @@ static void copies_stay_in_their_pages(void)
         uint16_t from, to, len;
         int status;
     } cases[] = {
-        {0, 0, 4096, GNTST_okay},  {0, 0, 0, GNTST_okay},         {4096, 0, 0, GNTST_okay},
-        {4095, 0, 1, GNTST_okay},  {0, 4095, 1, GNTST_okay},      {4096, 0, 1, GNTST_bad_copy_arg},
+        {0, 0, 4096, GNTST_okay},         {0, 0, 0, GNTST_okay},
+        {4096, 0, 0, GNTST_okay},         {4095, 0, 1, GNTST_okay},
+        {0, 4095, 1, GNTST_okay},         {4096, 0, 1, GNTST_bad_copy_arg},
         {0, 4096, 1, GNTST_bad_copy_arg}, {1, 0, 4096, GNTST_bad_copy_arg},
         {0, 1, 4096, GNTST_bad_copy_arg}, {65535, 0, 65535, GNTST_bad_copy_arg},
     };
@@ -318,8 +319,8 @@ static void batches_restart(void)
 
     begin();
     for (unsigned i = 0; i < 40; i++)
-        ops[i] = (struct gnttab_map_grant_ref){.flags = GNTMAP_device_map, .dom = GRANTER,
-                                               .ref = i == 13 ? 500 : REF, .status = 77};
+        ops[i] = (struct gnttab_map_grant_ref){
+            .flags = GNTMAP_device_map, .dom = GRANTER, .ref = i == 13 ? 500 : REF, .status = 77};
     fake_preempt_every = 1;
     CU_ASSERT_EQUAL(grant_op(GNTTABOP_map_grant_ref, ops, sizeof(ops[0]), 40), 0);
     CU_ASSERT_TRUE(fake_restarts >= 39);
@@ -349,7 +350,8 @@ static void unmapping_flushes_before_it_lets_go(void)
     memcpy(guest_ptr(&mapper, ARGS), &op, sizeof(op));
     flushes = fake_counts.full_flushes; /* of the call alone: an audit flushes, too */
     CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref,
-                                   guest_va_at(ARGS), 1, 0), 0);
+                                   guest_va_at(ARGS), 1, 0),
+                    0);
     CU_ASSERT_EQUAL(fake_counts.full_flushes, flushes + 1);
     end();
 }
@@ -374,8 +376,9 @@ static void queries(void)
     for (unsigned cmd = 0; cmd < 64; cmd++)
         if (cmd == GNTTABOP_dump_table || cmd == GNTTABOP_transfer ||
             cmd == GNTTABOP_get_status_frames || cmd > GNTTABOP_cache_flush)
-            CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_grant_table_op, cmd, guest_va_at(ARGS), 1, 0),
-                            -XEN_ENOSYS);
+            CU_ASSERT_EQUAL(
+                fake_hypercall(__HYPERVISOR_grant_table_op, cmd, guest_va_at(ARGS), 1, 0),
+                -XEN_ENOSYS);
     end();
 }
 

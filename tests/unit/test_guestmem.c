@@ -110,8 +110,10 @@ static void elements_do_not_wrap(void)
 
     guest_up();
     CU_ASSERT_EQUAL(guest_write_elem(guest_va_make(guest_va_at(10)), 3, &x, 8), 0);
-    CU_ASSERT_EQUAL(guest_read_elem(&x, guest_va_make(guest_va_at(10)), 1ull << 61, 8), -XEN_EFAULT);
-    CU_ASSERT_EQUAL(guest_read_elem(&x, guest_va_make(guest_va_at(10)), 1ull << 60, 8), -XEN_EFAULT);
+    CU_ASSERT_EQUAL(guest_read_elem(&x, guest_va_make(guest_va_at(10)), 1ull << 61, 8),
+                    -XEN_EFAULT);
+    CU_ASSERT_EQUAL(guest_read_elem(&x, guest_va_make(guest_va_at(10)), 1ull << 60, 8),
+                    -XEN_EFAULT);
     CU_ASSERT_EQUAL(guest_read_elem(&x, guest_va_make(~7ull), 1, 8), -XEN_EFAULT);
     guest_down();
 }

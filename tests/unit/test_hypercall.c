@@ -148,9 +148,8 @@ static void preempted_batches_finish(void)
         struct evtchn_alloc_unbound a = {.dom = DOMID_SELF};
 
         memcpy((char *)guest_ptr(&g, 12) + i * 16, &a, sizeof(a));
-        m[i] = (struct multicall_entry){
-            .op = __HYPERVISOR_event_channel_op,
-            .args = {EVTCHNOP_alloc_unbound, guest_va_at(12) + i * 16}};
+        m[i] = (struct multicall_entry){.op = __HYPERVISOR_event_channel_op,
+                                        .args = {EVTCHNOP_alloc_unbound, guest_va_at(12) + i * 16}};
     }
     fake_preempt_every = 1;
     CU_ASSERT_EQUAL(run_batch(40), 0);

@@ -4,8 +4,8 @@
  *
  * Sabotage: skip 4 bytes for a SIB without base only when mod is 1: lengths fails. Return avail 15
  * whatever was read: fetch_stops_at_an_unmapped_page fails. Do not clear the upper half for a
- * 32-bit result: registers_by_width fails. Let desc_is_64bit_code() ignore the L bit: only_64_bit_code
- * fails.
+ * 32-bit result: registers_by_width fails. Let desc_is_64bit_code() ignore the L bit:
+ * only_64_bit_code fails.
  */
 #include <string.h>
 
@@ -43,7 +43,8 @@ static void lengths(void)
 
 static void prefixes(void)
 {
-    static const uint8_t legacy[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
+    static const uint8_t legacy[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26,
+                                     0x2e, 0x36, 0x3e, 0x64, 0x65};
     struct insn in;
     uint8_t code[16];
 
@@ -109,8 +110,13 @@ static void fetch_stops_at_an_unmapped_page(void)
 /* EMU-5: nothing is read in our half of the address space, nor past an end of the guest's. */
 static void fetch_at_the_ends_of_guest_space(void)
 {
-    static const uint64_t at[] = {0x7fffffffffffull, 0x800000000000ull, MACH2PHYS_VIRT_START,
-                                  0xffff87fffffffff8ull, 0xffff880000000000ull, ~0ull, ~0ull - 14};
+    static const uint64_t at[] = {0x7fffffffffffull,
+                                  0x800000000000ull,
+                                  MACH2PHYS_VIRT_START,
+                                  0xffff87fffffffff8ull,
+                                  0xffff880000000000ull,
+                                  ~0ull,
+                                  ~0ull - 14};
     struct insn in;
 
     pv_begin(5);

@@ -145,7 +145,8 @@ static void no_user_root(void)
 
     pv_begin(5);
     memcpy(guest_ptr(&pvg, PV_ARGS), &op, sizeof(op));
-    CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_mmuext_op, guest_va_at(PV_ARGS), 1, 0, DOMID_SELF), 0);
+    CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_mmuext_op, guest_va_at(PV_ARGS), 1, 0, DOMID_SELF),
+                    0);
     memcpy(guest_ptr(&pvg, PV_DATA), &c, sizeof(c));
     (void)iret_at(guest_va_at(PV_DATA));
     CU_ASSERT_TRUE(pv_crashed());
@@ -156,8 +157,13 @@ static void no_user_root(void)
 
 static void unreadable_frames(void)
 {
-    static const uint64_t at[] = {0, 0x800000000000ull - 8, 0x800000000000ull, MACH2PHYS_VIRT_START,
-                                  0xffff880000000000ull - 8, ~0ull, ~0ull - 64,
+    static const uint64_t at[] = {0,
+                                  0x800000000000ull - 8,
+                                  0x800000000000ull,
+                                  MACH2PHYS_VIRT_START,
+                                  0xffff880000000000ull - 8,
+                                  ~0ull,
+                                  ~0ull - 64,
                                   GUEST_BASE + PV_UNMAPPED * PAGE_SIZE,
                                   GUEST_BASE + PV_UNMAPPED * PAGE_SIZE - 8};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/memory_op.c and exchange.c: reservations and questions, as a guest and as the control domain.
+ * core/memory_op.c and exchange.c: reservations and questions, as a guest and as the control
+ * domain.
  *
  * Sabotage: in exchange_chunk() leave out give_all_back() on failure: exchange_is_all_or_nothing
  * fails. In reservation_op() drop the MEMORY_ORDER_MAX test: orders_and_counts_are_capped fails.
@@ -86,7 +87,8 @@ static void populate_and_decrease(void)
         for (unsigned i = 0; i < 20; i++)
             CU_ASSERT_EQUAL(m2p_get(mfn_make(list()[i])), M2P_NONE);
         CU_ASSERT_EQUAL(g.d->pages.total, GUEST_FRAMES);
-        CU_ASSERT_EQUAL(reserve(XENMEM_decrease_reservation, 0, 20, 0), 0); /* not its own any more */
+        CU_ASSERT_EQUAL(reserve(XENMEM_decrease_reservation, 0, 20, 0),
+                        0); /* not its own any more */
         CU_ASSERT_EQUAL(reserve(XENMEM_increase_reservation, 0, 3, 2), 3);
         CU_ASSERT_EQUAL(list()[1] & 3, 0);
         end();
@@ -124,7 +126,8 @@ static void orders_and_counts_are_capped(void)
     end();
 }
 
-static long exchange(uint64_t in, unsigned in_order, uint64_t out, unsigned out_order, unsigned bits)
+static long exchange(uint64_t in, unsigned in_order, uint64_t out, unsigned out_order,
+                     unsigned bits)
 {
     struct xen_memory_exchange x = {.in = extents(in, in_order), .out = extents(out, out_order)};
 
@@ -142,9 +145,9 @@ static uint64_t exchanged(void)
 static void spare_frames(void)
 {
     for (unsigned i = 0; i < 16; i++) {
-        CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_update_va_mapping, guest_va_at(20 + i), 0,
-                                       UVMF_INVLPG, 0),
-                        0);
+        CU_ASSERT_EQUAL(
+            fake_hypercall(__HYPERVISOR_update_va_mapping, guest_va_at(20 + i), 0, UVMF_INVLPG, 0),
+            0);
         list()[15 - i] = g.frames[20 + i].n;
     }
     if (list()[0] + 1 == list()[1]) {

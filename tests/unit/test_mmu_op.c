@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/mmu.c, mmu_op.c, mmuext_op.c, root.c: changing validated tables through the hypercalls, and the
- * same through emulated stores (ptwr.c) and grant mappings (grant_pte.c).
+ * pv/mmu.c, mmu_op.c, mmuext_op.c, root.c: changing validated tables through the hypercalls, and
+ * the same through emulated stores (ptwr.c) and grant mappings (grant_pte.c).
  *
- * Sabotage: in l1_classify() return L1_OPEN_UP whoever owns the frame: readonly_foreign_frames fails.
- * Add PTE_RW to PTE_L1_HARMLESS: every_bit_of_live_entries fails the audit. Drop the is_mapping()
- * test in mapping_replace(): grant_entries fails.
+ * Sabotage: in l1_classify() return L1_OPEN_UP whoever owns the frame: readonly_foreign_frames
+ * fails. Add PTE_RW to PTE_L1_HARMLESS: every_bit_of_live_entries fails the audit. Drop the
+ * is_mapping() test in mapping_replace(): grant_entries fails.
  */
 #include <string.h>
 
@@ -127,7 +127,8 @@ static void only_ones_own_frames(void)
     CU_ASSERT_EQUAL(update(l1_slot(20), (uint64_t)FAKE_MMIO_FRAME << 12 | PTE_P, DOMID_SELF),
                     -XEN_EINVAL);
     /* The shared page is its to map, writable. */
-    CU_ASSERT_EQUAL(update(l1_slot(20), mfn_to_maddr(ptr_to_mfn(g.d->shared_info)).a | PTE_P | PTE_RW,
+    CU_ASSERT_EQUAL(update(l1_slot(20),
+                           mfn_to_maddr(ptr_to_mfn(g.d->shared_info)).a | PTE_P | PTE_RW,
                            DOMID_SELF),
                     0);
     CU_ASSERT_EQUAL(update(l1_slot(20), 0, DOMID_SELF), 0);
@@ -161,9 +162,9 @@ static void accessed_and_dirty_survive(void)
     slot = guest_ptr(&g, g.l1) + 20;
     CU_ASSERT_TRUE(fake_store(guest_va_at(20), 1));
     CU_ASSERT_EQUAL(*slot & (PTE_A | PTE_D), PTE_A | PTE_D);
-    CU_ASSERT_EQUAL(update(l1_slot(20) | MMU_PT_UPDATE_PRESERVE_AD, guest_maddr(&g, 20) | PTE_P,
-                           DOMID_SELF),
-                    0);
+    CU_ASSERT_EQUAL(
+        update(l1_slot(20) | MMU_PT_UPDATE_PRESERVE_AD, guest_maddr(&g, 20) | PTE_P, DOMID_SELF),
+        0);
     CU_ASSERT_EQUAL(*slot, guest_maddr(&g, 20) | PTE_P | PTE_US | PTE_A | PTE_D);
     CU_ASSERT_EQUAL(update(l1_slot(20), guest_maddr(&g, 20) | PTE_P, DOMID_SELF), 0);
     CU_ASSERT_EQUAL(*slot & (PTE_A | PTE_D), 0);
@@ -179,7 +180,8 @@ static void batches_count_what_they_did(void)
     for (unsigned every = 0; every < 4; every++) {
         fake_preempt_every = every;
         for (unsigned i = 0; i < 40; i++)
-            reqs[i] = (struct mmu_update){l1_slot(20 + i % 8), i & 8 ? guest_maddr(&g, 30) | PTE_P : 0};
+            reqs[i] =
+                (struct mmu_update){l1_slot(20 + i % 8), i & 8 ? guest_maddr(&g, 30) | PTE_P : 0};
         CU_ASSERT_EQUAL(update_many(reqs, 40, DOMID_SELF), 0);
         CU_ASSERT_EQUAL(done(), 40);
         CU_ASSERT_EQUAL(update_many(reqs, 0, DOMID_SELF), 0);
@@ -190,9 +192,9 @@ static void batches_count_what_they_did(void)
     }
     fake_preempt_every = 0;
     /* The array ends in the middle of nowhere. */
-    CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_mmu_update, guest_va_at(GUEST_FRAMES) - 32, 5, 0,
-                                   DOMID_SELF),
-                    -XEN_EINVAL);
+    CU_ASSERT_EQUAL(
+        fake_hypercall(__HYPERVISOR_mmu_update, guest_va_at(GUEST_FRAMES) - 32, 5, 0, DOMID_SELF),
+        -XEN_EINVAL);
     guest_ptr(&g, 63)[508] = guest_ptr(&g, 63)[510] = l1_slot(20);
     CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_mmu_update, guest_va_at(GUEST_FRAMES) - 32, 5, DONE,
                                    DOMID_SELF),
@@ -229,8 +231,8 @@ static void upper_levels_are_walked_afresh(void)
     begin(5);
     CU_ASSERT_EQUAL(map(40, 0, UVMF_INVLPG), 0);
     CU_ASSERT_EQUAL(map(20, guest_maddr(&g, 20) | PTE_P, 0), 0);
-    CU_ASSERT_EQUAL(update(guest_maddr(&g, g.l2) + 8, guest_maddr(&g, 40) | PTE_P | PTE_RW, DOMID_SELF),
-                    0);
+    CU_ASSERT_EQUAL(
+        update(guest_maddr(&g, g.l2) + 8, guest_maddr(&g, 40) | PTE_P | PTE_RW, DOMID_SELF), 0);
     CU_ASSERT_EQUAL(map(512 + 3, guest_maddr(&g, 30) | PTE_P, 0), 0);
     CU_ASSERT_EQUAL(guest_ptr(&g, 40)[3], guest_maddr(&g, 30) | PTE_P | PTE_US);
     CU_ASSERT_EQUAL(update(guest_maddr(&g, g.l2) + 8, 0, DOMID_SELF), 0);
@@ -291,8 +293,9 @@ static void hypervisor_slots_are_ours(void)
 
         CU_ASSERT_EQUAL(rc, ours ? -XEN_EINVAL : 0);
     }
-    CU_ASSERT_EQUAL(update(guest_maddr(&g, g.l4) + 257 * 8, guest_maddr(&g, g.l3) | PTE_P, DOMID_SELF),
-                    -XEN_EINVAL);
+    CU_ASSERT_EQUAL(
+        update(guest_maddr(&g, g.l4) + 257 * 8, guest_maddr(&g, g.l3) | PTE_P, DOMID_SELF),
+        -XEN_EINVAL);
     end();
 }
 
@@ -305,7 +308,8 @@ static void other_operations(void)
     CU_ASSERT_EQUAL(ext(MMUEXT_CLEAR_PAGE, g.frames[21].n, 0, DOMID_SELF), 0);
     CU_ASSERT_EQUAL(guest_ptr(&g, 21)[5], 0);
     CU_ASSERT_EQUAL(ext(MMUEXT_CLEAR_PAGE, g.frames[g.l1].n, 0, DOMID_SELF), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(ext(MMUEXT_COPY_PAGE, g.frames[g.l1].n, g.frames[20].n, DOMID_SELF), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(ext(MMUEXT_COPY_PAGE, g.frames[g.l1].n, g.frames[20].n, DOMID_SELF),
+                    -XEN_EINVAL);
     CU_ASSERT_EQUAL(ext(MMUEXT_FLUSH_CACHE, 0, 0, DOMID_SELF), -XEN_EACCES);
     CU_ASSERT_EQUAL(ext(MMUEXT_MARK_SUPER, 0, 0, DOMID_SELF), -XEN_EOPNOTSUPP);
     for (unsigned cmd = 21; cmd < 64; cmd++)
@@ -330,18 +334,21 @@ static void control_domain_maps(void)
     CU_ASSERT_EQUAL(update(l1_slot(20), (dev + 0x1000) | PTE_P, DOMID_SELF), -XEN_EINVAL);
     CU_ASSERT_EQUAL(update(l1_slot(20), (dev + 0x2000) | PTE_P | PTE_RW, DOMID_SELF), 0);
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20] & PTE_RW, 0);
-    CU_ASSERT_EQUAL(update(l1_slot(20), 0x9f000 | PTE_P | PTE_RW, DOMID_SELF), 0); /* EBDA */
+    CU_ASSERT_EQUAL(update(l1_slot(20), 0x9f000 | PTE_P | PTE_RW, DOMID_SELF), 0);  /* EBDA */
     CU_ASSERT_EQUAL(update(l1_slot(20), 0x10000 | PTE_P, DOMID_SELF), -XEN_EINVAL); /* RAM, ours */
     CU_ASSERT_EQUAL(update(l1_slot(20), 1ull << 45 | PTE_P, DOMID_SELF), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&g, 21) | PTE_P | PTE_PCD, DOMID_SELF), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&g, 21) | PTE_P | PTE_PCD, DOMID_SELF),
+                    -XEN_EINVAL);
 
     CU_ASSERT_EQUAL(update(l1_slot(20), guest_maddr(&other, 20) | PTE_P | PTE_RW, DOMID_SELF),
                     -XEN_EINVAL);
     CU_ASSERT_EQUAL(update(l1_slot(20), guest_maddr(&other, 20) | PTE_P | PTE_RW, 6), 0);
-    CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&other, other.l1) | PTE_P | PTE_RW, 6), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&other, other.l1) | PTE_P | PTE_RW, 6),
+                    -XEN_EINVAL);
     CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&other, other.l1) | PTE_P, 6), 0);
     CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&other, 22) | PTE_P, 77), -XEN_ESRCH);
-    CU_ASSERT_EQUAL(update(l1_slot(22), guest_maddr(&other, 22) | PTE_P | PTE_RW, 0x7ff4), -XEN_ESRCH);
+    CU_ASSERT_EQUAL(update(l1_slot(22), guest_maddr(&other, 22) | PTE_P | PTE_RW, 0x7ff4),
+                    -XEN_ESRCH);
     CU_ASSERT_EQUAL(fake_audit(), 0);
     /* The guest dies; what we map of it stays until we let go. */
     CU_ASSERT_FALSE(fake_destroy(d));
@@ -428,7 +435,8 @@ static void grant_entries(void)
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20], 0);
     CU_ASSERT_EQUAL(fake_audit(), 0);
     /* Writable, by entry address, with a software bit; then replaced by another mapping. */
-    m = (struct pv_grant_mapping){.host_addr = l1_slot(20), .contains_pte = true, .pte_flags = 1 << 9};
+    m = (struct pv_grant_mapping){
+        .host_addr = l1_slot(20), .contains_pte = true, .pte_flags = 1 << 9};
     CU_ASSERT_EQUAL(page_get_and_type(granter.frames[30], d, PGT_WRITABLE), 0);
     CU_ASSERT_EQUAL(pv_grant_map(&m, granter.frames[30]), GNTST_okay);
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20] & (PTE_RW | 7 << 9), PTE_RW | 1 << 9);

@@ -2,9 +2,9 @@
 /*
  * core/page.c: who owns a frame, how many refer to it, and what is left of a dead domain.
  *
- * Sabotage: in domain_alloc_frames() leave out the memset: frames_come_zeroed fails. In page_get_owned() drop
- * refs_may_grow(): counts_refuse_to_wrap fails. In page_free_last() skip list_unlink(): the audit
- * in guest_released_frames_go fails.
+ * Sabotage: in domain_alloc_frames() leave out the memset: frames_come_zeroed fails. In
+ * page_get_owned() drop refs_may_grow(): counts_refuse_to_wrap fails. In page_free_last() skip
+ * list_unlink(): the audit in guest_released_frames_go fails.
  */
 #include <string.h>
 

@@ -145,9 +145,8 @@ static void demotion_flushes_stale_tables(void)
     CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_update_va_mapping, guest_va_at(20), 0, 0, 0), 0);
     guest_ptr(&g, 20)[0] = guest_maddr(&g, 30) | PTE_P;
     /* Hang it into the L2, touch what it maps, take it out again, and make it writable. */
-    CU_ASSERT_EQUAL(mmu_write_at(g.d, g.d, guest_maddr(&g, g.l2) + 8, guest_maddr(&g, 20) | LINK,
-                                 MMU_SET),
-                    0);
+    CU_ASSERT_EQUAL(
+        mmu_write_at(g.d, g.d, guest_maddr(&g, g.l2) + 8, guest_maddr(&g, 20) | LINK, MMU_SET), 0);
     CU_ASSERT_TRUE(fake_load(GUEST_BASE + (2ull << 20), &value));
     CU_ASSERT_EQUAL(mmu_write_at(g.d, g.d, guest_maddr(&g, g.l2) + 8, 0, MMU_SET), 0);
     CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_update_va_mapping, guest_va_at(20),

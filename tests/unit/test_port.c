@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/port.c: who may use ports, and what they reach (EMU-2, EMU-4; contract 6.7 as far as ports go).
+ * pv/port.c: who may use ports, and what they reach (EMU-2, EMU-4; contract 6.7 as far as ports
+ * go).
  *
  * Sabotage: compare with `>` instead of `>=` iopl 1 in pv_iopl_ok(): who_may fails. Check only the
  * first port's bit: bitmap fails. Let is_ours() look at the first port only: what_is_ours fails.
@@ -134,7 +135,8 @@ static void pci_configuration(void)
                 (void)pv_port_in(pvg.d, (uint16_t)port, 1);
             CU_ASSERT_EQUAL(fake_metal.port_count, 2);
             CU_ASSERT_TRUE(fake_metal.ports[0].out && fake_metal.ports[0].port == 0xcf8 &&
-                           fake_metal.ports[0].bytes == 4 && fake_metal.ports[0].value == 0x80001234);
+                           fake_metal.ports[0].bytes == 4 &&
+                           fake_metal.ports[0].value == 0x80001234);
             CU_ASSERT_TRUE(fake_metal.ports[1].port == port && fake_metal.ports[1].out == out);
         }
     pv_end();

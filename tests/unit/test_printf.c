@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/lib/printf.c: the formats that lib.h promises say what libc's say, and the buffer's end holds.
+ * core/lib/printf.c: the formats that lib.h promises say what libc's say, and the buffer's end
+ * holds.
  *
- * Sabotage: in out_char() write when o->len <= o->size: the_limit_holds crashes; in out_number() drop
- * the zero flag: same_as_libc fails.
+ * Sabotage: in out_char() write when o->len <= o->size: the_limit_holds crashes; in out_number()
+ * drop the zero flag: same_as_libc fails.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -18,7 +18,7 @@
 
 #include <tenue/entrypoints.h>
 
-#define SLOT 20u /* entry of the L1 that the stores go to */
+#define SLOT 20u             /* entry of the L1 that the stores go to */
 #define FLAGS_LOGIC 0x8c5ull /* CF PF ZF SF OF: AF is undefined after and, or, xor */
 #define FLAGS_ALL 0x8d5ull
 
@@ -140,7 +140,8 @@ static uint64_t *slot(void)
 
 static void set_slot(uint64_t e)
 {
-    CU_ASSERT_EQUAL_FATAL(mmu_write_at(pvg.d, pvg.d, guest_maddr(&pvg, pvg.l1) + SLOT * 8, e, MMU_SET), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        mmu_write_at(pvg.d, pvg.d, guest_maddr(&pvg, pvg.l1) + SLOT * 8, e, MMU_SET), 0);
 }
 
 /* The instruction on (%rdi), source register %rsi (or %bl, which all byte forms have). */
@@ -191,10 +192,11 @@ static void one(const struct encoding *e, unsigned width, unsigned offset, uint6
     if (equal)
         pvr->rax = (pvr->rax & ~mask) | (entry >> 8 * offset & mask);
     if (e->imm)
-        operand = e->imm8 || width == 1 ? extend(value & 0xff, 1)
-                                        : extend(value & width_mask(MIN(width, 4u)), MIN(width, 4u));
-    m = (struct model){.memory = entry >> 8 * offset & mask, .flags = pvr->rflags, .reg = *reg,
-                       .rax = pvr->rax};
+        operand = e->imm8 || width == 1
+                      ? extend(value & 0xff, 1)
+                      : extend(value & width_mask(MIN(width, 4u)), MIN(width, 4u));
+    m = (struct model){
+        .memory = entry >> 8 * offset & mask, .flags = pvr->rflags, .reg = *reg, .rax = pvr->rax};
     run_model(&m, e->op, width, operand);
     merged = (entry & ~(mask << 8 * offset)) | m.memory << 8 * offset;
     n = encode(code, e, width, value, e->op >= CMPXCHG);
@@ -205,9 +207,8 @@ static void one(const struct encoding *e, unsigned width, unsigned offset, uint6
         /* Only because the validator said no: then nothing happened at all. */
         CU_ASSERT_EQUAL(memcmp(&before, pvr, sizeof(before)), 0);
         CU_ASSERT_EQUAL(*slot(), entry);
-        CU_ASSERT_NOT_EQUAL(mmu_write_at(pvg.d, pvg.d, guest_maddr(&pvg, pvg.l1) + SLOT * 8, merged,
-                                         MMU_SET),
-                            0);
+        CU_ASSERT_NOT_EQUAL(
+            mmu_write_at(pvg.d, pvg.d, guest_maddr(&pvg, pvg.l1) + SLOT * 8, merged, MMU_SET), 0);
         return;
     }
     CU_ASSERT_EQUAL(pvr->rip, guest_va_at(PV_CODE) + n);
@@ -224,8 +225,9 @@ static void one(const struct encoding *e, unsigned width, unsigned offset, uint6
 
 static void every_encoding(void)
 {
-    static const uint64_t values[] = {0, 1, 2, 5, 0x7f, 0x80, 0xfd, 0xffff, 0x8000, 0x80000000,
-                                      0x123456789abcdef0, ~0ull, 1ull << 63};
+    static const uint64_t values[] = {
+        0,     1,         2, 5, 0x7f, 0x80, 0xfd, 0xffff, 0x8000, 0x80000000, 0x123456789abcdef0,
+        ~0ull, 1ull << 63};
     uint64_t entries[4];
 
     pv_begin(5);
@@ -238,7 +240,8 @@ static void every_encoding(void)
             for (unsigned offset = 0; offset + width <= 8; offset++)
                 for (unsigned k = 0; k < ARRAY_LEN(entries); k++)
                     for (unsigned v = 0; v < ARRAY_LEN(values); v++)
-                        for (unsigned equal = 0; equal < (encodings[i].op == CMPXCHG ? 2u : 1u); equal++)
+                        for (unsigned equal = 0; equal < (encodings[i].op == CMPXCHG ? 2u : 1u);
+                             equal++)
                             one(&encodings[i], width, offset, entries[k], values[v], equal);
     set_slot(0);
     CU_ASSERT_EQUAL(fake_audit(), 0);
@@ -250,7 +253,8 @@ static bool store(const void *code, unsigned n, uint64_t va)
     pv_code(0, code, n);
     return pv_emulate_table_store(pvr, va);
 }
-#define STORE(va, ...) store((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), va)
+#define STORE(va, ...)                                                                             \
+    store((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), va)
 
 /* EMU-6: every value of interest, by store and by hypercall: the same answer and the same entry. */
 static void same_as_the_hypercall(void)
@@ -305,8 +309,9 @@ static void refused(void)
                                       ((encodings[i].byte && encodings[i].code[0] == opcode) ||
                                        encodings[i].code[1] == opcode) &&
                                       (!encodings[i].imm || encodings[i].group == reg));
-                if (known || (!two && (opcode == 0x0f || (opcode & 0xf0) == 0x40 || opcode >= 0xf0 ||
-                                       (opcode >= 0x64 && opcode <= 0x67) || (opcode & 0xe7) == 0x26)))
+                if (known ||
+                    (!two && (opcode == 0x0f || (opcode & 0xf0) == 0x40 || opcode >= 0xf0 ||
+                              (opcode >= 0x64 && opcode <= 0x67) || (opcode & 0xe7) == 0x26)))
                     continue;
                 pvr->rip = was.rip;
                 if (store(code, 8, slot_va(0)))

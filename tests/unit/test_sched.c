@@ -239,14 +239,16 @@ static void singleshot_timer(void)
     three_up();
     CU_ASSERT_EQUAL(evtchn_bind_virq(g[0].d, VIRQ_TIMER, 0, &p), 0);
     memcpy(guest_ptr(&g[0], 10), &set, sizeof(set));
-    CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
-                                   guest_va_at(10), 0), 0);
+    CU_ASSERT_EQUAL(
+        fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, guest_va_at(10), 0),
+        0);
     timer_softirq();
     CU_ASSERT_TRUE(evtchn_port_is_pending(g[0].d, p));
     set.flags = VCPU_SSHOTTMR_future;
     memcpy(guest_ptr(&g[0], 10), &set, sizeof(set));
-    CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0,
-                                   guest_va_at(10), 0), -XEN_ETIME);
+    CU_ASSERT_EQUAL(
+        fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, guest_va_at(10), 0),
+        -XEN_ETIME);
     three_down();
 }
 
@@ -260,16 +262,18 @@ static void periodic_timer(void)
     three_up();
     CU_ASSERT_EQUAL(evtchn_bind_virq(g[0].d, VIRQ_TIMER, 0, &p), 0);
     memcpy(guest_ptr(&g[0], 10), &set, sizeof(set));
-    CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
-                                   guest_va_at(10), 0), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(
+        fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, guest_va_at(10), 0),
+        -XEN_EINVAL);
     set.period_ns = ~0ull;
     memcpy(guest_ptr(&g[0], 10), &set, sizeof(set));
-    CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
-                                   guest_va_at(10), 0), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(
+        fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, guest_va_at(10), 0),
+        -XEN_EINVAL);
     set.period_ns = 2000000;
     memcpy(guest_ptr(&g[0], 10), &set, sizeof(set));
-    CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0,
-                                   guest_va_at(10), 0), 0);
+    CU_ASSERT_EQUAL(
+        fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, guest_va_at(10), 0), 0);
     for (unsigned i = 0; i < 10; i++) {
         fake_time += 2000000;
         timer_softirq();

@@ -4,8 +4,8 @@
  * is read back is what was loaded.
  *
  * Sabotage: drop a line of context_is_sane(): illegal_contexts fails. Leave IOPL out of
- * pv_vcpu_get_context(): round_trip fails. Copy rflags unsanitised: the same. Keep the old user root
- * when a context has none: a_context_is_the_whole_state fails. Number the stubs from 1:
+ * pv_vcpu_get_context(): round_trip fails. Copy rflags unsanitised: the same. Keep the old user
+ * root when a context has none: a_context_is_the_whole_state fails. Number the stubs from 1:
  * hypercall_page fails.
  */
 #include <string.h>
@@ -62,7 +62,8 @@ static void round_trip(void)
     CU_ASSERT_EQUAL(fake_audit(), 0);
     CU_ASSERT_EQUAL(ap->regs.cs, 0x13);
     CU_ASSERT_EQUAL(ap->regs.ss, 0x1b);
-    CU_ASSERT_EQUAL(ap->regs.rflags, 0x250ed5 | 0x100 | 2); /* TF RF AC ID and the arithmetic ones */
+    CU_ASSERT_EQUAL(ap->regs.rflags,
+                    0x250ed5 | 0x100 | 2); /* TF RF AC ID and the arithmetic ones */
     CU_ASSERT_EQUAL(ap->pv.iopl, 3);
     CU_ASSERT_EQUAL(ap->pv.cr4_guest, 0x620 | 1 << 2 | 1 << 3 | 1 << 18);
     CU_ASSERT_EQUAL(pvg.d->pv.vm_assist & ~0x10000003full, 0);
@@ -123,9 +124,14 @@ static void check_both(uint64_t *field, uint64_t value, long single)
 
 static void illegal_contexts(void)
 {
-    static const uint64_t values[] = {1, 0x00007fffffffffffull, 0x0000800000000000ull,
-                                      0xffff7fffffffffffull, 0xffff800000000000ull,
-                                      0xffff87ffffffffffull, 0xffff880000000000ull, ~0ull};
+    static const uint64_t values[] = {1,
+                                      0x00007fffffffffffull,
+                                      0x0000800000000000ull,
+                                      0xffff7fffffffffffull,
+                                      0xffff800000000000ull,
+                                      0xffff87ffffffffffull,
+                                      0xffff880000000000ull,
+                                      ~0ull};
     const uint64_t ok = 0x1000;
 
     begin();
@@ -135,7 +141,8 @@ static void illegal_contexts(void)
         const uint64_t dr0 = pvv->pv.debugreg[0];
 
         check_both(&c.kernel_sp, v, fake_hypercall(__HYPERVISOR_stack_switch, 0, v, 0, 0));
-        check_both(&c.event_callback_eip, v, fake_hypercall(__HYPERVISOR_set_callbacks, v, ok, ok, 0));
+        check_both(&c.event_callback_eip, v,
+                   fake_hypercall(__HYPERVISOR_set_callbacks, v, ok, ok, 0));
         check_both(&c.failsafe_callback_eip, v,
                    fake_hypercall(__HYPERVISOR_set_callbacks, ok, v, ok, 0));
         check_both(&c.syscall_callback_eip, v,
@@ -149,7 +156,8 @@ static void illegal_contexts(void)
         check_both(&c.debugreg[2], v, fake_hypercall(__HYPERVISOR_set_debugreg, 2, v, 0, 0));
         pvv->pv.debugreg[0] = dr0;
     }
-    check_both(&c.debugreg[7], 0x20001, fake_hypercall(__HYPERVISOR_set_debugreg, 7, 0x20001, 0, 0));
+    check_both(&c.debugreg[7], 0x20001,
+               fake_hypercall(__HYPERVISOR_set_debugreg, 7, 0x20001, 0, 0));
     for (unsigned i = 0; i < 3; i++) {
         static const uint64_t entries[] = {7168, 7169, ~0ull};
 

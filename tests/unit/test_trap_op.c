@@ -42,8 +42,8 @@ static long trap(const struct trap_info *ti, unsigned n)
 
 static long callback(unsigned type, unsigned flags, uint64_t address)
 {
-    const struct callback_register op = {.type = (uint16_t)type, .flags = (uint16_t)flags,
-                                         .address = address};
+    const struct callback_register op = {
+        .type = (uint16_t)type, .flags = (uint16_t)flags, .address = address};
 
     memcpy(guest_ptr(&pvg, PV_ARGS), &op, sizeof(op));
     return call2(__HYPERVISOR_callback_op, CALLBACKOP_register, guest_va_at(PV_ARGS));
@@ -87,8 +87,8 @@ static void trap_table(void)
 
     pv_begin(5);
     for (unsigned i = 0; i < 199; i++)
-        all[i] = (struct trap_info){.vector = (uint8_t)i, .flags = 0xff, .cs = 0x10,
-                                    .address = 0x1000 + i};
+        all[i] = (struct trap_info){
+            .vector = (uint8_t)i, .flags = 0xff, .cs = 0x10, .address = 0x1000 + i};
     for (unsigned every = 0; every < 4; every++) {
         fake_preempt_every = every;
         CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_trap_table, 0, 0), 0);
@@ -110,7 +110,8 @@ static void trap_table(void)
     /* Without an end it runs into what is not mapped, having done what it found. */
     all[0].vector = 9;
     memcpy((uint8_t *)guest_ptr(&pvg, PV_UNMAPPED - 1) + PAGE_SIZE - 16, all, 16);
-    CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_trap_table, guest_va_at(PV_UNMAPPED) - 16, 0), -XEN_EFAULT);
+    CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_trap_table, guest_va_at(PV_UNMAPPED) - 16, 0),
+                    -XEN_EFAULT);
     CU_ASSERT_EQUAL(pvv->pv.traps[9].address, 0x7777);
     CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_trap_table, MACH2PHYS_VIRT_START, 0), -XEN_EFAULT);
     pv_end();
@@ -124,8 +125,11 @@ static void callbacks(void)
         const struct callback_unregister op = {.type = (uint16_t)type};
 
         memcpy(guest_ptr(&pvg, PV_ARGS), &op, sizeof(op));
-        CU_ASSERT_EQUAL(call2(__HYPERVISOR_callback_op, CALLBACKOP_unregister, guest_va_at(PV_ARGS)),
-                        must_stay ? -XEN_EINVAL : known ? 0 : -XEN_ENOSYS);
+        CU_ASSERT_EQUAL(
+            call2(__HYPERVISOR_callback_op, CALLBACKOP_unregister, guest_va_at(PV_ARGS)),
+            must_stay ? -XEN_EINVAL
+            : known   ? 0
+                      : -XEN_ENOSYS);
     }
     CU_ASSERT_EQUAL(pvv->pv.syscall32.address | pvv->pv.sysenter.address | pvv->pv.nmi.address, 0);
     CU_ASSERT_NOT_EQUAL(pvv->pv.event.address, 0);
@@ -178,7 +182,8 @@ static void debug_bits(void)
         CU_ASSERT_EQUAL(pvv->pv.debugreg[6], 0xffff0ff0 | (value & 0xe00f));
         CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_debugreg, 7, value), 0);
         CU_ASSERT_EQUAL(pvv->pv.debugreg[7], 0x400 | (value & 0xffff03ff));
-        CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_get_debugreg, 7, 0, 0, 0), 0x400 | (value & 0xffff03ff));
+        CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_get_debugreg, 7, 0, 0, 0),
+                        0x400 | (value & 0xffff03ff));
     }
     for (unsigned i = 0; i < 4; i++)
         for (unsigned type = 0; type < 4; type++)

@@ -65,9 +65,9 @@ static inline bool front_regs_user(const struct front_regs *regs)
 #define FAULT_VECTOR(f) ((unsigned)((f) >> 32) & 0xff)
 #define FAULT_ERROR(f) ((u32)(f))
 
-#define FRONT_EXTABLE(from, to)                                                                   \
-    ".pushsection .front.extable, \"a\"\n"                                                        \
-    ".quad " from ", " to "\n"                                                                    \
+#define FRONT_EXTABLE(from, to)                                                                    \
+    ".pushsection .front.extable, \"a\"\n"                                                         \
+    ".quad " from ", " to "\n"                                                                     \
     ".popsection\n"
 
 void front_fault_clear(void);
@@ -78,11 +78,11 @@ u64 front_fault_cr2(void);
 bool front_extable_find(u64 rip, u64 *fixup);
 
 /* Run one instruction; the value is the fault it raised, FAULT_NONE if it completed. */
-#define FAULT(insn, ...)                                                                          \
-    ({                                                                                            \
-        front_fault_clear();                                                                      \
-        __asm__ volatile("771: " insn "\n772:\n" FRONT_EXTABLE("771b", "772b") __VA_ARGS__);      \
-        front_fault_take();                                                                       \
+#define FAULT(insn, ...)                                                                           \
+    ({                                                                                             \
+        front_fault_clear();                                                                       \
+        __asm__ volatile("771: " insn "\n772:\n" FRONT_EXTABLE("771b", "772b") __VA_ARGS__);       \
+        front_fault_take();                                                                        \
     })
 u64 front_try_read(const volatile void *va, u64 *value);
 u64 front_try_write(volatile void *va, u64 value);
@@ -103,7 +103,7 @@ u64 front_try_write(volatile void *va, u64 value);
 #define PTE_KERN (PTE_P | PTE_RW | PTE_U | PTE_A | PTE_D)
 #define PTE_TABLE (PTE_P | PTE_RW | PTE_U | PTE_A)
 
-extern u64 *front_p2m;      /* this domain's list: frame number -> machine frame */
+extern u64 *front_p2m; /* this domain's list: frame number -> machine frame */
 extern u64 front_nr_pages;
 u64 front_va_to_pfn(const volatile void *va);
 void *front_pfn_to_va(u64 pfn);
@@ -125,9 +125,9 @@ u64 front_spare_pfn(void);
 volatile u64 *front_pt_entry(u64 root_mfn, u64 va, int level);
 u64 front_entry_maddr(const volatile u64 *entry);
 u64 front_root_mfn(void);
-int front_set_pte(u64 maddr, u64 val, unsigned cmd);        /* one mmu_update */
-int front_set_entry(const volatile u64 *entry, u64 val);    /* the same by pointer */
-int front_page_set(void *va, u64 flags);                    /* remap a linear page, flushed */
+int front_set_pte(u64 maddr, u64 val, unsigned cmd);     /* one mmu_update */
+int front_set_entry(const volatile u64 *entry, u64 val); /* the same by pointer */
+int front_page_set(void *va, u64 flags);                 /* remap a linear page, flushed */
 int front_page_ro(void *va);
 int front_page_rw(void *va);
 /* Map a machine frame at an address outside the image; makes the tables it needs. */
@@ -141,9 +141,9 @@ int front_mmuext_va(unsigned cmd, u64 linear, u64 arg2);
 /* ---- user mode ---- */
 
 struct front_user_result {
-    bool faulted; /* left by an exception; otherwise by the exit call */
-    u64 value;    /* what the user code handed to front_user_exit() */
-    u64 fault;    /* FAULT_MAKE word */
+    bool faulted;           /* left by an exception; otherwise by the exit call */
+    u64 value;              /* what the user code handed to front_user_exit() */
+    u64 fault;              /* FAULT_MAKE word */
     struct front_regs regs; /* as the kernel saw them on the way back */
 };
 /* Run fn(arg) in ring 3 on a stack of its own until it calls front_user_exit(), returns or

@@ -24,8 +24,8 @@ int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 
 /*
- * printf subset: %% c s d i u x X p, flags 0 - # +, width and precision (also *), length h hh l ll z.
- * Always terminates the text when size > 0; returns the length it would have without the limit.
+ * printf subset: %% c s d i u x X p, flags 0 - # +, width and precision (also *), length h hh l ll
+ * z. Always terminates the text when size > 0; returns the length it would have without the limit.
  */
 int fmt_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));

@@ -54,8 +54,8 @@ STATIC_ASSERT(sysctl_version, XEN_SYSCTL_INTERFACE_VERSION == 0x15);
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define ROUND_UP(x, align) (((x) + (align) - 1) & ~((align) - 1))
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define ROUND_UP(x, align) (((x) + (align)-1) & ~((align)-1))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -65,9 +65,9 @@ STATIC_ASSERT(sysctl_version, XEN_SYSCTL_INTERFACE_VERSION == 0x15);
 
 /* Compile-time limits of this hypervisor. */
 #define MAX_CPUS 64u
-#define MAX_VCPUS 32u           /* per domain: the legacy shared_info limit */
-#define MAX_DOMAINS 1024u       /* live at once; domids run below DOMID_FIRST_RESERVED */
-#define MAX_EVTCHNS 4096u       /* 2-level ABI: 64 x 64 */
+#define MAX_VCPUS 32u     /* per domain: the legacy shared_info limit */
+#define MAX_DOMAINS 1024u /* live at once; domids run below DOMID_FIRST_RESERVED */
+#define MAX_EVTCHNS 4096u /* 2-level ABI: 64 x 64 */
 #define MAX_PIRQS 256u
 
 /* One read, one write, of memory that somebody else may change meanwhile. */

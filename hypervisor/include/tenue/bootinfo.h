@@ -25,9 +25,9 @@ struct e820_region {
 #define BOOT_STRING_MAX 1024u
 
 struct boot_module {
-    maddr_t start; /* of its first byte */
-    uint64_t size; /* bytes */
-    char name[64]; /* first word of the module string (the file), may be cut */
+    maddr_t start;              /* of its first byte */
+    uint64_t size;              /* bytes */
+    char name[64];              /* first word of the module string (the file), may be cut */
     char args[BOOT_STRING_MAX]; /* the rest: the guest's command line */
 };
 
@@ -38,7 +38,7 @@ struct boot_info {
     uint32_t e820_count;
     struct boot_module modules[BOOT_MODULES_MAX];
     uint32_t module_count;
-    maddr_t rsdp;  /* 0: not told (search the legacy area) */
+    maddr_t rsdp;                   /* 0: not told (search the legacy area) */
     maddr_t image_start, image_end; /* where we are: not to be given out */
 };
 

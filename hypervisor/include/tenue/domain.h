@@ -3,9 +3,9 @@
  * A domain: one guest, or the control domain. Created and destroyed by domctl (or by the builder
  * for domid 0), found by domid with a counted reference.
  *
- * Legend: [I] set at creation; [a] atomic; [c] under domctl_busy, which a domctl on the domain claims
- * for its duration (not a lock: it is held across preemption points, and a second CPU that finds
- * it claimed has its hypercall issued again); otherwise the named lock.
+ * Legend: [I] set at creation; [a] atomic; [c] under domctl_busy, which a domctl on the domain
+ * claims for its duration (not a lock: it is held across preemption points, and a second CPU that
+ * finds it claimed has its hypercall issued again); otherwise the named lock.
  */
 #ifndef TENUE_DOMAIN_H
 #define TENUE_DOMAIN_H
@@ -30,48 +30,51 @@ enum domain_dying {
 };
 
 struct domain {
-    uint16_t domid;        /* [I] */
-    bool is_control;       /* [I] privileged: control and hardware domain */
-    uint8_t dying;         /* [a] enum domain_dying */
-    bool shutting_down;    /* [a] a SCHEDOP_shutdown or crash was taken; all vcpus paused */
-    bool shutdown_claim;   /* [a] who set it fills in the code, then shutting_down */
-    uint8_t shutdown_code; /* [a] SHUTDOWN_* when shutting_down */
-    bool creation_finished;/* [a] first unpaused */
-    uint32_t refs;         /* [a] counted references, 1 for being in the list */
-    uint32_t pause_count;  /* [a] hypervisor's reasons to stop */
-    bool paused_by_controller; /* [c] XEN_DOMCTL_pausedomain is on */
-    bool domctl_busy;      /* [a] claimed by a domctl in progress */
-    uint32_t max_vcpus;    /* [I] */
+    uint16_t domid;                /* [I] */
+    bool is_control;               /* [I] privileged: control and hardware domain */
+    uint8_t dying;                 /* [a] enum domain_dying */
+    bool shutting_down;            /* [a] a SCHEDOP_shutdown or crash was taken; all vcpus paused */
+    bool shutdown_claim;           /* [a] who set it fills in the code, then shutting_down */
+    uint8_t shutdown_code;         /* [a] SHUTDOWN_* when shutting_down */
+    bool creation_finished;        /* [a] first unpaused */
+    uint32_t refs;                 /* [a] counted references, 1 for being in the list */
+    uint32_t pause_count;          /* [a] hypervisor's reasons to stop */
+    bool paused_by_controller;     /* [c] XEN_DOMCTL_pausedomain is on */
+    bool domctl_busy;              /* [a] claimed by a domctl in progress */
+    uint32_t max_vcpus;            /* [I] */
     struct vcpu *vcpus[MAX_VCPUS]; /* [I once set] */
-    struct domain *reap_next; /* [a] list of domains whose end awaits SOFTIRQ_WORK */
-    bool reap_queued;      /* [a] is on that list */
-    bool unlisted;         /* [a] left the table of domains */
-    uint8_t kill_stage;    /* [c] how far domain_kill() has come */
-    uint32_t poll_mask;    /* [a] bit per vcpu waiting in SCHEDOP_poll */
+    struct domain *reap_next;      /* [a] list of domains whose end awaits SOFTIRQ_WORK */
+    bool reap_queued;              /* [a] is on that list */
+    bool unlisted;                 /* [a] left the table of domains */
+    uint8_t kill_stage;            /* [c] how far domain_kill() has come */
+    uint32_t poll_mask;            /* [a] bit per vcpu waiting in SCHEDOP_poll */
     xen_domain_handle_t handle;    /* [c] */
     uint32_t ssidref;
 
-    shared_info_t *shared_info;    /* [I] a shared page */
+    shared_info_t *shared_info; /* [I] a shared page */
     struct domain_pages pages;
     struct evtchn_table evtchn;
     struct grant_table grant;
     struct pv_domain pv;
-    struct domain_pirqs *pirqs;    /* [I] control domain only, else NULL */
+    struct domain_pirqs *pirqs; /* [I] control domain only, else NULL */
 
-    struct {                       /* XENMEM_set_memory_map; [pages.lock] */
-        struct xen_e820_entry { uint64_t addr, size; uint32_t type; } __attribute__((packed)) * entries;
+    struct { /* XENMEM_set_memory_map; [pages.lock] */
+        struct xen_e820_entry {
+            uint64_t addr, size;
+            uint32_t type;
+        } __attribute__((packed)) * entries;
         uint32_t count;
     } memmap;
-    int64_t time_offset_seconds;   /* [c] settimeoffset */
-    uint32_t wc_version;           /* [wallclock lock] ours; what the shared page shows is a copy */
-    struct {                       /* a guest's console_io output; [RANK_CONSOLE lock] */
+    int64_t time_offset_seconds; /* [c] settimeoffset */
+    uint32_t wc_version;         /* [wallclock lock] ours; what the shared page shows is a copy */
+    struct {                     /* a guest's console_io output; [RANK_CONSOLE lock] */
         char line[120];
         uint32_t len;
-        ns_t credit_at;            /* token bucket: when spent was last reduced */
-        uint32_t spent;            /* messages lately caused, of its allowance (HC-9) */
+        ns_t credit_at; /* token bucket: when spent was last reduced */
+        uint32_t spent; /* messages lately caused, of its allowance (HC-9) */
         uint32_t dropped;
     } con;
-    char crash_reason[80];         /* [a once shutting_down] why we crashed it, for the console */
+    char crash_reason[80]; /* [a once shutting_down] why we crashed it, for the console */
 };
 
 extern struct domain *control_domain; /* [I] domid 0 */
@@ -91,7 +94,8 @@ struct domain_config {
 };
 int domain_create(const struct domain_config *cfg, struct domain **out) must_check;
 
-/* Counted lookup; finds dying domains too. NULL when there is none. DOMID_SELF is resolved by domain_get_or_self. */
+/* Counted lookup; finds dying domains too. NULL when there is none. DOMID_SELF is resolved by
+ * domain_get_or_self. */
 struct domain *domain_get(uint16_t domid);
 struct domain *domain_get_or_self(uint16_t domid);
 /* A counted reference to a domain already known to be alive through a lock or reference. */
@@ -100,7 +104,7 @@ void domain_put(struct domain *d);
 /* First domain with domid >= from (counted) or NULL: for getdomaininfolist and dumps. */
 struct domain *domain_next(uint32_t from);
 
-void domain_pause(struct domain *d);      /* and wait until no vcpu runs */
+void domain_pause(struct domain *d); /* and wait until no vcpu runs */
 void domain_pause_nosync(struct domain *d);
 void domain_unpause(struct domain *d);
 void domain_unpause_by_controller(struct domain *d); /* nothing when it is not paused so */

@@ -4,8 +4,8 @@
  * (sched_softirq, timer_softirq, hypercall_entry, console_rx).
  *
  * The way out: after any C handler the exit path tests this_cpu()->softirqs (then
- * guest_exit_work()) and the current vcpu's pending event (then pv_deliver_event()), until neither is
- * left, restores registers and returns to the guest.
+ * guest_exit_work()) and the current vcpu's pending event (then pv_deliver_event()), until neither
+ * is left, restores registers and returns to the guest.
  */
 #ifndef TENUE_ENTRYPOINTS_H
 #define TENUE_ENTRYPOINTS_H
@@ -25,7 +25,7 @@ bool hal_option(const char *name, const char *value);
 void guest_exit_work(void);
 
 /* pv/: traps from a guest; regs are the live registers. */
-void pv_syscall(struct cpu_user_regs *regs);        /* SYSCALL from guest user mode */
+void pv_syscall(struct cpu_user_regs *regs); /* SYSCALL from guest user mode */
 void pv_syscall32(struct cpu_user_regs *regs);
 void pv_sysenter(struct cpu_user_regs *regs);
 /* Exception vector from guest mode. error_code in regs, cr2 for vector 14. Emulates what must be,

@@ -29,16 +29,16 @@ enum evtchn_state {
  * (EV-3), so either one is enough to rely on a connection.
  */
 struct evtchn {
-    uint8_t state;          /* enum evtchn_state */
+    uint8_t state; /* enum evtchn_state */
     uint8_t pad;
-    uint16_t vcpu;          /* vcpu notified; delivery may read it without the lock */
+    uint16_t vcpu; /* vcpu notified; delivery may read it without the lock */
     union {
         uint32_t unbound_domid; /* UNBOUND: who may bind */
         port_t remote_port;     /* INTERDOMAIN */
         uint32_t pirq;
         uint32_t virq;
     };
-    struct domain *remote;  /* INTERDOMAIN: alive while connected */
+    struct domain *remote; /* INTERDOMAIN: alive while connected */
 };
 STATIC_ASSERT(evtchn_size, sizeof(struct evtchn) == 16);
 

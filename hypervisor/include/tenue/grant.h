@@ -17,7 +17,7 @@ typedef uint32_t gref_t;
 typedef uint32_t ghandle_t;
 #define GHANDLE_NONE (~0u)
 
-#define GRANT_FRAMES_DEFAULT 64u   /* when the creator does not say */
+#define GRANT_FRAMES_DEFAULT 64u /* when the creator does not say */
 #define GRANT_FRAMES_MAX 256u
 #define GRANTS_PER_FRAME (PAGE_SIZE / sizeof(grant_entry_v1_t))
 #define MAPTRACK_FRAMES_DEFAULT 1024u
@@ -30,8 +30,8 @@ enum grant_pin { PIN_HOST_RW, PIN_HOST_RO, PIN_DEV_RW, PIN_DEV_RO, PIN_KINDS };
  * GT-1: pins[k] is the number of handles of kind k plus copies under way.
  */
 struct grant_active {
-    uint32_t frame;           /* mfn granted, valid while any pin is held */
-    uint16_t domid;           /* grantee */
+    uint32_t frame; /* mfn granted, valid while any pin is held */
+    uint16_t domid; /* grantee */
     uint16_t pad;
     uint16_t pins[PIN_KINDS];
 };
@@ -42,14 +42,14 @@ struct grant_active {
  */
 struct grant_maptrack {
     struct domain *granter;
-    uint32_t ref;    /* reference in the granter's table; free: next free handle */
-    uint16_t flags;  /* GNTMAP_{device,host}_map, _readonly, _contains_pte; 0: free */
+    uint32_t ref;   /* reference in the granter's table; free: next free handle */
+    uint16_t flags; /* GNTMAP_{device,host}_map, _readonly, _contains_pte; 0: free */
     uint16_t pad;
 };
 
 #define GRANT_ACTIVE_ORDER 1u /* pages of active entries beside each shared frame */
-STATIC_ASSERT(grant_active_fits, GRANTS_PER_FRAME * sizeof(struct grant_active) <=
-                                     PAGE_SIZE << GRANT_ACTIVE_ORDER);
+STATIC_ASSERT(grant_active_fits,
+              GRANTS_PER_FRAME * sizeof(struct grant_active) <= PAGE_SIZE << GRANT_ACTIVE_ORDER);
 #define MAPTRACK_PER_FRAME (PAGE_SIZE / sizeof(struct grant_maptrack))
 #define MAPTRACK_FRAMES_MAX 4096u /* handles fit the ABI, the index of frames fits 8 pages */
 
@@ -65,9 +65,9 @@ struct grant_table {
     struct grant_frame *frame;   /* [I] one page of them; [lock to grow] entries below frames */
     struct grant_maptrack **maptrack; /* [lock] index of frames of handles this domain holds */
     uint32_t maptrack_frames, maptrack_max; /* [lock], [I] */
-    uint32_t maptrack_free;      /* [lock] first free handle or GHANDLE_NONE */
-    uint32_t maptrack_used;      /* [lock] handles in use */
-    uint32_t release_cursor;     /* teardown: next handle to release */
+    uint32_t maptrack_free;                 /* [lock] first free handle or GHANDLE_NONE */
+    uint32_t maptrack_used;                 /* [lock] handles in use */
+    uint32_t release_cursor;                /* teardown: next handle to release */
     uint32_t audited[PIN_KINDS]; /* scratch of the audit: pins that handles account for */
     uint32_t unshared;           /* teardown: shared frames that nobody maps any more */
 };
@@ -79,13 +79,14 @@ int grant_table_release_mappings(struct domain *d) must_check;
  * call again. After it, grant_table_free() gives the memory back. */
 int grant_table_unshare(struct domain *d) must_check;
 void grant_table_free(struct domain *d);
-/* Shared frame idx as the guest maps it, growing the table up to it: for XENMEM_acquire_resource. */
+/* Shared frame idx as the guest maps it, growing the table up to it: for XENMEM_acquire_resource.
+ */
 int grant_table_frame(struct domain *d, uint32_t idx, mfn_t *mfn) must_check;
 
 /*
  * For the audit, on a machine where nothing else runs: every handle must name a pinned entry, and a
- * granter's pins must be exactly its handles (GT-1). References that handles hold themselves (device
- * maps) are explained one by one. Returns the violations, each logged.
+ * granter's pins must be exactly its handles (GT-1). References that handles hold themselves
+ * (device maps) are explained one by one. Returns the violations, each logged.
  */
 unsigned grant_audit(void (*explain)(mfn_t m, enum page_type type));
 

@@ -52,15 +52,15 @@ void hal_swapgs(void); /* active and inactive GS base change places: guest user 
  * survives. A bad selector loads null. */
 void hal_load_gs_user_sel(uint16_t sel);
 void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs);
-void hal_gdt_changed(void);  /* current's pv.gdt_frames/entries changed: rebuild its window */
-void hal_ldt_changed(void);  /* current's pv.ldt_* changed: forget cached LDT frames, reload LDTR */
+void hal_gdt_changed(void); /* current's pv.gdt_frames/entries changed: rebuild its window */
+void hal_ldt_changed(void); /* current's pv.ldt_* changed: forget cached LDT frames, reload LDTR */
 /* The LDT window page idx of current is needed: map frame m (descriptor-typed by caller). */
 void hal_ldt_map_page(unsigned idx, mfn_t m);
-void hal_set_ts(bool ts);    /* next FPU use by the guest raises #NM */
-void hal_cr4_changed(void);  /* current's pv.cr4_guest changed (ENT-11) */
+void hal_set_ts(bool ts);       /* next FPU use by the guest raises #NM */
+void hal_cr4_changed(void);     /* current's pv.cr4_guest changed (ENT-11) */
 bool hal_xsetbv(uint64_t xcr0); /* validated against what we context-switch; false: refuse (#GP) */
 uint64_t hal_xcr0_supported(void);
-void hal_debugreg_changed(void);      /* current's pv.debugreg[] changed */
+void hal_debugreg_changed(void);         /* current's pv.debugreg[] changed */
 uint64_t hal_debugreg_read_status(void); /* DR6 as the guest should see it */
 
 /* --- roots and TLBs (MM-4, MM-5, MM-18) --- */
@@ -109,10 +109,10 @@ unsigned hal_gsi_count(void);
 int hal_gsi_setup(unsigned gsi, bool level, bool active_low) must_check; /* program, masked */
 void hal_gsi_unmask(unsigned gsi);
 void hal_gsi_mask(unsigned gsi);
-void hal_gsi_eoi(unsigned gsi);   /* end of a level interrupt that pirq_interrupt() took */
+void hal_gsi_eoi(unsigned gsi); /* end of a level interrupt that pirq_interrupt() took */
 bool hal_gsi_is_level(unsigned gsi);
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value) must_check;
-uint32_t hal_port_in(uint16_t port, unsigned bytes);           /* bytes 1, 2, 4 */
+uint32_t hal_port_in(uint16_t port, unsigned bytes); /* bytes 1, 2, 4 */
 void hal_port_out(uint16_t port, unsigned bytes, uint32_t value);
 /* Ports and frames that are ours alone (serial in use, PIC, PIT, timers, APICs...). */
 bool hal_port_is_ours(uint16_t port);

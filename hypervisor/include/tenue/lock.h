@@ -15,16 +15,16 @@
 
 enum lock_rank {
     RANK_NONE,
-    RANK_DOMAIN_LIST, /* the table of domains */
-    RANK_GRANT,       /* one grant table */
-    RANK_EVTCHN,      /* one domain's event channels and pirqs */
-    RANK_PAGE_TYPE,   /* a page-table page under update (bit lock in its frame record) */
-    RANK_DOMAIN_PAGES,/* a domain's list and number of frames */
-    RANK_HEAP,        /* the frame allocator */
-    RANK_TIMER,       /* one CPU's timers */
-    RANK_RUNQUEUE,    /* one CPU's run queue */
-    RANK_IRQ,         /* an interrupt controller */
-    RANK_CONSOLE,     /* the serial port and log ring: taken anywhere, takes nothing */
+    RANK_DOMAIN_LIST,  /* the table of domains */
+    RANK_GRANT,        /* one grant table */
+    RANK_EVTCHN,       /* one domain's event channels and pirqs */
+    RANK_PAGE_TYPE,    /* a page-table page under update (bit lock in its frame record) */
+    RANK_DOMAIN_PAGES, /* a domain's list and number of frames */
+    RANK_HEAP,         /* the frame allocator */
+    RANK_TIMER,        /* one CPU's timers */
+    RANK_RUNQUEUE,     /* one CPU's run queue */
+    RANK_IRQ,          /* an interrupt controller */
+    RANK_CONSOLE,      /* the serial port and log ring: taken anywhere, takes nothing */
 };
 
 /* Ticket lock: fair, so no CPU starves. */
@@ -34,7 +34,10 @@ struct spinlock {
     uint16_t holder;      /* CPU + 1 while held, for diagnosis; 0 when free */
 };
 
-#define SPINLOCK_INIT(r) {.rank = (r)}
+#define SPINLOCK_INIT(r)                                                                           \
+    {                                                                                              \
+        .rank = (r)                                                                                \
+    }
 
 void spin_lock_init(struct spinlock *l, enum lock_rank rank);
 void spin_lock(struct spinlock *l);

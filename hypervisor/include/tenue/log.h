@@ -14,7 +14,8 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_printf(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 /* Prefixed "(dN) "-style with d's id; filtered by guest_loglvl and rate limited. */
-void guest_log(const struct domain *d, enum log_level level, const char *fmt, ...) printf_like(3, 4);
+void guest_log(const struct domain *d, enum log_level level, const char *fmt, ...)
+    printf_like(3, 4);
 
 #define log_err(...) log_printf(LOG_ERR, __VA_ARGS__)
 #define log_warn(...) log_printf(LOG_WARN, __VA_ARGS__)

@@ -56,8 +56,8 @@ struct domain_pages {
 
 /* --- the frame allocator (core/pagealloc.c) --- */
 
-/* 2^order contiguous, naturally aligned frames below 2^addr_bits (64: anywhere), contents undefined;
- * the caller owns them as hypervisor frames. NULL when there is none. */
+/* 2^order contiguous, naturally aligned frames below 2^addr_bits (64: anywhere), contents
+ * undefined; the caller owns them as hypervisor frames. NULL when there is none. */
 struct page *heap_alloc(unsigned order, unsigned addr_bits);
 /* Bring-up: RAM frames [start, end) become free memory. What lies below 1 MiB is left alone. */
 void heap_seed(mfn_t start, mfn_t end);
@@ -75,7 +75,8 @@ void hv_free_pages(void *p, unsigned order);
 
 /* Give d 2^order zeroed frames, each with its allocation reference. -XEN_ENOMEM, -XEN_EINVAL
  * (d is dying), -XEN_E2BIG (above its maximum). *mfn is the first. */
-int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn) must_check;
+int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits,
+                        mfn_t *mfn) must_check;
 /* Drop the allocation reference of a frame that d owns: it is freed when the last user is gone. */
 int domain_release_frame(struct domain *d, mfn_t mfn) must_check;
 /* Make a hypervisor page mappable by d. Undo with page_unshare once nothing maps it. */

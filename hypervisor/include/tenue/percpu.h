@@ -26,18 +26,18 @@ enum softirq {
 #define LOCKS_HELD_MAX 8
 
 struct cpu {
-    uint32_t softirqs;     /* [a] pending enum softirq bits; tested on the way to the guest */
-    uint32_t id;           /* [I] 0..cpu_count-1 */
-    struct vcpu *current;  /* [o] whose registers and root are loaded; NULL before the first */
-    bool idle;             /* [o] current is only kept lazily, no vcpu is running */
-    bool in_multicall;     /* [o] the hypercall in progress is an element of a batch */
+    uint32_t softirqs;        /* [a] pending enum softirq bits; tested on the way to the guest */
+    uint32_t id;              /* [I] 0..cpu_count-1 */
+    struct vcpu *current;     /* [o] whose registers and root are loaded; NULL before the first */
+    bool idle;                /* [o] current is only kept lazily, no vcpu is running */
+    bool in_multicall;        /* [o] the hypercall in progress is an element of a batch */
     bool hypercall_restarted; /* [o] the element asked to be issued again, with these arguments: */
     uint64_t restart_args[5]; /* [o] */
     uint64_t hypercall_count[64]; /* [o] by number, for the debug keys */
-    mfn_t root;            /* [o] the root believed to be in CR3 (MM-18) */
-    uint32_t flush_stamp;  /* [o written, others read] TLB clock at the last full local flush */
-    struct timer_queue timers;   /* its own lock */
-    struct run_queue runq;       /* its own lock */
+    mfn_t root;                   /* [o] the root believed to be in CR3 (MM-18) */
+    uint32_t flush_stamp;      /* [o written, others read] TLB clock at the last full local flush */
+    struct timer_queue timers; /* its own lock */
+    struct run_queue runq;     /* its own lock */
     const struct spinlock *held[LOCKS_HELD_MAX]; /* [o] debug: locks held, in order */
     unsigned held_count;
 };
@@ -52,7 +52,8 @@ static inline struct vcpu *current_vcpu(void)
     return this_cpu()->current;
 }
 
-/* In core/softirq.c. Raise on this CPU; or on another, waking it by an IPI if it may be in a guest or idle. */
+/* In core/softirq.c. Raise on this CPU; or on another, waking it by an IPI if it may be in a guest
+ * or idle. */
 void softirq_raise(enum softirq which);
 void softirq_raise_on(unsigned cpu, enum softirq which);
 

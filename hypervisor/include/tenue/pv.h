@@ -47,7 +47,8 @@ int pv_grant_unmap(const struct pv_grant_mapping *g, mfn_t m, uint64_t replace_v
  * itself (file, field, remedy) and returns an error. */
 int pv_build_control_domain(const struct boot_info *bi) must_check;
 
-/* What v sees of a CPUID leaf: for the policies that domctl and sysctl report (core/cpu_policy.c). */
+/* What v sees of a CPUID leaf: for the policies that domctl and sysctl report (core/cpu_policy.c).
+ */
 void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* Fill a page with hypercall stubs (32 bytes each, by number) for a guest that wants one. */

@@ -11,50 +11,50 @@
 #include <tenue/abi.h>
 #include <tenue/frame.h>
 
-#define GDT_GUEST_FRAMES 14u   /* FIRST_RESERVED_GDT_PAGE */
+#define GDT_GUEST_FRAMES 14u            /* FIRST_RESERVED_GDT_PAGE */
 #define PV_SEL_KERNEL_CS FLAT_KERNEL_CS /* 0xe033 */
 #define PV_SEL_KERNEL_SS FLAT_KERNEL_SS /* 0xe02b */
 
 struct pv_callback {
-    uint64_t address;  /* 0: none registered */
-    bool mask_events;  /* set evtchn_upcall_mask on entry */
+    uint64_t address; /* 0: none registered */
+    bool mask_events; /* set evtchn_upcall_mask on entry */
 };
 
 struct pv_vcpu {
-    bool kernel_mode;           /* guest kernel (else guest user) */
-    mfn_t root_kernel;          /* L4 with reference and type held; MFN_NONE before context */
-    mfn_t root_user;            /* likewise; MFN_NONE: none, user mode cannot be entered */
-    uint64_t kernel_sp;         /* stack for entries from user mode */
+    bool kernel_mode;   /* guest kernel (else guest user) */
+    mfn_t root_kernel;  /* L4 with reference and type held; MFN_NONE before context */
+    mfn_t root_user;    /* likewise; MFN_NONE: none, user mode cannot be entered */
+    uint64_t kernel_sp; /* stack for entries from user mode */
     uint16_t kernel_ss;
-    uint64_t fs_base;           /* saved copies: valid while not loaded */
-    uint64_t gs_base_kernel;    /* guest kernel's GS base: active in kernel mode */
-    uint64_t gs_base_user;      /* inactive in kernel mode */
-    uint16_t ds, es, fs, gs;    /* saved selectors */
-    struct trap_info *traps;    /* 256 entries, own page; address 0: none; cs ring 3 */
+    uint64_t fs_base;        /* saved copies: valid while not loaded */
+    uint64_t gs_base_kernel; /* guest kernel's GS base: active in kernel mode */
+    uint64_t gs_base_user;   /* inactive in kernel mode */
+    uint16_t ds, es, fs, gs; /* saved selectors */
+    struct trap_info *traps; /* 256 entries, own page; address 0: none; cs ring 3 */
     struct pv_callback event, failsafe, syscall, syscall32, sysenter, nmi;
     mfn_t gdt_frames[GDT_GUEST_FRAMES]; /* descriptor-typed, MFN_NONE when absent */
     uint32_t gdt_entries;
-    uint64_t ldt_base;          /* guest linear address */
-    uint32_t ldt_entries;       /* 0: none */
-    mfn_t ldt_frames[16];       /* faulted in lazily, descriptor-typed; MFN_NONE when not */
-    uint64_t cr0_guest;         /* view: only TS varies */
-    uint64_t cr4_guest;         /* view */
+    uint64_t ldt_base;    /* guest linear address */
+    uint32_t ldt_entries; /* 0: none */
+    mfn_t ldt_frames[16]; /* faulted in lazily, descriptor-typed; MFN_NONE when not */
+    uint64_t cr0_guest;   /* view: only TS varies */
+    uint64_t cr4_guest;   /* view */
     uint64_t xcr0;
     uint64_t debugreg[8];
-    uint8_t iopl;               /* virtual IOPL, from PHYSDEVOP_set_iopl; 0..3 */
-    uint32_t iobmp_limit;       /* ports covered */
-    uint64_t iobmp_va;          /* guest address of the bitmap, 0: none */
+    uint8_t iopl;         /* virtual IOPL, from PHYSDEVOP_set_iopl; 0..3 */
+    uint32_t iobmp_limit; /* ports covered */
+    uint64_t iobmp_va;    /* guest address of the bitmap, 0: none */
     uint64_t tsc_aux;
-    uint32_t vm_assist;         /* unused per vcpu; kept in the domain */
+    uint32_t vm_assist; /* unused per vcpu; kept in the domain */
     bool in_nmi;
-    /* Tables whose devalidation was preempted, by level - 1; 0: none. pv/root.c finishes them at this
-     * vcpu's next MMU hypercall and at teardown. */
+    /* Tables whose devalidation was preempted, by level - 1; 0: none. pv/root.c finishes them at
+     * this vcpu's next MMU hypercall and at teardown. */
     mfn_t old_tables[4];
 };
 
 struct pv_domain {
-    uint64_t vm_assist;      /* [a] bits VMASST_TYPE_* */
-    uint32_t pci_cf8;        /* latched configuration address (control domain) */
+    uint64_t vm_assist; /* [a] bits VMASST_TYPE_* */
+    uint32_t pci_cf8;   /* latched configuration address (control domain) */
     bool tsc_native;
 };
 

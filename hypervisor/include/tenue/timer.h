@@ -2,7 +2,8 @@
 /*
  * Deadlines. Times are system time: nanoseconds since the hypervisor's clock started, per CPU
  * monotonic. Callbacks run from SOFTIRQ_TIMER on the CPU that owns the timer, interrupts off, no
- * lock held. A queue is a pairing heap threaded through its timers: no capacity, arming cannot fail.
+ * lock held. A queue is a pairing heap threaded through its timers: no capacity, arming cannot
+ * fail.
  */
 #ifndef TENUE_TIMER_H
 #define TENUE_TIMER_H
@@ -20,15 +21,15 @@ struct timer {
     bool queued;                  /* [queue lock] */
     void (*fire)(struct timer *); /* [I] */
     struct timer *child, *next;   /* [queue lock] heap: first child, next sibling */
-    struct timer *prev;           /* [queue lock] previous sibling, or the parent of a first child */
+    struct timer *prev; /* [queue lock] previous sibling, or the parent of a first child */
 };
 
 struct timer_queue {
-    struct spinlock lock;   /* RANK_TIMER */
-    struct timer *root;     /* [lock] the earliest */
-    ns_t programmed;        /* [own CPU] what the hardware was last told */
-    ns_t pass;              /* [lock] time of the pass in progress, 0: none */
-    struct timer *firing;   /* [lock to change] whose callback runs now */
+    struct spinlock lock; /* RANK_TIMER */
+    struct timer *root;   /* [lock] the earliest */
+    ns_t programmed;      /* [own CPU] what the hardware was last told */
+    ns_t pass;            /* [lock] time of the pass in progress, 0: none */
+    struct timer *firing; /* [lock to change] whose callback runs now */
 };
 
 void timer_queue_init(struct timer_queue *q);

@@ -21,9 +21,9 @@ struct hal_vcpu;
  * and both its own and its domain's pause_count zero.
  */
 enum vcpu_pause {
-    VPF_DOWN,     /* not up (VCPUOP_up clears) */
-    VPF_BLOCKED,  /* SCHEDOP_block: until an event */
-    VPF_POLL,     /* SCHEDOP_poll: until a port or the poll timer */
+    VPF_DOWN,    /* not up (VCPUOP_up clears) */
+    VPF_BLOCKED, /* SCHEDOP_block: until an event */
+    VPF_POLL,    /* SCHEDOP_poll: until a port or the poll timer */
 };
 
 struct vcpu {
@@ -43,32 +43,32 @@ struct vcpu {
     mfn_t vcpu_info_mfn;         /* frame held (reference + writable type), MFN_NONE if not */
     guest_va runstate_va;        /* 0 when none */
     struct vcpu_runstate_info runstate; /* ours; copied out at changes */
-    mfn_t time_area_mfn;         /* MFN_NONE: secondary time area is not offered */
+    mfn_t time_area_mfn;                /* MFN_NONE: secondary time area is not offered */
     struct timer singleshot;
     struct timer periodic;
-    ns_t periodic_period;        /* 0: stopped */
+    ns_t periodic_period; /* 0: stopped */
     struct timer poll_timer;
     struct {
-        port_t ports[1];         /* Linux polls one; more are looked up in order */
+        port_t ports[1]; /* Linux polls one; more are looked up in order */
         uint32_t nr;
     } poll;
-    port_t virq_port[NR_VIRQS];  /* [domain's evtchn lock] 0: not bound */
-    ns_t run_start;              /* system time when it was last given a CPU */
-    ns_t slice_left;             /* [runqueue lock] rest of its turn */
-    uint32_t time_version;       /* ours; what the shared page shows is a copy */
-    bool boosted;                /* [runqueue lock] woken by an event, goes before others */
-    bool yielding;               /* [runqueue lock] gives up the rest of its turn */
-    uint64_t time_stamp;         /* tsc_timestamp that its pvclock page was written with */
-    bool nmi_pending;            /* [a] */
+    port_t virq_port[NR_VIRQS]; /* [domain's evtchn lock] 0: not bound */
+    ns_t run_start;             /* system time when it was last given a CPU */
+    ns_t slice_left;            /* [runqueue lock] rest of its turn */
+    uint32_t time_version;      /* ours; what the shared page shows is a copy */
+    bool boosted;               /* [runqueue lock] woken by an event, goes before others */
+    bool yielding;              /* [runqueue lock] gives up the rest of its turn */
+    uint64_t time_stamp;        /* tsc_timestamp that its pvclock page was written with */
+    bool nmi_pending;           /* [a] */
     uint8_t pirq_eoi_pending;
 
     struct pv_vcpu pv;
-    struct hal_vcpu *hal;        /* FPU image, debug state: the metal's */
+    struct hal_vcpu *hal; /* FPU image, debug state: the metal's */
 };
 
 /* Allocate vcpu id of d, down and without context. */
 int vcpu_create(struct domain *d, uint32_t id) must_check;
-void vcpu_destroy(struct vcpu *v); /* memory only, at the end of the domain */
+void vcpu_destroy(struct vcpu *v);                       /* memory only, at the end of the domain */
 struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when none; clamps */
 
 static inline bool vcpu_is_runnable(const struct vcpu *v)

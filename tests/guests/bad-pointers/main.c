@@ -84,7 +84,8 @@ static void sweep(void)
             a[calls[c].pointer] = bad[b];
             rc = front_hypercall(calls[c].nr, a[0], a[1], a[2], a[3], a[4]);
             /* Calls that count answer "none" for a list they cannot read. */
-            check(rc == -XEN_EFAULT || (rc == 0 && counts(&calls[c])), "%s at %lx: %ld", calls[c].name, bad[b], rc);
+            check(rc == -XEN_EFAULT || (rc == 0 && counts(&calls[c])), "%s at %lx: %ld",
+                  calls[c].name, bad[b], rc);
         }
     }
 }

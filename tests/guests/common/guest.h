@@ -19,8 +19,8 @@ void guest_test(void);
  * append=OPTION (to the hypervisor), args=WORDS,WITH,COMMAS (the guest's command line),
  * crash=REGEX (to pass the domain must die, and the hypervisor's console say so in these words).
  */
-#define GUEST_RUN(words)                                                                          \
-    __attribute__((used, section(".rodata.guest_run"))) static const char guest_run_words[] =     \
+#define GUEST_RUN(words)                                                                           \
+    __attribute__((used, section(".rodata.guest_run"))) static const char guest_run_words[] =      \
         "GUEST-RUN: " words
 
 #define check(cond, ...) guest_check((cond), __FILE__, __LINE__, #cond, ": " __VA_ARGS__)

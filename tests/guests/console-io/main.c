@@ -33,9 +33,9 @@ static void across_pages(void)
 void guest_test(void)
 {
     char buf[64];
-    static const u64 bad[] = {0x8000000000000000UL, HYPERVISOR_VIRT_START + 0x40000000000,
-                              HYPERVISOR_VIRT_END - 4, 0x0000300000000000UL, 0x00007ffffffffffcUL,
-                              ~0UL - 3};
+    static const u64 bad[] = {0x8000000000000000UL,    HYPERVISOR_VIRT_START + 0x40000000000,
+                              HYPERVISOR_VIRT_END - 4, 0x0000300000000000UL,
+                              0x00007ffffffffffcUL,    ~0UL - 3};
 
     check_eq(hc_console_io(CONSOLEIO_write, 0, buf), 0);
     check_eq(hc_console_io(CONSOLEIO_write, 0, 0x8000000000000000UL), 0);

@@ -56,11 +56,14 @@ static void hypervisor_leaves(void)
 static void features(void)
 {
     struct front_cpuid c1 = front_cpuid(1, 0), e = front_cpuid(0x80000001, 0);
-    struct front_cpuid c7 = front_cpuid(7, 0), c0 = front_cpuid(0, 0), big = front_cpuid(0x80000000, 0);
+    struct front_cpuid c7 = front_cpuid(7, 0), c0 = front_cpuid(0, 0),
+                       big = front_cpuid(0x80000000, 0);
 
     check(c0.eax >= 7 && big.eax >= 0x80000008, "max leaves %x %x", c0.eax, big.eax);
-    check(c1.edx & 1u << 0 && c1.edx & 1u << 4 && c1.edx & 1u << 5 && c1.edx & 1u << 6, "FPU TSC MSR PAE");
-    check(c1.edx & 1u << 8 && c1.edx & 1u << 15 && c1.edx & 1u << 24 && c1.edx & 1u << 26, "CX8 CMOV FXSR SSE2");
+    check(c1.edx & 1u << 0 && c1.edx & 1u << 4 && c1.edx & 1u << 5 && c1.edx & 1u << 6,
+          "FPU TSC MSR PAE");
+    check(c1.edx & 1u << 8 && c1.edx & 1u << 15 && c1.edx & 1u << 24 && c1.edx & 1u << 26,
+          "CX8 CMOV FXSR SSE2");
     check(c1.ecx & 1u << 13 && c1.ecx & 1u << 31, "CX16, hypervisor: ecx %x", c1.ecx);
     check(!!(c1.ecx & 1u << 26) == !!(c1.ecx & 1u << 27), "XSAVE without OSXSAVE: %x", c1.ecx);
     check(!(c1.ecx & 1u << 3), "MONITOR is shown");

@@ -18,7 +18,9 @@ static void load(void)
     __asm__ volatile("movaps 0(%0), %%xmm0; movaps 16(%0), %%xmm1; movaps 32(%0), %%xmm2;"
                      "movaps 48(%0), %%xmm3; movaps 64(%0), %%xmm7; movaps 80(%0), %%xmm8;"
                      "movaps 96(%0), %%xmm14; movaps 112(%0), %%xmm15"
-                     : : "r"(pattern) : "memory");
+                     :
+                     : "r"(pattern)
+                     : "memory");
 }
 
 static void same(const char *what)
@@ -27,7 +29,9 @@ static void same(const char *what)
     __asm__ volatile("movaps %%xmm0, 0(%0); movaps %%xmm1, 16(%0); movaps %%xmm2, 32(%0);"
                      "movaps %%xmm3, 48(%0); movaps %%xmm7, 64(%0); movaps %%xmm8, 80(%0);"
                      "movaps %%xmm14, 96(%0); movaps %%xmm15, 112(%0)"
-                     : : "r"(got) : "memory");
+                     :
+                     : "r"(got)
+                     : "memory");
     check(!memcmp(got, pattern, 128), "%s changed a vector register", what);
 }
 

@@ -68,12 +68,13 @@ static void kinds(void)
                  {"grant to frame", GNTCOPY_source_gref},
                  {"frame to grant", GNTCOPY_dest_gref},
                  {"grant to grant", GNTCOPY_source_gref | GNTCOPY_dest_gref}};
-    static const u16 shapes[][3] = {{0, 0, 4096},  {1, 4095, 1}, {4095, 0, 1}, {100, 200, 64},
-                                    {0, 0, 0},     {4096 - 9, 3, 9}};
+    static const u16 shapes[][3] = {{0, 0, 4096},   {1, 4095, 1}, {4095, 0, 1},
+                                    {100, 200, 64}, {0, 0, 0},    {4096 - 9, 3, 9}};
 
     for (unsigned k = 0; k < FRONT_ARRAY_SIZE(kinds); k++) {
         for (unsigned s = 0; s < FRONT_ARRAY_SIZE(shapes); s++) {
-            struct gnttab_copy op = element(kinds[k].flags, shapes[s][0], shapes[s][1], shapes[s][2]);
+            struct gnttab_copy op =
+                element(kinds[k].flags, shapes[s][0], shapes[s][1], shapes[s][2]);
 
             reset();
             check(run(&op) == GNTST_okay, "%s: status %d", kinds[k].what, op.status);

@@ -22,8 +22,17 @@ static const struct {
 };
 
 static const u64 junk[] = {
-    0, 1, 0x7ff0, 0xffffffff, 0x80000000, 1UL << 32, 0x00007fffffffffffUL, 0x8000000000000000UL,
-    HYPERVISOR_VIRT_START, HYPERVISOR_VIRT_END - 8, ~0UL,
+    0,
+    1,
+    0x7ff0,
+    0xffffffff,
+    0x80000000,
+    1UL << 32,
+    0x00007fffffffffffUL,
+    0x8000000000000000UL,
+    HYPERVISOR_VIRT_START,
+    HYPERVISOR_VIRT_END - 8,
+    ~0UL,
 };
 
 static bool kept_out(unsigned nr, u64 cmd)
@@ -86,9 +95,9 @@ static void sweep(unsigned nr)
 static void unknown_operations(void)
 {
     static const unsigned multiplexed[] = {
-        __HYPERVISOR_memory_op,  __HYPERVISOR_xen_version, __HYPERVISOR_console_io,
-        __HYPERVISOR_vcpu_op,    __HYPERVISOR_sched_op,    __HYPERVISOR_callback_op,
-        __HYPERVISOR_physdev_op, __HYPERVISOR_vm_assist,   __HYPERVISOR_grant_table_op,
+        __HYPERVISOR_memory_op,       __HYPERVISOR_xen_version, __HYPERVISOR_console_io,
+        __HYPERVISOR_vcpu_op,         __HYPERVISOR_sched_op,    __HYPERVISOR_callback_op,
+        __HYPERVISOR_physdev_op,      __HYPERVISOR_vm_assist,   __HYPERVISOR_grant_table_op,
         __HYPERVISOR_event_channel_op};
     static const u64 ops[] = {60, 63, 200, 0x7fffffff, 0x80000000, 0xffffffff};
 

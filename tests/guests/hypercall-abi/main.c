@@ -16,7 +16,7 @@ GUEST_RUN("vcpus=1");
 
 enum { RAX, RBX, RCX, RDX, RSI, RDI, RBP, R8, R9, R10, R11, R12, R13, R14, R15, FLAGS, NR };
 static const char *const names[NR] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8",
-                                      "r9", "r10", "r11", "r12", "r13", "r14", "r15", "flags"};
+                                      "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "flags"};
 
 /* Load all registers from the array, call, store them all back. R11 chooses the way in: the page
  * slot to call, or 0 for a bare syscall. */
@@ -65,8 +65,21 @@ static void registers(u64 nr, bool by_page, u64 a1, u64 a2, u64 want)
 
 static void unknown_numbers(void)
 {
-    static const u64 numbers[] = {11, 38, 43, 44, 47, 56, 63, 64, 127, 128, 1024, 0xffffffff,
-                                  1UL << 32 | __HYPERVISOR_xen_version, 1UL << 63, ~0UL};
+    static const u64 numbers[] = {11,
+                                  38,
+                                  43,
+                                  44,
+                                  47,
+                                  56,
+                                  63,
+                                  64,
+                                  127,
+                                  128,
+                                  1024,
+                                  0xffffffff,
+                                  1UL << 32 | __HYPERVISOR_xen_version,
+                                  1UL << 63,
+                                  ~0UL};
 
     for (unsigned i = 0; i < FRONT_ARRAY_SIZE(numbers); i++)
         check(front_hc0(numbers[i]) == -XEN_ENOSYS, "hypercall %lx answers %ld", numbers[i],

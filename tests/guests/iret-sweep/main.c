@@ -25,11 +25,16 @@ static bool drop_flags(struct front_regs *regs)
 
 void guest_test(void)
 {
-    static const u64 selectors[] = {FLAT_USER_CS, FLAT_USER_CS32, 0x2b, 0x33,   3, 7, 0xfffb,
-                                    0xe02b,       0xe00b,         0xe0b, 0xffff, 0x10003};
+    static const u64 selectors[] = {FLAT_USER_CS, FLAT_USER_CS32, 0x2b,   0x33,  3,      7,
+                                    0xfffb,       0xe02b,         0xe00b, 0xe0b, 0xffff, 0x10003};
     static const u64 flags[] = {0x202, 0, 0x4202, 0x23202, 0x40202, 0x10302, 0x3ff5d5, ~0UL >> 1};
-    u64 rips[] = {0, 0x0000800000000000UL, 0x8000000000000000UL, HYPERVISOR_VIRT_START,
-                  0x00007fffffffffffUL, ~0UL, (u64)u_exit};
+    u64 rips[] = {0,
+                  0x0000800000000000UL,
+                  0x8000000000000000UL,
+                  HYPERVISOR_VIRT_START,
+                  0x00007fffffffffffUL,
+                  ~0UL,
+                  (u64)u_exit};
     u64 sps[] = {0, 0x8000000000000001UL, HYPERVISOR_VIRT_END - 8, ~0UL, 0};
     struct front_regs f;
     u64 left = 0, came_back = 0;

@@ -5,9 +5,9 @@
  * becomes the inverse of the event mask while the real IF stays set and IOPL, VM stay 0. User
  * mode's `syscall` enters the registered callback with RCX = next RIP, R11 = RFLAGS. A frame that
  * the processor refuses enters the kernel instead, once and with the frame unchanged: by the
- * failsafe callback, or (as Debian's Xen 4.17 does) as #GP with the selector as if user code had raised it;
- * a kernel has to expect either. Without a user root, going to user
- * mode is the end (crash-no-user-root).
+ * failsafe callback, or (as Debian's Xen 4.17 does) as #GP with the selector as if user code had
+ * raised it; a kernel has to expect either. Without a user root, going to user mode is the end
+ * (crash-no-user-root).
  *
  * Invariants: ENT-1, ENT-3, ENT-8, ENT-9, HC-4.
  * A failure means: user processes run with wrong registers or flags, or can take down more than
@@ -36,7 +36,7 @@ __asm__(".text\n"
 static void registers(u64 iret_flags)
 {
     static const char *const names[] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8",
-                                        "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rflags"};
+                                        "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rflags"};
     struct front_regs f;
     u64 *got, want[16];
 
@@ -77,7 +77,8 @@ static void flags(void)
         front_user_prepare(&f, user_flags, 0);
         f.rflags = cases[i].in;
         r = front_user_enter(&f);
-        check((r.value & 0x23200) == 0x200, "rflags %lx in, %lx in user mode", cases[i].in, r.value);
+        check((r.value & 0x23200) == 0x200, "rflags %lx in, %lx in user mode", cases[i].in,
+              r.value);
         /* What the kernel is shown has IF as the mask stood while user code ran. */
         check((r.regs.rflags & 0x200) == (cases[i].mask ? 0 : 0x200), "in %lx: frame rflags %lx",
               cases[i].in, r.regs.rflags);

@@ -144,8 +144,7 @@ static void maps(void)
     check(hc_memory_op(XENMEM_maximum_ram_page, 0) > 0x8000, "maximum_ram_page");
     m.nr_entries = 1;
     check(hc_memory_op(XENMEM_machine_memory_map, &m) <= 0);
-    check(hc_memory_op(XENMEM_maximum_reservation, &(domid_t){DOMID_SELF}) >=
-          (long)front_nr_pages);
+    check(hc_memory_op(XENMEM_maximum_reservation, &(domid_t){DOMID_SELF}) >= (long)front_nr_pages);
 }
 
 void guest_test(void)

@@ -52,10 +52,12 @@ static void order(void)
                     UVMF_INVLPG);
     calls[1] = call(__HYPERVISOR_mmuext_op, (u64)&pin, 1, 0);
     calls[1].args[3] = DOMID_SELF;
-    calls[2] = call(__HYPERVISOR_update_va_mapping, (u64)page, front_pte(mfn, PTE_KERN), UVMF_INVLPG);
+    calls[2] =
+        call(__HYPERVISOR_update_va_mapping, (u64)page, front_pte(mfn, PTE_KERN), UVMF_INVLPG);
     calls[3] = call(__HYPERVISOR_mmuext_op, (u64)&unpin, 1, 0);
     calls[3].args[3] = DOMID_SELF;
-    calls[4] = call(__HYPERVISOR_update_va_mapping, (u64)page, front_pte(mfn, PTE_KERN), UVMF_INVLPG);
+    calls[4] =
+        call(__HYPERVISOR_update_va_mapping, (u64)page, front_pte(mfn, PTE_KERN), UVMF_INVLPG);
     check_eq(hc_multicall(calls, 5), 0);
     check_eq(calls[0].result, 0);
     check_eq(calls[1].result, 0);

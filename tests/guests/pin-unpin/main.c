@@ -116,8 +116,7 @@ static void bad_entries(void)
             /* Level 1: a writable mapping of the table itself; above: a page that is no table. */
             for (unsigned s = 0; s < 512; s++)
                 fill(t, s, fine);
-            fill(t, slot, level == 1 ? front_pte(front_va_to_mfn(t), PTE_KERN)
-                                     : table_entry(data));
+            fill(t, slot, level == 1 ? front_pte(front_va_to_mfn(t), PTE_KERN) : table_entry(data));
             check(pin(level, t) < 0, "L%d, bad entry at %u is accepted", level, slot);
             check(is_free(t), "L%d, bad entry at %u: still a table", level, slot);
             fill(t, slot, fine);

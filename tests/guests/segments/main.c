@@ -61,7 +61,8 @@ static void bases(void)
     check_eq(gs0(), 0x3333);
     for (unsigned i = 0; i < FRONT_ARRAY_SIZE(bad); i++) {
         for (unsigned which = SEGBASE_FS; which <= SEGBASE_GS_KERNEL; which++)
-            check(hc_set_segment_base(which, bad[i]) == -XEN_EINVAL, "base %u = %lx", which, bad[i]);
+            check(hc_set_segment_base(which, bad[i]) == -XEN_EINVAL, "base %u = %lx", which,
+                  bad[i]);
     }
     check_eq(hc_set_segment_base(99, 0), -XEN_EINVAL);
     check_eq(gs0(), 0x3333);
@@ -117,8 +118,8 @@ static void gdt(void)
     check_eq(access_rights(0x13) >> 13 & 3, 3); /* raised to ring 3 */
     check_eq(load(0x23), NP(0x20));
     check_eq(FAULT("mov %w0, %%ss", : : "r"((u16)0x23)), SS(0x20));
-    check_eq(load(0x2b), GP(0x28)); /* null descriptor */
-    check_eq(load(0x1003), GP(0x1000)); /* beyond the guest's part */
+    check_eq(load(0x2b), GP(0x28));             /* null descriptor */
+    check_eq(load(0x1003), GP(0x1000));         /* beyond the guest's part */
     check_eq(load(FLAT_USER_DS32), FAULT_NONE); /* the reserved selectors stay */
     check_eq(load(0), FAULT_NONE);
     check(front_page_rw(table) < 0, "a GDT page in use became writable");

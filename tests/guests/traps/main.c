@@ -37,19 +37,19 @@ static bool capture(struct front_regs *regs)
 }
 
 /* Raise with known rcx, r11 and r12..r15 and with RSP off its alignment. */
-#define RAISE(insn, ...)                                                                          \
-    ({                                                                                            \
-        count = 0;                                                                                \
-        __asm__ volatile("lea 771f(%%rip), %%r15; mov %%r15, at(%%rip)\n"                         \
-                         "lea 772f(%%rip), %%r15; mov %%r15, resume(%%rip)\n"                     \
-                         "push %%rbp; sub $8, %%rsp; mov %%rsp, sp(%%rip)\n"                      \
-                         "mov $0x0c0c, %%rcx; mov $0x1111, %%r11; mov $0x1212, %%r12\n"           \
-                         "mov $0x1313, %%r13; mov $0x1414, %%r14; mov $0x1515, %%r15\n"           \
-                         "771: " insn "\n772: add $8, %%rsp; pop %%rbp\n"                         \
-                         :                                                                        \
-                         : __VA_ARGS__                                                            \
-                         : "rax", "rcx", "rdx", "r11", "r12", "r13", "r14", "r15", "memory",      \
-                           "cc");                                                                 \
+#define RAISE(insn, ...)                                                                           \
+    ({                                                                                             \
+        count = 0;                                                                                 \
+        __asm__ volatile("lea 771f(%%rip), %%r15; mov %%r15, at(%%rip)\n"                          \
+                         "lea 772f(%%rip), %%r15; mov %%r15, resume(%%rip)\n"                      \
+                         "push %%rbp; sub $8, %%rsp; mov %%rsp, sp(%%rip)\n"                       \
+                         "mov $0x0c0c, %%rcx; mov $0x1111, %%r11; mov $0x1212, %%r12\n"            \
+                         "mov $0x1313, %%r13; mov $0x1414, %%r14; mov $0x1515, %%r15\n"            \
+                         "771: " insn "\n772: add $8, %%rsp; pop %%rbp\n"                          \
+                         :                                                                         \
+                         : __VA_ARGS__                                                             \
+                         : "rax", "rcx", "rdx", "r11", "r12", "r13", "r14", "r15", "memory",       \
+                           "cc");                                                                  \
     })
 
 /* `after`: bytes from the instruction to the RIP that the frame must hold (0 for a fault). */
@@ -163,7 +163,8 @@ static void software(void)
 
 static void event_mask_flag(void)
 {
-    struct trap_info one[2] = {{.vector = 6, .flags = 0, .cs = 0x10, .address = front_trap_stub(6)}};
+    struct trap_info one[2] = {
+        {.vector = 6, .flags = 0, .cs = 0x10, .address = front_trap_stub(6)}};
 
     front_irq_enable();
     RAISE("ud2");

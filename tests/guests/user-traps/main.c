@@ -38,11 +38,11 @@ static u64 u_divide(u64 by)
     __asm__ volatile("xor %%edx, %%edx; divl %1" : "+a"(q) : "r"((u32)by) : "edx");
     return q;
 }
-#define USER_INSN(name, insn)                                                                     \
-    static u64 name(u64 arg)                                                                      \
-    {                                                                                             \
-        __asm__ volatile(insn : : "D"(arg) : "rax", "rcx", "rdx", "memory");                      \
-        return 0;                                                                                 \
+#define USER_INSN(name, insn)                                                                      \
+    static u64 name(u64 arg)                                                                       \
+    {                                                                                              \
+        __asm__ volatile(insn : : "D"(arg) : "rax", "rcx", "rdx", "memory");                       \
+        return 0;                                                                                  \
     }
 USER_INSN(u_ud2, "ud2")
 USER_INSN(u_hlt, "hlt")

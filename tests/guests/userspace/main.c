@@ -94,7 +94,8 @@ static void shared_tables(void)
     check(!r.faulted && r.value == 0x5ec7e7, "shared page: fault %lx", r.fault);
     *other = 0x07e8;
     check_eq(front_set_entry(front_pt_entry(front_root_mfn(), SHARED, 1),
-                             front_pte(front_va_to_mfn(other), PTE_KERN)), 0);
+                             front_pte(front_va_to_mfn(other), PTE_KERN)),
+             0);
     check_eq(front_mmuext_va(MMUEXT_INVLPG_LOCAL, SHARED, 0), 0);
     r = front_user_run(u_read, SHARED);
     check(!r.faulted && r.value == 0x07e8, "INVLPG left the user root's translation: %lx", r.value);

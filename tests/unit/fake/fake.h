@@ -20,8 +20,8 @@
 #include <tenue/vcpu.h>
 
 #define FAKE_CPUS 4u
-#define FAKE_FRAMES 8192u     /* 32 MiB of RAM from 1 MiB on */
-#define FAKE_MMIO_FRAME 0x9000u  /* beyond RAM: devices; +1 is ours, +2 is read-only */
+#define FAKE_FRAMES 8192u       /* 32 MiB of RAM from 1 MiB on */
+#define FAKE_MMIO_FRAME 0x9000u /* beyond RAM: devices; +1 is ours, +2 is read-only */
 
 struct fake_counts {
     unsigned full_flushes, invlpgs, root_loads, preempt_polls, spins;
@@ -49,7 +49,7 @@ extern struct fake_metal {
     bool ts;
     uint64_t xcr0_supported;
     unsigned cr4_changes, debugreg_changes, wbinvds, swapgs, msr_reads, msr_writes;
-    bool msrs_exist; /* hal_rdmsr_safe and hal_wrmsr_safe succeed */
+    bool msrs_exist;                              /* hal_rdmsr_safe and hal_wrmsr_safe succeed */
     struct fake_port_access ports[FAKE_PORT_LOG]; /* the first ones */
     unsigned port_count;
     uint32_t port_value; /* what every port reads, cut to width */
@@ -87,7 +87,8 @@ struct guest {
     /* Indices of frames that are its tables; all others are plain, mapped writable. */
     unsigned l4, l3, l2, l1, user_l4;
 };
-/* Give d GUEST_FRAMES frames, map them all (tables read-only), pin l4, make it every vcpu's root. */
+/* Give d GUEST_FRAMES frames, map them all (tables read-only), pin l4, make it every vcpu's root.
+ */
 void guest_init(struct guest *g, struct domain *d);
 static inline uint64_t guest_va_at(unsigned frame)
 {

@@ -379,8 +379,11 @@ uint64_t hal_rdtsc(void)
 }
 void hal_time_params(struct hal_time *t)
 {
-    *t = (struct hal_time){.tsc_timestamp = fake_time, .system_time = fake_time,
-                           .tsc_to_system_mul = 0x80000000u, .tsc_shift = 1, .tsc_stable = true};
+    *t = (struct hal_time){.tsc_timestamp = fake_time,
+                           .system_time = fake_time,
+                           .tsc_to_system_mul = 0x80000000u,
+                           .tsc_shift = 1,
+                           .tsc_stable = true};
 }
 uint32_t hal_tsc_khz(void)
 {

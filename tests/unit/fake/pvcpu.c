@@ -35,15 +35,15 @@ static void map_page(unsigned frame, uint64_t bits)
 
 static void entry_points(void)
 {
-    static const unsigned types[] = {CALLBACKTYPE_event,     CALLBACKTYPE_failsafe,
-                                     CALLBACKTYPE_syscall,   CALLBACKTYPE_syscall32,
-                                     CALLBACKTYPE_sysenter,  CALLBACKTYPE_nmi};
-    struct pv_callback *const slots[] = {&pvv->pv.event,     &pvv->pv.failsafe,
-                                         &pvv->pv.syscall,   &pvv->pv.syscall32,
-                                         &pvv->pv.sysenter,  &pvv->pv.nmi};
+    static const unsigned types[] = {CALLBACKTYPE_event,    CALLBACKTYPE_failsafe,
+                                     CALLBACKTYPE_syscall,  CALLBACKTYPE_syscall32,
+                                     CALLBACKTYPE_sysenter, CALLBACKTYPE_nmi};
+    struct pv_callback *const slots[] = {&pvv->pv.event,     &pvv->pv.failsafe, &pvv->pv.syscall,
+                                         &pvv->pv.syscall32, &pvv->pv.sysenter, &pvv->pv.nmi};
 
     for (unsigned i = 0; i < PV_TRAPS; i++) {
-        struct trap_info ti = {.vector = (uint8_t)i, .flags = 0, .cs = 0x10, .address = PV_HANDLER(i)};
+        struct trap_info ti = {
+            .vector = (uint8_t)i, .flags = 0, .cs = 0x10, .address = PV_HANDLER(i)};
 
         if (!pv_trap_entry_set(pvv, &ti))
             cannot("a handler was refused");
@@ -105,8 +105,12 @@ static void dismantle_control(void)
     for (unsigned i = 0; i < GUEST_FRAMES; i++)
         if (domain_release_frame(pvg.d, pvg.frames[i]) != 0)
             cannot("a frame of the control domain is in use");
-    pvv->pv = (struct pv_vcpu){.kernel_mode = true, .traps = pvv->pv.traps, .root_kernel = MFN_NONE,
-                               .root_user = MFN_NONE, .cr4_guest = PV_CR4_FIXED, .xcr0 = 1,
+    pvv->pv = (struct pv_vcpu){.kernel_mode = true,
+                               .traps = pvv->pv.traps,
+                               .root_kernel = MFN_NONE,
+                               .root_user = MFN_NONE,
+                               .cr4_guest = PV_CR4_FIXED,
+                               .xcr0 = 1,
                                .debugreg = {[6] = 0xffff0ff0, [7] = 0x400}};
     for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++)
         pvv->pv.gdt_frames[i] = MFN_NONE;

@@ -21,7 +21,7 @@
 #include "watch.h"
 
 #define CLIENTS 3
-#define LIVING  6
+#define LIVING 6
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -41,12 +41,12 @@ static int fuzz_info(uint16_t domid, struct hv_domain_info *info)
 {
     if (domid >= LIVING || gone[domid])
         return -ESRCH;
-    *info = (struct hv_domain_info){ 0 };
+    *info = (struct hv_domain_info){0};
     info->handle[0] = handle_of[domid];
     return 0;
 }
 
-static const struct hv fuzz_hv = { .rings = false, .domain_info = fuzz_info };
+static const struct hv fuzz_hv = {.rings = false, .domain_info = fuzz_info};
 
 static void no_flush(struct conn *conn)
 {
@@ -65,7 +65,7 @@ static void forget_client(struct conn *conn)
     free(conn);
 }
 
-static const struct transport fuzz_transport = { no_flush, forget_client };
+static const struct transport fuzz_transport = {no_flush, forget_client};
 
 static struct conn *client_of(int i)
 {
@@ -90,7 +90,7 @@ static uint8_t next(struct input *in)
 
 static void send(struct conn *conn, uint32_t type, uint32_t tx, const void *payload, size_t len)
 {
-    struct xsd_sockmsg header = { .type = type, .tx_id = tx, .len = (uint32_t)len };
+    struct xsd_sockmsg header = {.type = type, .tx_id = tx, .len = (uint32_t)len};
     char *copy = malloc(len ? len : 1);
 
     memcpy(copy, payload, len);
@@ -110,10 +110,30 @@ static void raw_message(struct conn *conn, struct input *in)
     send(conn, type, tx % 4, payload, len);
 }
 
-static const char *const words[] = { "/",     "/a",     "/a/b", "/a/b/c", "/a/d",   "x",
-                                     "x/y/z", "/g",     "/g/h", "T",      "F",      "n0",
-                                     "b1",    "r2",     "n1",   "n2",     "r9",     "tok",
-                                     "1",     "2",      "0",    "3",      "@releaseDomain", "" };
+static const char *const words[] = {"/",
+                                    "/a",
+                                    "/a/b",
+                                    "/a/b/c",
+                                    "/a/d",
+                                    "x",
+                                    "x/y/z",
+                                    "/g",
+                                    "/g/h",
+                                    "T",
+                                    "F",
+                                    "n0",
+                                    "b1",
+                                    "r2",
+                                    "n1",
+                                    "n2",
+                                    "r9",
+                                    "tok",
+                                    "1",
+                                    "2",
+                                    "0",
+                                    "3",
+                                    "@releaseDomain",
+                                    ""};
 
 static void worded_message(struct conn *conn, struct input *in)
 {
@@ -221,17 +241,24 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input in = { data, size };
+    struct input in = {data, size};
 
     start();
     for (int steps = 0; in.left && steps < 200; steps++) {
         uint8_t choice = next(&in);
 
         switch (choice % 8) {
-        case 0: raw_message(client_of(choice / 8 % CLIENTS), &in); break;
-        case 6: ring_step(&in); break;
-        case 7: life_and_death(&in); break;
-        default: worded_message(client_of(choice / 8 % CLIENTS), &in);
+        case 0:
+            raw_message(client_of(choice / 8 % CLIENTS), &in);
+            break;
+        case 6:
+            ring_step(&in);
+            break;
+        case 7:
+            life_and_death(&in);
+            break;
+        default:
+            worded_message(client_of(choice / 8 % CLIENTS), &in);
         }
     }
     finish();

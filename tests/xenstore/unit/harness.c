@@ -18,12 +18,12 @@ static int fake_info(uint16_t domid, struct hv_domain_info *info)
 {
     if (!fake[domid].exists)
         return -ESRCH;
-    *info = (struct hv_domain_info){ .shutdown = fake[domid].shutdown };
+    *info = (struct hv_domain_info){.shutdown = fake[domid].shutdown};
     info->handle[0] = fake[domid].handle;
     return 0;
 }
 
-static const struct hv fake_hv = { .rings = false, .domain_info = fake_info };
+static const struct hv fake_hv = {.rings = false, .domain_info = fake_info};
 
 void fake_domain(uint16_t domid, bool exists)
 {
@@ -85,7 +85,7 @@ static void free_client(struct conn *conn)
     free(conn);
 }
 
-static const struct transport fake_transport = { no_flush, free_client };
+static const struct transport fake_transport = {no_flush, free_client};
 
 struct client *client_new(uint16_t domid)
 {
@@ -134,7 +134,7 @@ static void drain(struct client *c, bool *replied)
 
 const char *ask(struct client *c, uint32_t type, uint32_t tx, const void *data, size_t len)
 {
-    struct xsd_sockmsg header = { .type = type, .req_id = 7, .tx_id = tx, .len = (uint32_t)len };
+    struct xsd_sockmsg header = {.type = type, .req_id = 7, .tx_id = tx, .len = (uint32_t)len};
     char *copy = malloc(len ? len : 1); /* exactly as long: the sanitizer sees a read beyond it */
     bool replied = false;
 

@@ -56,7 +56,7 @@ const char *do_rm(struct client *c, uint32_t tx, const char *path);
 const char *do_perms(struct client *c, uint32_t tx, const char *args); /* "path|n0|r1" */
 const char *do_watch(struct client *c, const char *path, const char *token);
 const char *do_list(struct client *c, uint32_t tx, const char *path); /* names joined by spaces */
-uint32_t do_start(struct client *c);                                   /* 0 if refused */
+uint32_t do_start(struct client *c);                                  /* 0 if refused */
 const char *do_end(struct client *c, uint32_t tx, bool commit);
 
 /* Moves events that arrived meanwhile into c->event; how many there are; forgets them. */

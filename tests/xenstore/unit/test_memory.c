@@ -56,7 +56,7 @@ char *__wrap_strndup(const char *s, size_t max)
 /* Sends one request with failures armed; nothing but the daemon's own allocations count. */
 static void risky(struct client *c, uint32_t type, uint32_t tx, const char *args)
 {
-    struct xsd_sockmsg header = { .type = type, .tx_id = tx, .len = (uint32_t)strlen(args) + 1 };
+    struct xsd_sockmsg header = {.type = type, .tx_id = tx, .len = (uint32_t)strlen(args) + 1};
     unsigned long rest;
     char data[256];
 

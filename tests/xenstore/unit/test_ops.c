@@ -127,8 +127,16 @@ static void test_malformed(void)
     static const struct {
         const char *data;
         size_t len;
-    } payload[] = { { "", 0 }, { "/", 1 }, { "/a", 2 }, { "", 1 }, { "//", 3 }, { "\0\0", 2 },
-                    { "/a\0b\0c\0d\0e\0f", 12 }, { "-1", 3 }, { "99999", 6 }, { "/a\0x", 4 } };
+    } payload[] = {{"", 0},
+                   {"/", 1},
+                   {"/a", 2},
+                   {"", 1},
+                   {"//", 3},
+                   {"\0\0", 2},
+                   {"/a\0b\0c\0d\0e\0f", 12},
+                   {"-1", 3},
+                   {"99999", 6},
+                   {"/a\0x", 4}};
     struct client *dom0, *guest;
 
     harness_reset();
@@ -155,7 +163,7 @@ static void test_malformed(void)
 
 static void test_header_is_echoed(void)
 {
-    struct xsd_sockmsg header = { .type = XS_READ, .req_id = 0xdeadbeef, .len = 2 }, got;
+    struct xsd_sockmsg header = {.type = XS_READ, .req_id = 0xdeadbeef, .len = 2}, got;
     struct client *c;
 
     harness_reset();
@@ -187,7 +195,7 @@ static void test_control(void)
     EXPECT(ask(c, XS_CONTROL, 0, "check", 5), "EINVAL");
     domain_of(0)->nodes++;
     {
-        struct xsd_sockmsg header = { .type = XS_CONTROL, .len = 6 };
+        struct xsd_sockmsg header = {.type = XS_CONTROL, .len = 6};
 
         ops_dispatch(&c->conn, &header, "check");
     }

@@ -13,8 +13,8 @@ static void test_parse_format(void)
     static const struct {
         const char *text;
         size_t len;
-    } bad[] = { { "", 0 }, { "n0", 2 }, { "x0", 3 }, { "n", 2 }, { "n-1", 4 }, { "n32752", 7 },
-                { "n0\0", 4 }, { "\0", 1 } };
+    } bad[] = {{"", 0},    {"n0", 2},     {"x0", 3},   {"n", 2},
+               {"n-1", 4}, {"n32752", 7}, {"n0\0", 4}, {"\0", 1}};
     struct perms *p;
     char text[32];
 
@@ -47,14 +47,14 @@ static void test_matrix(void)
         const char *list; /* for domain 1 */
         const char *read, *write, *mkdir, *rm, *get, *set, *create;
     } row[] = {
-        { "/n|n0", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES" },
-        { "/n|n0|r1", "OK", "EACCES", "EACCES", "EACCES", "OK", "EACCES", "EACCES" },
-        { "/n|r0", "OK", "EACCES", "EACCES", "EACCES", "OK", "EACCES", "EACCES" },
-        { "/n|r0|n1", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES" },
-        { "/n|n0|w1", "EACCES", "OK", "OK", "OK", "EACCES", "EACCES", "OK" },
-        { "/n|n0|b1", "OK", "OK", "OK", "OK", "OK", "EACCES", "OK" },
-        { "/n|n1", "OK", "OK", "OK", "OK", "OK", "OK", "OK" },
-        { "/n|n2|b1", "OK", "OK", "OK", "OK", "OK", "EACCES", "OK" },
+        {"/n|n0", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES"},
+        {"/n|n0|r1", "OK", "EACCES", "EACCES", "EACCES", "OK", "EACCES", "EACCES"},
+        {"/n|r0", "OK", "EACCES", "EACCES", "EACCES", "OK", "EACCES", "EACCES"},
+        {"/n|r0|n1", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES"},
+        {"/n|n0|w1", "EACCES", "OK", "OK", "OK", "EACCES", "EACCES", "OK"},
+        {"/n|n0|b1", "OK", "OK", "OK", "OK", "OK", "EACCES", "OK"},
+        {"/n|n1", "OK", "OK", "OK", "OK", "OK", "OK", "OK"},
+        {"/n|n2|b1", "OK", "OK", "OK", "OK", "OK", "EACCES", "OK"},
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
@@ -127,8 +127,8 @@ static void test_owners(void)
 
 static void test_privileged_messages(void)
 {
-    static const uint32_t types[] = { XS_CONTROL, XS_INTRODUCE, XS_RELEASE, XS_RESUME,
-                                      XS_SET_TARGET };
+    static const uint32_t types[] = {XS_CONTROL, XS_INTRODUCE, XS_RELEASE, XS_RESUME,
+                                     XS_SET_TARGET};
     struct client *guest;
 
     harness_reset();

@@ -88,7 +88,7 @@ static size_t exchange(const char *out, size_t len, size_t portion, char *in, si
 
 static size_t message(char *to, uint32_t type, uint32_t id, const void *data, uint32_t len)
 {
-    struct xsd_sockmsg header = { .type = type, .req_id = id, .len = len };
+    struct xsd_sockmsg header = {.type = type, .req_id = id, .len = len};
 
     memcpy(to, &header, sizeof(header));
     memcpy(to + sizeof(header), data, len);
@@ -132,7 +132,7 @@ static void test_wrap(void)
 
 static void test_bad_indices(void)
 {
-    static const uint32_t ahead[] = { 1025, 2048, 0x7fffffff, 0x80000000, 0xffffffff };
+    static const uint32_t ahead[] = {1025, 2048, 0x7fffffff, 0x80000000, 0xffffffff};
 
     for (size_t i = 0; i < sizeof(ahead) / sizeof(ahead[0]); i++) {
         prepare();
@@ -160,10 +160,10 @@ static void test_bad_indices(void)
 
 static void test_bad_length(void)
 {
-    static const uint32_t lengths[] = { 4097, 65536, 0x7fffffff, 0x80000000, 0xffffffff };
+    static const uint32_t lengths[] = {4097, 65536, 0x7fffffff, 0x80000000, 0xffffffff};
 
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        struct xsd_sockmsg header = { .type = XS_READ, .len = lengths[i] };
+        struct xsd_sockmsg header = {.type = XS_READ, .len = lengths[i]};
 
         prepare();
         put(&header, sizeof(header));
@@ -271,7 +271,7 @@ static void test_waits_for_the_floor(void)
 static struct xenstore_domain_interface *busy_ring(uint16_t domid, const char *tail, size_t len)
 {
     struct xenstore_domain_interface *busy = aligned_alloc(4096, 4096);
-    struct xsd_sockmsg header = { .type = 99 };
+    struct xsd_sockmsg header = {.type = 99};
 
     memset(busy, 0, 4096);
     for (; busy->req_prod < 40 * sizeof(header); busy->req_prod += sizeof(header))

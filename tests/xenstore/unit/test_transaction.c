@@ -85,16 +85,27 @@ static void run_step(struct client *c, uint32_t t, const struct step *s)
     char args[64];
 
     switch (s->op) {
-    case 'r': do_read(c, t, s->path); break;
-    case 'l': do_list(c, t, s->path); break;
-    case 'w': do_write(c, t, s->path, "v"); break;
-    case 'm': do_mkdir(c, t, s->path); break;
-    case 'd': do_rm(c, t, s->path); break;
+    case 'r':
+        do_read(c, t, s->path);
+        break;
+    case 'l':
+        do_list(c, t, s->path);
+        break;
+    case 'w':
+        do_write(c, t, s->path, "v");
+        break;
+    case 'm':
+        do_mkdir(c, t, s->path);
+        break;
+    case 'd':
+        do_rm(c, t, s->path);
+        break;
     case 'p':
         snprintf(args, sizeof(args), "%s|n0|r3", s->path);
         do_perms(c, t, args);
         break;
-    default: CU_FAIL("no such step");
+    default:
+        CU_FAIL("no such step");
     }
 }
 
@@ -104,35 +115,21 @@ static void test_conflicts(void)
         struct step mine, other;
         const char *end;
     } row[] = {
-        { { 'r', "/x/1" }, { 'w', "/x/1" }, "EAGAIN" },
-        { { 'r', "/x/1" }, { 'p', "/x/1" }, "EAGAIN" },
-        { { 'r', "/x/1" }, { 'd', "/x/1" }, "EAGAIN" },
-        { { 'r', "/x/1" }, { 'd', "/x" }, "EAGAIN" },
-        { { 'r', "/x/1" }, { 'w', "/x/2" }, "OK" },
-        { { 'r', "/x/1" }, { 'm', "/x/1/child" }, "OK" },
-        { { 'r', "/x/1" }, { 'm', "/x/3" }, "OK" },
-        { { 'r', "/x" }, { 'w', "/x/1" }, "OK" },
-        { { 'r', "/x/9" }, { 'w', "/x/9" }, "EAGAIN" },
-        { { 'r', "/x/9" }, { 'w', "/x/8" }, "OK" },
-        { { 'l', "/x" }, { 'm', "/x/3" }, "EAGAIN" },
-        { { 'l', "/x" }, { 'd', "/x/1" }, "EAGAIN" },
-        { { 'l', "/x" }, { 'w', "/x/1" }, "OK" },
-        { { 'l', "/x" }, { 'm', "/x/1/child" }, "OK" },
-        { { 'w', "/x/1" }, { 'w', "/x/1" }, "EAGAIN" },
-        { { 'w', "/x/1" }, { 'w', "/x/2" }, "OK" },
-        { { 'w', "/x/3" }, { 'w', "/x/3" }, "EAGAIN" },
-        { { 'w', "/x/3" }, { 'w', "/x/4" }, "OK" },
-        { { 'w', "/n/a" }, { 'w', "/n/b" }, "EAGAIN" },
-        { { 'w', "/x/3" }, { 'p', "/x" }, "EAGAIN" },
-        { { 'w', "/x/3" }, { 'd', "/x" }, "EAGAIN" },
-        { { 'd', "/x" }, { 'w', "/x/1" }, "EAGAIN" },
-        { { 'd', "/x" }, { 'm', "/x/1/2/3" }, "EAGAIN" },
-        { { 'd', "/x" }, { 'w', "/y/z" }, "OK" },
-        { { 'd', "/x/1" }, { 'd', "/x/1" }, "EAGAIN" },
-        { { 'd', "/x/1" }, { 'd', "/x/2" }, "OK" },
-        { { 'd', "/x/9" }, { 'm', "/x/9" }, "EAGAIN" },
-        { { 'p', "/x/1" }, { 'p', "/x/1" }, "EAGAIN" },
-        { { 'p', "/x/1" }, { 'w', "/x/2" }, "OK" },
+        {{'r', "/x/1"}, {'w', "/x/1"}, "EAGAIN"},   {{'r', "/x/1"}, {'p', "/x/1"}, "EAGAIN"},
+        {{'r', "/x/1"}, {'d', "/x/1"}, "EAGAIN"},   {{'r', "/x/1"}, {'d', "/x"}, "EAGAIN"},
+        {{'r', "/x/1"}, {'w', "/x/2"}, "OK"},       {{'r', "/x/1"}, {'m', "/x/1/child"}, "OK"},
+        {{'r', "/x/1"}, {'m', "/x/3"}, "OK"},       {{'r', "/x"}, {'w', "/x/1"}, "OK"},
+        {{'r', "/x/9"}, {'w', "/x/9"}, "EAGAIN"},   {{'r', "/x/9"}, {'w', "/x/8"}, "OK"},
+        {{'l', "/x"}, {'m', "/x/3"}, "EAGAIN"},     {{'l', "/x"}, {'d', "/x/1"}, "EAGAIN"},
+        {{'l', "/x"}, {'w', "/x/1"}, "OK"},         {{'l', "/x"}, {'m', "/x/1/child"}, "OK"},
+        {{'w', "/x/1"}, {'w', "/x/1"}, "EAGAIN"},   {{'w', "/x/1"}, {'w', "/x/2"}, "OK"},
+        {{'w', "/x/3"}, {'w', "/x/3"}, "EAGAIN"},   {{'w', "/x/3"}, {'w', "/x/4"}, "OK"},
+        {{'w', "/n/a"}, {'w', "/n/b"}, "EAGAIN"},   {{'w', "/x/3"}, {'p', "/x"}, "EAGAIN"},
+        {{'w', "/x/3"}, {'d', "/x"}, "EAGAIN"},     {{'d', "/x"}, {'w', "/x/1"}, "EAGAIN"},
+        {{'d', "/x"}, {'m', "/x/1/2/3"}, "EAGAIN"}, {{'d', "/x"}, {'w', "/y/z"}, "OK"},
+        {{'d', "/x/1"}, {'d', "/x/1"}, "EAGAIN"},   {{'d', "/x/1"}, {'d', "/x/2"}, "OK"},
+        {{'d', "/x/9"}, {'m', "/x/9"}, "EAGAIN"},   {{'p', "/x/1"}, {'p', "/x/1"}, "EAGAIN"},
+        {{'p', "/x/1"}, {'w', "/x/2"}, "OK"},
     };
 
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {

@@ -164,7 +164,7 @@ static void test_permission_on_removal(void)
 
 static void send_write(struct client *c, const char *path)
 {
-    struct xsd_sockmsg header = { .type = XS_WRITE, .len = (uint32_t)strlen(path) + 1 };
+    struct xsd_sockmsg header = {.type = XS_WRITE, .len = (uint32_t)strlen(path) + 1};
 
     ops_dispatch(&c->conn, &header, path);
 }

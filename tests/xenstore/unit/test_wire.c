@@ -20,8 +20,16 @@ static void test_strings(void)
 
 static void test_numbers(void)
 {
-    static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "0x1", "65536", "1e3",
-                                       "18446744073709551616", "99999999999999999999999" };
+    static const char *const bad[] = {"",
+                                      "-1",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "0x1",
+                                      "65536",
+                                      "1e3",
+                                      "18446744073709551616",
+                                      "99999999999999999999999"};
     uint64_t v;
 
     CU_ASSERT_EQUAL(wire_parse_number("0", 0, &v), 0);
@@ -34,8 +42,8 @@ static void test_numbers(void)
 
 static void test_paths(void)
 {
-    static const char *const bad[] = { "", "//", "/a/", "a/", "/a//b", "/a b", "/\xc3\xa4", "/a.b",
-                                       "@nonsense", "/a\n", "@" };
+    static const char *const bad[] = {"",          "//",   "/a/",       "a/",   "/a//b", "/a b",
+                                      "/\xc3\xa4", "/a.b", "@nonsense", "/a\n", "@"};
     char out[PATH_BYTES];
 
     CU_ASSERT_EQUAL(path_canonical("/", 1, false, out), 0);

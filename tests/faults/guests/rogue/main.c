@@ -247,8 +247,8 @@ static void bad_requests(void)
     int wrong = 0, status;
 
     disk_open();
-    request_next()->seg[0].gref = 511;              /* never granted */
-    request_next()->seg[0].gref = 0x7fffffff;       /* beyond any table */
+    request_next()->seg[0].gref = 511;        /* never granted */
+    request_next()->seg[0].gref = 0x7fffffff; /* beyond any table */
     request_next()->nr_segments = 255;
     request_next()->nr_segments = 0;
     request_next()->sector_number = ~0UL - 3;
@@ -256,7 +256,7 @@ static void bad_requests(void)
     request_next()->operation = 77;
     request_next()->seg[0].last_sect = 8;
     request_next()->seg[0].first_sect = 9;
-    request_next()->operation = BLKIF_OP_INDIRECT;  /* its fields now mean something else */
+    request_next()->operation = BLKIF_OP_INDIRECT; /* its fields now mean something else */
     push();
     for (int i = 0; i < 10; i++) {
         status = answer_next();
@@ -329,10 +329,17 @@ static const struct {
     const char *name;
     void (*run)(void);
 } modes[] = {
-    {"no-handler", no_handler},     {"no-stack", no_stack},     {"no-tables", no_tables},
-    {"spin", spin},                 {"flood", flood},           {"junk-console", junk_console},
-    {"junk-store", junk_store},     {"junk-index", junk_index}, {"bad-requests", bad_requests},
-    {"take-ring-away", take_ring_away}, {"flip", flip},
+    {"no-handler", no_handler},
+    {"no-stack", no_stack},
+    {"no-tables", no_tables},
+    {"spin", spin},
+    {"flood", flood},
+    {"junk-console", junk_console},
+    {"junk-store", junk_store},
+    {"junk-index", junk_index},
+    {"bad-requests", bad_requests},
+    {"take-ring-away", take_ring_away},
+    {"flip", flip},
 };
 
 void front_main(void)
