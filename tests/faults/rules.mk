@@ -22,3 +22,22 @@ $(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $
 	@images/mkramdisk $@ $< FAULTS=$(FAULTS_B)
 
 FAULTS_NEEDS := $(BUILD)/hypervisor/tenue $(FAULTS_B)/control.cpio $(FAULTS_DISK)
+
+FAULTS_SCENARIOS := check-faults check-killed-helpers check-full-disk check-powercut
+CHECK_SYSTEM += $(FAULTS_SCENARIOS)
+SOAK += soak-faults
+DEPS_PACKAGES += e2fsprogs
+
+.PHONY: $(FAULTS_SCENARIOS) soak-faults
+$(FAULTS_SCENARIOS) soak-faults: $(FAULTS_NEEDS)
+check-faults: ## guests that crash, spin, lie and flood, beside one that works
+	tests/system/scenarios/faults
+check-killed-helpers: ## kill -9 of backends, supervisor and store
+	tests/system/scenarios/killed-helpers
+check-full-disk: ## the host's disk fills under a guest's image
+	tests/system/scenarios/full-disk
+check-powercut: ## what a guest synced survives power cuts (SEED=, POINTS=)
+	tests/system/scenarios/powercut $(if $(SEED),--seed $(SEED)) $(if $(POINTS),--points $(POINTS))
+soak-faults: ## the same scenarios for longer
+	tests/system/scenarios/faults --all; a=$$?; \
+	tests/system/scenarios/powercut --points 300 --boot 3 --seconds 60 $(if $(SEED),--seed $(SEED)) && exit $$a

@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 from lib.agent import AgentError, CommandFailed  # noqa: E402
-from lib.machine import Machine  # noqa: E402
+from lib.machine import TOP, Machine  # noqa: E402,F401
 from lib.toolstack import Tenue, store_nodes_of, store_paths  # noqa: E402
 
 IMAGES = "/var/lib/tenue/images"
@@ -113,6 +113,9 @@ class Host:
 
     def domid(self, name):
         return self.tools.rows().get(name)
+
+    def domids(self):
+        return sorted(row["domid"] for row in json.loads(self.m.check("tenue list --json")))
 
     def state(self, name):
         for row in json.loads(self.m.check("tenue list --json")):
