@@ -9,6 +9,9 @@ UNIT_SUITES := $(patsubst tests/unit/test_%.c,%,$(UNIT_TEST_SRC))
 UNIT_CFLAGS = $(subst -O2,-O1,$(CFLAGS_USER)) -fno-strict-aliasing -DTENUE_DEBUG=1 \
 	-Ihypervisor/include -Ihypervisor/core/lib -Itests/unit/fake -I$(UNIT_B)
 UNIT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# fake/memory.c looks at memory on its way.
+UNIT_LDFLAGS := -Wl,--wrap=hv_alloc_pages,--wrap=hv_free_pages,--wrap=heap_alloc,--wrap=heap_take \
+	-Wl,--wrap=domain_alloc_frames,--wrap=domain_return_frame,--wrap=domain_create
 # Leaks are the audit's business: the code under test allocates in the arena, which is no heap.
 UNIT_ENV := ASAN_OPTIONS=detect_leaks=0 timeout 600
 DEPS_PACKAGES += libcunit1-dev libxen-dev
@@ -35,9 +38,9 @@ $(UNIT_B)/sanitize/%.o: %.c
 $(UNIT_B)/plain/tests/unit/main.o $(UNIT_B)/sanitize/tests/unit/main.o: $(UNIT_B)/suites.h
 
 $(UNIT_B)/unit-plain: $(call UNIT_OBJ,plain)
-	@$(CC) -o $@ $^ -lcunit
+	@$(CC) $(UNIT_LDFLAGS) -o $@ $^ -lcunit
 $(UNIT_B)/unit-sanitize: $(call UNIT_OBJ,sanitize)
-	@$(CC) $(UNIT_SANITIZE) -o $@ $^ -lcunit
+	@$(CC) $(UNIT_SANITIZE) $(UNIT_LDFLAGS) -o $@ $^ -lcunit
 
 CHECK_UNIT += check-unit-hv
 .PHONY: check-unit-hv
@@ -52,7 +55,7 @@ MODEL_SEEDS ?= 400
 SOAK_SEEDS ?= 50000
 
 $(UNIT_B)/model-%: $(UNIT_B)/%/tests/model/model_mmu.o
-	@$(CC) $(if $(filter sanitize,$*),$(UNIT_SANITIZE)) -o $@ $^
+	@$(CC) $(if $(filter sanitize,$*),$(UNIT_SANITIZE)) $(UNIT_LDFLAGS) -o $@ $^
 $(UNIT_B)/model-plain: $(patsubst %.c,$(UNIT_B)/plain/%.o,$(UNIT_HV_SRC))
 $(UNIT_B)/model-sanitize: $(patsubst %.c,$(UNIT_B)/sanitize/%.o,$(UNIT_HV_SRC))
 

@@ -20,7 +20,7 @@
 #include <tenue/vcpu.h>
 
 #define FAKE_CPUS 4u
-#define FAKE_FRAMES 8192u       /* 32 MiB of RAM from 1 MiB on */
+#define FAKE_FRAMES 8192u       /* RAM unless fake_frames says otherwise: 32 MiB */
 #define FAKE_MMIO_FRAME 0x9000u /* beyond RAM: devices; +1 is ours, +2 is read-only */
 
 struct fake_counts {
@@ -28,6 +28,10 @@ struct fake_counts {
 };
 
 extern struct fake_counts fake_counts;
+/* Frames of RAM; to be set before fake_machine_init(). The first 256 are never given out. */
+extern unsigned fake_frames;
+/* The n-th allocation of memory from now on fails, and none after it; 0: none does. */
+extern unsigned fake_fail_alloc;
 /* Every n-th look at pending work finds some; 0: never. */
 extern unsigned fake_preempt_every;
 /* Log lines go to stderr too. */
@@ -57,14 +61,23 @@ extern struct fake_metal {
     void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     /* Hostile memory: called after each successful read of guest memory. */
     void (*after_guest_read)(uint64_t va, uint64_t bytes);
+    /* Other CPUs: called at each preemption point, where no lock is held. */
+    void (*at_preempt_point)(void);
 } fake_metal;
 /* Back to what it was at the start. */
 void fake_metal_reset(void);
 
 /* Once per process: CPUs, RAM, the control domain (domid 0, no frames, one vcpu). */
 void fake_machine_init(void);
+/* A machine without domains, the control domain included, and with a new one. */
+void fake_control_end(void);
+struct domain *fake_control_begin(unsigned vcpus);
 /* The text logged since the last call, at most 4 KiB of it. */
 const char *fake_log_take(void);
+/* When the machine halts or reboots: called with what was logged last, so that a fuzzer can tell a
+ * control domain that gave up from a panic, and jump away. Unset, or returning: the process aborts.
+ */
+extern void (*fake_on_end)(const char *said);
 
 void fake_on_cpu(unsigned cpu);
 /* Load v on this CPU, as the scheduler would (v must be on no other). NULL: unload. */
@@ -75,6 +88,8 @@ void fake_run(struct vcpu *v);
 struct domain *fake_domain(uint16_t domid, unsigned vcpus, uint32_t max_frames);
 /* Kill d to the end: all stages and the reaper. False when it is still there. */
 bool fake_destroy(struct domain *d);
+/* Let every CPU do its deferred work, some seconds long. */
+void fake_settle(void);
 /* Let the reaper work; true when only the control domain is left. */
 bool fake_domains_gone(void);
 
@@ -117,7 +132,14 @@ bool fake_store(uint64_t va, uint64_t value);
 unsigned fake_tlb_audit(void);
 /* Frames in a CPU's descriptor windows that are not held as descriptor frames (MM-24). */
 unsigned fake_window_audit(void);
-/* All three audits: 0 when all is well. */
+/* Frames that reached a domain without having been cleared (MM-12), and bytes that nobody ever set
+ * which were copied to a guest (HC-3; in builds that fill new stack variables), since last asked.
+ */
+unsigned fake_leak_audit(void);
+/* Every frame of the machine is free, a domain's, or one that a domain's structures explain, each
+ * by one (LC-4). */
+unsigned fake_balance_audit(void);
+/* All audits: 0 when all is well. */
 unsigned fake_audit(void);
 
 #endif

@@ -151,6 +151,8 @@ bool hal_preempt_point(void)
     ASSERT(this_cpu()->held_count == 0);
     fake_counts.preempt_polls++;
     spin_count = 0;
+    if (fake_metal.at_preempt_point)
+        fake_metal.at_preempt_point();
     if (!fake_preempt_every || ++preempt_count < fake_preempt_every)
         return false;
     preempt_count = 0;
@@ -275,6 +277,7 @@ uint64_t hal_copy_to_guest(uint64_t dst, const void *src, uint64_t bytes)
     uint64_t left;
 
     memcpy(copy, src, bytes);
+    fake_output(copy, bytes);
     left = copy_pages(copy, dst, bytes, true);
     free(copy);
     return left;
@@ -523,8 +526,12 @@ const char *fake_log_take(void)
     return log_text;
 }
 
+void (*fake_on_end)(const char *said);
+
 static noreturn_fn void the_end(const char *what)
 {
+    if (fake_on_end)
+        fake_on_end(fake_log_take());
     fprintf(stderr, "%s\nfake machine: %s\n", fake_log_take(), what);
     abort();
 }

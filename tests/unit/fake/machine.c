@@ -16,8 +16,6 @@
 #include <tenue/pv.h>
 #include <tenue/sched.h>
 
-#define ARENA_BYTES ((uint64_t)FAKE_FRAMES << PAGE_SHIFT)
-
 struct cpu *fake_this_cpu;
 struct cpu *cpus[MAX_CPUS];
 unsigned cpu_count;
@@ -28,7 +26,10 @@ uint64_t hal_m2p_entries;
 unsigned fake_restarts, fake_abandon_after;
 void (*fake_on_restart)(void);
 
+unsigned fake_frames = FAKE_FRAMES;
+
 static struct cpu cpu_blocks[FAKE_CPUS];
+static struct domain nobody; /* stands for the control domain while there is none */
 
 static noreturn_fn void cannot(const char *what)
 {
@@ -38,27 +39,27 @@ static noreturn_fn void cannot(const char *what)
 
 static void memory_init(void)
 {
-    hal_direct_map = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE,
+    const uint64_t bytes = (uint64_t)fake_frames << PAGE_SHIFT;
+
+    hal_direct_map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    frame_table = calloc(FAKE_FRAMES, sizeof(*frame_table));
-    hal_m2p = malloc(FAKE_FRAMES * sizeof(*hal_m2p));
+    frame_table = calloc(fake_frames, sizeof(*frame_table));
+    hal_m2p = malloc(fake_frames * sizeof(*hal_m2p));
     if (hal_direct_map == MAP_FAILED || !frame_table || !hal_m2p)
         cannot("no memory");
-    frame_count = FAKE_FRAMES;
-    hal_m2p_entries = FAKE_FRAMES;
-    memset(hal_m2p, 0xff, FAKE_FRAMES * sizeof(*hal_m2p));
-    memset(hal_direct_map, 0xa5, ARENA_BYTES); /* nothing may reach a guest unzeroed */
+    frame_count = fake_frames;
+    hal_m2p_entries = fake_frames;
+    memset(hal_m2p, 0xff, fake_frames * sizeof(*hal_m2p));
+    memset(hal_direct_map, 0xa5, bytes); /* nothing may reach a guest unzeroed */
     boot_info.e820[0] = (struct e820_region){0, 0x9fc00, E820_RAM};
     boot_info.e820[1] = (struct e820_region){0x9fc00, 0x60400, E820_RESERVED};
-    boot_info.e820[2] = (struct e820_region){0x100000, ARENA_BYTES - 0x100000, E820_RAM};
+    boot_info.e820[2] = (struct e820_region){0x100000, bytes - 0x100000, E820_RAM};
     boot_info.e820_count = 3;
-    heap_seed(mfn_make(0), mfn_make(FAKE_FRAMES));
+    heap_seed(mfn_make(0), mfn_make(fake_frames));
 }
 
 void fake_machine_init(void)
 {
-    struct domain *d;
-
     cpu_count = FAKE_CPUS;
     for (unsigned i = 0; i < FAKE_CPUS; i++) {
         cpu_blocks[i] = (struct cpu){.id = i, .root = MFN_NONE};
@@ -68,9 +69,32 @@ void fake_machine_init(void)
     memory_init();
     for (unsigned i = 0; i < FAKE_CPUS; i++)
         sched_cpu_init(i);
-    d = fake_domain(0, 1, FAKE_FRAMES);
+    control_domain = &nobody;
+    (void)pv_audit(); /* keeps memory of its own from the first time on */
+    (void)fake_control_begin(1);
+    fake_memory_baseline(); /* after it: the table of domains has grown */
+}
+
+struct domain *fake_control_begin(unsigned vcpus)
+{
+    struct domain *d = fake_domain(0, vcpus, fake_frames);
+
     if (!d || !d->is_control)
         cannot("no control domain");
+    return d;
+}
+
+void fake_control_end(void)
+{
+    struct domain *d = control_domain;
+
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i]->is_running)
+            hal_unload_remote(d->vcpus[i]->is_running - 1, d->vcpus[i]);
+    while (domain_kill(d) == -XEN_ERESTART)
+        ;
+    control_domain = &nobody; /* whatever dies after it has nobody to tell */
+    fake_settle();
 }
 
 void fake_on_cpu(unsigned cpu)
@@ -119,6 +143,23 @@ static void softirqs_run(void)
         this_cpu()->softirqs |= 1u << SOFTIRQ_TIMER;
         guest_exit_work();
     }
+}
+
+void fake_settle(void)
+{
+    struct cpu *self = fake_this_cpu;
+
+    for (unsigned round = 0; round < 8; round++)
+        for (unsigned i = 0; i < cpu_count; i++) {
+            fake_this_cpu = cpus[i];
+            fake_time += NS_PER_SEC;
+            this_cpu()->softirqs |= 1u << SOFTIRQ_TIMER | 1u << SOFTIRQ_WORK;
+            while (this_cpu()->softirqs & ~(1u << SOFTIRQ_SCHED)) {
+                this_cpu()->softirqs &= ~(1u << SOFTIRQ_SCHED);
+                guest_exit_work();
+            }
+        }
+    fake_this_cpu = self;
 }
 
 bool fake_destroy(struct domain *d)
@@ -182,5 +223,6 @@ long fake_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
 
 unsigned fake_audit(void)
 {
-    return pv_audit() + fake_tlb_audit() + fake_window_audit();
+    return pv_audit() + fake_tlb_audit() + fake_window_audit() + fake_balance_audit() +
+           fake_leak_audit();
 }

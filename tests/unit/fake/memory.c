@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fake machine's eye on memory: allocations that fail on demand, frames that reach a domain
+ * uncleared (MM-12), unset bytes that reach a guest (HC-3), and the balance of all frames (LC-4).
+ *
+ * The hypervisor's sources are unmodified: programs are linked with --wrap for the functions below
+ * (UNIT_LDFLAGS). In a program that is not, the real functions run and the checks see nothing.
+ *
+ * Frames come out of the allocator filled with a pattern. In builds that fill new stack variables
+ * with a pattern (-ftrivial-auto-var-init=pattern), eight bytes of it on their way to a guest were
+ * never set by anybody.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+#include "machine.h"
+
+#include "../../hypervisor/core/page_priv.h"
+
+#include <tenue/log.h>
+
+#define DOMAINS_KNOWN 64u
+#define STALE_BYTE 0xa5
+#ifdef __clang__
+#define UNSET_BYTES 0xaaaaaaaaaaaaaaaaull
+#else
+#define UNSET_BYTES 0xfefefefefefefefeull
+#endif
+
+#define MAYBE __attribute__((weak))
+MAYBE void *__real_hv_alloc_pages(unsigned order);
+MAYBE void __real_hv_free_pages(void *p, unsigned order);
+MAYBE struct page *__real_heap_alloc(unsigned order, unsigned addr_bits);
+MAYBE struct page *__real_heap_take(unsigned order, unsigned addr_bits);
+MAYBE int __real_domain_alloc_frames(struct domain *d, unsigned order, unsigned bits, mfn_t *m);
+MAYBE void __real_domain_return_frame(struct domain *d, mfn_t mfn);
+MAYBE int __real_domain_create(const struct domain_config *cfg, struct domain **out);
+void *__wrap_hv_alloc_pages(unsigned order);
+void __wrap_hv_free_pages(void *p, unsigned order);
+struct page *__wrap_heap_alloc(unsigned order, unsigned addr_bits);
+struct page *__wrap_heap_take(unsigned order, unsigned addr_bits);
+int __wrap_domain_alloc_frames(struct domain *d, unsigned order, unsigned bits, mfn_t *m);
+void __wrap_domain_return_frame(struct domain *d, mfn_t mfn);
+int __wrap_domain_create(const struct domain_config *cfg, struct domain **out);
+
+unsigned fake_fail_alloc;
+
+/* What is known of each frame. */
+enum {
+    OURS_FOREVER = 1, /* the hypervisor's, before there was any domain */
+    EXPLAINED = 2,    /* in the audit that is under way */
+    FRESH = 4,        /* taken from the allocator, not yet a domain's */
+};
+static uint8_t *notes;
+static unsigned leaks;
+static struct domain *known[DOMAINS_KNOWN]; /* created and not yet freed, listed or not */
+
+/* --- allocation --- */
+
+static bool fails(void)
+{
+    return fake_fail_alloc && --fake_fail_alloc == 0;
+}
+
+static uint8_t *note_of(mfn_t m)
+{
+    if (!notes)
+        notes = calloc(fake_frames, 1);
+    return &notes[m.n];
+}
+
+static struct page *stale(struct page *first, unsigned order)
+{
+    for (uint64_t i = 0; first && i < 1ull << order; i++) {
+        const mfn_t m = mfn_add(page_mfn(first), i);
+
+        memset(mfn_to_ptr(m), STALE_BYTE, PAGE_SIZE);
+        *note_of(m) |= FRESH;
+    }
+    return first;
+}
+
+void *__wrap_hv_alloc_pages(unsigned order)
+{
+    return fails() ? NULL : __real_hv_alloc_pages(order);
+}
+
+struct page *__wrap_heap_alloc(unsigned order, unsigned addr_bits)
+{
+    return fails() ? NULL : stale(__real_heap_alloc(order, addr_bits), order);
+}
+
+struct page *__wrap_heap_take(unsigned order, unsigned addr_bits)
+{
+    return fails() ? NULL : stale(__real_heap_take(order, addr_bits), order);
+}
+
+/* --- what reaches a domain --- */
+
+static void reaches_domain(mfn_t m)
+{
+    const uint64_t *words = mfn_to_ptr(m);
+    uint8_t *note = note_of(m);
+
+    if (!(*note & FRESH))
+        return;
+    *note &= (uint8_t)~FRESH;
+    for (unsigned i = 0; i < PAGE_SIZE / sizeof(*words); i++) {
+        if (words[i] == 0)
+            continue;
+        log_err("frame %#lx reaches a domain uncleared", m.n);
+        leaks++;
+        return;
+    }
+}
+
+int __wrap_domain_alloc_frames(struct domain *d, unsigned order, unsigned bits, mfn_t *m)
+{
+    int rc = __real_domain_alloc_frames(d, order, bits, m);
+
+    for (uint64_t i = 0; rc == 0 && i < 1ull << order; i++)
+        reaches_domain(mfn_add(*m, i));
+    return rc;
+}
+
+void __wrap_domain_return_frame(struct domain *d, mfn_t mfn)
+{
+    reaches_domain(mfn);
+    __real_domain_return_frame(d, mfn);
+}
+
+void fake_output(const uint8_t *bytes, uint64_t count)
+{
+    uint64_t word;
+
+    for (uint64_t i = 0; i + sizeof(word) <= count; i++) {
+        memcpy(&word, bytes + i, sizeof(word));
+        if (word != UNSET_BYTES)
+            continue;
+        log_err("byte %lu of %lu copied to a guest was never set", i, count);
+        leaks++;
+        return;
+    }
+}
+
+unsigned fake_leak_audit(void)
+{
+    const unsigned n = leaks;
+
+    leaks = 0;
+    return n;
+}
+
+/* --- domains, and what they explain --- */
+
+int __wrap_domain_create(const struct domain_config *cfg, struct domain **out)
+{
+    int rc = __real_domain_create(cfg, out);
+
+    for (unsigned i = 0; rc == 0 && i < DOMAINS_KNOWN; i++)
+        if (!known[i]) {
+            known[i] = *out;
+            break;
+        }
+    return rc;
+}
+
+void __wrap_hv_free_pages(void *p, unsigned order)
+{
+    for (unsigned i = 0; p && i < DOMAINS_KNOWN; i++)
+        if (known[i] == p)
+            known[i] = NULL;
+    __real_hv_free_pages(p, order);
+}
+
+static unsigned wrong;
+
+static void explain(const void *p, unsigned order, const char *what)
+{
+    for (uint64_t i = 0; p && i < 1ull << order; i++) {
+        const mfn_t m = mfn_add(ptr_to_mfn(p), i);
+        const uint64_t state = page_of(m)->count & (C_HV | C_SHARED);
+
+        if (state && !(*note_of(m) & EXPLAINED)) {
+            *note_of(m) |= EXPLAINED;
+            continue;
+        }
+        wrong++;
+        log_err("frame %#lx (%s) is %s", m.n, what, state ? "in use twice" : "not ours");
+    }
+}
+
+static void explain_grants(const struct grant_table *t)
+{
+    explain(t->frame, 0, "index of grant frames");
+    for (uint32_t i = 0; i < t->frames; i++) {
+        explain(t->frame[i].shared, 0, "grant frame");
+        explain(t->frame[i].active, GRANT_ACTIVE_ORDER, "active grants");
+    }
+    explain(t->maptrack, 3, "index of handles");
+    for (uint32_t i = 0; i < t->maptrack_frames; i++)
+        explain(t->maptrack[i], 0, "handles");
+}
+
+static void explain_domain(const struct domain *d)
+{
+    explain(d, 0, "domain");
+    explain(d->shared_info, 0, "shared info");
+    explain(d->memmap.entries, 0, "memory map");
+    explain(d->pirqs, 0, "physical interrupts");
+    explain_grants(&d->grant);
+    for (unsigned i = 0; i < EVTCHN_PAGES; i++)
+        explain(d->evtchn.pages[i], 0, "event channels");
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i]) {
+            explain(d->vcpus[i], 0, "vcpu");
+            explain(d->vcpus[i]->pv.traps, 0, "trap table");
+        }
+}
+
+static void explain_all(void)
+{
+    for (unsigned i = 0; i < DOMAINS_KNOWN; i++)
+        if (known[i])
+            explain_domain(known[i]);
+}
+
+void fake_memory_baseline(void)
+{
+    explain_all();
+    for (uint64_t m = 0; m < frame_count; m++) {
+        uint8_t *note = note_of(mfn_make(m));
+
+        if (frame_table[m].count & C_HV && !(*note & EXPLAINED))
+            *note |= OURS_FOREVER;
+        *note &= (uint8_t)~EXPLAINED;
+    }
+}
+
+static void check_frame(uint64_t m)
+{
+    uint8_t *note = note_of(mfn_make(m));
+    const uint64_t count = frame_table[m].count;
+
+    if (count & (C_HV | C_SHARED) && !(*note & (EXPLAINED | OURS_FOREVER))) {
+        wrong++;
+        log_err("frame %#lx (count %#lx) belongs to nothing that there is", m, count);
+    }
+    *note &= (uint8_t)~EXPLAINED;
+}
+
+static void check_references(const struct domain *d)
+{
+    uint32_t refs = !d->unlisted;
+
+    for (unsigned i = 0; i < DOMAINS_KNOWN; i++) {
+        const struct grant_table *t = known[i] ? &known[i]->grant : NULL;
+
+        for (uint32_t n = 0; t && n < t->maptrack_frames * MAPTRACK_PER_FRAME; n++) {
+            const struct grant_maptrack *h =
+                &t->maptrack[n / MAPTRACK_PER_FRAME][n % MAPTRACK_PER_FRAME];
+
+            refs += h->flags != 0 && h->granter == d;
+        }
+    }
+    if (refs == d->refs)
+        return;
+    wrong++;
+    log_err("domain %u has %u references, %u are accounted for", d->domid, d->refs, refs);
+}
+
+unsigned fake_balance_audit(void)
+{
+    wrong = 0;
+    if (!__real_domain_create)
+        return 0;
+    explain_all();
+    for (uint64_t m = 0; m < frame_count; m++)
+        check_frame(m);
+    for (unsigned i = 0; i < DOMAINS_KNOWN; i++)
+        if (known[i])
+            check_references(known[i]);
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (cpus[cpu]->held_count) {
+            wrong++;
+            log_err("CPU %u holds %u locks between operations", cpu, cpus[cpu]->held_count);
+        }
+    return wrong;
+}
