@@ -79,8 +79,8 @@ class Host:
         self.create(name, kernel=LINUX, ramdisk=RAMDISK, extra="console=hvc0 quiet role=%s" % role, memory=memory,
                     disk=disk, vif=vif, on_crash=on_crash)
 
-    def rogue(self, mode, disk=None):
-        self.create("rogue", kernel=ROGUE, extra=mode, memory=32, disk=disk)
+    def rogue(self, mode, disk=None, vif=""):
+        self.create("rogue", kernel=ROGUE, extra=mode, memory=32, disk=disk, vif=vif)
 
     def create(self, name, kernel, extra, memory, ramdisk=None, disk=None, vif="", on_crash="preserve"):
         lines = ['name = "%s"' % name, 'kernel = "%s"' % kernel, 'extra = "%s"' % extra, "memory = %d" % memory,
@@ -194,9 +194,9 @@ class Host:
 
     def helpers(self, domid):
         """The backends of a guest, program -> process number: each guest's run as a user of their own."""
-        out = self.m.check("for p in /proc/[0-9]*; do grep -qs '^Uid:\t%d\t' $p/status && "
-                           "echo $(cat $p/comm) ${p#/proc/}; done; true" % (200000 + domid))
-        return {program: int(pid) for program, pid in (line.split() for line in out.splitlines())}
+        out = self.m.check("grep -Es '^(Name|Pid|Uid):' /proc/[0-9]*/status; true")
+        fields = r"status:Name:\t(\S+)\n\S+status:Pid:\t(\d+)\n\S+status:Uid:\t%d\t" % (200000 + domid)
+        return {program: int(pid) for program, pid in re.findall(fields, out)}
 
 
 def machine(name, hv="tenue", **more):

@@ -18,6 +18,7 @@
 #define xen_wmb() front_wmb()
 #include <xen/io/blkif.h>
 #include <xen/io/console.h>
+#include <xen/io/netif.h>
 #include <xen/io/xenbus.h>
 #include <xen/io/xs_wire.h>
 
@@ -106,23 +107,28 @@ static void junk_store(void)
     }
 }
 
-/* ---- a disk's ring ---- */
+/* ---- devices ---- */
 
-struct disk {
-    blkif_sring_t *sring;
-    blkif_front_ring_t ring;
-    char node[64], backend[128];
-    int ring_ref;
-    evtchn_port_t port;
-};
+/* One device, as its two directories in the store name it. */
+static char node[64], backend[128];
 
-static struct disk disk;
+static int device_find(const char *kind, unsigned number)
+{
+    char path[96];
+    int rc = front_xs_init();
+
+    if (!rc)
+        rc = front_grant_init();
+    front_snprintf(node, sizeof(node), "device/%s/%u", kind, number);
+    front_snprintf(path, sizeof(path), "%s/backend", node);
+    return rc ? rc : front_xs_read(path, backend, sizeof(backend));
+}
 
 static int backend_state(u64 state, u64 limit)
 {
     char path[160];
 
-    front_snprintf(path, sizeof(path), "%s/state", disk.backend);
+    front_snprintf(path, sizeof(path), "%s/state", backend);
     return front_xs_wait_u64(path, state, state, limit);
 }
 
@@ -130,21 +136,43 @@ static int say(const char *leaf, u64 value)
 {
     char path[96];
 
-    front_snprintf(path, sizeof(path), "%s/%s", disk.node, leaf);
+    front_snprintf(path, sizeof(path), "%s/%s", node, leaf);
     return front_xs_printf(path, "%lu", value);
 }
 
-static int disk_connect(void)
+/* Everything else has been said: have the backend connect. */
+static int device_connect(void)
 {
-    char path[96];
-    int rc = front_xs_init();
+    int rc = say("state", XenbusStateInitialised);
 
     if (!rc)
-        rc = front_grant_init();
-    front_snprintf(disk.node, sizeof(disk.node), "device/vbd/%u", XVDA);
-    front_snprintf(path, sizeof(path), "%s/backend", disk.node);
-    if (!rc)
-        rc = front_xs_read(path, disk.backend, sizeof(disk.backend));
+        rc = backend_state(XenbusStateConnected, REFUSED_NS);
+    return rc ? rc : say("state", XenbusStateConnected);
+}
+
+/* The backend should give this device up: wait for it to say so. */
+static void report_refusal(void)
+{
+    int rc = backend_state(XenbusStateClosing, REFUSED_NS);
+
+    if (rc)
+        rc = backend_state(XenbusStateClosed, SECOND);
+    front_printf("rogue: answers: the backend %s\n", rc ? "did not close" : "closed");
+}
+
+/* ---- a disk's ring ---- */
+
+static struct {
+    blkif_sring_t *sring;
+    blkif_front_ring_t ring;
+    int ring_ref;
+    evtchn_port_t port;
+} disk;
+
+static int disk_connect(void)
+{
+    int rc = device_find("vbd", XVDA);
+
     if (!rc)
         rc = backend_state(XenbusStateInitWait, REFUSED_NS);
     if (rc)
@@ -158,11 +186,7 @@ static int disk_connect(void)
     rc = say("ring-ref", (u64)disk.ring_ref);
     if (!rc)
         rc = say("event-channel", disk.port);
-    if (!rc)
-        rc = say("state", XenbusStateInitialised);
-    if (!rc)
-        rc = backend_state(XenbusStateConnected, REFUSED_NS);
-    return rc ? rc : say("state", XenbusStateConnected);
+    return rc ? rc : device_connect();
 }
 
 static void disk_open(void)
@@ -214,16 +238,6 @@ static int answer_next(void)
     status = RING_GET_RESPONSE(&disk.ring, disk.ring.rsp_cons)->status;
     disk.ring.rsp_cons++;
     return status;
-}
-
-/* The backend should give this device up: wait for it to say so. */
-static void report_refusal(void)
-{
-    int rc = backend_state(XenbusStateClosing, REFUSED_NS);
-
-    if (rc)
-        rc = backend_state(XenbusStateClosed, SECOND);
-    front_printf("rogue: answers: the backend %s\n", rc ? "did not close" : "closed");
 }
 
 static void junk_index(void)
@@ -323,6 +337,139 @@ static void flip(void)
     no_handler();
 }
 
+/* ---- a network card's rings ---- */
+
+static struct {
+    netif_tx_sring_t *sring;
+    netif_tx_front_ring_t ring;
+    netif_rx_sring_t *rx;
+    evtchn_port_t port;
+} net;
+
+static int net_connect(void)
+{
+    int rc = device_find("vif", 0);
+
+    if (!rc)
+        rc = backend_state(XenbusStateInitWait, REFUSED_NS);
+    if (rc)
+        return rc;
+    net.sring = front_port_page_get();
+    net.rx = front_port_page_get();
+    SHARED_RING_INIT(net.sring);
+    SHARED_RING_INIT(net.rx);
+    FRONT_RING_INIT(&net.ring, net.sring, FRONT_PAGE_SIZE);
+    net.port = (evtchn_port_t)front_evtchn_alloc(0);
+    front_evtchn_unmask(net.port);
+    rc = say("tx-ring-ref", (u64)front_grant_access(0, front_port_page_mfn(net.sring), false));
+    if (!rc)
+        rc = say("rx-ring-ref", (u64)front_grant_access(0, front_port_page_mfn(net.rx), false));
+    if (!rc)
+        rc = say("event-channel", net.port);
+    if (!rc)
+        rc = say("request-rx-copy", 1);
+    return rc ? rc : device_connect();
+}
+
+static void net_open(void)
+{
+    int rc = net_connect();
+
+    data = front_port_page_get();
+    if (rc)
+        front_panic("rogue: no network card: %d", rc);
+}
+
+static void junk_net(void)
+{
+    net_open();
+    WRITE_ONCE(net.rx->req_prod, 0x40000000);
+    front_evtchn_send(net.port);
+    report_refusal();
+    for (u32 i = 0;; i += 12345) {
+        WRITE_ONCE(net.sring->req_prod, i);
+        WRITE_ONCE(net.rx->req_prod, ~i);
+        front_evtchn_send(net.port);
+        hc_sched_op(SCHEDOP_yield, 0);
+    }
+}
+
+/* One well-formed frame to everybody, to be spoiled by the caller. */
+static netif_tx_request_t *packet_next(void)
+{
+    static int ref;
+    netif_tx_request_t *req = RING_GET_REQUEST(&net.ring, net.ring.req_prod_pvt);
+
+    if (!ref) {
+        memset(data, 0xff, 6);
+        ref = front_grant_access(0, front_port_page_mfn(data), true);
+    }
+    memset(req, 0, sizeof(*req));
+    req->gref = (grant_ref_t)ref;
+    req->size = 60;
+    req->id = (u16)net.ring.req_prod_pvt;
+    net.ring.req_prod_pvt++;
+    return req;
+}
+
+/* Sends what packet_next() made and waits for an answer to each; returns the last one's status. */
+static int packets_answered(int want, int *wrong)
+{
+    u64 end = front_port_now() + 5 * SECOND;
+    int status = 1;
+
+    RING_PUSH_REQUESTS(&net.ring);
+    front_evtchn_send(net.port);
+    while (net.ring.rsp_cons != net.ring.req_prod_pvt && front_port_now() < end) {
+        if (READ_ONCE(net.sring->rsp_prod) == net.ring.rsp_cons) {
+            hc_sched_op(SCHEDOP_yield, 0);
+            continue;
+        }
+        status = RING_GET_RESPONSE(&net.ring, net.ring.rsp_cons)->status;
+        net.ring.rsp_cons++;
+        *wrong += status != want;
+    }
+    return net.ring.rsp_cons == net.ring.req_prod_pvt ? status : 1;
+}
+
+/* Packets that cannot be sent are answered with an error; the chain that breaks the protocol, after
+ * which nobody knows where the next packet starts, ends the device. */
+static void bad_packets(void)
+{
+    int wrong = 0, status;
+
+    net_open();
+    packet_next()->gref = 511;        /* never granted */
+    packet_next()->gref = 0x7fffffff; /* beyond any table */
+    packet_next()->size = 0;
+    packet_next()->size = 13; /* not even a header */
+    packets_answered(NETIF_RSP_ERROR, &wrong);
+    packet_next();
+    status = packets_answered(NETIF_RSP_OKAY, &wrong);
+    front_printf("rogue: answers: %d wrong, then a good packet: %d\n", wrong, status);
+    packet_next()->offset = 4095;
+    RING_PUSH_REQUESTS(&net.ring);
+    front_evtchn_send(net.port);
+    report_refusal();
+    no_handler();
+}
+
+/* ---- the store ---- */
+
+static void fill_store(void)
+{
+    char path[32];
+    unsigned n = 0;
+    int rc = front_xs_init();
+
+    for (; !rc && n < 100000; n++) {
+        front_snprintf(path, sizeof(path), "data/%u", n);
+        rc = front_xs_write(path, "full of it");
+    }
+    front_printf("rogue: answers: node %u is refused: %d\n", n, rc);
+    no_handler();
+}
+
 /* ---- which one ---- */
 
 static const struct {
@@ -340,6 +487,9 @@ static const struct {
     {"bad-requests", bad_requests},
     {"take-ring-away", take_ring_away},
     {"flip", flip},
+    {"junk-net", junk_net},
+    {"bad-packets", bad_packets},
+    {"fill-store", fill_store},
 };
 
 void front_main(void)
