@@ -11,7 +11,9 @@
  *
  * A kernel without INIT_P2M gets its P2M list in front of start_info, inside the first mapping.
  * Tables are filled as plain memory and then validated as any guest's: nothing here is trusted
- * more than a hypercall's work (MM-1). Runs once, alone, before any guest: no locks.
+ * more than a hypercall's work (MM-1). The kernel is input from outside: each address that it names
+ * is checked by elf.c, and what would lie there by lay_out(), before the first frame is taken.
+ * Runs once, alone, before any guest: no locks. On failure nothing is kept.
  */
 #include <tenue/assert.h>
 #include <tenue/domain.h>
@@ -66,9 +68,14 @@ static struct builder {
     vcpu_guest_context_t context;
 } builder;
 
-static int refuse(const struct boot_module *m, const char *why)
+static int refuse(const struct boot_module *m, const struct pv_image *img, const char *why)
 {
-    log_err("module 0 '%s' %s", m != NULL && m->name[0] != '\0' ? m->name : "(kernel)", why);
+    const char *name = m->name[0] != '\0' ? m->name : "(kernel)";
+
+    if (img->field != NULL)
+        log_err("module 0 '%s' has %s %#lx, which %s", name, img->field, img->value, why);
+    else
+        log_err("module 0 '%s' %s", name, why);
     return -XEN_EINVAL;
 }
 
@@ -100,9 +107,10 @@ static uint64_t tables_for(uint64_t va, uint64_t frames)
     return n;
 }
 
-/* Page tables lie inside what they map: grow until they fit. */
-static void lay_out_initial_map(struct builder *b, uint64_t first_pfn)
+/* Page tables lie inside what they map: grow until they fit. False: that leaves guest space. */
+static bool lay_out_initial_map(struct builder *b, uint64_t first_pfn)
 {
+    const uint64_t base = b->image.virt_base;
     struct layout *at = &b->at;
 
     at->start_info_pfn = first_pfn;
@@ -111,15 +119,36 @@ static void lay_out_initial_map(struct builder *b, uint64_t first_pfn)
         uint64_t end;
 
         at->stack_pfn = at->tables_pfn + at->tables;
-        end = ((at->stack_pfn + 1) << PAGE_SHIFT) + SLACK_AFTER_STACK + b->image.virt_base;
+        end = ((at->stack_pfn + 1) << PAGE_SHIFT) + SLACK_AFTER_STACK + base;
         end = ROUND_UP(end, INITIAL_MAP_ALIGN);
-        at->mapped_frames = (end - b->image.virt_base) >> PAGE_SHIFT;
-        if (tables_for(b->image.virt_base, at->mapped_frames) + 1 <= at->tables)
-            return;
+        at->mapped_frames = (end - base) >> PAGE_SHIFT;
+        if (!guest_range_ok(guest_va_make(base), end - base))
+            return false;
+        if (tables_for(base, at->mapped_frames) + 1 <= at->tables)
+            return true;
     }
 }
 
-static void lay_out(struct builder *b, const struct boot_module *ramdisk)
+/* Its mapping must lie in guest space, and apart from the initial one. */
+static const char *check_p2m_area(struct builder *b)
+{
+    const uint64_t p2m = b->image.init_p2m, base = b->image.virt_base;
+    const uint64_t bytes = b->at.p2m_frames << PAGE_SHIFT,
+                   mapped = b->at.mapped_frames << PAGE_SHIFT;
+
+    if (!guest_range_ok(guest_va_make(p2m), bytes))
+        return pv_image_refuse(&b->image, "INIT_P2M", p2m,
+                               "leaves no room for the P2M list below the end of guest space: "
+                               "configure the kernel for a lower one");
+    if (p2m - base < mapped || base - p2m < bytes)
+        return pv_image_refuse(&b->image, "INIT_P2M", p2m,
+                               "overlaps the initial map at VIRT_BASE: configure the kernel for "
+                               "another one");
+    return NULL;
+}
+
+/* NULL, or why the kernel cannot be laid out as it demands. */
+static const char *lay_out(struct builder *b, const struct boot_module *ramdisk)
 {
     const bool own_p2m_area = b->image.init_p2m != PV_ADDR_UNSET;
     struct layout *at = &b->at;
@@ -136,7 +165,10 @@ static void lay_out(struct builder *b, const struct boot_module *ramdisk)
         at->p2m_pfn = pfn;
         pfn += at->p2m_frames;
     }
-    lay_out_initial_map(b, pfn);
+    if (!lay_out_initial_map(b, pfn))
+        return pv_image_refuse(&b->image, "VIRT_BASE", b->image.virt_base,
+                               "leaves no room for the initial map (image, ramdisk, page tables, "
+                               "stack) below the end of guest space: link the kernel lower");
     pfn = at->mapped_frames;
     if (at->ramdisk_bytes != 0 && !at->ramdisk_mapped) {
         at->ramdisk_pfn = pfn;
@@ -149,6 +181,7 @@ static void lay_out(struct builder *b, const struct boot_module *ramdisk)
         pfn = at->p2m_tables_pfn + at->p2m_tables;
     }
     at->end_pfn = pfn;
+    return own_p2m_area ? check_p2m_area(b) : NULL;
 }
 
 /* Frames in few large pieces, so that most of the domain is contiguous for its devices. */
@@ -337,7 +370,7 @@ static int create_domain(struct builder *b)
         .max_grant_frames = GRANT_FRAMES_DEFAULT,
         .max_maptrack_frames = MAPTRACK_FRAMES_DEFAULT,
         .max_evtchn_port = MAX_EVTCHNS - 1,
-        .max_pages = (uint32_t)MAX(options.dom0_mem_max >> PAGE_SHIFT, b->frames),
+        .max_pages = (uint32_t)MIN(MAX(options.dom0_mem_max >> PAGE_SHIFT, b->frames), ~0u),
     };
     int rc = domain_create(&cfg, &b->d);
 
@@ -346,30 +379,36 @@ static int create_domain(struct builder *b)
     return rc;
 }
 
-int pv_build_control_domain(const struct boot_info *bi)
+/* Its size, and whether kernel and ramdisk fit as they want: nothing is allocated here. */
+static int plan(struct builder *b, const struct boot_module *kernel,
+                const struct boot_module *ramdisk)
 {
-    const struct boot_module *kernel = &bi->modules[0];
-    const struct boot_module *ramdisk = bi->module_count > 1 ? &bi->modules[1] : NULL;
-    struct builder *b = &builder;
-    const char *why;
-    int rc;
+    const char *why = pv_image_parse(&b->image, hal_direct_map + kernel->start.a, kernel->size);
 
-    why = pv_image_parse(&b->image, hal_direct_map + kernel->start.a, kernel->size);
     if (why != NULL)
-        return refuse(kernel, why);
+        return refuse(kernel, &b->image, why);
     b->frames = control_frames();
-    lay_out(b, ramdisk);
-    if (b->at.end_pfn > b->frames) {
-        log_err("dom0_mem=%luM is too small: kernel '%s' and its ramdisk need %luM", b->frames >> 8,
-                kernel->name, (b->at.end_pfn >> 8) + 1);
-        return -XEN_ENOMEM;
-    }
     if (b->frames > heap_free_frames()) {
         log_err("dom0_mem=%luM is more than the %luM that are free: lower it", b->frames >> 8,
                 heap_free_frames() >> 8);
         return -XEN_ENOMEM;
     }
-    rc = create_domain(b);
+    why = lay_out(b, ramdisk);
+    if (why != NULL)
+        return refuse(kernel, &b->image, why);
+    if (b->at.end_pfn > b->frames) {
+        log_err("dom0_mem=%luM is too small: kernel '%s' and its ramdisk need %luM", b->frames >> 8,
+                kernel->name, (b->at.end_pfn >> 8) + 1);
+        return -XEN_ENOMEM;
+    }
+    return 0;
+}
+
+static int fill(struct builder *b, const struct boot_module *kernel,
+                const struct boot_module *ramdisk)
+{
+    int rc = create_domain(b);
+
     if (rc == 0)
         rc = allocate(b);
     if (rc != 0) {
@@ -387,7 +426,27 @@ int pv_build_control_domain(const struct boot_info *bi)
     if (rc == 0)
         rc = start_vcpu(b);
     if (rc != 0)
-        return refuse(kernel, "could not be given valid initial page tables: please report this");
+        return refuse(kernel, &b->image,
+                      "could not be given valid initial page tables: please report this");
+    return 0;
+}
+
+int pv_build_control_domain(const struct boot_info *bi)
+{
+    const struct boot_module *kernel = &bi->modules[0];
+    const struct boot_module *ramdisk = bi->module_count > 1 ? &bi->modules[1] : NULL;
+    struct builder *b = &builder;
+    int rc;
+
+    *b = (struct builder){.d = NULL};
+    rc = plan(b, kernel, ramdisk);
+    if (rc == 0)
+        rc = fill(b, kernel, ramdisk);
+    if (rc != 0) {
+        while (b->d != NULL && domain_kill(b->d) == -XEN_ERESTART)
+            ;
+        return rc;
+    }
     log_info("control domain: %luM, %u vcpu(s), kernel '%s' entry %#lx", b->frames >> 8,
              b->d->max_vcpus, kernel->name, b->image.entry);
     return 0;

@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading a PV kernel's ELF file. Every offset is checked against the file before use, every sum
- * against wrap-around; a lying header ends in a message, never in a read outside (LC-11).
+ * against wrap-around, every count against a cap; a lying header ends in a message, never in a read
+ * outside, nor in a long wait (LC-11).
  *
  * Facts: System V ABI for ELF64; elfnote.h for the notes; the legacy section is a string
  * of NAME=value separated by commas.
  */
 #include "elf.h"
 
+#include <tenue/guestmem.h>
+
 #include "lib.h"
 
+#define ELF_TYPE_EXEC 2u
+#define ELF_TYPE_DYN 3u
 #define ELF_MACHINE_X86_64 62u
 #define PT_LOAD 1u
 #define PT_NOTE 4u
 #define SHT_NOTE 7u
+#define SHT_NOBITS 8u
 #define IMAGE_MAX (1ull << 32)
+/* Far above what any kernel has, and looked through in no time. */
+#define PROGRAM_HEADERS_MAX 128u
+#define SECTIONS_MAX 8192u
+#define NOTE_BYTES_MAX (64ull << 10)
+#define LEGACY_BYTES_MAX 4096u
 
 struct elf_header {
     uint8_t ident[16];
@@ -51,104 +62,122 @@ struct guest_notes {
     bool legacy;
     bool pvh_only;
     bool version_ok;
-    uint64_t virt_base, paddr_offset, entry, hypercall_page, init_p2m;
-    bool mod_start_pfn;
+    uint64_t virt_base, paddr_offset, entry, hypercall_page, init_p2m, hv_start_low, mod_start_pfn;
+    uint64_t bytes; /* of notes looked through */
 };
+
+#define RELINK ": link the kernel for an address that does"
+
+const char *pv_image_refuse(struct pv_image *img, const char *field, uint64_t value,
+                            const char *why)
+{
+    img->field = field;
+    img->value = value;
+    return why;
+}
 
 static bool in_file(const struct pv_image *img, uint64_t offset, uint64_t size)
 {
     return offset <= img->size && size <= img->size - offset;
 }
 
-static const void *file_at(const struct pv_image *img, uint64_t offset, uint64_t size)
-{
-    return in_file(img, offset, size) ? img->file + offset : NULL;
-}
-
 /* Headers in the file need not be aligned: copied out. */
-static bool read_header(const struct pv_image *img, void *to, uint64_t base, uint64_t idx,
-                        uint64_t entsize, uint64_t size)
+static bool read_header(const struct pv_image *img, void *to, uint64_t base, unsigned idx,
+                        uint64_t size)
 {
     uint64_t offset;
-    const void *from;
 
-    if (entsize < size || __builtin_mul_overflow(idx, entsize, &offset) ||
-        __builtin_add_overflow(offset, base, &offset))
+    if (__builtin_add_overflow(idx * size, base, &offset) || !in_file(img, offset, size))
         return false;
-    from = file_at(img, offset, size);
-    if (from == NULL)
-        return false;
-    memcpy(to, from, size);
+    memcpy(to, img->file + offset, size);
     return true;
 }
 
-static uint64_t note_value(const uint8_t *desc, uint32_t size)
+static const struct number_note {
+    uint32_t type;
+    uint32_t offset; /* in struct guest_notes */
+    const char *name;
+} number_notes[] = {
+#define NUMBER(note, member)                                                                       \
+    {                                                                                              \
+        XEN_ELFNOTE_##note, __builtin_offsetof(struct guest_notes, member), "XEN_ELFNOTE_" #note   \
+    }
+    NUMBER(ENTRY, entry),
+    NUMBER(VIRT_BASE, virt_base),
+    NUMBER(HYPERCALL_PAGE, hypercall_page),
+    NUMBER(PADDR_OFFSET, paddr_offset),
+    NUMBER(INIT_P2M, init_p2m),
+    NUMBER(HV_START_LOW, hv_start_low),
+    NUMBER(MOD_START_PFN, mod_start_pfn),
+#undef NUMBER
+};
+
+static const char *take_number(struct pv_image *img, struct guest_notes *n,
+                               const struct number_note *note, const uint8_t *desc, uint32_t size)
 {
     uint64_t v = 0;
 
-    memcpy(&v, desc, MIN(size, 8u));
-    return v;
+    if (size != 4 && size != 8)
+        return pv_image_refuse(img, note->name, size,
+                               "is its size instead of 4 or 8: the file is damaged");
+    memcpy(&v, desc, size);
+    memcpy((uint8_t *)n + note->offset, &v, sizeof(v));
+    if (note->type == XEN_ELFNOTE_ENTRY || note->type == XEN_ELFNOTE_VIRT_BASE ||
+        note->type == XEN_ELFNOTE_HYPERCALL_PAGE)
+        n->found = true;
+    return NULL;
 }
 
-static void take_note(struct guest_notes *n, uint32_t type, const uint8_t *desc, uint32_t size)
+static const char *take_note(struct pv_image *img, struct guest_notes *n, uint32_t type,
+                             const uint8_t *desc, uint32_t size)
 {
-    switch (type) {
-    case XEN_ELFNOTE_ENTRY:
-        n->entry = note_value(desc, size);
-        n->found = true;
-        break;
-    case XEN_ELFNOTE_VIRT_BASE:
-        n->virt_base = note_value(desc, size);
-        n->found = true;
-        break;
-    case XEN_ELFNOTE_HYPERCALL_PAGE:
-        n->hypercall_page = note_value(desc, size);
-        n->found = true;
-        break;
-    case XEN_ELFNOTE_PADDR_OFFSET:
-        n->paddr_offset = note_value(desc, size);
-        break;
-    case XEN_ELFNOTE_INIT_P2M:
-        n->init_p2m = note_value(desc, size);
-        break;
-    case XEN_ELFNOTE_MOD_START_PFN:
-        n->mod_start_pfn = note_value(desc, size) != 0;
-        break;
-    case XEN_ELFNOTE_XEN_VERSION:
+    for (unsigned i = 0; i < ARRAY_LEN(number_notes); i++)
+        if (number_notes[i].type == type)
+            return take_number(img, n, &number_notes[i], desc, size);
+    if (type == XEN_ELFNOTE_XEN_VERSION) {
         n->found = true;
         n->version_ok = size >= 7 && memcmp(desc, "xen-3.0", 7) == 0;
-        break;
-    case XEN_ELFNOTE_PHYS32_ENTRY:
+    } else if (type == XEN_ELFNOTE_PHYS32_ENTRY) {
         n->pvh_only = true;
-        break;
     }
+    return NULL;
 }
 
-static void scan_notes(const struct pv_image *img, uint64_t offset, uint64_t size,
-                       struct guest_notes *n)
+/* The range is in the file. Zeroes between notes are padding. */
+static const char *scan_notes(struct pv_image *img, uint64_t offset, uint64_t size,
+                              struct guest_notes *n)
 {
-    uint64_t pos = offset, end = offset + size; /* in_file() held for the range */
+    uint64_t pos = offset, end = offset + size;
 
+    n->bytes += size;
+    if (size > NOTE_BYTES_MAX || n->bytes > NOTE_BYTES_MAX)
+        return "has more than 64 KiB of notes (PT_NOTE p_filesz): the file is damaged";
     while (end - pos >= sizeof(struct elf_note)) {
         struct elf_note note;
-        uint64_t name, desc, next;
+        uint64_t name, desc;
+        const char *why;
 
         memcpy(&note, img->file + pos, sizeof(note));
+        if ((note.namesz | note.descsz | note.type) == 0) {
+            pos += 4;
+            continue;
+        }
         name = pos + sizeof(note);
         desc = name + ROUND_UP((uint64_t)note.namesz, 4);
-        next = desc + ROUND_UP((uint64_t)note.descsz, 4);
         if (desc > end || note.descsz > end - desc)
-            return;
-        if (note.namesz == 4 && memcmp(img->file + name, "Xen", 4) == 0)
-            take_note(n, note.type, img->file + desc, note.descsz);
-        if (next > end)
-            return;
-        pos = next;
+            return "has a note (n_namesz, n_descsz) that reaches past its segment: it is damaged";
+        if (note.namesz == 4 && memcmp(img->file + name, "Xen", 4) == 0) {
+            why = take_note(img, n, note.type, img->file + desc, note.descsz);
+            if (why != NULL)
+                return why;
+        }
+        pos = MIN(desc + ROUND_UP((uint64_t)note.descsz, 4), end);
     }
+    return NULL;
 }
 
-/* Decimal, or hexadecimal after 0x; ends at the first other character. */
-static uint64_t str_to_u64(const char *s, size_t len)
+/* Decimal, or hexadecimal after 0x, to the end of the text. False: it is not one, or too large. */
+static bool str_to_u64(const char *s, size_t len, uint64_t *value)
 {
     uint64_t base = 10, v = 0;
 
@@ -162,146 +191,258 @@ static uint64_t str_to_u64(const char *s, size_t len)
 
         if (digit > 9)
             digit = (unsigned)((*s | 0x20) - 'a') + 10;
-        if (digit >= base)
-            break;
-        v = v * base + digit;
+        if (digit >= base || __builtin_mul_overflow(v, base, &v) ||
+            __builtin_add_overflow(v, digit, &v))
+            return false;
     }
-    return v;
+    *value = v;
+    return true;
 }
 
 /* One NAME=value of the legacy section. */
-static void take_legacy(struct guest_notes *n, const char *item, size_t len)
+static const char *take_legacy(struct pv_image *img, struct guest_notes *n, const char *item,
+                               size_t len)
 {
-    static const char *const names[] = {"VIRT_BASE=",      "ELF_PADDR_OFFSET=", "VIRT_ENTRY=",
-                                        "HYPERCALL_PAGE=", "INIT_P2M=",         "XEN_VER="};
-    uint64_t *const values[] = {&n->virt_base, &n->paddr_offset, &n->entry, &n->hypercall_page,
-                                &n->init_p2m};
+    static const char *const names[] = {
+        "VIRT_BASE=", "ELF_PADDR_OFFSET=", "VIRT_ENTRY=", "HYPERCALL_PAGE=",
+        "INIT_P2M=",  "HV_START_LOW=",     "XEN_VER="};
+    uint64_t *const values[] = {&n->virt_base,      &n->paddr_offset, &n->entry,
+                                &n->hypercall_page, &n->init_p2m,     &n->hv_start_low};
 
     for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
         size_t name_len = strlen(names[i]);
 
         if (len <= name_len || memcmp(item, names[i], name_len) != 0)
             continue;
-        if (i < ARRAY_LEN(values))
-            *values[i] = str_to_u64(item + name_len, len - name_len);
-        else
-            n->version_ok = len - name_len >= 7 && memcmp(item + name_len, "xen-3.0", 7) == 0;
+        item += name_len;
+        len -= name_len;
+        if (i >= ARRAY_LEN(values))
+            n->version_ok = len >= 7 && memcmp(item, "xen-3.0", 7) == 0;
+        else if (!str_to_u64(item, len, values[i]))
+            return pv_image_refuse(
+                img, names[i], len,
+                "characters that are no 64-bit number: mend section __xen_guest");
+        return NULL;
     }
+    return NULL;
 }
 
-static void scan_legacy(const char *text, uint64_t size, struct guest_notes *n)
+static const char *scan_legacy(struct pv_image *img, const char *text, uint64_t size,
+                               struct guest_notes *n)
 {
     uint64_t start = 0;
 
+    if (size > LEGACY_BYTES_MAX)
+        return pv_image_refuse(img, "__xen_guest sh_size", size,
+                               "is more than 4096: the file is damaged");
     n->found = n->legacy = true;
     for (uint64_t i = 0; i <= size; i++) {
+        const char *why;
+
         if (i < size && text[i] != ',' && text[i] != '\0')
             continue;
-        take_legacy(n, text + start, i - start);
+        why = take_legacy(img, n, text + start, i - start);
+        if (why != NULL || (i < size && text[i] == '\0'))
+            return why;
         start = i + 1;
-        if (i < size && text[i] == '\0')
-            return;
     }
+    return NULL;
+}
+
+static const char *take_segment(struct pv_image *img, const struct elf_segment *ph)
+{
+    if (ph->memsz == 0)
+        return NULL;
+    if (ph->filesz > ph->memsz)
+        return pv_image_refuse(img, "p_filesz", ph->filesz,
+                               "is above p_memsz: a segment has more bytes than room");
+    if (img->segment_count == PV_SEGMENTS_MAX)
+        return "has more than 16 loadable segments: link it with fewer";
+    img->segments[img->segment_count++] =
+        (struct pv_segment){ph->offset, ph->filesz, ph->paddr, ph->memsz};
+    return NULL;
 }
 
 static const char *scan_segments(struct pv_image *img, const struct elf_header *h,
                                  struct guest_notes *n)
 {
     struct elf_segment ph;
+    const char *why = NULL;
 
-    for (unsigned i = 0; i < h->phnum; i++) {
-        if (!read_header(img, &ph, h->phoff, i, h->phentsize, sizeof(ph)))
-            return "program headers (e_phoff, e_phnum) lie outside the file: it is truncated";
+    if (h->phnum != 0 && h->phentsize != sizeof(ph))
+        return pv_image_refuse(img, "e_phentsize", h->phentsize, "is not 56: it is damaged");
+    if (h->phnum > PROGRAM_HEADERS_MAX)
+        return pv_image_refuse(img, "e_phnum", h->phnum, "is more than 128: it is damaged");
+    for (unsigned i = 0; i < h->phnum && why == NULL; i++) {
+        if (!read_header(img, &ph, h->phoff, i, sizeof(ph)))
+            return "has program headers (e_phoff, e_phnum) that lie outside the file: it is "
+                   "truncated";
         if (ph.type != PT_LOAD && ph.type != PT_NOTE)
             continue;
         if (!in_file(img, ph.offset, ph.filesz))
-            return "a segment (p_offset + p_filesz) lies outside the file: it is truncated";
-        if (ph.type == PT_NOTE) {
-            scan_notes(img, ph.offset, ph.filesz, n);
-            continue;
-        }
-        if (ph.memsz == 0)
-            continue;
-        if (ph.filesz > ph.memsz)
-            return "a segment has p_filesz above p_memsz";
-        if (img->segment_count == PV_SEGMENTS_MAX)
-            return "more than 16 loadable segments";
-        img->segments[img->segment_count++] =
-            (struct pv_segment){ph.offset, ph.filesz, ph.paddr, ph.memsz};
+            return "has a segment (p_offset + p_filesz) that lies outside the file: it is "
+                   "truncated";
+        if (ph.type == PT_NOTE)
+            why = scan_notes(img, ph.offset, ph.filesz, n);
+        else
+            why = take_segment(img, &ph);
     }
-    return img->segment_count ? NULL : "no loadable segment (PT_LOAD)";
+    if (why == NULL && img->segment_count == 0)
+        return "has no loadable segment (PT_LOAD): it is not a linked kernel";
+    return why;
 }
 
-static void scan_sections(const struct pv_image *img, const struct elf_header *h,
-                          struct guest_notes *n)
+static bool is_legacy_section(const struct pv_image *img, const struct elf_section *names,
+                              const struct elf_section *s)
 {
+    static const char wanted[] = "__xen_guest";
+
+    return s->type != SHT_NOBITS && in_file(img, names->offset, names->size) &&
+           s->name < names->size && names->size - s->name >= sizeof(wanted) &&
+           memcmp(img->file + names->offset + s->name, wanted, sizeof(wanted)) == 0;
+}
+
+static const char *scan_sections(struct pv_image *img, const struct elf_header *h,
+                                 struct guest_notes *n)
+{
+    static const char outside[] =
+        "has section headers (e_shoff, e_shnum) that lie outside the file: it is truncated";
     struct elf_section names, s;
+    const char *why = NULL;
 
-    if (h->shoff == 0 || h->shstrndx >= h->shnum ||
-        !read_header(img, &names, h->shoff, h->shstrndx, h->shentsize, sizeof(names)))
-        return;
-    for (unsigned i = 0; i < h->shnum; i++) {
-        static const char wanted[] = "__xen_guest";
-        const char *name;
-
-        if (!read_header(img, &s, h->shoff, i, h->shentsize, sizeof(s)))
-            return;
+    if (h->shoff == 0 || h->shstrndx >= h->shnum)
+        return NULL;
+    if (h->shentsize != sizeof(s))
+        return pv_image_refuse(img, "e_shentsize", h->shentsize, "is not 64: it is damaged");
+    if (h->shnum > SECTIONS_MAX)
+        return pv_image_refuse(img, "e_shnum", h->shnum, "is more than 8192: strip the kernel");
+    if (!read_header(img, &names, h->shoff, h->shstrndx, sizeof(names)))
+        return outside;
+    for (unsigned i = 0; i < h->shnum && why == NULL; i++) {
+        if (!read_header(img, &s, h->shoff, i, sizeof(s)))
+            return outside;
         if (!in_file(img, s.offset, s.size))
             continue;
         if (s.type == SHT_NOTE)
-            scan_notes(img, s.offset, s.size, n);
-        if (n->found || s.name >= names.size || names.size - s.name < sizeof(wanted) ||
-            !in_file(img, names.offset, names.size))
-            continue;
-        name = (const char *)img->file + names.offset + s.name;
-        if (memcmp(name, wanted, sizeof(wanted)) == 0)
-            scan_legacy((const char *)img->file + s.offset, s.size, n);
+            why = scan_notes(img, s.offset, s.size, n);
+        else if (!n->found && is_legacy_section(img, &names, &s))
+            why = scan_legacy(img, (const char *)img->file + s.offset, s.size, n);
     }
+    return why;
 }
 
-static const char *check_header(const struct pv_image *img, struct elf_header *h)
+static const char *check_header(struct pv_image *img, struct elf_header *h)
 {
     if (img->size >= 0x206 && memcmp(img->file + 0x202, "HdrS", 4) == 0)
         return "is a bzImage: unpack it first (the ELF inside is wanted; `tenue` guests may stay "
                "packed)";
-    if (!read_header(img, h, 0, 0, sizeof(*h), sizeof(*h)))
+    if (!read_header(img, h, 0, 0, sizeof(*h)))
         return "is shorter than an ELF header";
     if (memcmp(h->ident, "\177ELF", 4) != 0)
         return "is not an ELF file (e_ident)";
     if (h->ident[4] != 2 || h->ident[5] != 1 || h->machine != ELF_MACHINE_X86_64)
         return "is not a 64-bit x86 ELF file (e_ident, e_machine): 32-bit PV is not offered";
+    if (h->type != ELF_TYPE_EXEC && h->type != ELF_TYPE_DYN)
+        return pv_image_refuse(img, "e_type", h->type,
+                               "is neither 2 nor 3: it is not a linked executable");
     return NULL;
 }
 
-/* From file addresses to the domain's own: the rules for defaults are elfnote.h's. */
+/* From file addresses to the domain's own. */
+static const char *place_segments(struct pv_image *img, uint64_t offset)
+{
+    for (unsigned i = 0; i < img->segment_count; i++) {
+        struct pv_segment *s = &img->segments[i];
+
+        if (s->start < offset || s->start - offset > IMAGE_MAX)
+            return pv_image_refuse(img, "p_paddr", s->start,
+                                   "is below PADDR_OFFSET or 4 GiB above it" RELINK " fit");
+        if (s->memsz > IMAGE_MAX)
+            return pv_image_refuse(img, "p_memsz", s->memsz,
+                                   "is more than 4 GiB: the file is damaged");
+        s->start -= offset;
+        img->end = MAX(img->end, s->start + s->memsz);
+        for (const struct pv_segment *o = img->segments; o < s; o++)
+            if (s->start < o->start + o->memsz && o->start < s->start + s->memsz)
+                return pv_image_refuse(img, "p_paddr", s->start + offset,
+                                       "overlaps another segment" RELINK " not");
+    }
+    return NULL;
+}
+
+/* Is address va among the bytes that come from the file? */
+static bool is_loaded(const struct pv_image *img, uint64_t va)
+{
+    for (unsigned i = 0; i < img->segment_count; i++)
+        if (va >= img->virt_base && va - img->virt_base >= img->segments[i].start &&
+            va - img->virt_base - img->segments[i].start < img->segments[i].filesz)
+            return true;
+    return false;
+}
+
+/* May a be the start of a mapping? */
+static const char *check_mapping(struct pv_image *img, const char *field, uint64_t a)
+{
+    if (a % PAGE_SIZE != 0)
+        return pv_image_refuse(img, field, a, "is not a multiple of 4096" RELINK " fit");
+    if (!guest_addr_ok(a))
+        return pv_image_refuse(img, field, a,
+                               "is not canonical, or the hypervisor's (0xffff800000000000 to "
+                               "0xffff87ffffffffff)" RELINK " not");
+    return NULL;
+}
+
+static const char *check_hypercall_page(struct pv_image *img)
+{
+    const uint64_t at = img->hypercall_page;
+
+    if (at == PV_ADDR_UNSET)
+        return NULL;
+    if (at % PAGE_SIZE != 0)
+        return pv_image_refuse(img, "XEN_ELFNOTE_HYPERCALL_PAGE", at,
+                               "is not a multiple of 4096" RELINK " fit");
+    if (at < img->virt_base || at - img->virt_base >= img->end)
+        return pv_image_refuse(img, "XEN_ELFNOTE_HYPERCALL_PAGE", at,
+                               "lies outside the image" RELINK " not");
+    return NULL;
+}
+
+/* What is left out has elfnote.h's defaults. */
 static const char *place(struct pv_image *img, const struct guest_notes *n, uint64_t e_entry)
 {
     uint64_t base = n->virt_base == PV_ADDR_UNSET ? 0 : n->virt_base;
     uint64_t offset = n->paddr_offset;
+    const char *why;
 
     if (offset == PV_ADDR_UNSET)
         offset = n->legacy ? base : 0; /* old images put virtual addresses into p_paddr */
-    for (unsigned i = 0; i < img->segment_count; i++) {
-        struct pv_segment *s = &img->segments[i];
-
-        if (s->start < offset || s->start - offset > IMAGE_MAX || s->memsz > IMAGE_MAX)
-            return "a segment's p_paddr does not fit VIRT_BASE and PADDR_OFFSET";
-        s->start -= offset;
-        img->end = MAX(img->end, s->start + s->memsz);
-    }
     img->virt_base = base;
     img->entry = n->entry == PV_ADDR_UNSET ? e_entry : n->entry;
     img->init_p2m = n->init_p2m;
-    img->mod_start_pfn = n->mod_start_pfn;
+    img->mod_start_pfn = n->mod_start_pfn != 0;
     img->hypercall_page = n->hypercall_page;
-    if (n->legacy && n->hypercall_page != PV_ADDR_UNSET)
-        img->hypercall_page = base + (n->hypercall_page << PAGE_SHIFT); /* there a page number */
-    if (img->entry < base || img->entry - base >= img->end)
-        return "entry point (XEN_ELFNOTE_ENTRY or e_entry) lies outside the image";
-    if (img->hypercall_page != PV_ADDR_UNSET &&
-        (img->hypercall_page < base || img->hypercall_page % PAGE_SIZE != 0 ||
-         img->hypercall_page - base >= img->end))
-        return "hypercall page (XEN_ELFNOTE_HYPERCALL_PAGE) lies outside the image";
+    if (n->legacy && n->hypercall_page != PV_ADDR_UNSET) { /* there it is a page number */
+        if (n->hypercall_page > IMAGE_MAX >> PAGE_SHIFT)
+            return pv_image_refuse(img, "HYPERCALL_PAGE", n->hypercall_page,
+                                   "is no page of the image: mend section __xen_guest");
+        img->hypercall_page = base + (n->hypercall_page << PAGE_SHIFT);
+    }
+    why = place_segments(img, offset);
+    if (why == NULL)
+        why = check_mapping(img, "VIRT_BASE", base);
+    if (why == NULL)
+        why = check_hypercall_page(img);
+    if (why == NULL && img->init_p2m != PV_ADDR_UNSET)
+        why = check_mapping(img, "INIT_P2M", img->init_p2m);
+    if (why != NULL)
+        return why;
+    if (!is_loaded(img, img->entry))
+        return pv_image_refuse(img, "entry point (XEN_ELFNOTE_ENTRY, e_entry)", img->entry,
+                               "is not within what the file loads" RELINK);
+    if (n->hv_start_low != PV_ADDR_UNSET && n->hv_start_low > HYPERVISOR_VIRT_START)
+        return pv_image_refuse(img, "HV_START_LOW", n->hv_start_low,
+                               "leaves the hypervisor less than it takes (from "
+                               "0xffff800000000000): configure the kernel for x86-64 PV");
     return NULL;
 }
 
@@ -312,6 +453,7 @@ const char *pv_image_parse(struct pv_image *img, const void *file, uint64_t size
                             .entry = PV_ADDR_UNSET,
                             .hypercall_page = PV_ADDR_UNSET,
                             .init_p2m = PV_ADDR_UNSET,
+                            .hv_start_low = PV_ADDR_UNSET,
                             .version_ok = true};
     struct elf_header h;
     const char *why;
@@ -323,7 +465,9 @@ const char *pv_image_parse(struct pv_image *img, const void *file, uint64_t size
     if (why != NULL)
         return why;
     if (!n.found)
-        scan_sections(img, &h, &n);
+        why = scan_sections(img, &h, &n);
+    if (why != NULL)
+        return why;
     if (!n.found)
         return n.pvh_only ? "has only a PVH entry (XEN_ELFNOTE_PHYS32_ENTRY): a kernel with PV "
                             "support (CONFIG_XEN_PV) is needed"
