@@ -85,7 +85,7 @@ static bool block_suits(const struct exchange *x, mfn_t first)
 {
     const uint64_t frames = 1ull << x->chunk_order;
 
-    if (first.n & ((1ull << x->out_order) - 1))
+    if (first.n & ((1ull << x->out_order) - 1) || x->addr_bits <= PAGE_SHIFT)
         return false;
     return x->addr_bits >= 64 || (first.n + frames - 1) >> (x->addr_bits - PAGE_SHIFT) == 0;
 }

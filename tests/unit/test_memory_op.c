@@ -204,6 +204,7 @@ static void exchange_is_all_or_nothing(void)
     CU_ASSERT_EQUAL(exchange(~0ull, 0, ~0ull, 0, 24), -XEN_EINVAL);
     CU_ASSERT_EQUAL(exchange(1ull << 60, 4, 0, 0, 24), -XEN_EINVAL);
     CU_ASSERT_EQUAL(exchange(1, 10, 1, 10, 24), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(exchange(1, 0, 1, 0, 3), -XEN_ENOMEM); /* HC-14: less than a page's address */
     CU_ASSERT_EQUAL(fake_audit(), 0);
     end();
 }
