@@ -76,6 +76,40 @@ struct supervisor {
     unsigned short_lives;
 };
 
+/* A log that has grown too long becomes NAME.log.1, of which there is one. */
+static int open_log(const char *name, struct diag *d)
+{
+    char path[160], old[168];
+    struct stat st;
+
+    snprintf(path, sizeof(path), SUPERVISE_LOG_DIR "/%s.log", name);
+    snprintf(old, sizeof(old), "%s.1", path);
+    if (stat(path, &st) == 0 && st.st_size > LOG_MAX)
+        rename(path, old);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return diag_errno(d, "cannot write %s", path);
+    return fd;
+}
+
+/* A guest can make its backends complain for as long as it lives: what is kept has a limit. */
+static void limit_log(struct supervisor *s)
+{
+    struct diag ignored = {0};
+    struct stat st;
+    int fd;
+
+    if (fstat(s->log_fd, &st) != 0 || st.st_size <= LOG_MAX)
+        return;
+    fd = open_log(s->cfg.name, &ignored);
+    if (fd < 0)
+        return; /* the old one goes on */
+    dup3(fd, s->log_fd, O_CLOEXEC);
+    if (s->parent_fd < 0)
+        dup2(fd, STDERR_FILENO);
+    close(fd);
+}
+
 static void log_line(struct supervisor *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -95,6 +129,7 @@ static void log_line(struct supervisor *s, const char *fmt, ...)
     if (n > sizeof(line) - 2)
         n = sizeof(line) - 2;
     line[n++] = '\n';
+    limit_log(s);
     if (write(s->log_fd, line, n) < 0)
         return; /* a full disk must not end the guest */
 }
@@ -260,21 +295,6 @@ static int listen_for_requests(struct supervisor *s, struct diag *d)
     if (!s->listen_ev || event_add(s->listen_ev, NULL) != 0)
         return diag_set(d, "out of memory");
     return 0;
-}
-
-static int open_log(const char *name, struct diag *d)
-{
-    char path[160], old[168];
-    struct stat st;
-
-    snprintf(path, sizeof(path), SUPERVISE_LOG_DIR "/%s.log", name);
-    snprintf(old, sizeof(old), "%s.1", path);
-    if (stat(path, &st) == 0 && st.st_size > LOG_MAX)
-        rename(path, old);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return diag_errno(d, "cannot write %s", path);
-    return fd;
 }
 
 static int make_dirs(struct diag *d)
@@ -638,7 +658,8 @@ static void __attribute__((noreturn)) supervisor_main(struct guest_config *cfg, 
     }
     if (hand_over(&s)) {
         close(parent_fd);
-        dup2(s.log_fd, 2);
+        s.parent_fd = -1;
+        dup2(s.log_fd, STDERR_FILENO);
         live(&s);
     } else {
         log_line(&s, "the command that created the guest has left; undoing");

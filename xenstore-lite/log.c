@@ -2,7 +2,7 @@
 /*
  * Logging.
  *
- * Owns: the log's descriptor and the rate limit.
+ * Owns: the log's descriptor, the rate limit and the limit of its size.
  * Invariants: a line is one write of bounded length; bytes that came from a client are printed only
  *   after path and name checks, so no control bytes reach the log.
  */
@@ -11,11 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define CLIENT_LINES_PER_SECOND 10
+#define LOG_MAX (1 << 20)
 
 bool log_tracing;
 
@@ -40,6 +43,19 @@ int log_reopen(void)
     return log_path ? log_open(log_path) : 0;
 }
 
+/* Guests can make it grow for as long as they live: one that is too long becomes LOG.1. */
+static void limit_size(void)
+{
+    char old[PATH_MAX];
+    struct stat st;
+
+    if (!log_path || fstat(log_fd, &st) || st.st_size <= LOG_MAX ||
+        snprintf(old, sizeof(old), "%s.1", log_path) >= (int)sizeof(old))
+        return;
+    if (rename(log_path, old) == 0)
+        log_reopen();
+}
+
 static void write_line(const char *format, va_list args)
 {
     char line[512];
@@ -55,6 +71,7 @@ static void write_line(const char *format, va_list args)
     if (n > 0)
         used += (size_t)n < sizeof(line) - used - 1 ? (size_t)n : sizeof(line) - used - 2;
     line[used++] = '\n';
+    limit_size();
     /* A full disk must not stop the store; there is nobody to tell. */
     if (write(log_fd, line, used) < 0)
         return;

@@ -107,6 +107,14 @@ class Host:
     def log(self, name):
         return self.m.run("cat /var/log/tenue/%s.log" % name)[1]
 
+    def fill_log(self, name):
+        """As if somebody had made a guest's or the store's log grow for days."""
+        self.m.check("rm -f {0}.1; yes padding | head -c 1100000 >>{0}".format("/var/log/tenue/%s.log" % name))
+
+    def log_was_cut(self, name):
+        path = "/var/log/tenue/%s.log" % name
+        assert self.size(path) < 100000 and self.size(path + ".1") > 1000000, "%s goes on growing" % path
+
     def size(self, path):
         """Bytes of a file; 0 when there is none."""
         return int(self.m.run("stat -c %%s %s 2>/dev/null || echo 0" % path)[1])
