@@ -40,6 +40,7 @@ struct domain *control_domain;
 
 static struct spinlock table_lock = SPINLOCK_INIT(RANK_DOMAIN_LIST);
 static struct domain **table[TABLE_PAGES]; /* pages only added */
+static uint16_t table_used[TABLE_PAGES];   /* [table_lock] domains in each page */
 static unsigned table_count;               /* [table_lock] */
 static struct domain *reap_list;           /* [a] to be looked at by domain_reap() */
 static struct domain *zombie_list;         /* [a] to be put there again by reap_timer */
@@ -79,6 +80,7 @@ static int table_insert(struct domain *d)
         rc = -XEN_ENOSPC;
     if (rc == 0) {
         table_count++;
+        table_used[d->domid / TABLE_FANOUT]++;
         __atomic_store_n(&(*page)[d->domid % TABLE_FANOUT], d, __ATOMIC_RELEASE);
     }
     spin_unlock(&table_lock);
@@ -89,6 +91,7 @@ static void table_remove(struct domain *d)
 {
     spin_lock(&table_lock);
     table_count--;
+    table_used[d->domid / TABLE_FANOUT]--;
     __atomic_store_n(&table[d->domid / TABLE_FANOUT][d->domid % TABLE_FANOUT], NULL,
                      __ATOMIC_RELEASE);
     spin_unlock(&table_lock);
@@ -122,7 +125,7 @@ struct domain *domain_next(uint32_t from)
 
     spin_lock(&table_lock);
     while (from < DOMID_FIRST_RESERVED && !d) {
-        if (!table[from / TABLE_FANOUT]) {
+        if (!table_used[from / TABLE_FANOUT]) {
             from = (uint32_t)ROUND_UP(from + 1, TABLE_FANOUT);
             continue;
         }
