@@ -513,8 +513,8 @@ void hal_serial_write(const char *s, size_t len)
 {
     const size_t n = MIN(len, sizeof(log_text) - 1 - log_used);
 
-    memcpy(log_text + log_used, s, n);
-    log_used += n;
+    for (size_t i = 0; i < n; i++)
+        log_text[log_used++] = s[i] ? s[i] : '.'; /* read as a string */
     if (fake_verbose)
         fwrite(s, 1, len, stderr);
 }

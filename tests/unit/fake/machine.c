@@ -89,7 +89,7 @@ void fake_control_end(void)
     struct domain *d = control_domain;
 
     for (unsigned i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i]->is_running)
+        if (d->vcpus[i] && d->vcpus[i]->is_running)
             hal_unload_remote(d->vcpus[i]->is_running - 1, d->vcpus[i]);
     while (domain_kill(d) == -XEN_ERESTART)
         ;
@@ -168,7 +168,7 @@ bool fake_destroy(struct domain *d)
     struct domain *left;
 
     for (unsigned i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i]->is_running)
+        if (d->vcpus[i] && d->vcpus[i]->is_running)
             hal_unload_remote(d->vcpus[i]->is_running - 1, d->vcpus[i]);
     if (d->dying == DOMAIN_ALIVE)
         d->dying = DOMAIN_DYING;

@@ -11,7 +11,5 @@
 
 /* memory.c: bytes on their way to a guest. */
 void fake_output(const uint8_t *bytes, uint64_t count);
-/* The frames that were the hypervisor's own before the first domain came. */
-void fake_memory_baseline(void);
 
 #endif

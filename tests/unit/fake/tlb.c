@@ -110,8 +110,8 @@ static const char *entry_violation(const struct entry *e)
     const uint64_t count = p->count, type = p->type;
     const bool in_use = type_refs(type) != 0;
 
-    if (count & C_FREE)
-        return NULL; /* whoever takes it flushes first */
+    if (count & C_FREE || !(count & C_STATE_MASK))
+        return NULL; /* whoever takes it flushes first; or a device below the end of RAM */
     if (count & C_HV)
         return "translation to a frame of the hypervisor";
     if (count_owner(count) != e->owner)
@@ -133,7 +133,8 @@ unsigned fake_tlb_audit(void)
             const char *what = entry_violation(e);
 
             if (what && violations++ < 8)
-                log_err("TLB of CPU %u, va %#lx, frame %#lx: %s", cpu, e->va, e->frame.n, what);
+                log_err("TLB of CPU %u, va %#lx, frame %#lx (was domain %u's, count %#lx): %s", cpu,
+                        e->va, e->frame.n, e->owner, page_of(e->frame)->count, what);
         }
     return violations;
 }

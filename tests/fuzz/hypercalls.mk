@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+# The hypercall fuzzer (tests/fuzz/hypercalls): sequences of calls over the fake machine, audited after each call. With
+# seeds in `make check`; `make fuzz TARGET=hypercalls TIME=...` lets libFuzzer choose.
+HCF_B := $(BUILD)/tests/fuzz/hypercalls
+HCF_SRC := call drive ops world
+HCF_HV_SRC := $(filter-out hypervisor/core/lib/string.c,$(wildcard hypervisor/core/*.c hypervisor/core/lib/*.c \
+	hypervisor/pv/*.c)) $(wildcard tests/unit/fake/*.c)
+HCF_HV = $(HCF_HV_SRC:%.c=$(HCF_B)/$(1)/%.o) $(HCF_SRC:%=$(HCF_B)/$(1)/tests/fuzz/hypercalls/%.o)
+# Counts that reach their limits (MM-10), and stacks that start out filled (HC-3).
+HCF_CFLAGS = $(UNIT_CFLAGS) -DTENUE_NARROW_COUNTS -ftrivial-auto-var-init=pattern
+HCF_CLANG_FLAGS = $(filter-out -Werror,$(HCF_CFLAGS))
+
+$(HCF_B)/plain/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "CC (narrow counts) $<"
+	@$(CC) $(subst -O1,-O2,$(HCF_CFLAGS)) -c -o $@ $<
+$(HCF_B)/sanitize/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "CC (sanitizers, narrow counts) $<"
+	@$(CC) $(HCF_CFLAGS) $(UNIT_SANITIZE) -c -o $@ $<
+$(HCF_B)/clang/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "CLANG $<"
+	@clang $(HCF_CLANG_FLAGS) $(UNIT_SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(HCF_B)/hypercalls-plain: $(call HCF_HV,plain) $(HCF_B)/plain/tests/fuzz/hypercalls/main.o
+	@$(CC) $(UNIT_LDFLAGS) -o $@ $^
+$(HCF_B)/hypercalls: $(call HCF_HV,sanitize) $(HCF_B)/sanitize/tests/fuzz/hypercalls/main.o
+	@$(CC) $(UNIT_SANITIZE) $(UNIT_LDFLAGS) -o $@ $^
+$(HCF_B)/fuzz: $(call HCF_HV,clang) $(HCF_B)/clang/tests/fuzz/hypercalls/libfuzzer.o
+	@clang $(UNIT_SANITIZE) -fsanitize=fuzzer $(UNIT_LDFLAGS) -o $@ $^
+
+HYPERCALLS_SEEDS ?= 10000
+HYPERCALLS_SECONDS ?= 120
+CHECK_UNIT += check-hypercalls
+.PHONY: check-hypercalls fuzz-hypercalls soak-hypercalls
+check-hypercalls: $(HCF_B)/hypercalls
+	@$(UNIT_ENV) $< 1 $(HYPERCALLS_SEEDS) $(HYPERCALLS_SECONDS) || { echo "check-hypercalls: 0 passed, 1 failed"; exit 1; }
+# Other seeds each time, unless SEED says which; for TIME seconds.
+soak-hypercalls: $(HCF_B)/hypercalls-plain
+	$< $(if $(SEED),$(SEED),$$(date +%s)0000) 1000000000 $(TIME)
+fuzz-hypercalls: $(HCF_B)/fuzz
+	@mkdir -p $(BUILD)/tests/fuzz/corpus/hypercalls
+	ASAN_OPTIONS=detect_leaks=0 $< -max_total_time=$(TIME) -max_len=6000 -artifact_prefix=$(HCF_B)/ -print_final_stats=1 \
+		$(BUILD)/tests/fuzz/corpus/hypercalls
