@@ -141,12 +141,13 @@ static void tsc_aux_load(struct pcpu *c, uint64_t v)
     wrmsr(MSR_TSC_AUX, v);
 }
 
-/* Everything of next but its registers and selectors. Its root comes first: LDT faults on the way
- * look into its memory. */
+/* Everything of next but its registers and selectors. The root comes after the descriptor windows,
+ * whose old translations its load flushes, and before the selectors: LDT faults look into memory.
+ */
 static void load_state(struct pcpu *c, struct vcpu *next)
 {
-    hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
     gdt_load_guest(c, &next->pv);
+    hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
     hal_cr4_changed();
     tsc_aux_load(c, next->pv.tsc_aux);
     debug_load(c, &next->pv);
@@ -181,12 +182,12 @@ void hal_unload_current(void)
     if (prev == NULL)
         return;
     save_current(c, prev);
-    hal_load_root(MFN_NONE);
     load_ds(0);
     load_es(0);
     load_fs(0);
     load_gs(0);
     gdt_load_guest(c, NULL);
+    hal_load_root(MFN_NONE);
     c->cpu.current = NULL;
     __atomic_store_n(&prev->is_running, 0, __ATOMIC_RELEASE);
 }

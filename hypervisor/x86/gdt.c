@@ -56,73 +56,94 @@ static void fill_our_page(struct pcpu *c)
                           sizeof(c->tss) - 1);
 }
 
-static void window_set(uint64_t *entry, uint64_t pte, uint64_t va)
-{
-    if (*entry == pte)
-        return;
-    *entry = pte;
-    invlpg(va);
-}
+/* Window entries are not global: the root load of a context switch flushes what it replaced. */
+#define PTE_WINDOW_RW (PTE_HV_RW & ~PTE_G)
+#define PTE_WINDOW_RO (PTE_HV_RO & ~PTE_G)
 
-static void window_show_guest(struct pcpu *c, const struct pv_vcpu *pv)
+/* Returns which pages changed, a bit each. */
+static uint32_t gdt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
 {
+    uint32_t changed = 0;
+
     for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++) {
         mfn_t m = pv ? pv->gdt_frames[i] : MFN_NONE;
-        uint64_t pte = mfn_is_none(m) ? image_maddr(zero_page) | PTE_HV_RO
-                                      : mfn_to_maddr(m).a | PTE_HV_RW;
+        uint64_t pte = mfn_is_none(m) ? image_maddr(zero_page) | PTE_WINDOW_RO
+                                      : mfn_to_maddr(m).a | PTE_WINDOW_RW;
 
-        window_set(&c->gdt_window[i], pte, c->window_virt + i * PAGE_SIZE);
+        changed |= (uint32_t)(c->gdt_window[i] != pte) << i;
+        c->gdt_window[i] = pte;
     }
+    return changed;
 }
 
-static void ldt_forget(struct pcpu *c)
-{
-    for (unsigned i = 0; i < WINDOW_PAGES; i++)
-        window_set(&c->ldt_window[i], 0, c->window_virt + (WINDOW_PAGES + i) * PAGE_SIZE);
-}
-
-static void ldt_load(struct pcpu *c, const struct pv_vcpu *pv)
+/* Returns which pages changed, a bit each. */
+static uint32_t ldt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
 {
     unsigned entries = pv ? pv->ldt_entries : 0;
+    uint32_t changed = 0;
 
     if (entries == 0 && c->ldt_live == 0)
-        return;
-    ldt_forget(c);
+        return 0;
+    for (unsigned i = 0; i < WINDOW_PAGES; i++) {
+        bool shown = entries != 0 && !mfn_is_none(pv->ldt_frames[i]);
+        uint64_t pte = shown ? mfn_to_maddr(pv->ldt_frames[i]).a | PTE_WINDOW_RW : 0;
+
+        changed |= (uint32_t)(c->ldt_window[i] != pte) << i;
+        c->ldt_window[i] = pte;
+    }
     c->ldt_live = (uint16_t)entries;
-    if (entries == 0) {
+    return changed;
+}
+
+static void ldtr_load(struct pcpu *c)
+{
+    if (c->ldt_live == 0) {
         lldt(0);
         return;
     }
-    for (unsigned i = 0; i < WINDOW_PAGES; i++)
-        if (!mfn_is_none(pv->ldt_frames[i]))
-            c->ldt_window[i] = mfn_to_maddr(pv->ldt_frames[i]).a | PTE_HV_RW;
     set_system_descriptor(&c->gdt_page[OUR_ENTRY(SEL_LDT)], SYS_LDT,
-                          c->window_virt + WINDOW_PAGES * PAGE_SIZE, entries * 8 - 1);
+                          c->window_virt + WINDOW_PAGES * PAGE_SIZE, c->ldt_live * 8u - 1);
     lldt(SEL_LDT);
+}
+
+static void window_flush(uint64_t va, uint32_t pages)
+{
+    for (; pages != 0; pages &= pages - 1)
+        invlpg(va + (uint64_t)__builtin_ctz(pages) * PAGE_SIZE);
 }
 
 void gdt_load_guest(struct pcpu *c, const struct pv_vcpu *pv)
 {
-    window_show_guest(c, pv);
-    ldt_load(c, pv);
+    bool had_ldt = c->ldt_live != 0;
+
+    gdt_window_fill(c, pv);
+    ldt_window_fill(c, pv);
+    if (had_ldt || c->ldt_live != 0)
+        ldtr_load(c);
 }
 
 void hal_gdt_changed(void)
 {
-    window_show_guest(this_pcpu(), &this_cpu()->current->pv);
+    struct pcpu *c = this_pcpu();
+
+    window_flush(c->window_virt, gdt_window_fill(c, &this_cpu()->current->pv));
 }
 
 void hal_ldt_changed(void)
 {
-    ldt_load(this_pcpu(), &this_cpu()->current->pv);
+    struct pcpu *c = this_pcpu();
+
+    window_flush(c->window_virt + WINDOW_PAGES * PAGE_SIZE,
+                 ldt_window_fill(c, &this_cpu()->current->pv));
+    ldtr_load(c);
 }
 
 void hal_ldt_map_page(unsigned idx, mfn_t m)
 {
     struct pcpu *c = this_pcpu();
 
-    window_set(&c->ldt_window[idx], mfn_to_maddr(m).a | PTE_HV_RW,
-               c->window_virt + (WINDOW_PAGES + idx) * PAGE_SIZE);
+    c->ldt_window[idx] = mfn_to_maddr(m).a | PTE_WINDOW_RW;
+    window_flush(c->window_virt + WINDOW_PAGES * PAGE_SIZE, 1u << idx);
 }
 
 /* Once this CPU's windows have page tables (paging.c). Reloads every segment register of ours. */
@@ -152,7 +173,7 @@ void gdt_init_cpu(struct pcpu *c)
         c->gdt_window[OUR_PAGE] = mfn_to_maddr(ptr_to_mfn(c->gdt_page)).a | PTE_HV_RW;
     }
     fill_our_page(c);
-    window_show_guest(c, NULL);
+    gdt_window_fill(c, NULL); /* never looked at so far */
     gdtr.limit = WINDOW_PAGES * PAGE_SIZE - 1;
     gdtr.base = va;
     __asm__ volatile("lgdt %0\n\t"

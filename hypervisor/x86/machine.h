@@ -74,7 +74,8 @@ void acpi_init(void);
 
 /* gdt.c, idt.c, cpu.c, fpu.c: per CPU, on that CPU */
 void gdt_init_cpu(struct pcpu *c);
-void gdt_load_guest(struct pcpu *c, const struct pv_vcpu *pv); /* NULL: nobody's */
+/* pv NULL: nobody's. The caller loads a root afterwards, and no selector before that. */
+void gdt_load_guest(struct pcpu *c, const struct pv_vcpu *pv);
 void idt_init(void);
 void idt_load_cpu(struct pcpu *c);
 void cpu_detect(void);
