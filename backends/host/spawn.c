@@ -4,14 +4,15 @@
  *
  * Descriptors in the child: 0 /dev/null, 1 and 2 a pipe that the host relays as log lines,
  * CHANNEL_FD, then the device's own. Everything else is closed. libxenstore may run a thread in
- * this process, so the child does nothing but async-signal-safe calls before exec. It starts as
- * root to open the Xen devices and drops its privileges itself (common/sandbox.c) before it reads
- * anything of the guest's.
+ * this process and its address space may be large, so posix_spawn does it without a fork's copy.
+ * The child starts as root to open the Xen devices and drops its privileges itself
+ * (common/sandbox.c) before it reads anything of the guest's.
  */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,7 +22,7 @@
 
 #include "host.h"
 
-#define FD_PARK 100 /* where descriptors wait while the low numbers are being laid out */
+#define FD_PARK 1000 /* above all of ours: where descriptors wait for their low numbers */
 #define KILL_WAIT_MS 10000
 
 static const char *program_of(enum devhost_class cls)
@@ -43,47 +44,66 @@ struct child_fds {
     unsigned nr_device;
 };
 
-/* Move everything above FD_PARK first: a descriptor to be placed may sit where another is to go. */
-static int place_fds(const struct child_fds *c)
+/*
+ * By way of numbers above all of ours: a descriptor to be placed may sit where another is to go.
+ * What is left above the last one is closed.
+ */
+static int plan_fds(posix_spawn_file_actions_t *plan, const struct child_fds *c)
 {
-    int from[3 + 1 + MAX_DEVICE_FDS];
+    int from[4 + MAX_DEVICE_FDS];
     unsigned n = 0;
+    int rc = 0;
 
     from[n++] = c->in;
     from[n++] = c->out;
     from[n++] = c->out;
     from[n++] = c->channel;
-    for (unsigned i = 0; i < c->nr_device; i++) {
+    for (unsigned i = 0; i < c->nr_device; i++)
         from[n++] = c->device[i];
-    }
-    for (unsigned i = 0; i < n; i++) {
-        from[i] = fcntl(from[i], F_DUPFD, FD_PARK);
-        if (from[i] < 0) {
-            return -1;
-        }
-    }
-    for (unsigned i = 0; i < n; i++) {
-        if (dup2(from[i], (int)i) < 0) {
-            return -1;
-        }
-    }
-    return (int)syscall(SYS_close_range, n, ~0u, 0);
+    for (unsigned i = 0; i < n && !rc; i++)
+        rc = from[i] < FD_PARK ? posix_spawn_file_actions_adddup2(plan, from[i], FD_PARK + (int)i)
+                               : EMFILE;
+    for (unsigned i = 0; i < n && !rc; i++)
+        rc = posix_spawn_file_actions_adddup2(plan, FD_PARK + (int)i, (int)i);
+    return rc ? rc : posix_spawn_file_actions_addclosefrom_np(plan, (int)n);
 }
 
-static void __attribute__((noreturn)) child(const struct child_fds *c, const char *program)
+/* Its own session: no terminal's ^C reaches a backend, its host ends it in order. */
+static int plan_attributes(posix_spawnattr_t *attr)
 {
-    static char *const env[] = {NULL};
-    char *const argv[] = {(char *)(uintptr_t)program, NULL};
-    sigset_t none;
+    sigset_t none, pipe_only;
 
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    setsid(); /* no terminal's ^C reaches a backend: its host ends it in order */
-    if (!place_fds(c)) {
-        execve(program, argv, env);
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    posix_spawnattr_setsigmask(attr, &none);
+    posix_spawnattr_setsigdefault(attr, &pipe_only);
+    return posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                              POSIX_SPAWN_SETSIGDEF);
+}
+
+/* Returns 0 or an errno. A program that cannot be executed is told here, not by a dead child. */
+static int start(pid_t *pid, const struct child_fds *c, const char *program)
+{
+    char *const env[] = {NULL};
+    char *const argv[] = {(char *)(uintptr_t)program, NULL};
+    posix_spawn_file_actions_t plan;
+    posix_spawnattr_t attr;
+    int rc = posix_spawn_file_actions_init(&plan);
+
+    if (rc)
+        return rc;
+    rc = posix_spawnattr_init(&attr);
+    if (!rc) {
+        rc = plan_attributes(&attr);
+        if (!rc)
+            rc = plan_fds(&plan, c);
+        if (!rc)
+            rc = posix_spawn(pid, program, &plan, &attr, argv, env);
+        posix_spawnattr_destroy(&attr);
     }
-    _exit(127);
+    posix_spawn_file_actions_destroy(&plan);
+    return rc;
 }
 
 static void send_start(struct devhost_device *dev, struct channel_msg *m)
@@ -113,7 +133,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
     }
 }
 
-static int fork_backend(struct devhost_device *dev, int channel, int log_fd, const char *program)
+static int start_backend(struct devhost_device *dev, int channel, int log_fd, const char *program)
 {
     struct child_fds c = {
         .out = log_fd,
@@ -122,18 +142,16 @@ static int fork_backend(struct devhost_device *dev, int channel, int log_fd, con
         .nr_device = dev->res.nr_fds,
     };
     pid_t pid;
+    int rc;
 
     c.in = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (c.in < 0) {
         return -errno;
     }
-    pid = fork();
-    if (pid == 0) {
-        child(&c, program);
-    }
+    rc = start(&pid, &c, program);
     close(c.in);
-    if (pid < 0) {
-        return -errno;
+    if (rc) {
+        return -rc;
     }
     dev->pid = pid;
     dev->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -162,7 +180,7 @@ int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
     fcntl(sock[0], F_SETFL, O_NONBLOCK);
     dev->channel = sock[0];
     dev->log_fd = pipefd[0];
-    rc = fork_backend(dev, sock[1], pipefd[1], program);
+    rc = start_backend(dev, sock[1], pipefd[1], program);
     close(sock[1]);
     close(pipefd[1]);
     if (rc) {
