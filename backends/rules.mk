@@ -20,17 +20,22 @@ backends: $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device
 
 $(BE_O)/%.o: backends/%.c
 	@mkdir -p $(@D)
-	$(CC) $(BE_CFLAGS) -c $< -o $@
+	@echo "CC $<"
+	$(Q)$(CC) $(BE_CFLAGS) -c $< -o $@
 
 $(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/main.o
-	$(CC) -o $@ $^ -luring $(BE_XEN_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ -luring $(BE_XEN_LIBS)
 $(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o
-	$(CC) -o $@ $^ $(BE_XEN_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
 $(BE_O)/conback: $(BE_COMMON_O) $(BE_CONSOLE:%=$(BE_O)/console/%.o) $(BE_O)/console/main.o
-	$(CC) -o $@ $^ $(BE_XEN_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
 
 $(BE_O)/libtenue-devhost.a: $(BE_HOST:%=$(BE_O)/host/%.o) $(BE_O)/common/channel.o
-	rm -f $@
-	ar rcs $@ $^
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
 $(BE_O)/tenue-device: $(BE_O)/cli/main.o $(BE_O)/libtenue-devhost.a
-	$(CC) -o $@ $^ -lxenstore -levent_core
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ -lxenstore -levent_core

@@ -23,22 +23,22 @@ ALL_TARGETS += $(FRONT_B)/libtenue-front.a
 $(FRONT_B)/include/xen:
 	@test -d $(FRONT_XEN_INCLUDE) || { echo "frontends: $(FRONT_XEN_INCLUDE) is missing: install libxen-dev"; exit 1; }
 	@mkdir -p $(@D)
-	ln -sfn $(FRONT_XEN_INCLUDE) $@
+	$(Q)ln -sfn $(FRONT_XEN_INCLUDE) $@
 
 $(FRONT_B)/%.c.o: frontends/%.c | $(FRONT_B)/include/xen
 	@mkdir -p $(@D)
 	@echo "CC $<"
-	@$(CC) $(FRONT_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(FRONT_CFLAGS) -c -o $@ $<
 
 $(FRONT_B)/%.S.o: frontends/%.S | $(FRONT_B)/include/xen
 	@mkdir -p $(@D)
 	@echo "CC $<"
-	@$(CC) $(FRONT_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(FRONT_CFLAGS) -c -o $@ $<
 
 $(FRONT_B)/libtenue-front.a: $(FRONT_OBJ)
 	@rm -f $@
-	@ar rcsD $@ $^
+	$(Q)ar rcsD $@ $^
 
 $(FRONT_B)/guest-%.lds: frontends/x86/guest.lds.S
 	@mkdir -p $(@D)
-	@$(CC) -E -P -x c -DFRONT_VIRT_BASE=$(FRONT_VIRT_BASE_$*) -o $@ $<
+	$(Q)$(CC) -E -P -x c -DFRONT_VIRT_BASE=$(FRONT_VIRT_BASE_$*) -o $@ $<

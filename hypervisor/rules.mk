@@ -22,32 +22,32 @@ ALL_TARGETS += $(HV_B)/tenue
 $(BUILD)/include/xen:
 	@test -d $(HV_XEN_INCLUDE) || { echo "hypervisor: $(HV_XEN_INCLUDE) is missing: install libxen-dev"; exit 1; }
 	@mkdir -p $(@D)
-	ln -sfn $(HV_XEN_INCLUDE) $@
+	$(Q)ln -sfn $(HV_XEN_INCLUDE) $@
 
 # Offsets for assembly: the compiler writes them into a listing, sed makes a header of it.
 $(HV_B)/include/asm-offsets.h: hypervisor/x86/asm-offsets.c | $(BUILD)/include/xen
 	@mkdir -p $(@D)
 	@echo "GEN $@"
-	@$(CC) $(HV_CFLAGS) -MF $@.d -MT $@ -S -o $@.s $<
+	$(Q)$(CC) $(HV_CFLAGS) -MF $@.d -MT $@ -S -o $@.s $<
 	@sed -n 's/.*->\([A-Z0-9_a-z]*\) \$$\?\(-\?[0-9]*\).*/#define \1 \2/p' $@.s > $@
 
 $(HV_B)/%.c.o: hypervisor/%.c | $(BUILD)/include/xen
 	@mkdir -p $(@D)
 	@echo "CC $<"
-	@$(CC) $(HV_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(HV_CFLAGS) -c -o $@ $<
 
 $(HV_B)/%.S.o: hypervisor/%.S $(HV_B)/include/asm-offsets.h | $(BUILD)/include/xen
 	@mkdir -p $(@D)
 	@echo "AS $<"
-	@$(CC) -g -MMD -m64 $(HV_CPPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
+	$(Q)$(CC) -g -MMD -m64 $(HV_CPPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
 
 $(HV_B)/tenue.lds: hypervisor/tenue.lds.S hypervisor/x86/layout.h
 	@mkdir -p $(@D)
-	@$(CC) -E -P -x c -D__ASSEMBLY__ -Ihypervisor/x86 -o $@ $<
+	$(Q)$(CC) -E -P -x c -D__ASSEMBLY__ -Ihypervisor/x86 -o $@ $<
 
 $(HV_B)/tenue.elf: $(HV_OBJ) $(HV_B)/tenue.lds
 	@echo "LD $@"
-	@ld -m elf_x86_64 -static -nostdlib -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments \
+	$(Q)ld -m elf_x86_64 -static -nostdlib -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments \
 		--build-id=none -T $(HV_B)/tenue.lds -o $@ $(HV_OBJ)
 
 # Flat: its first bytes are the 32-bit ELF header that loaders ask for (x86/boot.S).

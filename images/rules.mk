@@ -38,7 +38,8 @@ $(IMAGES)/xen: $(IMAGES_FETCH)
 
 $(IMAGES)/agent: images/agent.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) -static -o $@ $<
+	@echo "LD $@"
+	$(Q)$(CC) $(CFLAGS_USER) -static -o $@ $<
 
 .SECONDEXPANSION:
 $(IMAGES)/control.cpio: $(IMAGES_SOURCES) $(IMAGES_FETCH) $(IMAGES)/agent $$(filter $$(IMAGES_PROGRAMS),$$(ALL_TARGETS))

@@ -13,11 +13,13 @@ DEPS_PACKAGES += libxen-dev libevent-dev zlib1g-dev liblzma-dev libzstd-dev libl
 
 $(TS_O)/%.o: toolstack/%.c
 	@mkdir -p $(@D)
-	$(CC) $(TS_CFLAGS) -c $< -o $@
+	@echo "CC $<"
+	$(Q)$(CC) $(TS_CFLAGS) -c $< -o $@
 
 $(TS_O)/tenue: $(TS_PURE:%=$(TS_O)/%.o) $(TS_SYSTEM:%=$(TS_O)/%.o) \
 		$(BUILD)/backends/libtenue-devhost.a
-	$(CC) -o $@ $^ $(TS_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ $(TS_LIBS)
 
 .PHONY: toolstack
 toolstack: $(TS_O)/tenue

@@ -13,7 +13,9 @@ DEPS_PACKAGES += libevent-dev libxen-dev
 
 $(BUILD)/xenstore-lite/%.o: $(XSL_DIR)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) -c -o $@ $<
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) -c -o $@ $<
 
 $(XSL_BIN): $(XSL_OBJS)
-	$(CC) -o $@ $^ $(XSL_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ $(XSL_LIBS)

@@ -16,16 +16,20 @@ DEPS_PACKAGES += libcunit1-dev xenstore-utils python3
 
 $(BET_BUILD)/plain/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BE_CFLAGS) -c $< -o $@
+	@echo "CC $<"
+	$(Q)$(CC) $(BE_CFLAGS) -c $< -o $@
 $(BET_BUILD)/sanitized/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BE_CFLAGS) $(BET_SANITIZE) -c $< -o $@
+	@echo "CC $<"
+	$(Q)$(CC) $(BE_CFLAGS) $(BET_SANITIZE) -c $< -o $@
 
 BET_SOURCES := $(BET_SUITES:%=tests/backends/%) tests/backends/fake/xen $(BET_UNDER_TEST:%=backends/%)
 $(BET_BUILD)/unit: $(BET_SOURCES:%=$(BET_BUILD)/plain/%.o)
-	$(CC) -o $@ $^ $(BET_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ $(BET_LIBS)
 $(BET_BUILD)/unit-sanitized: $(BET_SOURCES:%=$(BET_BUILD)/sanitized/%.o)
-	$(CC) $(BET_SANITIZE) -o $@ $^ $(BET_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) $(BET_SANITIZE) -o $@ $^ $(BET_LIBS)
 
 .PHONY: check-backends check-backends-host
 check-backends: $(BET_BUILD)/unit $(BET_BUILD)/unit-sanitized

@@ -7,10 +7,12 @@ DEPS_PACKAGES += libxen-dev qemu-system-x86 python3 iproute2 util-linux
 
 $(BENCH)/%.o: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) -D__XEN_INTERFACE_VERSION__=0x00040e00 -c -o $@ $<
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) -D__XEN_INTERFACE_VERSION__=0x00040e00 -c -o $@ $<
 $(BENCH)/xsbench $(BENCH)/hvmem: $(BENCH)/hvinfo.o
 $(BENCH_LINUX:%=$(BENCH)/%): $(BENCH)/%: $(BENCH)/%.o
-	$(CC) -static -pthread -s -o $@ $^
+	@echo "LD $@"
+	$(Q)$(CC) -static -pthread -s -o $@ $^
 
 # The freestanding guest, and the guest that only exists (SPIN: its benches are unreachable, not left out).
 BENCH_FREE := -std=gnu11 -O2 -ffreestanding -fno-stack-protector -fno-pic -no-pie -mcmodel=kernel -mno-red-zone \
@@ -19,14 +21,17 @@ BENCH_FREE := -std=gnu11 -O2 -ffreestanding -fno-stack-protector -fno-pic -no-pi
 BENCH_FREE_SRC := tests/bench/hvbench.S tests/bench/hvbench.c
 $(BENCH)/hvbench: $(BENCH_FREE_SRC) tests/bench/hvbench.lds
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_FREE) -o $@ $(BENCH_FREE_SRC)
+	@echo "LD $@"
+	$(Q)$(CC) $(BENCH_FREE) -o $@ $(BENCH_FREE_SRC)
 $(BENCH)/spin: $(BENCH_FREE_SRC) tests/bench/hvbench.lds
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_FREE) -DSPIN -o $@ $(BENCH_FREE_SRC)
+	@echo "LD $@"
+	$(Q)$(CC) $(BENCH_FREE) -DSPIN -o $@ $(BENCH_FREE_SRC)
 
 $(BENCH)/tcgcount.so: tests/bench/tcgcount.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) -MF $@.d -shared -fPIC -o $@ $<
+	@echo "LD $@"
+	$(Q)$(CC) $(CFLAGS_USER) -MF $@.d -shared -fPIC -o $@ $<
 
 $(BENCH)/guest.cpio: tests/bench/guest.manifest tests/bench/guest-init images/skeleton.manifest images/mkramdisk \
 		$(IMAGES_FETCH) $(addprefix $(BENCH)/,lbench blkbench netbench xsbench)

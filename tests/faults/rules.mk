@@ -6,11 +6,11 @@ FAULTS_DISK := $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.i
 
 $(FAULTS_B)/rogue.o: tests/faults/guests/rogue/main.c | $(FRONT_B)/include/xen
 	@mkdir -p $(@D)
-	@$(CC) $(FRONT_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(FRONT_CFLAGS) -c -o $@ $<
 
 $(FAULTS_B)/rogue: $(FAULTS_B)/rogue.o $(FRONT_B)/x86/flavour-high.S.o $(FRONT_B)/libtenue-front.a $(FRONT_B)/guest-high.lds
 	@echo "LD $@"
-	@ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack -T $(FRONT_B)/guest-high.lds \
+	$(Q)ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack -T $(FRONT_B)/guest-high.lds \
 		-o $@ $(filter %.o %.a,$^)
 
 $(FAULTS_B)/guest.cpio: tests/faults/guest.manifest $(wildcard tests/faults/guest/*) $(IMAGES_SOURCES) $(IMAGES_FETCH)

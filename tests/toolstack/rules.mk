@@ -9,18 +9,23 @@ DEPS_PACKAGES += libcunit1-dev
 
 $(TT_O)/plain/%.o: tests/toolstack/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) -c $< -o $@
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) -c $< -o $@
 $(TT_O)/san/%.o: tests/toolstack/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
 $(TT_O)/san/ts-%.o: toolstack/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
 
 $(TT_O)/unit: $(TT_TESTS:%=$(TT_O)/plain/%.o) $(TS_PURE:%=$(BUILD)/toolstack/%.o)
-	$(CC) -o $@ $^ $(TT_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ $(TT_LIBS)
 $(TT_O)/unit-san: $(TT_TESTS:%=$(TT_O)/san/%.o) $(TS_PURE:%=$(TT_O)/san/ts-%.o)
-	$(CC) $(TT_SAN) -o $@ $^ $(TT_LIBS)
+	@echo "LD $@"
+	$(Q)$(CC) $(TT_SAN) -o $@ $^ $(TT_LIBS)
 
 .PHONY: check-toolstack-unit check-toolstack-unit-san
 check-toolstack-unit: $(TT_O)/unit
@@ -31,7 +36,8 @@ CHECK_UNIT += check-toolstack-unit check-toolstack-unit-san
 
 # The command itself, as far as it goes without a hypervisor.
 $(TT_O)/mkkernel: $(TT_O)/plain/mkkernel.o $(TT_O)/plain/imagegen.o $(BUILD)/toolstack/diag.o
-	$(CC) -o $@ $^ -lz -llzma -lzstd -llz4
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ -lz -llzma -lzstd -llz4
 .PHONY: check-toolstack-dry-run
 check-toolstack-dry-run: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
 	tests/toolstack/dry-run.sh $^

@@ -30,17 +30,17 @@ FORCE:
 $(UNIT_B)/plain/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
-	@$(CC) $(UNIT_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(UNIT_CFLAGS) -c -o $@ $<
 $(UNIT_B)/sanitize/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "CC (sanitizers) $<"
-	@$(CC) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -c -o $@ $<
+	$(Q)$(CC) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -c -o $@ $<
 $(UNIT_B)/plain/tests/unit/main.o $(UNIT_B)/sanitize/tests/unit/main.o: $(UNIT_B)/suites.h
 
 $(UNIT_B)/unit-plain: $(call UNIT_OBJ,plain)
-	@$(CC) $(UNIT_LDFLAGS) -o $@ $^ -lcunit
+	$(Q)$(CC) $(UNIT_LDFLAGS) -o $@ $^ -lcunit
 $(UNIT_B)/unit-sanitize: $(call UNIT_OBJ,sanitize)
-	@$(CC) $(UNIT_SANITIZE) $(UNIT_LDFLAGS) -o $@ $^ -lcunit
+	$(Q)$(CC) $(UNIT_SANITIZE) $(UNIT_LDFLAGS) -o $@ $^ -lcunit
 
 CHECK_UNIT += check-unit-hv
 .PHONY: check-unit-hv
@@ -55,7 +55,7 @@ MODEL_SEEDS ?= 400
 SOAK_SEEDS ?= 50000
 
 $(UNIT_B)/model-%: $(UNIT_B)/%/tests/model/model_mmu.o
-	@$(CC) $(if $(filter sanitize,$*),$(UNIT_SANITIZE)) $(UNIT_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(if $(filter sanitize,$*),$(UNIT_SANITIZE)) $(UNIT_LDFLAGS) -o $@ $^
 $(UNIT_B)/model-plain: $(patsubst %.c,$(UNIT_B)/plain/%.o,$(UNIT_HV_SRC))
 $(UNIT_B)/model-sanitize: $(patsubst %.c,$(UNIT_B)/sanitize/%.o,$(UNIT_HV_SRC))
 

@@ -13,19 +13,24 @@ DEPS_PACKAGES += libcunit1-dev xenstore-utils python3
 
 $(XST_BUILD)/plain/%.o: $(XST_DIR)/unit/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) -Ixenstore-lite -c -o $@ $<
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) -Ixenstore-lite -c -o $@ $<
 $(XST_BUILD)/sanitized/%.o: $(XST_DIR)/unit/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) $(XST_SANITIZE) -Ixenstore-lite -c -o $@ $<
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) $(XST_SANITIZE) -Ixenstore-lite -c -o $@ $<
 $(XST_BUILD)/sanitized/core/%.o: xenstore-lite/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_USER) $(XST_SANITIZE) -c -o $@ $<
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) $(XST_SANITIZE) -c -o $@ $<
 
 $(XST_BUILD)/unit: $(XST_UNIT:%=$(XST_BUILD)/plain/%.o) $(XSL_CORE_OBJS)
-	$(CC) $(XST_WRAP) -o $@ $^ -lcunit
+	@echo "LD $@"
+	$(Q)$(CC) $(XST_WRAP) -o $@ $^ -lcunit
 $(XST_BUILD)/unit-sanitized: $(XST_UNIT:%=$(XST_BUILD)/sanitized/%.o) \
 		$(XSL_CORE:%=$(XST_BUILD)/sanitized/core/%.o)
-	$(CC) $(XST_SANITIZE) $(XST_WRAP) -o $@ $^ -lcunit
+	@echo "LD $@"
+	$(Q)$(CC) $(XST_SANITIZE) $(XST_WRAP) -o $@ $^ -lcunit
 
 .PHONY: check-xenstore-unit check-xenstore-native
 check-xenstore-unit: $(XST_BUILD)/unit $(XST_BUILD)/unit-sanitized
