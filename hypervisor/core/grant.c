@@ -12,7 +12,9 @@
 #include <tenue/page.h>
 #include <tenue/pagetype.h>
 
+#include "audit.h"
 #include "grant_priv.h"
+#include "lib.h"
 
 #define ENTRY_RETRIES 4u
 #define PINS_MAX 0xfff0u
@@ -241,14 +243,32 @@ mfn_t grant_pinned_frame(struct domain *granter, gref_t ref)
     return frame;
 }
 
-uint32_t grant_pins_total(const struct grant_table *t, enum grant_pin kind)
+void grant_pins_digest(const struct grant_table *t, uint64_t digest[PIN_KINDS])
 {
-    uint32_t total = 0;
+    memset(digest, 0, PIN_KINDS * sizeof(digest[0]));
+    for (uint32_t i = 0; i < t->frames; i++)
+        for (uint32_t n = 0; n < GRANTS_PER_FRAME; n++) {
+            const struct grant_active *a = &t->frame[i].active[n];
+
+            for (unsigned kind = 0; pinned(a) && kind < PIN_KINDS; kind++)
+                digest[kind] +=
+                    a->pins[kind] * grant_pin_digest((uint32_t)(i * GRANTS_PER_FRAME + n));
+        }
+}
+
+bool grant_covers(struct domain *owner, uint16_t mapper, mfn_t m, bool rw)
+{
+    const struct grant_table *t = &owner->grant;
 
     for (uint32_t i = 0; i < t->frames; i++)
-        for (uint32_t n = 0; n < GRANTS_PER_FRAME; n++)
-            total += t->frame[i].active[n].pins[kind];
-    return total;
+        for (uint32_t n = 0; n < GRANTS_PER_FRAME; n++) {
+            const struct grant_active *a = &t->frame[i].active[n];
+
+            if (a->frame == m.n && a->domid == mapper &&
+                a->pins[rw ? PIN_HOST_RW : PIN_HOST_RO] != 0)
+                return true;
+        }
+    return false;
 }
 
 bool grant_frame_get(struct domain *granter, mfn_t frame, bool rw)

@@ -303,18 +303,34 @@ static unsigned audit_handle(const struct grant_maptrack *slot,
         return 1;
     }
     if (slot->flags & GNTMAP_host_map)
-        slot->granter->grant.audited[host_kind(readonly)]++;
+        slot->granter->grant.audited[host_kind(readonly)] += grant_pin_digest(slot->ref);
     if (slot->flags & GNTMAP_device_map) {
-        slot->granter->grant.audited[dev_kind(readonly)]++;
+        slot->granter->grant.audited[dev_kind(readonly)] += grant_pin_digest(slot->ref);
         explain(frame, readonly ? PGT_NONE : PGT_WRITABLE);
     }
     return 0;
+}
+
+/* Handles on the list of free ones, each once; a broken list counts too many. */
+static uint32_t free_handles(const struct grant_table *t)
+{
+    const uint32_t capacity = t->maptrack_frames * (uint32_t)MAPTRACK_PER_FRAME;
+    uint32_t n = 0;
+
+    for (ghandle_t h = t->maptrack_free; h < capacity && n <= capacity; n++) {
+        const struct grant_maptrack *slot =
+            &t->maptrack[h / MAPTRACK_PER_FRAME][h % MAPTRACK_PER_FRAME];
+
+        h = slot->flags ? capacity : slot->ref;
+    }
+    return n;
 }
 
 static unsigned audit_handles(const struct domain *mapper,
                               void (*explain)(mfn_t m, enum page_type type))
 {
     const struct grant_table *t = &mapper->grant;
+    const uint32_t capacity = t->maptrack_frames * (uint32_t)MAPTRACK_PER_FRAME;
     unsigned violations = 0, used = 0;
 
     for (uint32_t i = 0; i < t->maptrack_frames; i++) {
@@ -325,9 +341,9 @@ static unsigned audit_handles(const struct domain *mapper,
             violations += audit_handle(&t->maptrack[i][n], explain);
         }
     }
-    if (used != t->maptrack_used) {
-        log_err("audit: domain %u has %u handles and counts %u", mapper->domid, used,
-                t->maptrack_used);
+    if (used != t->maptrack_used || used + free_handles(t) != capacity) {
+        log_err("audit: domain %u has %u handles and %u free ones, and counts %u of %u",
+                mapper->domid, used, free_handles(t), t->maptrack_used, capacity);
         violations++;
     }
     return violations;
@@ -335,14 +351,18 @@ static unsigned audit_handles(const struct domain *mapper,
 
 static unsigned audit_pins(struct domain *granter)
 {
+    uint64_t digest[PIN_KINDS];
     unsigned violations = 0;
 
+    grant_pins_digest(&granter->grant, digest);
     for (unsigned kind = 0; kind < PIN_KINDS; kind++) {
-        uint32_t pins = grant_pins_total(&granter->grant, kind);
+        const uint64_t pins = digest[kind];
+        const uint64_t explained = granter->grant.audited[kind];
 
-        if (pins != granter->grant.audited[kind]) {
-            log_err("audit: domain %u has %u pins of kind %u, handles explain %u", granter->domid,
-                    pins, kind, granter->grant.audited[kind]);
+        if (pins != explained) {
+            log_err("audit: domain %u has %lu pins of kind %u, handles explain %lu%s",
+                    granter->domid, pins & 0xfffff, kind, explained & 0xfffff,
+                    (pins ^ explained) & 0xfffff ? "" : " others");
             violations++;
         }
         granter->grant.audited[kind] = 0;

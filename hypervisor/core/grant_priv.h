@@ -27,8 +27,13 @@ mfn_t grant_pinned_frame(struct domain *granter, gref_t ref);
 bool grant_frame_get(struct domain *granter, mfn_t frame, bool rw) must_check;
 void grant_frame_put(mfn_t frame, bool rw);
 
-/* Sum of all pins of a kind, for the audit. */
-uint32_t grant_pins_total(const struct grant_table *t, enum grant_pin kind);
+/* For the audit: what one pin of a reference adds to a sum that tells which references are pinned
+ * how often, the number of pins in its low 20 bits; and that sum over all pins, by kind. */
+static inline uint64_t grant_pin_digest(gref_t ref)
+{
+    return (ref + 1ull) * 0x9e3779b97f4a7c15ull << 20 | 1;
+}
+void grant_pins_digest(const struct grant_table *t, uint64_t digest[PIN_KINDS]);
 
 /* --- grant_map.c --- */
 int grant_map_ref(struct domain *mapper, struct gnttab_map_grant_ref *op) must_check;

@@ -18,9 +18,11 @@
  */
 #include <tenue/assert.h>
 #include <tenue/hal.h>
+#include <tenue/log.h>
 #include <tenue/page.h>
 #include <tenue/percpu.h>
 
+#include "audit.h"
 #include "lib.h"
 #include "page_priv.h"
 
@@ -235,6 +237,52 @@ uint64_t heap_free_frames(void)
 uint64_t heap_total_frames(void)
 {
     return READ_ONCE(total_frames);
+}
+
+/* --- audit --- */
+
+/* Frames on one list; ~0 when a block on it is not what the list says. */
+static uint64_t list_audit(unsigned zone, unsigned order)
+{
+    uint64_t frames = 0;
+    uint32_t prev = 0;
+
+    for (uint32_t m = heads[zone][order]; m; prev = m, m = frame_table[m].next) {
+        const struct page *p = &frame_table[m];
+
+        if (m >= frame_count || p->count != (C_FREE | C_HEAD | order) || p->prev != prev ||
+            zone_of(m) != zone || m & ((1u << order) - 1) || frames > frame_count)
+            return ~0ull;
+        for (uint64_t i = 1; i < 1ull << order; i++)
+            if (frame_table[m + i].count != C_FREE)
+                return ~0ull;
+        frames += 1ull << order;
+    }
+    if ((heads[zone][order] != 0) != (zone_orders[zone] >> order & 1))
+        return ~0ull;
+    return frames;
+}
+
+unsigned heap_audit(void)
+{
+    uint64_t listed = 0, seen = 0;
+
+    for (unsigned zone = 0; zone < ZONES; zone++)
+        for (unsigned order = 0; order <= ORDER_MAX; order++) {
+            const uint64_t n = list_audit(zone, order);
+
+            if (n == ~0ull) {
+                log_err("audit: free list %u of zone %u is broken", order, zone);
+                return 1;
+            }
+            listed += n;
+        }
+    for (uint64_t m = 0; m < frame_count; m++)
+        seen += !!(frame_table[m].count & C_FREE);
+    if (listed == free_frames && seen == free_frames)
+        return 0;
+    log_err("audit: %lu frames are free, %lu on lists, %lu counted", seen, listed, free_frames);
+    return 1;
 }
 
 void *hv_alloc_pages(unsigned order)

@@ -110,6 +110,11 @@ static void end_if_pending(struct pirq *p, uint32_t pirq)
         hal_gsi_eoi(pirq);
 }
 
+uint32_t pirq_port(const struct domain *d, uint32_t pirq)
+{
+    return line_of(d, pirq)->port;
+}
+
 void pirq_unbind(struct domain *d, uint32_t pirq)
 {
     struct pirq *p = line_of(d, pirq);

@@ -5,8 +5,9 @@
  * Everything that may hold a reference explains it here: reservations, shared frames, pins,
  * half-done validations, entries of validated tables, vcpus' roots, descriptor frames, registered
  * areas and owed tables, and whoever added a source. On the way each entry is checked against the
- * rules for entries (MM-3, MM-17) and each target for the one type it may have (MM-1). What
- * remains unexplained, or is explained without being counted, is a violation.
+ * rules for entries (MM-3, MM-13, MM-15, MM-17, MM-24) and each target for the one type it may
+ * have (MM-1). What remains unexplained, or is explained without being counted, is a violation.
+ * Free memory, event channels, grants and CPUs are checked by who owns them (../core/audit.h).
  *
  * Runs while nothing else does: hosted tests after each call, or a debug key on an otherwise quiet
  * machine. It takes no lock and changes nothing. Cost: 8 bytes a frame, from the first run on.
@@ -19,14 +20,18 @@
 #include <tenue/page.h>
 #include <tenue/pv.h>
 
+#include "../core/audit.h"
+#include "desc.h"
 #include "lib.h"
 #include "pte.h"
 
 #define REPORTS_MAX 16u
 
 struct recount {
-    uint32_t refs, type_refs;
+    uint32_t refs;
+    uint32_t type_refs : 31, listed : 1; /* on its owner's list */
 };
+STATIC_ASSERT(recount_size, sizeof(struct recount) == 8);
 
 static struct recount *recount;
 static unsigned violations;
@@ -66,6 +71,30 @@ void audit_explain(mfn_t m, enum page_type type)
 
 /* --- what one frame explains --- */
 
+/* Device memory: the control domain's, and not what the machine layer keeps to itself (MM-15). */
+static void check_device_entry(mfn_t table, uint64_t e)
+{
+    const struct domain *d = domain_of_owner(page_owner(table));
+    const mfn_t m = pte_mfn(e);
+
+    if (!d || !d->is_control || m.n >> (hal_maddr_bits() - PAGE_SHIFT) || hal_mmio_is_ours(m) ||
+        (e & PTE_RW && hal_mmio_is_readonly(m)))
+        violation(table, "L1 entry maps a device that it may not");
+}
+
+/* Another domain's frame: mapped by the control domain, or through a grant in use (GT-1, MM-13). */
+static void check_foreign_entry(mfn_t table, uint64_t e)
+{
+    const struct domain *d = domain_of_owner(page_owner(table));
+    struct domain *owner = domain_of_owner(page_owner(pte_mfn(e)));
+
+    if (!d || d == owner || d->is_control || domain_is_dying(d))
+        return;
+    if (!owner || !(grant_covers(owner, d->domid, pte_mfn(e), true) ||
+                    (!(e & PTE_RW) && grant_covers(owner, d->domid, pte_mfn(e), false))))
+        violation(table, "L1 entry maps another domain's frame without a grant");
+}
+
 static void explain_l1_entry(mfn_t table, uint64_t e)
 {
     const mfn_t m = pte_mfn(e);
@@ -73,10 +102,14 @@ static void explain_l1_entry(mfn_t table, uint64_t e)
 
     if (!(e & PTE_US) || e & PTE_G)
         violation(table, "L1 entry without the user bit, or global");
-    if (!p || !(p->count & C_STATE_MASK))
-        return; /* device memory */
+    if (!p || !(p->count & C_STATE_MASK)) {
+        check_device_entry(table, e);
+        return;
+    }
     if (e & PTE_CACHE)
         violation(table, "L1 entry maps RAM other than write-back");
+    if (count_owner(p->count) != page_owner(table))
+        check_foreign_entry(table, e);
     audit_explain(m, e & PTE_RW ? PGT_WRITABLE : PGT_NONE);
 }
 
@@ -96,6 +129,8 @@ static void explain_table(mfn_t m, const struct page *p)
     const uint64_t *t = mfn_to_ptr(m);
 
     for (unsigned i = 0; i < end; i++) {
+        if (!(t[i] & PTE_P) && type != PGT_L4)
+            continue;
         if (type == PGT_L4 && root_slot_is_ours(i)) {
             if (p->type & T_VALID && t[i] != hal_root_template_entry(i) &&
                 !(i == HV_L4_FIRST && t[i] == 0)) /* user roots do not show the M2P table */
@@ -105,6 +140,21 @@ static void explain_table(mfn_t m, const struct page *p)
                 explain_l1_entry(m, t[i]);
             else
                 explain_table_entry(m, type, t[i]);
+        }
+    }
+}
+
+/* The CPU itself may mark descriptors as used: that bit is nobody's business. */
+static void check_descriptors(mfn_t m)
+{
+    const uint64_t *entries = mfn_to_ptr(m);
+
+    for (unsigned i = 0; i < PAGE_SIZE / sizeof(*entries); i++) {
+        uint64_t d = entries[i];
+
+        if (!desc_sanitise(&d) || d != entries[i]) {
+            violation(m, "descriptor that the CPU must not see");
+            return;
         }
     }
 }
@@ -121,6 +171,8 @@ static void explain_frame(mfn_t m, const struct page *p)
         audit_explain(m, type);
     if (p->type & T_PARTIAL && type_refs(p->type) == 0)
         audit_explain(m, PGT_NONE);
+    if (p->type & T_VALID && type == PGT_DESC)
+        check_descriptors(m);
     if (p->type & (T_VALID | T_PARTIAL) && type >= PGT_L1 && type <= PGT_L4)
         explain_table(m, p);
 }
@@ -147,34 +199,27 @@ static void explain_vcpu(const struct vcpu *v)
             audit_explain(v->pv.old_tables[i], (enum page_type)(PGT_L1 + i));
 }
 
-/* The list holds exactly the frames whose records name this domain. */
-static void check_list(const struct domain *d, uint32_t owned)
-{
-    uint32_t listed = 0;
-
-    for (uint32_t m = d->pages.head; m && listed <= owned; m = frame_table[m].next)
-        listed++;
-    for (uint32_t m = d->pages.kept; m && listed <= owned; m = frame_table[m].next)
-        listed++;
-    if (listed != owned || d->pages.total != owned)
-        violation(mfn_make(d->pages.head), "list, total and records of a domain disagree");
-}
-
-static uint32_t frames_of(const struct domain *d)
+/* Mark what a list holds: frames of d, each on one list once. */
+static uint32_t mark_list(const struct domain *d, uint32_t first)
 {
     uint32_t n = 0;
 
-    for (uint64_t m = 0; m < frame_count; m++) {
-        const uint64_t c = frame_table[m].count;
+    for (uint32_t m = first; m; m = frame_table[m].next, n++) {
+        const uint64_t c = m < frame_count ? frame_table[m].count : 0;
 
-        n += c & C_DOM && !(c & C_SHARED) && count_owner(c) == d->domid;
+        if (!(c & C_DOM) || c & C_SHARED || count_owner(c) != d->domid || recount[m].listed) {
+            violation(mfn_make(m), "on the list of a domain that it does not belong to, or twice");
+            break;
+        }
+        recount[m].listed = 1;
     }
     return n;
 }
 
 static void explain_domain(const struct domain *d)
 {
-    check_list(d, frames_of(d));
+    if (mark_list(d, d->pages.head) + mark_list(d, d->pages.kept) != d->pages.total)
+        violation(mfn_make(d->pages.head), "a domain's list and total disagree");
     if (d->pages.walk)
         audit_explain(mfn_make(d->pages.walk), PGT_NONE);
     for (uint32_t i = 0; i < d->max_vcpus; i++)
@@ -190,12 +235,16 @@ static void compare_frame(mfn_t m, const struct page *p)
 
     if (state & (state - 1))
         violation(m, "in two states");
+    if (state == C_HV && (p->count != C_HV || p->type))
+        violation(m, "the hypervisor's own, and has references or a type");
     if (!(p->count & C_DOM))
         return;
     if (count_refs(p->count) != recount[m.n].refs)
         violation(m, "references counted and references found differ");
     if (type_refs(p->type) != recount[m.n].type_refs)
         violation(m, "type references counted and found differ");
+    if (!(p->count & C_SHARED) && !recount[m.n].listed)
+        violation(m, "owned, and not on its owner's list");
     if (p->type & T_LOCKED)
         violation(m, "locked by nobody");
     if (p->type & T_VALID && type_refs(p->type) == 0)
@@ -204,15 +253,9 @@ static void compare_frame(mfn_t m, const struct page *p)
 
 static void recount_all(void)
 {
-    uint64_t free_seen = 0;
-
-    for (uint64_t i = 0; i < frame_count; i++) {
-        free_seen += !!(frame_table[i].count & C_FREE);
+    for (uint64_t i = 0; i < frame_count; i++)
         if (frame_table[i].count & C_DOM)
             explain_frame(mfn_make(i), &frame_table[i]);
-    }
-    if (free_seen != heap_free_frames())
-        violation(MFN_NONE, "free frames and the allocator's count differ");
     for (struct domain *d = domain_next(0); d;) {
         const uint32_t from = d->domid + 1u;
 
@@ -225,6 +268,7 @@ static void recount_all(void)
     violations += grant_audit(audit_explain);
     for (uint64_t i = 0; i < frame_count; i++)
         compare_frame(mfn_make(i), &frame_table[i]);
+    violations += heap_audit() + evtchn_audit() + cpu_audit();
 }
 
 /* The first audit takes the memory and keeps it, so that later ones disturb neither the allocator

@@ -68,7 +68,7 @@ struct grant_table {
     uint32_t maptrack_free;                 /* [lock] first free handle or GHANDLE_NONE */
     uint32_t maptrack_used;                 /* [lock] handles in use */
     uint32_t release_cursor;                /* teardown: next handle to release */
-    uint32_t audited[PIN_KINDS]; /* scratch of the audit: pins that handles account for */
+    uint64_t audited[PIN_KINDS]; /* scratch of the audit: pins that handles account for */
     uint32_t unshared;           /* teardown: shared frames that nobody maps any more */
 };
 

@@ -20,6 +20,7 @@ int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low) must
 /* EVTCHNOP_bind_pirq: route the line to a port; the caller holds d's evtchn lock. */
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port) must_check;
 void pirq_unbind(struct domain *d, uint32_t pirq);
+uint32_t pirq_port(const struct domain *d, uint32_t pirq); /* 0: none */
 /* PHYSDEVOP_eoi: the handler is done, the line may interrupt again. */
 int pirq_eoi(struct domain *d, uint32_t pirq) must_check;
 bool pirq_needs_eoi(const struct domain *d, uint32_t pirq);

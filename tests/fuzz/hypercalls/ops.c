@@ -340,7 +340,7 @@ const struct op ops[] = {
     PLATFORM("settime64", 2, XENPF_settime64, PLAT(settime64.secs, K_BELOW, 0x7fffffff),
              PLAT(settime64.nsecs, K_BELOW, 1100000000), PLAT(settime64.system_time, K_TIME, 0)),
     PLATFORM("get_cpuinfo", 1, XENPF_get_cpuinfo, PLAT(pcpu_info.xen_cpuid, K_BELOW, 6)),
-    PLATFORM("firmware_info", 3, XENPF_firmware_info, PLAT(firmware_info.type, K_BELOW, 4),
+    PLATFORM("firmware_info", 3, XENPF_firmware_info, PLAT(firmware_info.type, K_BELOW, 6),
              PLAT(firmware_info.index, K_BELOW, 4)),
 
     /* --- grants --- */
@@ -526,7 +526,7 @@ const struct op ops[] = {
            SYS(cputopoinfo.cputopo, K_BUF, 128)),
     SYSCTL("numainfo", 1, XEN_SYSCTL_numainfo, SYS(numainfo.num_nodes, K_BELOW, 3),
            SYS(numainfo.meminfo, K_BUF, 64), SYS(numainfo.distance, K_BUF, 64)),
-    SYSCTL("cpupool_op", 1, XEN_SYSCTL_cpupool_op, SYS(cpupool_op.op, K_BELOW, 8),
+    SYSCTL("cpupool_op", 2, XEN_SYSCTL_cpupool_op, SYS(cpupool_op.op, K_BELOW, 7),
            SYS(cpupool_op.cpumap.bitmap, K_BUF, 8), SYS(cpupool_op.cpumap.nr_bits, K_BELOW, 65)),
     SYSCTL("get_cpu_featureset", 1, XEN_SYSCTL_get_cpu_featureset,
            SYS(cpu_featureset.index, K_BELOW, 5), SYS(cpu_featureset.nr_features, K_BELOW, 20),

@@ -107,8 +107,7 @@ void hal_context_switch(struct vcpu *next)
     next->is_running = 1 + c->id;
     c->current = next;
     windows_show(c->id, &next->pv);
-    if (!mfn_is_none(next->pv.root_kernel))
-        hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
+    hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
     if (prev)
         prev->is_running = 0;
 }

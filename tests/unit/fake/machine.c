@@ -10,6 +10,8 @@
 #include "fake.h"
 #include "machine.h"
 
+#include "../../hypervisor/core/softirq.h"
+
 #include <tenue/bootinfo.h>
 #include <tenue/entrypoints.h>
 #include <tenue/m2p.h>
@@ -138,10 +140,9 @@ static void softirqs_run(void)
 {
     /* A scheduler pass would pick a vcpu to run; tests choose those themselves. */
     for (unsigned i = 0; i < 100; i++) {
-        this_cpu()->softirqs &= ~(1u << SOFTIRQ_SCHED);
         fake_time += NS_PER_SEC;
         this_cpu()->softirqs |= 1u << SOFTIRQ_TIMER;
-        guest_exit_work();
+        softirq_run_but_sched();
     }
 }
 
@@ -154,10 +155,7 @@ void fake_settle(void)
             fake_this_cpu = cpus[i];
             fake_time += NS_PER_SEC;
             this_cpu()->softirqs |= 1u << SOFTIRQ_TIMER | 1u << SOFTIRQ_WORK;
-            while (this_cpu()->softirqs & ~(1u << SOFTIRQ_SCHED)) {
-                this_cpu()->softirqs &= ~(1u << SOFTIRQ_SCHED);
-                guest_exit_work();
-            }
+            softirq_run_but_sched();
         }
     fake_this_cpu = self;
 }

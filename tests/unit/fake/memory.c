@@ -64,7 +64,7 @@ static bool fails(void)
     return fake_fail_alloc && --fake_fail_alloc == 0;
 }
 
-static uint8_t *note_of(mfn_t m)
+static inline uint8_t *note_of(mfn_t m)
 {
     if (!notes)
         notes = calloc(fake_frames, 1);
@@ -241,7 +241,7 @@ void fake_memory_baseline(void)
 
 static void check_frame(uint64_t m)
 {
-    uint8_t *note = note_of(mfn_make(m));
+    uint8_t *note = &notes[m];
     const uint64_t count = frame_table[m].count;
 
     if (count & (C_HV | C_SHARED) && !(*note & (EXPLAINED | OURS_FOREVER))) {
