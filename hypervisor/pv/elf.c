@@ -143,7 +143,7 @@ static const char *take_note(struct pv_image *img, struct guest_notes *n, uint32
     return NULL;
 }
 
-/* The range is in the file. Zeroes between notes are padding. */
+/* The range is in the file. A zero where a name would begin is padding between notes. */
 static const char *scan_notes(struct pv_image *img, uint64_t offset, uint64_t size,
                               struct guest_notes *n)
 {
@@ -158,7 +158,7 @@ static const char *scan_notes(struct pv_image *img, uint64_t offset, uint64_t si
         const char *why;
 
         memcpy(&note, img->file + pos, sizeof(note));
-        if ((note.namesz | note.descsz | note.type) == 0) {
+        if (note.namesz == 0) {
             pos += 4;
             continue;
         }
