@@ -295,8 +295,13 @@ static unsigned audit_handle(const struct grant_maptrack *slot,
                              void (*explain)(mfn_t m, enum page_type type))
 {
     const bool readonly = slot->flags & GNTMAP_readonly;
-    const mfn_t frame = grant_pinned_frame(slot->granter, slot->ref);
+    mfn_t frame;
 
+    if (!slot->granter) {
+        log_err("audit: a handle in use names no domain");
+        return 1;
+    }
+    frame = grant_pinned_frame(slot->granter, slot->ref);
     if (mfn_is_none(frame)) {
         log_err("audit: a handle names reference %u of domain %u, which is not pinned", slot->ref,
                 slot->granter->domid);
