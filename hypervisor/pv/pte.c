@@ -2,38 +2,23 @@
 /*
  * Take and drop one page-table entry (pte.h).
  *
- * The RAM path and the device path never mix (MM-15): a frame that the frame table or the firmware
- * calls RAM is mapped by reference, write-back only; anything else only for the control domain,
- * without references, with the cache attribute that the entry asks for, and not where the machine
- * layer keeps a device to itself. No locks here.
+ * The RAM path and the device path never mix (MM-15): a frame that the frame table knows is mapped
+ * by reference, write-back only; anything else only for the control domain, without references,
+ * with the cache attribute that the entry asks for, and not where the machine layer keeps a device,
+ * or RAM, to itself. No locks here.
  */
 #include "pte.h"
 
-#include <tenue/bootinfo.h>
 #include <tenue/domain.h>
 #include <tenue/guestmem.h>
 #include <tenue/page.h>
-
-/* Wholly inside a RAM region of the firmware's map: then it is not a device, whoever has it. */
-static bool firmware_says_ram(uint64_t mfn)
-{
-    const uint64_t start = mfn << PAGE_SHIFT, end = start + PAGE_SIZE;
-
-    for (uint32_t i = 0; i < boot_info.e820_count; i++) {
-        const struct e820_region *r = &boot_info.e820[i];
-
-        if (r->type == E820_RAM && start >= r->addr && end <= r->addr + r->size)
-            return true;
-    }
-    return false;
-}
 
 static int device_take(const struct domain *d, const struct domain *fd, uint64_t *e)
 {
     const mfn_t m = pte_mfn(*e);
 
     if (!d->is_control || d != fd || m.n >> (hal_maddr_bits() - PAGE_SHIFT) || mfn_is_ram(m) ||
-        firmware_says_ram(m.n) || hal_mmio_is_ours(m))
+        hal_mmio_is_ours(m))
         return -XEN_EINVAL;
     if (hal_mmio_is_readonly(m))
         *e &= ~PTE_RW;

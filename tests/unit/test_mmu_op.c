@@ -334,8 +334,11 @@ static void control_domain_maps(void)
     CU_ASSERT_EQUAL(update(l1_slot(20), (dev + 0x1000) | PTE_P, DOMID_SELF), -XEN_EINVAL);
     CU_ASSERT_EQUAL(update(l1_slot(20), (dev + 0x2000) | PTE_P | PTE_RW, DOMID_SELF), 0);
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20] & PTE_RW, 0);
-    CU_ASSERT_EQUAL(update(l1_slot(20), 0x9f000 | PTE_P | PTE_RW, DOMID_SELF), 0);  /* EBDA */
-    CU_ASSERT_EQUAL(update(l1_slot(20), 0x10000 | PTE_P, DOMID_SELF), -XEN_EINVAL); /* RAM, ours */
+    CU_ASSERT_EQUAL(update(l1_slot(20), 0x9f000 | PTE_P | PTE_RW, DOMID_SELF), 0); /* EBDA */
+    /* RAM of the first MiB is nobody's: Linux looks for firmware's tables there. */
+    CU_ASSERT_EQUAL(update(l1_slot(20), 0x80000 | PTE_P | PTE_RW, DOMID_SELF), 0);
+    CU_ASSERT_EQUAL(update(l1_slot(20), mfn_to_maddr(ptr_to_mfn(g.d)).a | PTE_P, DOMID_SELF),
+                    -XEN_EINVAL);
     CU_ASSERT_EQUAL(update(l1_slot(20), 1ull << 45 | PTE_P, DOMID_SELF), -XEN_EINVAL);
     CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&g, 21) | PTE_P | PTE_PCD, DOMID_SELF),
                     -XEN_EINVAL);

@@ -114,7 +114,8 @@ bool hal_gsi_is_level(unsigned gsi);
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value) must_check;
 uint32_t hal_port_in(uint16_t port, unsigned bytes); /* bytes 1, 2, 4 */
 void hal_port_out(uint16_t port, unsigned bytes, uint32_t value);
-/* Ports and frames that are ours alone (serial in use, PIC, PIT, timers, APICs...). */
+/* Ports and frames that are ours alone (serial in use, PIC, PIT, timers, APICs, RAM above the first
+ * MiB, which is firmware's...). */
 bool hal_port_is_ours(uint16_t port);
 bool hal_mmio_is_ours(mfn_t m);
 bool hal_mmio_is_readonly(mfn_t m); /* control domain may map it, read-only */
