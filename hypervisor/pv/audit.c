@@ -239,6 +239,8 @@ static void compare_frame(mfn_t m, const struct page *p)
         violation(m, "the hypervisor's own, and has references or a type");
     if (!(p->count & C_DOM))
         return;
+    if (count_refs(p->count) > REFS_MAX || type_refs(p->type) > REFS_MAX)
+        violation(m, "more references than can be counted");
     if (count_refs(p->count) != recount[m.n].refs)
         violation(m, "references counted and references found differ");
     if (type_refs(p->type) != recount[m.n].type_refs)

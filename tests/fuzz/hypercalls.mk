@@ -6,8 +6,8 @@ HCF_SRC := call drive ops world
 HCF_HV_SRC := $(filter-out hypervisor/core/lib/string.c,$(wildcard hypervisor/core/*.c hypervisor/core/lib/*.c \
 	hypervisor/pv/*.c)) $(wildcard tests/unit/fake/*.c)
 HCF_HV = $(HCF_HV_SRC:%.c=$(HCF_B)/$(1)/%.o) $(HCF_SRC:%=$(HCF_B)/$(1)/tests/fuzz/hypercalls/%.o)
-# Counts that reach their limits (MM-10), and stacks that start out filled (HC-3).
-HCF_CFLAGS = $(UNIT_CFLAGS) -DTENUE_NARROW_COUNTS -ftrivial-auto-var-init=pattern
+# Counts that reach their limits (MM-10), stacks that start out filled (HC-3), and copies that fake/memory.c can look at.
+HCF_CFLAGS = $(UNIT_CFLAGS) -DTENUE_NARROW_COUNTS -ftrivial-auto-var-init=pattern -fno-builtin
 HCF_CLANG_FLAGS = $(filter-out -Werror,$(HCF_CFLAGS))
 
 $(HCF_B)/plain/%.o: %.c

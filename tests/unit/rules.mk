@@ -11,7 +11,8 @@ UNIT_CFLAGS = $(subst -O2,-O1,$(CFLAGS_USER)) -fno-strict-aliasing -DTENUE_DEBUG
 UNIT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # fake/memory.c looks at memory on its way.
 UNIT_LDFLAGS := -Wl,--wrap=hv_alloc_pages,--wrap=hv_free_pages,--wrap=heap_alloc,--wrap=heap_take \
-	-Wl,--wrap=domain_alloc_frames,--wrap=domain_return_frame,--wrap=domain_create
+	-Wl,--wrap=domain_alloc_frames,--wrap=domain_return_frame,--wrap=domain_create \
+	-Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset
 # Leaks are the audit's business: the code under test allocates in the arena, which is no heap.
 UNIT_ENV := ASAN_OPTIONS=detect_leaks=0 timeout 600
 DEPS_PACKAGES += libcunit1-dev libxen-dev

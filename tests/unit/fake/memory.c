@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The fake machine's eye on memory: allocations that fail on demand, frames that reach a domain
- * uncleared (MM-12), unset bytes that reach a guest (HC-3), and the balance of all frames (LC-4).
+ * uncleared (MM-12), unset bytes that reach a guest (HC-3), copies that run out of a frame (HC-1),
+ * and the balance of all frames (LC-4).
  *
  * The hypervisor's sources are unmodified: programs are linked with --wrap for the functions below
  * (UNIT_LDFLAGS). In a program that is not, the real functions run and the checks see nothing.
@@ -36,6 +37,9 @@ MAYBE struct page *__real_heap_alloc(unsigned order, unsigned addr_bits);
 MAYBE struct page *__real_heap_take(unsigned order, unsigned addr_bits);
 MAYBE int __real_domain_alloc_frames(struct domain *d, unsigned order, unsigned bits, mfn_t *m);
 MAYBE void __real_domain_return_frame(struct domain *d, mfn_t mfn);
+MAYBE void *__real_memcpy(void *to, const void *from, size_t n);
+MAYBE void *__real_memmove(void *to, const void *from, size_t n);
+MAYBE void *__real_memset(void *to, int byte, size_t n);
 MAYBE int __real_domain_create(const struct domain_config *cfg, struct domain **out);
 void *__wrap_hv_alloc_pages(unsigned order);
 void __wrap_hv_free_pages(void *p, unsigned order);
@@ -43,6 +47,9 @@ struct page *__wrap_heap_alloc(unsigned order, unsigned addr_bits);
 struct page *__wrap_heap_take(unsigned order, unsigned addr_bits);
 int __wrap_domain_alloc_frames(struct domain *d, unsigned order, unsigned bits, mfn_t *m);
 void __wrap_domain_return_frame(struct domain *d, mfn_t mfn);
+void *__wrap_memcpy(void *to, const void *from, size_t n);
+void *__wrap_memmove(void *to, const void *from, size_t n);
+void *__wrap_memset(void *to, int byte, size_t n);
 int __wrap_domain_create(const struct domain_config *cfg, struct domain **out);
 
 unsigned fake_fail_alloc;
@@ -151,6 +158,47 @@ unsigned fake_leak_audit(void)
 
     leaks = 0;
     return n;
+}
+
+/*
+ * Frames lie side by side, so running over the end of one is no error for a sanitizer: it is for
+ * us, except where the frames are the hypervisor's, or on their way to somebody.
+ */
+static void stays_inside(const void *p, size_t n)
+{
+    const uint64_t at = (uint64_t)((const uint8_t *)p - hal_direct_map);
+    const uint64_t end = at + n;
+
+    if (!frame_table || at >= frame_count << PAGE_SHIFT || n == 0 ||
+        at >> PAGE_SHIFT == (end - 1) >> PAGE_SHIFT)
+        return;
+    for (uint64_t m = at >> PAGE_SHIFT; m <= (end - 1) >> PAGE_SHIFT; m++) {
+        if (m < frame_count && !(frame_table[m].count & C_DOM))
+            continue;
+        log_err("an access of %lu bytes runs over the end of a frame into %#lx", n, m);
+        leaks++;
+        return;
+    }
+}
+
+void *__wrap_memcpy(void *to, const void *from, size_t n)
+{
+    stays_inside(to, n);
+    stays_inside(from, n);
+    return __real_memcpy(to, from, n);
+}
+
+void *__wrap_memmove(void *to, const void *from, size_t n)
+{
+    stays_inside(to, n);
+    stays_inside(from, n);
+    return __real_memmove(to, from, n);
+}
+
+void *__wrap_memset(void *to, int byte, size_t n)
+{
+    stays_inside(to, n);
+    return __real_memset(to, byte, n);
 }
 
 /* --- domains, and what they explain --- */

@@ -5,10 +5,11 @@
  *
  * The audit of these entries is MM-4 and MM-5 put as a test: no entry may let a guest write a
  * frame that is a table, a descriptor frame or no longer its owner's, nor use as a table a frame
- * that a guest can write.
+ * that a guest can write, nor reach a frame that was granted and no longer is.
  */
 #include "tlb.h"
 
+#include "../../hypervisor/core/audit.h"
 #include "../../hypervisor/core/page_priv.h"
 #include "../../hypervisor/pv/pte.h"
 #include "fake.h"
@@ -21,6 +22,7 @@ struct entry {
     uint64_t va; /* page address; for tables: address >> level bits, unused by lookups */
     mfn_t frame;
     uint16_t owner;       /* at the time */
+    uint16_t user;        /* domain that had it put there */
     enum page_type table; /* PGT_NONE: a leaf */
     bool writable;
 };
@@ -63,6 +65,11 @@ static void remember(unsigned cpu, struct entry e)
         tlbs[cpu].entries[tlbs[cpu].count++] = e;
 }
 
+static uint16_t user_of(unsigned cpu)
+{
+    return cpus[cpu]->current ? cpus[cpu]->current->domain->domid : DOMID_INVALID;
+}
+
 static uint8_t *walk(unsigned cpu, mfn_t root, uint64_t va, bool write)
 {
     bool writable = true;
@@ -73,7 +80,7 @@ static uint8_t *walk(unsigned cpu, mfn_t root, uint64_t va, bool write)
 
         if (!mfn_is_ram(m))
             return NULL;
-        remember(cpu, (struct entry){va & PAGE_MASK, m, page_owner(m),
+        remember(cpu, (struct entry){va & PAGE_MASK, m, page_owner(m), user_of(cpu),
                                      (enum page_type)(PGT_L1 + level - 1), false});
         slot = (uint64_t *)mfn_to_ptr(m) + pte_index(va, level);
         e = *slot;
@@ -87,7 +94,8 @@ static uint8_t *walk(unsigned cpu, mfn_t root, uint64_t va, bool write)
     }
     if (m.n >= frame_count)
         return NULL; /* a device: nothing to see */
-    remember(cpu, (struct entry){va & PAGE_MASK, m, page_owner(m), PGT_NONE, writable});
+    remember(cpu,
+             (struct entry){va & PAGE_MASK, m, page_owner(m), user_of(cpu), PGT_NONE, writable});
     return (uint8_t *)mfn_to_ptr(m) + (va & ~PAGE_MASK);
 }
 
@@ -104,6 +112,18 @@ uint8_t *fake_translate(unsigned cpu, mfn_t root, uint64_t va, bool write)
     return walk(cpu, root, va, write);
 }
 
+/* Another domain's frame, which only a grant in use lets a guest reach (GT-5). */
+static bool grant_is_missing(const struct entry *e)
+{
+    const struct domain *user = domain_of_owner(e->user);
+    struct domain *owner = domain_of_owner(e->owner);
+
+    if (!user || user == owner || user->is_control || e->table != PGT_NONE)
+        return false;
+    return !owner || !(grant_covers(owner, e->user, e->frame, true) ||
+                       (!e->writable && grant_covers(owner, e->user, e->frame, false)));
+}
+
 static const char *entry_violation(const struct entry *e)
 {
     const struct page *p = page_of(e->frame);
@@ -116,6 +136,8 @@ static const char *entry_violation(const struct entry *e)
         return "translation to a frame of the hypervisor";
     if (count_owner(count) != e->owner)
         return "translation to a frame that has another owner now";
+    if (grant_is_missing(e))
+        return "translation to another domain's frame without a grant";
     if (e->writable && in_use && type_of(type) >= PGT_L1)
         return "writable translation to a table or descriptor frame";
     if (e->table != PGT_NONE && in_use && type_of(type) != e->table)
