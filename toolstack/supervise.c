@@ -699,7 +699,10 @@ int supervise_start(struct guest_config *cfg, struct supervised *out, struct dia
         diag_set(d, "%s", data);
         break;
     default:
-        diag_set(d, "the supervisor died; see " SUPERVISE_LOG_DIR "/%s.log", cfg->name);
+        diag_set(d,
+                 "the supervisor died; see " SUPERVISE_LOG_DIR "/%s.log; if tenue list shows a "
+                 "half-made domain, tenue destroy with its number removes it",
+                 cfg->name);
     }
     close(out->fd);
     return -1;
