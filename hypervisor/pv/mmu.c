@@ -273,8 +273,11 @@ int mmu_pin(struct domain *d, mfn_t m, enum page_type type)
     rc = page_get_and_type(m, d, type);
     if (rc)
         return rc;
-    if (pin_bit_change(page_of(m), true))
-        return 0;
+    if (pin_bit_change(page_of(m), true)) {
+        /* The end of a foreign domain may have begun since, and its search for pins be over. */
+        if (likely(!domain_is_dying(d)) || !pin_bit_change(page_of(m), false))
+            return 0;
+    }
     pv_put_table(m, type); /* pinned before: not the last reference, unless unpinned just now */
     return -XEN_EINVAL;
 }

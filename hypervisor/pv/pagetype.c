@@ -264,6 +264,20 @@ static void validation_undo(struct page *p, enum page_type type, unsigned cursor
 }
 
 /*
+ * Of a dying domain nobody asks again, and the search for what it left half done may be over (a
+ * foreign table is validated for the control domain, on another CPU): then undo it here.
+ */
+static bool partial_is_wanted(struct page *p)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the word is visible before dying is looked at */
+    if (likely(!domain_is_dying(page_domain(p))))
+        return true;
+    while (page_undo_partial(p) != 0)
+        ; /* each pass drops at least one entry */
+    return false;
+}
+
+/*
  * Validate from a claimed (locked) word; `was` is the word before the claim. refs that it had
  * (a preempted devalidation's) stay and get company.
  */
@@ -291,7 +305,7 @@ static int claimed_validate(struct page *p, enum page_type type, uint64_t was)
             return -XEN_EINVAL; /* as many references as can be counted: MM-10 */
         }
         word_store(p, partial_word(type, 0, cursor, 0));
-        return rc;
+        return partial_is_wanted(p) ? rc : -XEN_EINVAL;
     }
     validation_undo(p, type, cursor);
     if (partial)
