@@ -232,6 +232,7 @@ void vcpu_runstate_publish(struct vcpu *v)
 int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset)
 {
     vcpu_info_t *old = v->vcpu_info, *info;
+    mfn_t none = MFN_NONE;
     int rc;
 
     if (offset > PAGE_SIZE - sizeof(*info) || offset % 8)
@@ -241,9 +242,14 @@ int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset)
     rc = page_get_and_type(mfn, v->domain, PGT_WRITABLE);
     if (rc)
         return rc;
+    /* Two vcpus may register an area for the same third one: the reference is kept by one. */
+    if (!__atomic_compare_exchange_n(&v->vcpu_info_mfn.n, &none.n, mfn.n, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST)) {
+        rc = page_put_and_type(mfn);
+        return rc ? rc : -XEN_EINVAL;
+    }
     info = (vcpu_info_t *)((char *)mfn_to_ptr(mfn) + offset);
     memcpy(info, old, sizeof(*info));
-    v->vcpu_info_mfn = mfn;
     __atomic_store_n(&v->vcpu_info, info, __ATOMIC_SEQ_CST);
     time_update_vcpu(v);
     __atomic_store_n(&info->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);

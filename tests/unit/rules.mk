@@ -12,7 +12,7 @@ UNIT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omi
 # fake/memory.c looks at memory on its way.
 UNIT_LDFLAGS := -Wl,--wrap=hv_alloc_pages,--wrap=hv_free_pages,--wrap=heap_alloc,--wrap=heap_take \
 	-Wl,--wrap=domain_alloc_frames,--wrap=domain_return_frame,--wrap=domain_create \
-	-Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset
+	-Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset,--wrap=page_get_and_type
 # Leaks are the audit's business: the code under test allocates in the arena, which is no heap.
 UNIT_ENV := ASAN_OPTIONS=detect_leaks=0 timeout 600
 DEPS_PACKAGES += libcunit1-dev libxen-dev

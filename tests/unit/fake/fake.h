@@ -61,8 +61,10 @@ extern struct fake_metal {
     void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     /* Hostile memory: called after each successful read of guest memory. */
     void (*after_guest_read)(uint64_t va, uint64_t bytes);
-    /* Other CPUs: called at each preemption point, where no lock is held. */
+    /* Other CPUs: called at each preemption point, where no lock is held; and before a reference
+     * with its type is taken by name. */
     void (*at_preempt_point)(void);
+    void (*before_get_and_type)(void);
 } fake_metal;
 /* Back to what it was at the start. */
 void fake_metal_reset(void);

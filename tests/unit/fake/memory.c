@@ -37,6 +37,7 @@ MAYBE struct page *__real_heap_alloc(unsigned order, unsigned addr_bits);
 MAYBE struct page *__real_heap_take(unsigned order, unsigned addr_bits);
 MAYBE int __real_domain_alloc_frames(struct domain *d, unsigned order, unsigned bits, mfn_t *m);
 MAYBE void __real_domain_return_frame(struct domain *d, mfn_t mfn);
+MAYBE int __real_page_get_and_type(mfn_t m, struct domain *d, enum page_type type);
 MAYBE void *__real_memcpy(void *to, const void *from, size_t n);
 MAYBE void *__real_memmove(void *to, const void *from, size_t n);
 MAYBE void *__real_memset(void *to, int byte, size_t n);
@@ -47,6 +48,7 @@ struct page *__wrap_heap_alloc(unsigned order, unsigned addr_bits);
 struct page *__wrap_heap_take(unsigned order, unsigned addr_bits);
 int __wrap_domain_alloc_frames(struct domain *d, unsigned order, unsigned bits, mfn_t *m);
 void __wrap_domain_return_frame(struct domain *d, mfn_t mfn);
+int __wrap_page_get_and_type(mfn_t m, struct domain *d, enum page_type type);
 void *__wrap_memcpy(void *to, const void *from, size_t n);
 void *__wrap_memmove(void *to, const void *from, size_t n);
 void *__wrap_memset(void *to, int byte, size_t n);
@@ -179,6 +181,13 @@ static void stays_inside(const void *p, size_t n)
         leaks++;
         return;
     }
+}
+
+int __wrap_page_get_and_type(mfn_t m, struct domain *d, enum page_type type)
+{
+    if (fake_metal.before_get_and_type)
+        fake_metal.before_get_and_type();
+    return __real_page_get_and_type(m, d, type);
 }
 
 void *__wrap_memcpy(void *to, const void *from, size_t n)
