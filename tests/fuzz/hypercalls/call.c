@@ -181,9 +181,10 @@ static uint64_t domain_value(struct call *c, enum kind kind, uint64_t p)
 {
     switch (kind) {
     case K_SELF:
-        if (one_in(6) && (c->other = some_actor(c, 0))->d)
-            return c->other->domid;
-        return DOMID_SELF;
+        if (!one_in(6))
+            return DOMID_SELF;
+        c->other = some_actor(c, 0); /* alive or not */
+        return c->other->domid;
     case K_OTHER:
         c->other = some_actor(c, 0);
         return own_side(c, p) || one_in(16) ? DOMID_SELF : c->other->domid;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "../../../hypervisor/core/softirq.h"
+#include "../../../hypervisor/pv/pte.h"
 #include "../../../hypervisor/pv/ptwr.h"
 #include "../../../hypervisor/pv/state.h"
 
@@ -73,6 +74,15 @@ static void run_in_kernel_mode(struct vcpu *v)
         pv_toggle_mode(v); /* as if it had made a system call */
 }
 
+/* Somebody else would wait for who has a table to himself; here he would wait for ever. */
+static bool table_is_locked(void)
+{
+    for (uint64_t m = 0; m < frame_count; m++)
+        if (frame_table[m].type & T_LOCKED && frame_table[m].count & C_DOM)
+            return true;
+    return false;
+}
+
 /* Another vcpu makes a call on another CPU, start to end or until it is preempted a few times. */
 static void interfere(void)
 {
@@ -81,7 +91,7 @@ static void interfere(void)
     struct vcpu *v;
     struct call c;
 
-    if (inside || !outer)
+    if (inside || !outer || table_is_locked())
         return;
     inside = true;
     v = somebody_else();
@@ -135,7 +145,7 @@ static void adversities(bool on, bool control)
 {
     fake_preempt_every = on && one_in(2) ? 1 + pick(4) : 0;
     fake_fail_alloc = on && one_in(12) ? 1 + pick(4) : 0;
-    fake_abandon_after = on && one_in(16) ? 1 + pick(3) : 0;
+    fake_abandon_after = on && one_in(fake_preempt_every ? 6 : 16) ? 1 + pick(3) : 0;
     flips = on && !control && one_in(6);
     interferes = on && one_in(5);
     audit_restarts = 8;
@@ -148,12 +158,13 @@ static void adversities(bool on, bool control)
 
 static void touch(void)
 {
+    const unsigned page = one_in(2) ? HOLES + pick(4) : pick(ARGS);
     uint64_t word;
 
     if (one_in(2))
-        (void)fake_load(some_va() & ~7ull, &word);
+        (void)fake_load(one_in(4) ? some_va() & ~7ull : guest_va_at(page), &word);
     else
-        (void)fake_store(guest_va_at(pick(ARGS)) + pick(512) * 8, some_pte(actor_of(outer)));
+        (void)fake_store(guest_va_at(page) + pick(512) * 8, some_pte(actor_of(outer)));
 }
 
 static void touch_as_user(void)
@@ -174,10 +185,38 @@ static void table_store(struct actor *a)
         return; /* not a table, or not an entry for it: as good */
 }
 
+static long map_page(uint64_t va, uint64_t pte)
+{
+    return fake_hypercall(__HYPERVISOR_update_va_mapping, va, pte, 0, 0);
+}
+
+/* Map a frame, write to it, map it no more - all without a flush -, and put it to another use. */
+static void use_and_reuse(struct actor *a)
+{
+    const mfn_t m = a->frames[SPARE + pick(4)];
+    const uint64_t va = guest_va_at(HOLES + pick(4)), args = guest_va_at(ARGS);
+    struct xen_memory_reservation r = {.nr_extents = 1, .domid = DOMID_SELF};
+    struct mmuext_op pin = {.cmd = MMUEXT_PIN_L1_TABLE + pick(4), .arg1.mfn = m.n};
+
+    if (map_page(va, mfn_to_maddr(m).a | PTE_P | PTE_RW) != 0 || !fake_store(va, 0))
+        return;
+    if (map_page(va, one_in(2) ? 0 : mfn_to_maddr(m).a | PTE_P) != 0)
+        return;
+    set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(args + 64));
+    if (one_in(2)) {
+        if (hal_copy_to_guest(args, &pin, sizeof(pin)) == 0)
+            (void)fake_hypercall(__HYPERVISOR_mmuext_op, args, 1, 0, DOMID_SELF);
+    } else if (hal_copy_to_guest(args, &r, sizeof(r)) == 0 &&
+               hal_copy_to_guest(args + 64, &m.n, sizeof(m.n)) == 0) {
+        (void)fake_hypercall(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, args, 0, 0);
+    }
+}
+
 static void do_something(struct actor *a)
 {
-    static const char *const names[] = {"touch",      "touch as user", "table store", "craft",
-                                        "LDT access", "regrant",       "time passes"};
+    static const char *const names[] = {"touch",         "touch as user", "table store",
+                                        "craft",         "LDT access",    "regrant",
+                                        "use and reuse", "time passes"};
     const unsigned what = pick(ARRAY_LEN(names));
 
     progress.doing = names[what];
@@ -200,6 +239,9 @@ static void do_something(struct actor *a)
         break;
     case 5:
         world_regrant(a, pick(REFS));
+        break;
+    case 6:
+        use_and_reuse(a);
         break;
     default:
         fake_time += pick(100) * 1000000ull;
@@ -237,10 +279,20 @@ static void one_call(struct actor *a)
     adversities(false, false);
 }
 
+/* Mostly one that is loaded: its translations are the older the longer it stays. */
+static struct vcpu *next_vcpu(void)
+{
+    struct vcpu *v = cpus[pick(FAKE_CPUS)]->current;
+
+    if (v && !one_in(3) && vcpu_is_runnable(v) && actor_of(v))
+        return v;
+    return runnable_vcpu(&actors[pick(ACTORS)]);
+}
+
 static void one_step(void)
 {
-    struct actor *a = &actors[pick(ACTORS)];
-    struct vcpu *v = runnable_vcpu(a);
+    struct vcpu *v = next_vcpu();
+    struct actor *a = v ? actor_of(v) : NULL;
 
     if (!v) { /* let the control domain do something about it */
         a = &actors[0];
