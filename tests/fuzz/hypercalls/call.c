@@ -142,7 +142,7 @@ static uint64_t frame_value(const struct call *c, enum kind kind)
     case K_ROOT_OR_NONE:
         if (one_in(4))
             return 0;
-        /* fall through */
+        __attribute__((fallthrough));
     case K_ROOT:
         return (one_in(6) ? some_table(a)
                           : a->frames[one_in(3)   ? OTHER_L4

@@ -144,7 +144,7 @@ static void between_restarts(void)
 static void adversities(bool on, bool control)
 {
     fake_preempt_every = on && one_in(2) ? 1 + pick(4) : 0;
-    fake_fail_alloc = on && one_in(12) ? 1 + pick(4) : 0;
+    fake_fail_alloc = on && one_in(control ? 6 : 12) ? 1 + pick(4) : 0;
     fake_abandon_after = on && one_in(fake_preempt_every ? 6 : 16) ? 1 + pick(3) : 0;
     flips = on && !control && one_in(6);
     interferes = on && one_in(5);
@@ -195,13 +195,17 @@ static void use_and_reuse(struct actor *a)
 {
     const mfn_t m = a->frames[SPARE + pick(4)];
     const uint64_t va = guest_va_at(HOLES + pick(4)), args = guest_va_at(ARGS);
-    struct xen_memory_reservation r = {.nr_extents = 1, .domid = DOMID_SELF};
-    struct mmuext_op pin = {.cmd = MMUEXT_PIN_L1_TABLE + pick(4), .arg1.mfn = m.n};
+    static struct xen_memory_reservation r; /* static: no padding is left unset */
+    static struct mmuext_op pin;
 
     if (map_page(va, mfn_to_maddr(m).a | PTE_P | PTE_RW) != 0 || !fake_store(va, 0))
         return;
     if (map_page(va, one_in(2) ? 0 : mfn_to_maddr(m).a | PTE_P) != 0)
         return;
+    pin.cmd = MMUEXT_PIN_L1_TABLE + pick(4);
+    pin.arg1.mfn = m.n;
+    r.nr_extents = 1;
+    r.domid = DOMID_SELF;
     set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(args + 64));
     if (one_in(2)) {
         if (hal_copy_to_guest(args, &pin, sizeof(pin)) == 0)

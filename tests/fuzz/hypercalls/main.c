@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypercall fuzzer with seeds: `hypercalls FIRST COUNT [SECONDS]` runs the sequences of COUNT
- * seeds from FIRST, or as many as SECONDS allow, says how fast, and which operations hardly ever
- * succeeded. A finding names its seed: run that one alone to see it again.
+ * The hypercall fuzzer with seeds: `hypercalls FIRST COUNT [SECONDS [WORKERS]]` runs the sequences
+ * of COUNT seeds from FIRST, or as many as SECONDS allow, in that many processes, says how fast,
+ * and which operations hardly ever succeeded. A finding names its seed: run that one alone to see
+ * it again.
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,8 +19,9 @@
 /* Each operation must have succeeded once in so many sequences on average, or the fuzzer does not
  * test what it seems to. */
 #define SEQUENCES_PER_SUCCESS 400u
-#define ENOUGH_SEQUENCES 1000u
+#define ENOUGH_SEQUENCES 4000u
 #define SHOWN 8u
+#define OPS_MAX 256u
 
 static void last_words(int sig)
 {
@@ -44,7 +48,7 @@ static int by_success(const void *a, const void *b)
 /* Operations that succeeded too rarely; the rarest ones are shown. */
 static unsigned say_successes(bool all)
 {
-    unsigned order[256], poor = 0;
+    unsigned order[OPS_MAX], poor = 0;
 
     for (unsigned i = 0; i < op_count; i++)
         order[i] = i;
@@ -62,30 +66,89 @@ static unsigned say_successes(bool all)
     return poor;
 }
 
+/* --- workers: one process each, every n-th seed --- */
+
+#define WORKERS_MAX 16u
+struct result {
+    struct progress progress;
+    struct tally tallies[OPS_MAX];
+};
+
+static void work(uint64_t first, uint64_t end, unsigned step, double until, struct result *r)
+{
+    signal(SIGABRT, last_words);
+    signal(SIGSEGV, last_words);
+    progress.doing = "starting";
+    world_init();
+    for (progress.seed = first; progress.seed < end && now() < until; progress.seed += step) {
+        choose_from_seed(progress.seed);
+        run_sequence();
+    }
+    r->progress = progress;
+    memcpy(r->tallies, tallies, op_count * sizeof(tallies[0]));
+}
+
+static void add(const struct result *r)
+{
+    progress.sequences += r->progress.sequences;
+    progress.calls += r->progress.calls;
+    for (unsigned i = 0; i < op_count; i++) {
+        tallies[i].tried += r->tallies[i].tried;
+        tallies[i].done += r->tallies[i].done;
+    }
+}
+
+/* Number of workers that found something. */
+static unsigned work_together(uint64_t first, uint64_t count, double until, unsigned workers)
+{
+    struct result *results = mmap(NULL, workers * sizeof(*results), PROT_READ | PROT_WRITE,
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned bad = 0;
+
+    if (results == MAP_FAILED)
+        return workers;
+    for (unsigned w = 0; w < workers; w++) {
+        const pid_t child = fork();
+
+        if (child == 0) {
+            work(first + w, first + count, workers, until, &results[w]);
+            _exit(0);
+        }
+        bad += child < 0;
+    }
+    for (unsigned w = 0; w < workers; w++) {
+        int status = 1;
+
+        bad += wait(&status) < 0 || status != 0;
+    }
+    for (unsigned w = 0; w < workers; w++)
+        add(&results[w]);
+    return bad;
+}
+
 int main(int argc, char **argv)
 {
     const uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     const uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000;
     const double begin = now(), limit = argc > 3 ? atof(argv[3]) : 1e9;
+    const unsigned workers = argc > 4 ? (unsigned)atoi(argv[4]) : 1;
+    const char *const name = getenv("HYPERCALLS_NAME");
+    unsigned failed;
     double took;
-    unsigned poor;
 
-    signal(SIGABRT, last_words);
-    signal(SIGSEGV, last_words);
-    progress.doing = "starting";
-    world_init();
-    for (progress.seed = first; progress.seed < first + count && now() - begin < limit;
-         progress.seed++) {
-        choose_from_seed(progress.seed);
-        run_sequence();
+    if (op_count > OPS_MAX || workers == 0 || workers > WORKERS_MAX) {
+        fprintf(stderr, "usage: hypercalls [FIRST [COUNT [SECONDS [WORKERS up to 16]]]]\n");
+        return 2;
     }
+    failed = work_together(first, count, begin + limit, workers);
     took = now() - begin;
     printf("the operations that succeeded least:\n");
-    poor = say_successes(getenv("HYPERCALLS_ALL") != NULL);
-    printf("hypercalls: %lu sequences, %lu calls, audited after each; seeds %lu to %lu; %.0f "
-           "calls/s, %.1f sequences/s\n",
-           progress.sequences, progress.calls, first, progress.seed - 1,
-           (double)progress.calls / took, (double)progress.sequences / took);
-    printf("check-hypercalls: %lu passed, %u failed\n", progress.sequences, poor);
-    return poor != 0;
+    failed += say_successes(getenv("HYPERCALLS_ALL") != NULL);
+    printf(
+        "hypercalls: %lu sequences, %lu calls, audited after each; seeds from %lu; %.0f calls/s, "
+        "%.1f sequences/s\n",
+        progress.sequences, progress.calls, first, (double)progress.calls / took,
+        (double)progress.sequences / took);
+    printf("%s: %lu passed, %u failed\n", name ? name : "hypercalls", progress.sequences, failed);
+    return failed != 0;
 }

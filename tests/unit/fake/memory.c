@@ -30,6 +30,18 @@
 #define UNSET_BYTES 0xfefefefefefefefeull
 #endif
 
+/* MemorySanitizer knows better than any pattern. */
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define MSAN 1
+#endif
+#endif
+#ifndef MSAN
+#define __msan_poison(p, n) ((void)(p), (void)(n))
+#define __msan_check_mem_is_initialized(p, n) ((void)(p), (void)(n))
+#endif
+
 #define MAYBE __attribute__((weak))
 MAYBE void *__real_hv_alloc_pages(unsigned order);
 MAYBE void __real_hv_free_pages(void *p, unsigned order);
@@ -86,6 +98,7 @@ static struct page *stale(struct page *first, unsigned order)
         const mfn_t m = mfn_add(page_mfn(first), i);
 
         memset(mfn_to_ptr(m), STALE_BYTE, PAGE_SIZE);
+        __msan_poison(mfn_to_ptr(m), PAGE_SIZE);
         *note_of(m) |= FRESH;
     }
     return first;
@@ -144,6 +157,7 @@ void fake_output(const uint8_t *bytes, uint64_t count)
 {
     uint64_t word;
 
+    __msan_check_mem_is_initialized(bytes, count);
     for (uint64_t i = 0; i + sizeof(word) <= count; i++) {
         memcpy(&word, bytes + i, sizeof(word));
         if (word != UNSET_BYTES)
