@@ -8,9 +8,9 @@
  * takes long. A refusal says why and leaves nothing behind. What was built passes the audit, and
  * what start_info says is mapped is mapped; then it goes and all its memory comes back.
  *
- * Sabotage: drop the test of p_offset + p_filesz in elf.c: a read outside within seconds. Drop that
- * of guest_range_ok() in lay_out_initial_map(): a time-out, or a panic of mfn_of_pfn(). Drop
- * check_mapping() of VIRT_BASE: what is built does not pass.
+ * Sabotage: let in_file() forget the offset: a read outside within a second. Drop guest_range_ok()
+ * in lay_out_initial_map(): a time-out. Drop check_mapping() of VIRT_BASE, or check_p2m_area():
+ * what is built does not pass check_built().
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +75,11 @@ static void place_modules(struct input *in)
     ASAN_POISON_MEMORY_REGION(hal_direct_map + RAMDISK_AT + ramdisk, RAMDISK_ROOM - ramdisk);
 }
 
-/* Is [va, va + bytes) mapped to the domain's own frames, with and without RW where it must be? */
-static void check_mapped(const struct vcpu *v, uint64_t va, uint64_t bytes, bool tables)
+/* [va, va + bytes) is mapped to the domain's frames from pfn on (ANY: whichever), writable or not.
+ */
+#define ANY (~0ull)
+static void check_mapped(const struct vcpu *v, uint64_t va, uint64_t bytes, uint64_t pfn,
+                         bool writable)
 {
     for (uint64_t at = va; at - va < bytes; at += PAGE_SIZE) {
         uint64_t e;
@@ -85,8 +88,25 @@ static void check_mapped(const struct vcpu *v, uint64_t va, uint64_t bytes, bool
             broken("start_info tells of something that is not mapped");
         if (page_owner(pte_mfn(e)) != 0)
             broken("a mapping of a frame that is not the domain's");
-        if (!(e & PTE_RW) != tables)
-            broken(tables ? "a page table may be written" : "a page may not be written");
+        if (pfn != ANY && hal_m2p[pte_mfn(e).n] != pfn + ((at - va) >> PAGE_SHIFT))
+            broken("another frame is mapped than the layout has there");
+        if (!(e & PTE_RW) == writable)
+            broken(writable ? "a page may not be written" : "a page table may be written");
+    }
+}
+
+static void check_p2m_list(const struct vcpu *v, const start_info_t *si)
+{
+    check_mapped(v, si->mfn_list, si->nr_pages * 8, ANY, true);
+    for (uint64_t pfn = 0; pfn < si->nr_pages; pfn++) {
+        const uint64_t va = si->mfn_list + pfn * 8;
+        uint64_t e, m;
+
+        if (!pte_walk_l1(v->pv.root_kernel, va, &e))
+            broken("no P2M list");
+        m = ((uint64_t *)mfn_to_ptr(pte_mfn(e)))[va % PAGE_SIZE / 8];
+        if (m >= frame_count || page_owner(mfn_make(m)) != 0 || hal_m2p[m] != pfn)
+            broken("the P2M list does not agree with the M2P table");
     }
 }
 
@@ -95,20 +115,23 @@ static void check_built(void)
     const struct vcpu *v = control_domain->vcpus[0];
     const struct cpu_user_regs *r = &v->regs;
     const start_info_t *si;
-    uint64_t e;
+    uint64_t e, base;
 
-    if (!pte_walk_l1(v->pv.root_kernel, r->rsi, &e))
+    if (r->rsi % PAGE_SIZE != 0 || !pte_walk_l1(v->pv.root_kernel, r->rsi, &e))
         broken("no start_info at RSI");
     si = mfn_to_ptr(pte_mfn(e));
     if (si->nr_pages != control_domain->pages.total || si->nr_pages != options.dom0_mem >> 12)
         broken("start_info has another size than the domain");
-    check_mapped(v, r->rip & PAGE_MASK, 1, false);
-    check_mapped(v, r->rsi, PAGE_SIZE, false);
-    check_mapped(v, r->rsp - PAGE_SIZE, PAGE_SIZE, false);
-    check_mapped(v, si->pt_base, si->nr_pt_frames << PAGE_SHIFT, true);
-    check_mapped(v, si->mfn_list, si->nr_pages * 8, false);
+    base = si->pt_base - (hal_m2p[v->pv.root_kernel.n] << PAGE_SHIFT);
+    check_mapped(v, base, si->pt_base - base, 0, true);
+    check_mapped(v, si->pt_base, si->nr_pt_frames << PAGE_SHIFT, (si->pt_base - base) >> PAGE_SHIFT,
+                 false);
+    check_mapped(v, r->rsp - PAGE_SIZE, 1, (r->rsp - base - PAGE_SIZE) >> PAGE_SHIFT, true);
+    if (r->rip < base || r->rip >= r->rsi)
+        broken("RIP is not in the image");
+    check_p2m_list(v, si);
     if (si->mod_len && !(si->flags & SIF_MOD_START_PFN))
-        check_mapped(v, si->mod_start, si->mod_len, false);
+        check_mapped(v, si->mod_start, si->mod_len, (si->mod_start - base) >> PAGE_SHIFT, true);
     if (si->mod_len && si->flags & SIF_MOD_START_PFN &&
         si->mod_start + (si->mod_len >> PAGE_SHIFT) >= si->nr_pages)
         broken("a ramdisk outside the domain");

@@ -7,6 +7,8 @@ FUZZ_HV := kernel_image emulator
 # longest input worth trying
 FUZZ_LEN_kernel_image := 8192
 FUZZ_LEN_emulator := 400
+# hypercalls.mk brings its own fuzz-hypercalls.
+FUZZ_OWN_RULES := hypercalls
 -include tests/fuzz/hypercalls.mk
 # Targets that other folders build, with the corpus that they start from.
 FUZZ_ELSEWHERE := store guest_file image
@@ -40,7 +42,7 @@ TIME ?= 60
 .PHONY: fuzz $(FUZZ_HV:%=fuzz-%) $(FUZZ_ELSEWHERE:%=fuzz-%)
 fuzz: ## fuzz one TARGET for TIME seconds; without TARGET: which there are
 ifeq ($(TARGET),)
-	@echo "make fuzz TARGET=<one of: $(FUZZ_HV) $(FUZZ_ELSEWHERE)> [TIME=seconds]"
+	@echo "make fuzz TARGET=<one of: $(FUZZ_HV) $(FUZZ_OWN_RULES) $(FUZZ_ELSEWHERE)> [TIME=seconds]"
 else
 	@$(MAKE) --no-print-directory fuzz-$(TARGET)
 endif
