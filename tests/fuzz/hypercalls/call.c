@@ -60,14 +60,23 @@ static struct actor *some_actor(const struct call *c, unsigned first)
     return a == c->a ? &actors[first + pick(ACTORS - first)] : a;
 }
 
+/* In the middle of another's call: of anybody but him, who could not be stopped there. */
+static uint64_t some_guest_but(struct call *c)
+{
+    for (unsigned i = 0; i < ACTORS; i++) {
+        c->other = &actors[1 + pick(ACTORS - 1)];
+        if (c->other->domid != c->spare_domid)
+            return c->other->domid;
+    }
+    return 20 + pick(4);
+}
+
 static uint64_t some_guest(struct call *c)
 {
+    if (c->nested)
+        return some_guest_but(c);
     c->other = some_actor(c, 1);
-    if (one_in(4)) {
-        c->other = &actors[1 + pick(ACTORS - 1)];
-        return c->nested ? c->other->domid : 20 + pick(4);
-    }
-    return c->other->domid;
+    return one_in(4) ? 20 + pick(4) : c->other->domid;
 }
 
 static uint64_t offerer(struct call *c)
@@ -492,7 +501,7 @@ static bool allowed(const struct call *c, const struct op *op)
     if (c->op && op->nr == __HYPERVISOR_multicall)
         return false; /* none within another */
     if (op->who == CONTROL)
-        return c->a->d->is_control && !c->nested;
+        return c->a->d->is_control;
     return op->who != GUESTS || !c->a->d->is_control;
 }
 

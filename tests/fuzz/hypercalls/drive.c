@@ -98,11 +98,14 @@ static void interfere(void)
     if (v) {
         fake_on_cpu((cpu + 1 + pick(FAKE_CPUS - 1)) % FAKE_CPUS);
         run_in_kernel_mode(v);
-        c = (struct call){.a = actor_of(v), .nested = true};
+        c = (struct call){.a = actor_of(v), .nested = true, .spare_domid = outer->domain->domid};
         fake_on_restart = NULL;
         fake_abandon_after = 3;
         call_run(&c, some_op(&c));
         progress.calls++;
+        this_cpu()->softirqs &= ~(1u << SOFTIRQ_SCHED);
+        softirq_run_but_sched(); /* who died is freed, unless it is in use */
+        world_refresh(false);
         fake_abandon_after = patience;
         fake_on_restart = hook;
         fake_restarts = restarts;

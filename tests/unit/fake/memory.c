@@ -24,6 +24,7 @@
 
 #define DOMAINS_KNOWN 64u
 #define STALE_BYTE 0xa5
+#define DEAD_BYTE 0xdb
 #ifdef __clang__
 #define UNSET_BYTES 0xaaaaaaaaaaaaaaaaull
 #else
@@ -243,6 +244,8 @@ void __wrap_hv_free_pages(void *p, unsigned order)
     for (unsigned i = 0; p && i < DOMAINS_KNOWN; i++)
         if (known[i] == p)
             known[i] = NULL;
+    if (p)
+        __real_memset(p, DEAD_BYTE, PAGE_SIZE << order); /* who still uses it will not go far */
     __real_hv_free_pages(p, order);
 }
 
