@@ -12,7 +12,6 @@ FUZZ_OWN_RULES := hypercalls
 -include tests/fuzz/hypercalls.mk
 # Targets that other folders build, with the corpus that they start from.
 FUZZ_ELSEWHERE := store guest_file image
-DEPS_PACKAGES += clang
 
 FUZZ_HV_SRC := $(filter-out hypervisor/core/lib/string.c,$(wildcard hypervisor/core/*.c hypervisor/core/lib/*.c \
 	hypervisor/pv/*.c)) $(wildcard tests/unit/fake/*.c)
@@ -44,6 +43,7 @@ fuzz: ## fuzz one TARGET for TIME seconds; without TARGET: which there are
 ifeq ($(TARGET),)
 	@echo "make fuzz TARGET=<one of: $(FUZZ_HV) $(FUZZ_OWN_RULES) $(FUZZ_ELSEWHERE)> [TIME=seconds]"
 else
+	@.ci/deps clang libclang-rt-dev llvm $(sort $(DEPS_PACKAGES))
 	@$(MAKE) --no-print-directory fuzz-$(TARGET)
 endif
 
