@@ -54,13 +54,27 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
+/* Five to twelve MiB; or all, too much, so much that nothing is left; or some allocation fails. */
+static void choose_memory(unsigned how)
+{
+    options.dom0_mem = (5ull << 20) + (how << 15);
+    if (how == 0xf0)
+        options.dom0_mem = 0;
+    else if (how == 0xf1)
+        options.dom0_mem = 1ull << 44;
+    else if (how == 0xf2)
+        options.dom0_mem = heap_free_frames() << PAGE_SHIFT;
+    else if (how > 0xf2)
+        fake_fail_alloc = (how - 0xf2) * 2;
+}
+
 static void place_modules(struct input *in)
 {
     const unsigned how = (unsigned)input_take(in, 1);
     const uint64_t ramdisk = input_take(in, 2) % (RAMDISK_ROOM >> 4) << 4;
 
-    options = (struct options){.dom0_mem = (5ull << 20) + (input_take(in, 1) << 15),
-                               .dom0_max_vcpus = how & 3};
+    options = (struct options){.dom0_max_vcpus = how & 3};
+    choose_memory((unsigned)input_take(in, 1));
     fake_preempt_every = how & 4 ? how >> 4 : 0;
     info = (struct boot_info){.module_count = how & 8 ? 2 : 1};
     info.modules[0] = (struct boot_module){.start = maddr_make(KERNEL_AT),
@@ -120,7 +134,8 @@ static void check_built(void)
     if (r->rsi % PAGE_SIZE != 0 || !pte_walk_l1(v->pv.root_kernel, r->rsi, &e))
         broken("no start_info at RSI");
     si = mfn_to_ptr(pte_mfn(e));
-    if (si->nr_pages != control_domain->pages.total || si->nr_pages != options.dom0_mem >> 12)
+    if (si->nr_pages != control_domain->pages.total ||
+        (options.dom0_mem && si->nr_pages != options.dom0_mem >> PAGE_SHIFT))
         broken("start_info has another size than the domain");
     base = si->pt_base - (hal_m2p[v->pv.root_kernel.n] << PAGE_SHIFT);
     check_mapped(v, base, si->pt_base - base, 0, true);
@@ -141,17 +156,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
     const uint64_t free_before = heap_free_frames();
+    int rc;
 
     place_modules(&in);
     (void)fake_log_take();
-    if (pv_build_control_domain(&info) == 0) {
-        fake_preempt_every = 0;
+    rc = pv_build_control_domain(&info);
+    fake_preempt_every = fake_fail_alloc = 0;
+    if (rc == 0) {
         check_built();
         if (fake_audit() != 0)
             broken("what was built does not pass the audit");
         fake_control_end();
     } else {
-        fake_preempt_every = 0;
         if (*fake_log_take() == '\0')
             broken("refused without a word");
         fake_settle();
