@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += type-confusion
+GUEST_FLAVOUR_type-confusion := high
