@@ -8,8 +8,8 @@
  * ring 3 with interrupts on (ENT-3); page types, counts, TLBs and descriptor windows are audited
  * at the end, and every frame comes back (pv_end).
  *
- * Sabotage: let apply() in ptwr_emul.c shift by the unmasked bit number: a seed is enough. Let
- * write_hypercall_page() in msr.c take no type: the audit fails within a minute.
+ * Sabotage, each caught by a seed: let apply() in ptwr_emul.c shift by the unmasked bit number. Let
+ * write_hypercall_page() in msr.c take no type: the audit fails. Say > for >= in insn_next().
  */
 #include <setjmp.h>
 #include <stdio.h>

@@ -8,9 +8,9 @@
  * takes long. A refusal says why and leaves nothing behind. What was built passes the audit, and
  * what start_info says is mapped is mapped; then it goes and all its memory comes back.
  *
- * Sabotage: let in_file() forget the offset: a read outside within a second. Drop guest_range_ok()
- * in lay_out_initial_map(): a time-out. Drop check_mapping() of VIRT_BASE, or check_p2m_area():
- * what is built does not pass check_built().
+ * Sabotage, each caught by a seed: let in_file() forget the offset: a read outside. Drop
+ * guest_range_ok() in lay_out_initial_map(): no end. Drop check_mapping() of VIRT_BASE, or
+ * check_p2m_area(): check_built() fails. Drop domain_kill() on failure: memory is missing.
  */
 #include <stdio.h>
 #include <stdlib.h>
