@@ -76,7 +76,7 @@ static uint64_t some_guest(struct call *c)
     if (c->nested)
         return some_guest_but(c);
     c->other = some_actor(c, 1);
-    return one_in(4) ? 20 + pick(4) : c->other->domid;
+    return one_in(3) ? 20 + pick(2) : c->other->domid;
 }
 
 static uint64_t offerer(struct call *c)
@@ -206,7 +206,7 @@ static uint64_t domain_value(struct call *c, enum kind kind, uint64_t p)
     case K_GUEST:
         return some_guest(c);
     default: /* K_SPARE */
-        return one_in(4) ? 0 : 20 + pick(4);
+        return one_in(4) ? 0 : 20 + pick(2);
     }
 }
 

@@ -9,7 +9,18 @@
  * read, or between a call and its continuation; the guest never continues it. After each step
  * everything is audited. In the end everybody dies, and every frame must be free.
  *
- * Sabotage, each found within the sequences of `make check`: see hypercalls.mk.
+ * Sabotage, each tried alone and found within the sequences of `make check`: leave out one writable
+ * type put (pte_l1_drop), the flush at allocation (heap_take), at promotion (claim_idle) or at
+ * unmap (unmap_some); the bounds of a copy, of a reference (entry_at), a port (port_lookup) or an
+ * area (vcpu_map_vcpu_info); the undo of a pin (map_pinned), of a GDT (pv_set_gdt) or of half a
+ * grant frame (add_frame); read a copy's arguments twice (copy_one); clear no new frame
+ * (domain_alloc_frames, take_blocks); leave a peer connected (evtchn_close) or an interrupt bound;
+ * forget the owner (page_get_owned), a partial table's reference (claimed_validate) or a cursor's
+ * last step (table_validate, table_devalidate); let gates or ring 0 into a descriptor, the write
+ * bit be harmless, guests map devices, a mapped frame be stolen (domain_steal_frame); copy out what
+ * was not set (op_status, op_get_physid); keep a domain's reference (claim_pages), a second pin's
+ * (mmu_pin), a dead mapper's pin (handle_release), an old root in CR3 (pv_root_set), descriptors on
+ * show (pv_set_ldt).
  */
 #include "drive.h"
 

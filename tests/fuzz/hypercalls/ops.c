@@ -457,7 +457,7 @@ const struct op ops[] = {
     /* --- the control domain's own --- */
     {.name = "domctl createdomain",
      .nr = __HYPERVISOR_domctl,
-     .weight = 6,
+     .weight = 16,
      .who = CONTROL,
      REGS(ARG),
      BODY(xen_domctl, 1),
@@ -477,7 +477,7 @@ const struct op ops[] = {
     DOMCTL("getvcpucontext", 3, XEN_DOMCTL_getvcpucontext, CTL(vcpucontext.vcpu, K_VCPU, 0),
            CTL(vcpucontext.ctxt, K_BUF, sizeof(vcpu_guest_context_t))),
     DOMCTL("getvcpuinfo", 2, XEN_DOMCTL_getvcpuinfo, CTL(getvcpuinfo.vcpu, K_VCPU, 0)),
-    DOMCTL("max_vcpus", 10, XEN_DOMCTL_max_vcpus, CTL(max_vcpus.max, K_BELOW, 4)),
+    DOMCTL("max_vcpus", 16, XEN_DOMCTL_max_vcpus, CTL(max_vcpus.max, K_CONST, VCPUS)),
     DOMCTL("max_mem", 4, XEN_DOMCTL_max_mem, CTL(max_mem.max_memkb, K_BELOW, 300)),
     DOMCTL("setdomainhandle", 2, XEN_DOMCTL_setdomainhandle, {0}),
     DOMCTL("settimeoffset", 1, XEN_DOMCTL_settimeoffset,

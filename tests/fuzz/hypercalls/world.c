@@ -331,12 +331,17 @@ void world_craft(struct actor *a)
     const unsigned slot = some_slot();
     const uint64_t e = some_pte(a);
     const struct page *p;
+    unsigned count;
 
     if (page_owner(m) != a->d->domid)
         return;
     p = page_of(m);
-    if (type_refs(p->type) == 0 && !(p->type & (T_LOCKED | T_PARTIAL)))
-        ((uint64_t *)mfn_to_ptr(m))[slot] = e;
+    if (type_refs(p->type) != 0 || p->type & (T_LOCKED | T_PARTIAL))
+        return;
+    /* Now and then so many that the counts of what they name reach their limit (MM-10). */
+    count = one_in(8) ? REFS_MAX + 9 : 1;
+    for (unsigned i = 0; i < count; i++)
+        ((uint64_t *)mfn_to_ptr(m))[(slot + i) % TABLE_ENTRIES] = e;
 }
 
 /* --- beginning and end --- */
