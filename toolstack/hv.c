@@ -330,6 +330,16 @@ int hv_console(struct hv *hv, char *buf, uint32_t len, bool clear, uint32_t *ind
     return (int)op.u.readconsole.count;
 }
 
+int hv_debug_key(struct hv *hv, char key)
+{
+    struct xen_sysctl op = {.cmd = XEN_SYSCTL_debug_keys};
+
+    memcpy(data_area(hv), &key, 1);
+    set_xen_guest_handle(op.u.debug_keys.keys, data_area(hv));
+    op.u.debug_keys.nr_keys = 1;
+    return sysctl(hv, &op);
+}
+
 int hv_version(struct hv *hv, unsigned cmd, void *arg, size_t len)
 {
     if (len > DATA_BYTES)

@@ -67,6 +67,8 @@ int hv_alloc_unbound(struct hv *hv, uint32_t domid) MUST_CHECK;
 int hv_physinfo(struct hv *hv, struct xen_sysctl_physinfo *info) MUST_CHECK;
 /* Reads the console ring from *index on; returns bytes read. */
 int hv_console(struct hv *hv, char *buf, uint32_t len, bool clear, uint32_t *index) MUST_CHECK;
+/* As if typed on the hypervisor's console; what it says is found in the ring. */
+int hv_debug_key(struct hv *hv, char key) MUST_CHECK;
 /* xen_version sub-operations; arg may be NULL. Returns the call's own result. */
 int hv_version(struct hv *hv, unsigned cmd, void *arg, size_t len) MUST_CHECK;
 

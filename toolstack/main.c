@@ -45,6 +45,8 @@ static const struct verb {
     {"uptime", verb_uptime, "[--json] [DOMAIN]", "Print how long guests have been up."},
     {"block-list", verb_block_list, "[--json] DOMAIN", "List a guest's disks."},
     {"network-list", verb_network_list, "[--json] DOMAIN", "List a guest's network devices."},
+    {"audit", verb_audit, "[--json]",
+     "Have the hypervisor recount all its references; status 1 if any is wrong."},
     {"init", verb_init, "",
      "Prepare the control domain: its store nodes and our folders. Once per"
      " boot."},

@@ -4,7 +4,7 @@ TS_O := $(BUILD)/toolstack
 TS_CFLAGS := $(CFLAGS_USER) -Ibackends/include
 # Pure modules, which the unit tests and fuzzers link as they are.
 TS_PURE := diag cfgparse config devspec unpack elf layout image
-TS_SYSTEM := hv store build check device domain supervise create control console list devlist main
+TS_SYSTEM := hv store build check device domain supervise create control console list devlist audit main
 TS_LIBS := -lxencall -lxenforeignmemory -lxenstore -levent_core -lz -llzma -lzstd -llz4 -lseccomp \
 	-lcjson
 

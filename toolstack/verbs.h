@@ -40,7 +40,7 @@ int session_open_domain(struct session *s, unsigned need, const char *what,
 int usage(const char *verb);
 void print_json(struct cJSON *json);
 
-/* create.c, control.c, console.c, list.c, devlist.c */
+/* create.c, control.c, console.c, list.c, devlist.c, audit.c */
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
 int verb_shutdown(int argc, char **argv);
@@ -57,6 +57,7 @@ int verb_domname(int argc, char **argv);
 int verb_uptime(int argc, char **argv);
 int verb_block_list(int argc, char **argv);
 int verb_network_list(int argc, char **argv);
+int verb_audit(int argc, char **argv);
 
 /* console.c: opens a guest's terminal, and copies between it and ours until ^] or its end. */
 int console_open(struct store *st, uint32_t domid, struct diag *d) MUST_CHECK;
