@@ -19,6 +19,11 @@ DEPS_PACKAGES += libxen-dev binutils
 
 ALL_TARGETS += $(HV_B)/tenue
 
+# With assertions, and an audit at each domain's end.
+.PHONY: hypervisor-debug
+hypervisor-debug: ## the hypervisor with assertions: build/debug/hypervisor/tenue
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/debug HV_DEBUG=1 $(BUILD)/debug/hypervisor/tenue
+
 $(BUILD)/include/xen:
 	@test -d $(HV_XEN_INCLUDE) || { echo "hypervisor: $(HV_XEN_INCLUDE) is missing: install libxen-dev"; exit 1; }
 	@mkdir -p $(@D)

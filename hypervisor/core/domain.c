@@ -489,11 +489,25 @@ static bool frames_remain(struct domain *d)
     return remain;
 }
 
+/* In debug builds each domain's end is when the books are looked at; what is wrong is logged. */
+static void domain_gone(struct domain *d)
+{
+    const uint16_t domid = d->domid;
+
+    domain_free(d);
+#ifdef TENUE_DEBUG
+    if (pv_audit() != 0)
+        log_err("audit: so found after the end of domain %u", domid);
+#else
+    (void)domid;
+#endif
+}
+
 static void reap_one(struct domain *d)
 {
     if (d->unlisted) {
         if (__atomic_load_n(&d->refs, __ATOMIC_ACQUIRE) == 0)
-            domain_free(d);
+            domain_gone(d);
         return;
     }
     if (READ_ONCE(d->dying) != DOMAIN_DEAD || frames_remain(d))

@@ -10,6 +10,11 @@ CHECK_SYSTEM += check-demo
 check-demo-on-xen: $(IMAGES)/xen $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/demo --hv xen
 SOAK += check-demo-on-xen
+# And on a hypervisor with assertions that audits itself at each domain's end.
+.PHONY: check-demo-debug
+check-demo-debug: hypervisor-debug $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@TENUE_IMAGE=$(BUILD)/debug/hypervisor/tenue tests/system/demo --hv tenue
+SOAK += check-demo-debug
 
 # `make run` on a terminal, as a person would.
 .PHONY: check-terminal

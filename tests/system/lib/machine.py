@@ -18,7 +18,8 @@ import time
 from lib.agent import Agent, AgentError, CommandFailed  # noqa: F401 (handed on to the tests)
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
-HYPERVISORS = {"tenue": "build/hypervisor/tenue", "xen": "build/images/xen"}
+# TENUE_IMAGE: another build of ours, as a debug one.
+HYPERVISORS = {"tenue": os.environ.get("TENUE_IMAGE", "build/hypervisor/tenue"), "xen": "build/images/xen"}
 
 
 def end_with_parent():
