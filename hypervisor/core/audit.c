@@ -8,6 +8,7 @@
 #include <tenue/domain.h>
 #include <tenue/evtchn.h>
 #include <tenue/log.h>
+#include <tenue/page.h>
 #include <tenue/percpu.h>
 #include <tenue/pirq.h>
 #include <tenue/vcpu.h>
@@ -149,14 +150,15 @@ static void cpu_violation(unsigned cpu, const char *what)
 static void check_cpu(const struct cpu *c)
 {
     const struct vcpu *v = c->current;
-    mfn_t root = MFN_NONE;
 
-    if (v) {
-        root = v->pv.kernel_mode ? v->pv.root_kernel : v->pv.root_user;
-        if (v->is_running != 1 + c->id)
-            cpu_violation(c->id, "its vcpu says that it runs elsewhere");
+    if (!v) { /* the hypervisor's own root, which is nobody's page */
+        if (page_owner(c->root) != DOMID_INVALID)
+            cpu_violation(c->id, "the root loaded is not its vcpu's");
+        return;
     }
-    if (!mfn_eq(c->root, root))
+    if (v->is_running != 1 + c->id)
+        cpu_violation(c->id, "its vcpu says that it runs elsewhere");
+    if (!mfn_eq(c->root, v->pv.kernel_mode ? v->pv.root_kernel : v->pv.root_user))
         cpu_violation(c->id, "the root loaded is not its vcpu's");
 }
 
