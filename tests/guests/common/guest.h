@@ -32,6 +32,9 @@ void guest_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void guest_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Print the verdict now and reset the machine. */
 void guest_end(void) __attribute__((noreturn));
+/* Have the hypervisor recount its books, and check that they balance. Done at the end of every
+ * test; nothing where it cannot be had (Xen, a domain without privilege). */
+void guest_audit(void);
 /* True under a hypervisor that is Xen itself rather than this project's (the oracle). */
 bool guest_on_xen(void);
 

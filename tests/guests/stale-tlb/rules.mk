@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += stale-tlb
+GUEST_FLAVOUR_stale-tlb := high
