@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += grant-junk
+GUEST_FLAVOUR_grant-junk := high

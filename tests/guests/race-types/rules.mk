@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += race-types
+GUEST_FLAVOUR_race-types := high
