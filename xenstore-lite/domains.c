@@ -301,7 +301,7 @@ static int connect_ring(struct domain *d, uint64_t frame, uint32_t port)
 
     if (!hypervisor->rings)
         return 0;
-    rc = d->conn ? ring_rebind(d->conn, port) : ring_open(d, frame, port);
+    rc = d->conn ? ring_rebind(d->conn, port) : ring_open(d, port);
     if (rc) {
         log_line("domain %u: cannot connect its ring (frame %#lx, port %u): %s", d->domid,
                  (unsigned long)frame, port, strerror(-rc));

@@ -25,8 +25,8 @@ struct hv {
     bool rings;
     /* 0, -ESRCH if there is no such domain, or another error if nobody can tell. */
     int (*domain_info)(uint16_t domid, struct hv_domain_info *info);
-    /* The guest's ring page: by its reserved grant, else by the frame it was introduced with. */
-    int (*map_ring)(uint16_t domid, uint64_t frame, struct hv_ring_page *ring);
+    /* The guest's ring page, by its reserved grant: what the toolstack granted us, and no frame. */
+    int (*map_ring)(uint16_t domid, struct hv_ring_page *ring);
     void (*unmap_ring)(struct hv_ring_page *ring);
     /* Local port or negative errno. */
     int (*bind)(uint16_t domid, uint32_t remote_port);
@@ -46,5 +46,9 @@ const struct hv *hv_none(void);
 
 /* Opens the device nodes; NULL after logging which one is missing. */
 const struct hv *hv_xen_open(void);
+
+/* The keeper's part (keeper.h): the device that can do anything. 0, or -errno after logging. */
+int hv_xen_open_privileged(void);
+int hv_xen_domain_info(uint16_t domid, struct hv_domain_info *info);
 
 #endif

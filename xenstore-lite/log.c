@@ -21,39 +21,69 @@
 #define LOG_MAX (1 << 20)
 
 bool log_tracing;
+int (*log_fetch)(bool rotate);
 
 static int log_fd = STDERR_FILENO;
 static const char *log_path;
 
-int log_open(const char *path)
+int log_make(const char *path, bool rotate)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    char old[PATH_MAX];
+    int fd;
 
+    if (rotate) {
+        if (snprintf(old, sizeof(old), "%s.1", path) >= (int)sizeof(old))
+            return -ENAMETOOLONG;
+        if (rename(path, old))
+            return -errno;
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    return fd < 0 ? -errno : fd;
+}
+
+static int take_over(int fd)
+{
     if (fd < 0)
-        return -errno;
+        return fd;
     if (log_fd != STDERR_FILENO)
         close(log_fd);
     log_fd = fd;
-    log_path = path;
     return 0;
+}
+
+int log_open(const char *path)
+{
+    int rc = take_over(log_make(path, false));
+
+    if (!rc)
+        log_path = path;
+    return rc;
+}
+
+static int open_again(bool rotate)
+{
+    return take_over(log_fetch ? log_fetch(rotate) : log_make(log_path, rotate));
 }
 
 int log_reopen(void)
 {
-    return log_path ? log_open(log_path) : 0;
+    return log_path ? open_again(false) : 0;
+}
+
+void log_to_stderr(void)
+{
+    log_path = NULL;
+    log_fd = STDERR_FILENO;
 }
 
 /* Guests can make it grow for as long as they live: one that is too long becomes LOG.1. */
 static void limit_size(void)
 {
-    char old[PATH_MAX];
     struct stat st;
 
-    if (!log_path || fstat(log_fd, &st) || st.st_size <= LOG_MAX ||
-        snprintf(old, sizeof(old), "%s.1", log_path) >= (int)sizeof(old))
-        return;
-    if (rename(log_path, old) == 0)
-        log_reopen();
+    /* Where that fails the log goes on as it is; there is nobody to tell. */
+    if (log_path && !fstat(log_fd, &st) && st.st_size > LOG_MAX)
+        open_again(true);
 }
 
 static void write_line(const char *format, va_list args)

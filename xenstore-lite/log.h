@@ -13,6 +13,14 @@
 int log_open(const char *path);
 int log_reopen(void);
 
+/* Opens the log's file, after giving an old one another name if so asked; descriptor or -errno. */
+int log_make(const char *path, bool rotate);
+/* How log_reopen() comes by its file where this process cannot reach it; NULL: log_make(). */
+extern int (*log_fetch)(bool rotate);
+
+/* This process has no log of its own. */
+void log_to_stderr(void);
+
 /* Requests are logged only while tracing is on (xenstore-control log on). */
 extern bool log_tracing;
 

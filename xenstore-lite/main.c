@@ -15,13 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "conn.h"
 #include "domains.h"
 #include "hv.h"
+#include "keeper.h"
 #include "log.h"
 #include "ops.h"
 #include "quota.h"
@@ -328,23 +329,43 @@ static int daemonise(void)
     return ready[1];
 }
 
-/* Tells the parent and lets go of its terminal. */
-static void announce_ready(int pipe_end)
+static void let_go_of_terminal(void)
 {
-    int null;
-
-    if (pipe_end < 0)
-        return;
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0) {
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
         dup2(null, STDERR_FILENO);
         close(null);
     }
-    if (chdir("/") || write(pipe_end, "", 1) != 1)
+    if (chdir("/"))
+        log_line("cannot leave the working directory: %s", strerror(errno));
+}
+
+static void announce_ready(int pipe_end)
+{
+    if (pipe_end < 0)
+        return;
+    if (write(pipe_end, "", 1) != 1)
         log_line("cannot tell the parent process: %s", strerror(errno));
     close(pipe_end);
+}
+
+static int start_keeper(void)
+{
+    const struct keeper_job job = {
+        .log = options.log,
+        .socket = options.socket,
+        .pid_file = options.pid_file,
+        .hypervisor = !options.no_rings,
+        .keeps_stderr = options.foreground,
+    };
+    int rc = keeper_start(&job);
+
+    if (rc)
+        fprintf(stderr, "xenstore-lite: cannot start the keeper process: %s\n", strerror(-rc));
+    log_fetch = keeper_new_log;
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -358,10 +379,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "xenstore-lite: cannot open log %s: %s\n", options.log, strerror(-rc));
         return 1;
     }
+    if (start_keeper())
+        return 1;
     hv = options.no_rings ? hv_none() : hv_xen_open();
     if (!hv)
         return 1;
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     domains_init(hv);
     if (start_events() || start_store() || start_domains(hv)) {
         log_line("cannot start: no memory");
@@ -369,11 +391,14 @@ int main(int argc, char **argv)
     }
     if (start_socket() || write_pid_file())
         return 1;
+    if (ready >= 0)
+        let_go_of_terminal();
+    if (confine_enter(&confine_store, CONFINE_UID))
+        return 1;
     announce_ready(ready);
     turn_over();
     event_base_dispatch(base);
     sock_close();
-    if (options.pid_file)
-        unlink(options.pid_file);
+    keeper_end();
     return 0;
 }

@@ -358,14 +358,14 @@ static int finish_open(struct ring *r, uint32_t remote_port)
     return 0;
 }
 
-int ring_open(struct domain *d, uint64_t frame, uint32_t remote_port)
+int ring_open(struct domain *d, uint32_t remote_port)
 {
     struct ring *r = ring_new(d);
     int rc;
 
     if (!r)
         return -ENOMEM;
-    rc = domains_hv()->map_ring(d->domid, frame, &r->map);
+    rc = domains_hv()->map_ring(d->domid, &r->map);
     if (rc) {
         conn_destroy(&r->conn);
         return rc;

@@ -12,7 +12,7 @@ struct conn;
 struct domain;
 
 /* Maps the page, binds the port, connects; 0 or -errno with nothing left behind. */
-int ring_open(struct domain *d, uint64_t frame, uint32_t remote_port);
+int ring_open(struct domain *d, uint32_t remote_port);
 
 /* The same for the control domain's own kernel. */
 int ring_open_self(struct domain *d);

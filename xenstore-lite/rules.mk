@@ -2,14 +2,15 @@
 # The store daemon, and its objects without main() and without Xen's libraries for the tests.
 XSL_DIR := xenstore-lite
 XSL_CORE := wire perms node store quota log conn watch transaction domains ops control ring hv_none
-XSL_MAIN := sock xen main
+XSL_MAIN := sock xen keeper confine main
 XSL_BIN := $(BUILD)/xenstore-lite/xenstore-lite
-XSL_LIBS := -levent_core -lxenevtchn -lxengnttab -lxenforeignmemory -lxencall
+XSL_LIBS := -levent_core -lxenevtchn -lxengnttab -lxencall -lseccomp
 XSL_CORE_OBJS := $(XSL_CORE:%=$(BUILD)/xenstore-lite/%.o)
-XSL_OBJS := $(XSL_CORE_OBJS) $(XSL_MAIN:%=$(BUILD)/xenstore-lite/%.o)
+# How the backends are confined, the store is.
+XSL_OBJS := $(XSL_CORE_OBJS) $(XSL_MAIN:%=$(BUILD)/xenstore-lite/%.o) $(BUILD)/backends/common/sandbox.o
 
 ALL_TARGETS += $(XSL_BIN)
-DEPS_PACKAGES += libevent-dev libxen-dev
+DEPS_PACKAGES += libevent-dev libxen-dev libseccomp-dev
 
 $(BUILD)/xenstore-lite/%.o: $(XSL_DIR)/%.c
 	@mkdir -p $(@D)

@@ -36,7 +36,6 @@ struct sock_client {
 void (*sock_turn_over)(void);
 
 static struct event *listener;
-static char listen_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 /* All clients receive here, one after the other; what is left over moves to the client. */
 static char receive[WIRE_MESSAGE_MAX + RECEIVE_MAX];
@@ -269,7 +268,6 @@ int sock_listen(struct event_base *base, const char *path)
         close(fd);
         return rc;
     }
-    strcpy(listen_path, path);
     return 0;
 }
 
@@ -280,5 +278,4 @@ void sock_close(void)
     close(event_get_fd(listener));
     event_free(listener);
     listener = NULL;
-    unlink(listen_path);
 }

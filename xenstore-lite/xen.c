@@ -2,9 +2,9 @@
 /*
  * The hypervisor through Xen's stable libraries and the control domain's device nodes.
  *
- * Owns: the handles of libxenevtchn, libxengnttab, libxenforeignmemory and libxencall.
- * Invariants: pages that come from here are shared with a guest (ring.c treats them so).
- * Leaves to others: policy.
+ * Owns: the handles of libxenevtchn and libxengnttab, and in the keeper's process that of
+ * libxencall. Invariants: pages that come from here are shared with a guest (ring.c treats them
+ * so). Leaves to others: policy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,23 +26,22 @@
 #include <xen/sys/xenbus_dev.h>
 #include <xencall.h>
 #include <xenevtchn.h>
-#include <xenforeignmemory.h>
 #include <xengnttab.h>
 
 #include "hv.h"
+#include "keeper.h"
 #include "log.h"
 
 #define PAGE_BYTES 4096u
 
-enum { MAPPED_GRANT, MAPPED_FOREIGN, MAPPED_OWN };
+enum { MAPPED_GRANT, MAPPED_OWN };
 
 static xenevtchn_handle *evtchn;
 static xengnttab_handle *gnttab;
-static xenforeignmemory_handle *foreign;
-static xencall_handle *call;
+static xencall_handle *call;      /* the keeper's */
 static struct xen_domctl *domctl; /* memory that hypercalls may use */
 
-static int xen_domain_info(uint16_t domid, struct hv_domain_info *info)
+int hv_xen_domain_info(uint16_t domid, struct hv_domain_info *info)
 {
     memset(domctl, 0, sizeof(*domctl));
     domctl->cmd = XEN_DOMCTL_getdomaininfo;
@@ -59,29 +58,18 @@ static int xen_domain_info(uint16_t domid, struct hv_domain_info *info)
     return 0;
 }
 
-static int xen_map_ring(uint16_t domid, uint64_t frame, struct hv_ring_page *ring)
+static int xen_map_ring(uint16_t domid, struct hv_ring_page *ring)
 {
-    xen_pfn_t pfn = frame;
-    int error = 0;
-
     ring->how = MAPPED_GRANT;
     ring->page =
         xengnttab_map_grant_ref(gnttab, domid, GNTTAB_RESERVED_XENSTORE, PROT_READ | PROT_WRITE);
-    if (ring->page)
-        return 0;
-    ring->how = MAPPED_FOREIGN;
-    ring->page = xenforeignmemory_map(foreign, domid, PROT_READ | PROT_WRITE, 1, &pfn, &error);
-    if (!ring->page)
-        return error < 0 ? error : -EINVAL;
-    return 0;
+    return ring->page ? 0 : errno ? -errno : -EINVAL;
 }
 
 static void xen_unmap_ring(struct hv_ring_page *ring)
 {
     if (ring->how == MAPPED_GRANT)
         xengnttab_unmap(gnttab, ring->page, 1);
-    else if (ring->how == MAPPED_FOREIGN)
-        xenforeignmemory_unmap(foreign, ring->page, 1);
     else
         munmap(ring->page, PAGE_BYTES);
 }
@@ -184,11 +172,18 @@ static void xen_unmask(const uint32_t *ports, int count)
         log_line("cannot open event channels again: %s", strerror(errno));
 }
 
+static void say_missing(const char *what)
+{
+    log_line("cannot open %s: %s. Load the modules xen-evtchn, xen-gntdev and xen-privcmd, or run "
+             "with --no-rings where there is no hypervisor",
+             what, strerror(errno));
+}
+
 const struct hv *hv_xen_open(void)
 {
     static const struct hv xen = {
         .rings = true,
-        .domain_info = xen_domain_info,
+        .domain_info = keeper_domain_info,
         .map_ring = xen_map_ring,
         .unmap_ring = xen_unmap_ring,
         .bind = xen_bind,
@@ -206,15 +201,20 @@ const struct hv *hv_xen_open(void)
         missing = "/dev/xen/evtchn";
     else if (!(gnttab = xengnttab_open(NULL, 0)))
         missing = "/dev/xen/gntdev";
-    else if (!(foreign = xenforeignmemory_open(NULL, 0)) || !(call = xencall_open(NULL, 0)))
+    if (missing)
+        say_missing(missing);
+    return missing ? NULL : &xen;
+}
+
+int hv_xen_open_privileged(void)
+{
+    const char *missing = NULL;
+
+    if (!(call = xencall_open(NULL, 0)))
         missing = "/dev/xen/privcmd";
     else if (!(domctl = xencall_alloc_buffer(call, sizeof(*domctl))))
         missing = "hypercall memory";
-    if (missing) {
-        log_line("cannot open %s: %s. Load the modules xen-evtchn, xen-gntdev and xen-privcmd, "
-                 "or run with --no-rings where there is no hypervisor",
-                 missing, strerror(errno));
-        return NULL;
-    }
-    return &xen;
+    if (missing)
+        say_missing(missing);
+    return missing ? -ENODEV : 0;
 }

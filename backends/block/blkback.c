@@ -723,6 +723,7 @@ void blkback_usage(const struct device *d, struct blkback_usage *out)
 
 const struct device_ops blkback_ops = {
     .class_name = "vbd",
+    .sandbox = &sandbox_block,
     .init = blk_init,
     .advertise = blk_advertise,
     .connect = blk_connect,

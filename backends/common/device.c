@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "log.h"
-#include "sandbox.h"
 
 static void send_message(struct device *d, const struct channel_msg *m)
 {
@@ -241,10 +240,13 @@ int device_main(const struct device_ops *ops, int argc, char **argv)
     if (receive_start(&d, &start, &uid) || open_devices(&d) || ops->init(&d, &start)) {
         return 1;
     }
-    rc = sandbox_enter((uid_t)uid, &step);
+    rc = sandbox_enter(ops->sandbox, (uid_t)uid, &step);
     if (rc) {
         log_line("cannot drop privileges at step \"%s\": %s", step, strerror(-rc));
         return 1;
+    }
+    if (step) {
+        log_line("confined, but %s", step);
     }
     ops->run(&d);
     drop_connection(&d);

@@ -26,12 +26,14 @@
 #include "channel.h"
 #include "evtchn.h"
 #include "gntdev.h"
+#include "sandbox.h"
 
 struct device;
 
 struct device_ops {
     const char *class_name; /* "vbd", "vif", "console" */
     bool takes_over;        /* a new process may go on with a connected front (console) */
+    const struct sandbox_profile *sandbox;
 
     /* Privileged: take the descriptors from CHANNEL_DEVICE_FD on, read options, allocate. 0 or
      * -errno. */

@@ -1,50 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sandbox.c - confinement of a backend process, in the one order that works: root directory and
- * limits while still root, then identity, then the system call filter.
+ * sandbox.c - confinement of a process, in the one order that works: root directory, limits and
+ * the bounding set while still root, then identity, then the system call filter.
  *
- * io_uring operations do not pass the filter; the block backend restricts its ring itself
- * (uring.c).
+ * Owns the profiles of the backends. io_uring operations do not pass the filter; the block backend
+ * restricts its ring itself (uring.c).
  */
 #include "sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <linux/if_tun.h>
 #include <seccomp.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include <xen/xen.h>
+#include <xen/grant_table.h>
+#include <xen/sys/evtchn.h>
+#include <xen/sys/gntdev.h>
 
-/* What the data paths, libxengnttab, libxenevtchn, liburing and malloc use after start. No path, no
- * socket creation, no signal to others, no new program. */
-static const int allowed_calls[] = {
+/* linux/fs.h, which has it, does not agree with sys/mount.h */
+#define REQUEST_BLKDISCARD _IO(0x12, 119)
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What malloc, stdio, the channel and a log need. No path, no socket, no signal, no new program. */
+static const int common_calls[] = {
     SCMP_SYS(read),
     SCMP_SYS(write),
     SCMP_SYS(readv),
     SCMP_SYS(writev),
     SCMP_SYS(recvfrom),
-    SCMP_SYS(sendto),
-    SCMP_SYS(recvmsg),
-    SCMP_SYS(sendmsg),
     SCMP_SYS(close),
-    SCMP_SYS(ioctl),
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
     SCMP_SYS(madvise),
     SCMP_SYS(brk),
-    SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait),
-    SCMP_SYS(epoll_ctl),
-    SCMP_SYS(io_uring_enter),
-    SCMP_SYS(fcntl),
     SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),
     SCMP_SYS(lseek),
-    SCMP_SYS(pread64),
-    SCMP_SYS(pwrite64),
-    SCMP_SYS(ftruncate),
     SCMP_SYS(futex),
     SCMP_SYS(clock_gettime),
     SCMP_SYS(clock_nanosleep),
@@ -58,14 +60,103 @@ static const int allowed_calls[] = {
     SCMP_SYS(getrandom),
 };
 
+/* What libxengnttab and libxenevtchn ask of their devices, for all of us. */
+#define XEN_REQUESTS                                                                               \
+    IOCTL_GNTDEV_MAP_GRANT_REF, IOCTL_GNTDEV_UNMAP_GRANT_REF, IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR,   \
+        IOCTL_GNTDEV_GRANT_COPY, IOCTL_EVTCHN_BIND_INTERDOMAIN, IOCTL_EVTCHN_UNBIND,               \
+        IOCTL_EVTCHN_NOTIFY
+
+static const int block_calls[] = {SCMP_SYS(io_uring_enter)};
+static const unsigned long block_ioctls[] = {XEN_REQUESTS, REQUEST_BLKDISCARD};
+static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl)};
+static const unsigned long net_ioctls[] = {XEN_REQUESTS, TUNSETOFFLOAD};
+static const int console_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(pread64),
+                                    SCMP_SYS(ftruncate)};
+static const unsigned long console_ioctls[] = {XEN_REQUESTS};
+
+/* Ring, pool and 2048 mapped pages are 20 MiB; the rest is libraries. */
+#define MEMORY_MAX (256ul << 20)
+
+const struct sandbox_profile sandbox_block = {
+    .name = "block",
+    .calls = block_calls,
+    .nr_calls = COUNT(block_calls),
+    .ioctls = block_ioctls,
+    .nr_ioctls = COUNT(block_ioctls),
+    .files = 64,
+    .processes = 256, /* io_uring's workers count for the user, who may have many disks */
+    .memory = MEMORY_MAX,
+    .file_size = SANDBOX_KEEP_LIMIT,
+};
+
+const struct sandbox_profile sandbox_net = {
+    .name = "net",
+    .calls = net_calls,
+    .nr_calls = COUNT(net_calls),
+    .ioctls = net_ioctls,
+    .nr_ioctls = COUNT(net_ioctls),
+    .files = 64,
+    .processes = 1,
+    .memory = MEMORY_MAX,
+    .file_size = 0,
+};
+
+const struct sandbox_profile sandbox_console = {
+    .name = "console",
+    .calls = console_calls,
+    .nr_calls = COUNT(console_calls),
+    .ioctls = console_ioctls,
+    .nr_ioctls = COUNT(console_ioctls),
+    .files = 64,
+    .processes = 1,
+    .memory = MEMORY_MAX,
+    .file_size = SANDBOX_KEEP_LIMIT, /* logfile.c has the log's limit */
+};
+
 static int limit(int resource, rlim_t value)
 {
     struct rlimit r = {.rlim_cur = value, .rlim_max = value};
 
-    return setrlimit(resource, &r);
+    return value == SANDBOX_KEEP_LIMIT ? 0 : setrlimit(resource, &r);
 }
 
-static int enter_empty_root(void)
+static int set_limits(const struct sandbox_profile *p)
+{
+    if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_NOFILE, p->files) ||
+        limit(RLIMIT_NPROC, p->processes) || limit(RLIMIT_FSIZE, p->file_size)) {
+        return -1;
+    }
+#ifndef __SANITIZE_ADDRESS__ /* the sanitizer reserves terabytes */
+    return limit(RLIMIT_AS, p->memory);
+#else
+    return 0;
+#endif
+}
+
+/* An empty, read-only file system that is mounted nowhere: it has no ".." and no neighbours. */
+static int enter_detached_root(void)
+{
+    int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), root, rc = -1;
+
+    if (fs < 0) {
+        return -1;
+    }
+    if (!fsconfig(fs, FSCONFIG_SET_STRING, "size", "4096", 0) &&
+        !fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) &&
+        !fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)) {
+        root =
+            fsmount(fs, FSMOUNT_CLOEXEC,
+                    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        if (root >= 0) {
+            rc = fchdir(root) || chroot(".") || chdir("/") ? -1 : 0;
+            close(root);
+        }
+    }
+    close(fs);
+    return rc;
+}
+
+static int enter_deleted_root(void)
 {
     char dir[] = "/tmp/backend-XXXXXX";
 
@@ -78,30 +169,114 @@ static int enter_empty_root(void)
     return 0;
 }
 
-static int drop_identity(uid_t uid)
+static int enter_empty_root(const char **weaker)
 {
-    if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid)) {
-        return -1;
+    if (!enter_detached_root()) {
+        return 0;
+    }
+    *weaker =
+        "no mount of its own (this kernel does not permit it): the root directory is a deleted "
+        "one";
+    return enter_deleted_root();
+}
+
+static int drop_bounding_set(void)
+{
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) {
+            return -1;
+        }
     }
     return 0;
 }
 
-static int load_filter(void)
+static int drop_capabilities(void)
 {
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+    memset(none, 0, sizeof(none));
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)) {
+        return -1;
+    }
+    return (int)syscall(SYS_capset, &head, none);
+}
+
+static int drop_identity(uid_t uid)
+{
+    return setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ? -1 : 0;
+}
+
+/* The way back must be shut, whatever the calls above returned. */
+static int no_way_back(uid_t uid)
+{
+    if (uid && (getuid() != uid || getgid() != uid || !setresuid(0, 0, 0) || !setresgid(0, 0, 0))) {
+        return -EPERM;
+    }
+    return chroot("/") ? 0 : -EPERM;
+}
+
+static int allow(scmp_filter_ctx ctx, const int *calls, size_t count)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+    }
+    return rc;
+}
+
+/* Calls whose arguments matter. Pointers cannot be followed, so no rule depends on a path. */
+static int allow_in_part(scmp_filter_ctx ctx, const struct sandbox_profile *p)
+{
+    const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+    int rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_exec);
+
+    if (!rc) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
+    }
+    /* To the other end of a connected socket only. */
+    if (!rc) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
+    }
+    /* glibc's fstat(). */
+    if (!rc) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+                              SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+    }
+    if (!rc) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                              SCMP_A1(SCMP_CMP_EQ, F_GETFL));
+    }
+    if (!rc) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                              SCMP_A1(SCMP_CMP_EQ, F_SETFL));
+    }
+    for (size_t i = 0; !rc && i < p->nr_ioctls; i++) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                              SCMP_A1(SCMP_CMP_EQ, p->ioctls[i]));
+    }
+    return rc;
+}
+
+static int load_filter(const struct sandbox_profile *p)
+{
+    scmp_filter_ctx ctx =
+        seccomp_init(p->refuse ? (uint32_t)SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
     int rc = ctx ? 0 : -ENOMEM;
 
-    for (size_t i = 0; !rc && i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed_calls[i], 0);
-    }
-    /* Memory, but none that can be executed. */
+    /* Another architecture's system calls are nobody's slip. */
     if (!rc) {
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     }
     if (!rc) {
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        rc = allow(ctx, common_calls, COUNT(common_calls));
+    }
+    if (!rc) {
+        rc = allow(ctx, p->calls, p->nr_calls);
+    }
+    if (!rc) {
+        rc = allow_in_part(ctx, p);
     }
     if (!rc) {
         rc = seccomp_load(ctx);
@@ -110,25 +285,36 @@ static int load_filter(void)
     return rc;
 }
 
-int sandbox_enter(uid_t uid, const char **what)
+int sandbox_enter(const struct sandbox_profile *p, uid_t uid, const char **what)
 {
+    const char *weaker = NULL;
+    int rc;
+
     *what = "resource limits";
-    /* Worker threads of io_uring count as processes of this user; a guest may have many devices. */
-    if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_NOFILE, 64) || limit(RLIMIT_NPROC, 256)) {
+    if (set_limits(p)) {
         return -errno;
     }
     *what = "empty root directory";
-    if (enter_empty_root()) {
+    if (!p->sees_files && enter_empty_root(&weaker)) {
         return -errno;
     }
     *what = "unprivileged user";
-    if (drop_identity(uid)) {
+    if (drop_bounding_set() || drop_identity(uid) || drop_capabilities()) {
         return -errno;
     }
     *what = "no new privileges";
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) {
         return -errno;
     }
+    *what = "proof that nothing comes back";
+    rc = no_way_back(uid);
+    if (rc) {
+        return rc;
+    }
     *what = "system call filter";
-    return load_filter();
+    rc = load_filter(p);
+    if (!rc) {
+        *what = weaker;
+    }
+    return rc;
 }

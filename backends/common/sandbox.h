@@ -1,17 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sandbox.h - give up what a backend no longer needs once its devices are open (BE-11).
+ * sandbox.h - give up what a process no longer needs once its devices are open (BE-11).
+ *
+ * A profile says what remains. The device backends have theirs here, the store has its own
+ * (xenstore-lite/confine.c); tests/backends/subverted.c enters each of them by the function below
+ * and tries to get out. docs/confinement.md is the table for people.
  */
 #ifndef BACKENDS_COMMON_SANDBOX_H
 #define BACKENDS_COMMON_SANDBOX_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
+#define SANDBOX_KEEP_LIMIT (RLIM_INFINITY - 1) /* leave a limit as it was */
+
+struct sandbox_profile {
+    const char *name;
+    const int *calls; /* system calls beyond those that every profile has */
+    size_t nr_calls;
+    const unsigned long *ioctls; /* requests of ioctl(), on whatever descriptor */
+    size_t nr_ioctls;
+    rlim_t files, processes, memory, file_size;
+    bool sees_files; /* keeps its root directory and, without a capability, user 0 */
+    bool refuse;     /* another system call fails with EPERM; without this it ends the process */
+};
+
+extern const struct sandbox_profile sandbox_block, sandbox_net, sandbox_console;
+
 /*
- * Root directory: an empty, deleted one. User and group: uid. No new privileges, no core, no ptrace
- * by others, few descriptors. System calls: the list in sandbox.c; another one kills the process.
- * 0 or -errno, with *what naming the step.
+ * Root directory: an empty one, read-only, that no path leads out of. User and group: uid. No
+ * capability, no new privileges, no core, no ptrace by others, no descriptor beyond the limit.
+ * System calls: the profile's. 0 or -errno, with *what naming the step; on success *what is NULL,
+ * or says what is weaker than it should be.
  */
-int sandbox_enter(uid_t uid, const char **what);
+int sandbox_enter(const struct sandbox_profile *p, uid_t uid, const char **what);
 
 #endif

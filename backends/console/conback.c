@@ -358,6 +358,7 @@ static void con_run(struct device *d)
 
 const struct device_ops conback_ops = {
     .class_name = "console",
+    .sandbox = &sandbox_console,
     .takes_over = true,
     .init = con_init,
     .advertise = con_advertise,

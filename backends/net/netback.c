@@ -273,6 +273,7 @@ static void net_run(struct device *d)
 
 const struct device_ops netback_ops = {
     .class_name = "vif",
+    .sandbox = &sandbox_net,
     .init = net_init,
     .advertise = net_advertise,
     .connect = net_connect,

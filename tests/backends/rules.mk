@@ -37,3 +37,14 @@ check-backends: $(BET_BUILD)/unit $(BET_BUILD)/unit-sanitized
 	$(BET_BUILD)/unit-sanitized backends-sanitized
 check-backends-host: $(BE_O)/tenue-device $(BUILD)/xenstore-lite/xenstore-lite
 	tests/backends/host.py $^
+
+# What a backend, or the store, can do after somebody else has taken it over. Needs root.
+CHECK_UNIT += check-confinement
+BET_SUBVERTED := tests/backends/subverted/main tests/backends/subverted/attempts backends/common/sandbox \
+	backends/block/uring xenstore-lite/confine xenstore-lite/log
+$(BET_BUILD)/subverted: $(BET_SUBVERTED:%=$(BET_BUILD)/plain/%.o)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ -luring -lseccomp
+.PHONY: check-confinement
+check-confinement: $(BET_BUILD)/subverted
+	$(BET_BUILD)/subverted
