@@ -226,6 +226,11 @@ static int allow(scmp_filter_ctx ctx, const int *calls, size_t count)
     return rc;
 }
 
+static struct scmp_arg_cmp equals(unsigned argument, uint64_t value)
+{
+    return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 /* Calls whose arguments matter. Pointers cannot be followed, so no rule depends on a path. */
 static int allow_in_part(scmp_filter_ctx ctx, const struct sandbox_profile *p)
 {
@@ -237,7 +242,7 @@ static int allow_in_part(scmp_filter_ctx ctx, const struct sandbox_profile *p)
     }
     /* To the other end of a connected socket only. */
     if (!rc) {
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, equals(4, 0));
     }
     /* glibc's fstat(). */
     if (!rc) {
@@ -245,16 +250,13 @@ static int allow_in_part(scmp_filter_ctx ctx, const struct sandbox_profile *p)
                               SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
     }
     if (!rc) {
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                              SCMP_A1(SCMP_CMP_EQ, F_GETFL));
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_GETFL));
     }
     if (!rc) {
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                              SCMP_A1(SCMP_CMP_EQ, F_SETFL));
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_SETFL));
     }
     for (size_t i = 0; !rc && i < p->nr_ioctls; i++) {
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                              SCMP_A1(SCMP_CMP_EQ, p->ioctls[i]));
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, p->ioctls[i]));
     }
     return rc;
 }
