@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += emul-edges
+GUEST_FLAVOUR_emul-edges := high

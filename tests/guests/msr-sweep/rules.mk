@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += msr-sweep
+GUEST_FLAVOUR_msr-sweep := high
