@@ -186,12 +186,14 @@ class Host:
         self.wait("%s goes on; it stands at round %d" % (name, first), lambda: self.round_of(name) >= first + more, timeout)
 
     def removed(self, name, domid):
-        """After a destroy: not listed, no store nodes, no processes of its devices."""
+        """After a destroy: not listed, no store nodes, no processes of its devices, and the hypervisor's books balance."""
         assert name not in self.tools.rows(), "%s is still listed" % name
         nodes = store_nodes_of(store_paths(self.m), domid)
         assert not nodes, "store nodes are left: %s" % nodes[:10]
         left = self.helpers(domid)
         assert not left, "processes are left: %s" % left
+        if self.m.hv == "tenue":
+            self.m.check("tenue audit")
 
     def memory_back(self, kind):
         """Free memory after this end equals that after the first end of the same kind of guest."""
