@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += vcpu-lies
+GUEST_FLAVOUR_vcpu-lies := high
