@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 /* What a domain costs besides its memory: shared pages, grant table, bookkeeping. */
 enum { DOMAIN_OVERHEAD_PAGES = 256 };
@@ -89,6 +90,69 @@ static int check_macs(const struct guest_config *cfg, struct store *st, struct d
     }
     free(domains);
     return rc;
+}
+
+static bool same_image(const struct stat *mine, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return false;
+    return S_ISBLK(st.st_mode) ? S_ISBLK(mine->st_mode) && st.st_rdev == mine->st_rdev
+                               : st.st_dev == mine->st_dev && st.st_ino == mine->st_ino;
+}
+
+/* One disk against one vbd that exists, read from the directory that only we can write. */
+static int check_disk_against(const struct guest_config *cfg, const struct disk_spec *disk,
+                              const struct stat *mine, struct store *st, const char *domid,
+                              const char *devid, struct diag *d)
+{
+    char *path = store_read(st, "/local/domain/0/backend/vbd/%s/%s/params", domid, devid);
+    char *mode = store_read(st, "/local/domain/0/backend/vbd/%s/%s/mode", domid, devid);
+    char *name = store_read(st, "/local/domain/%s/name", domid);
+    bool both_read = disk->read_only && mode && strcmp(mode, "r") == 0;
+    int rc = 0;
+
+    if (path && !both_read && same_image(mine, path))
+        rc = diag_set(d,
+                      "%s:%u: image %s: in use by domain %s (%s); attach it read-only in both, or"
+                      " use a copy",
+                      cfg->path, disk->line, disk->target, domid, name ? name : "no name");
+    free(path);
+    free(mode);
+    free(name);
+    return rc;
+}
+
+static int check_disk(const struct guest_config *cfg, const struct disk_spec *disk,
+                      struct store *st, struct diag *d)
+{
+    struct stat mine;
+    unsigned nr_domains;
+    char **domains;
+    int rc = 0;
+
+    if (!disk->target || stat(disk->target, &mine) != 0)
+        return 0; /* devices_check() says what is wrong with it */
+    domains = store_list(st, &nr_domains, "/local/domain/0/backend/vbd");
+    for (unsigned i = 0; i < nr_domains && rc == 0; i++) {
+        unsigned nr;
+        char **vbds = store_list(st, &nr, "/local/domain/0/backend/vbd/%s", domains[i]);
+
+        for (unsigned j = 0; j < nr && rc == 0; j++)
+            rc = check_disk_against(cfg, disk, &mine, st, domains[i], vbds[j], d);
+        free(vbds);
+    }
+    free(domains);
+    return rc;
+}
+
+int check_images(const struct guest_config *cfg, struct store *st, struct diag *d)
+{
+    for (size_t i = 0; i < cfg->nr_disks; i++)
+        if (check_disk(cfg, &cfg->disks[i], st, d) != 0)
+            return -1;
+    return 0;
 }
 
 int check_neighbours(const struct guest_config *cfg, struct hv *hv, struct store *st,

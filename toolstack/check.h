@@ -15,6 +15,12 @@
 int check_neighbours(const struct guest_config *cfg, struct hv *hv, struct store *st,
                      struct diag *d) MUST_CHECK;
 
+/*
+ * No image in use by another guest: names the holder. What counts is the lock that is taken with
+ * the image (backends/host/resources.c), which also sees holders that the store does not know.
+ */
+int check_images(const struct guest_config *cfg, struct store *st, struct diag *d) MUST_CHECK;
+
 /* Chooses addresses for the vifs that name none: Xen's prefix and random digits. */
 int check_choose_macs(struct guest_config *cfg, struct diag *d) MUST_CHECK;
 

@@ -206,7 +206,7 @@ static int prepare(struct guest_config *cfg, struct diag *d)
     make_absolute(&cfg->kernel);
     make_absolute(&cfg->ramdisk);
     s.hv = hv_open(d);
-    rc = s.hv && store_open(&s.st, d) == 0 ? 0 : -1;
+    rc = s.hv && store_open(&s.st, d) == 0 ? check_images(cfg, &s.st, d) : -1;
     store_close(&s.st);
     hv_close(s.hv);
     if (rc == 0)
