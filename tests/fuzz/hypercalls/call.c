@@ -190,7 +190,7 @@ static uint64_t domain_value(struct call *c, enum kind kind, uint64_t p)
 {
     switch (kind) {
     case K_SELF:
-        if (!one_in(6))
+        if (!one_in(c->a->d->is_control ? 2 : 8))
             return DOMID_SELF;
         c->other = some_actor(c, 0); /* alive or not */
         return c->other->domid;

@@ -467,7 +467,7 @@ const struct op ops[] = {
                 CTL(createdomain.max_evtchn_port, K_ANY, 0),
                 CTL(createdomain.max_grant_frames, K_BELOW, 5),
                 CTL(createdomain.max_maptrack_frames, K_BELOW, 5)}},
-    DOMCTL("destroydomain", 3, XEN_DOMCTL_destroydomain, {0}),
+    DOMCTL("destroydomain", 8, XEN_DOMCTL_destroydomain, {0}),
     DOMCTL("pausedomain", 2, XEN_DOMCTL_pausedomain, {0}),
     DOMCTL("unpausedomain", 8, XEN_DOMCTL_unpausedomain, {0}),
     DOMCTL("resumedomain", 8, XEN_DOMCTL_resumedomain, {0}),

@@ -366,6 +366,7 @@ void world_init(void)
 
 void world_begin(void)
 {
+    memset(actors, 0, sizeof(actors)); /* those of the last sequence are dead and freed */
     for (unsigned i = 0; i < ACTORS; i++) {
         actor_born(&actors[i], (uint16_t)i);
         if (!actors[i].d)

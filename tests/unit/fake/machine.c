@@ -18,6 +18,8 @@
 #include <tenue/pv.h>
 #include <tenue/sched.h>
 
+#define GUARD_BYTES (1ull << 30) /* on either side of RAM nothing can be touched */
+
 struct cpu *fake_this_cpu;
 struct cpu *cpus[MAX_CPUS];
 unsigned cpu_count;
@@ -42,12 +44,15 @@ static noreturn_fn void cannot(const char *what)
 static void memory_init(void)
 {
     const uint64_t bytes = (uint64_t)fake_frames << PAGE_SHIFT;
+    uint8_t *const space = mmap(NULL, bytes + 2 * GUARD_BYTES, PROT_NONE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    hal_direct_map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     frame_table = calloc(fake_frames, sizeof(*frame_table));
     hal_m2p = malloc(fake_frames * sizeof(*hal_m2p));
-    if (hal_direct_map == MAP_FAILED || !frame_table || !hal_m2p)
+    if (space == MAP_FAILED || !frame_table || !hal_m2p)
+        cannot("no memory");
+    hal_direct_map = space + GUARD_BYTES;
+    if (mprotect(hal_direct_map, bytes, PROT_READ | PROT_WRITE) != 0)
         cannot("no memory");
     frame_count = fake_frames;
     hal_m2p_entries = fake_frames;
