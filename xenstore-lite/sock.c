@@ -24,6 +24,7 @@
 #include "ops.h"
 
 #define RECEIVE_MAX (64u << 10)
+#define ACCEPT_REST_US 100000
 
 struct sock_client {
     struct conn conn; /* first, so that one pointer serves for both */
@@ -35,7 +36,7 @@ struct sock_client {
 
 void (*sock_turn_over)(void);
 
-static struct event *listener;
+static struct event *listener, *accept_again;
 
 /* All clients receive here, one after the other; what is left over moves to the client. */
 static char receive[WIRE_MESSAGE_MAX + RECEIVE_MAX];
@@ -211,6 +212,24 @@ int sock_accept_fd(struct event_base *base, int fd)
     return 0;
 }
 
+/* Who waits would wake us again at once, and we could do nothing for him but burn time. */
+static void rest_from_accepting(int error)
+{
+    const struct timeval a_while = {.tv_usec = ACCEPT_REST_US};
+
+    log_client("cannot accept a connection: %s", strerror(error));
+    if (event_add(accept_again, &a_while) == 0)
+        event_del(listener);
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    event_add(listener, NULL);
+}
+
 static void on_connection(evutil_socket_t fd, short what, void *arg)
 {
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -218,7 +237,7 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (client < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-            log_client("cannot accept a connection: %s", strerror(errno));
+            rest_from_accepting(errno);
         return;
     }
     if (sock_accept_fd(arg, client))
@@ -261,7 +280,8 @@ int sock_listen(struct event_base *base, const char *path)
     umask(mask);
     if (!rc) {
         listener = event_new(base, fd, EV_READ | EV_PERSIST, on_connection, base);
-        if (!listener || event_add(listener, NULL))
+        accept_again = event_new(base, -1, 0, on_rested, NULL);
+        if (!listener || !accept_again || event_add(listener, NULL))
             rc = -ENOMEM;
     }
     if (rc) {
@@ -277,5 +297,6 @@ void sock_close(void)
         return;
     close(event_get_fd(listener));
     event_free(listener);
+    event_free(accept_again);
     listener = NULL;
 }

@@ -40,6 +40,7 @@ check-xenstore-native: $(XSL_BIN)
 	$(XST_DIR)/native.py $(XSL_BIN)
 check-xenstore-confined: $(XSL_BIN)
 	$(XST_DIR)/confined.py $(XSL_BIN)
+	$(XST_DIR)/hostile.py $(XSL_BIN)
 
 # On Debian's Xen in the emulator; XEN_KIT names a directory with its parts (see on-xen.sh).
 .PHONY: check-xenstore-on-xen

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Clients of the store that mean harm, beside one that works and is timed (XS-1, XS-3, XS-12, XS-14).
+
+Usage: hostile.py DAEMON
+
+The daemon runs confined and without the audit after each request, so that times mean something. The honest client writes
+and reads all along; its slowest answer is printed and has a bound.
+
+Sabotage: in sock.c take any length in serve(), ignore what is left over, or go on accepting when descriptors are short (the
+daemon's CPU time); in conn.c queue events that already wait (memory).
+"""
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+READ, WATCH, WRITE, EVENT = 2, 4, 11, 15
+ANSWER_MAX = 1.0        # s, for the honest client on a busy machine
+results = []
+
+
+def check(name, good, *more):
+    results.append(bool(good))
+    print("%s %s%s" % ("PASS" if good else "FAIL", name, "" if good and not more else " " + " ".join(map(str, more))))
+
+
+def pack(kind, payload, request=1, tx=0):
+    return struct.pack("<IIII", kind, request, tx, len(payload)) + payload
+
+
+class Client:
+    def __init__(self, path):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.settimeout(10)
+        self.s.connect(path)
+
+    def receive(self, count):
+        data = b""
+        while len(data) < count:
+            part = self.s.recv(count - len(data))
+            if not part:
+                raise EOFError
+            data += part
+        return data
+
+    def ask(self, kind, payload, tx=0):
+        self.s.sendall(pack(kind, payload, tx=tx))
+        while True:
+            got, _, _, length = struct.unpack("<IIII", self.receive(16))
+            body = self.receive(length)
+            if got != EVENT:
+                return got, body
+
+    def ended(self):
+        """Has the other side closed? Answers are thrown away."""
+        try:
+            while self.s.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            return False
+        return True
+
+
+class Store:
+    def __init__(self, binary, where):
+        self.path, pid = os.path.join(where, "socket"), os.path.join(where, "pid")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        subprocess.run([binary, "-n", "-s", self.path, "-p", pid, "-l", os.path.join(where, "log")], check=True, timeout=20)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        with open(pid) as f:
+            self.pid = int(f.read())
+        self.honest = Client(self.path)
+        self.slowest = 0
+
+    def work(self):
+        """One round of the honest client."""
+        begin = time.monotonic()
+        assert self.honest.ask(WRITE, b"/honest\0yes")[1] == b"OK\0"
+        assert self.honest.ask(READ, b"/honest\0")[1] == b"yes"
+        self.slowest = max(self.slowest, time.monotonic() - begin)
+
+    def kib(self):
+        with open("/proc/%d/status" % self.pid) as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+    def cpu(self):
+        with open("/proc/%d/stat" % self.pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def lengths_in_pieces(s):
+    """Each class of length, its header cut at each byte: refused the moment that it is whole, and not before."""
+    wrong = []
+    for length in (4097, 65535, 65536, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff):
+        for cut in range(1, 16):
+            c = Client(s.path)
+            head = struct.pack("<IIII", READ, 1, 0, length)
+            c.s.sendall(head[:cut])
+            s.work()
+            c.s.settimeout(0.001)
+            if c.ended():
+                wrong.append((length, cut, "too early"))
+            c.s.settimeout(5)
+            c.s.sendall(head[cut:] + b"x" * 50)
+            if not c.ended():
+                wrong.append((length, cut, "served"))
+                break
+    check("a bad length, its header cut anywhere", not wrong, *wrong[:5])
+    for length in (0, 1, 4095, 4096):
+        for cut in (1, 15, 16, 17, 16 + length // 2):
+            c = Client(s.path)
+            message = pack(READ, b"/" * length)
+            c.s.sendall(message[:cut])
+            s.work()
+            c.s.sendall(message[cut:])
+            got = struct.unpack("<IIII", c.receive(16))
+            if got[0] != 16 or not c.receive(got[3]).endswith(b"\0"):
+                wrong.append((length, cut))
+            c.s.close()
+    check("a good length, cut anywhere, is answered", not wrong, *wrong[:5])
+
+
+def watch_storm(s):
+    """50 clients with 100 watches each on what a 51st writes in a loop; none of them reads."""
+    clients = [Client(s.path) for _ in range(50)]
+    for c in clients:
+        c.s.sendall(b"".join(pack(WATCH, b"/storm\0token-%03d\0" % i) for i in range(100)))
+    s.work()
+    before, writer = s.kib(), Client(s.path)
+    for i in range(200):
+        writer.ask(WRITE, b"/storm/%d\0x" % (i % 40))
+        if i % 5 == 0:
+            s.work()
+    grown = s.kib() - before
+    check("a storm of 5000 watches that nobody reads costs bounded memory", grown < 16 << 10, "%d KiB" % grown)
+    for c in clients:
+        c.s.close()
+    s.work()
+
+
+def slow_readers(s):
+    """Clients that ask for much and take a byte now and then."""
+    s.honest.ask(WRITE, b"/big\0" + b"v" * 4000)
+    clients = [Client(s.path) for _ in range(50)]
+    before = s.kib()
+    for c in clients:
+        c.s.setblocking(False)
+    for _ in range(100):
+        for c in clients:
+            try:
+                c.s.send(pack(READ, b"/big\0") * 50)
+            except BlockingIOError:
+                pass
+            try:
+                c.s.recv(1)
+            except BlockingIOError:
+                pass
+        s.work()
+    grown = s.kib() - before
+    check("slow readers are stopped, not served without bound", grown < 50 * 512, "%d KiB for 50" % grown)
+    for c in clients:
+        c.s.close()
+    s.work()
+
+
+def no_descriptors(s):
+    """More connections than the daemon has descriptors: those that it has are served, and it does not spin."""
+    crowd = []
+    for _ in range(350):
+        c = socket.socket(socket.AF_UNIX)
+        c.setblocking(False)
+        try:
+            c.connect(s.path)
+        except BlockingIOError:
+            c.close()
+            break
+        crowd.append(c)
+    s.work()
+    before = s.cpu()
+    for _ in range(10):
+        time.sleep(0.1)
+        s.work()
+    used = s.cpu() - before
+    check("without descriptors left the daemon rests", used < 0.3, "%.2f s of CPU in one" % used)
+    for c in crowd:
+        c.close()
+    late = Client(s.path)
+    check("and serves new clients when some are free", late.ask(READ, b"/honest\0")[1] == b"yes")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as where:
+        s = Store(os.path.abspath(sys.argv[1]), where)
+        for attack in (lengths_in_pieces, watch_storm, slow_readers, no_descriptors):
+            try:
+                attack(s)
+            except (AssertionError, OSError, EOFError, ValueError) as e:
+                check(attack.__name__, False, type(e).__name__, e)
+        check("the honest client's slowest round", s.slowest < ANSWER_MAX, "%.1f ms" % (s.slowest * 1000))
+        os.kill(s.pid, signal.SIGTERM)
+        time.sleep(0.1)
+    print("xenstore-hostile: %d passed, %d failed" % (sum(results), len(results) - sum(results)))
+    sys.exit(0 if all(results) else 1)
+
+
+main()
