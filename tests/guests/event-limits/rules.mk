@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += event-limits
+GUEST_FLAVOUR_event-limits := high
