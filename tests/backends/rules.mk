@@ -48,3 +48,28 @@ $(BET_BUILD)/subverted: $(BET_SUBVERTED:%=$(BET_BUILD)/plain/%.o)
 .PHONY: check-confinement
 check-confinement: $(BET_BUILD)/subverted
 	$(BET_BUILD)/subverted
+
+# Rings as a guest fills them: `make fuzz TARGET=block` or net (clang), and their seeds with any compiler.
+BET_FUZZ := block net
+BET_FUZZ_SOURCES := tests/backends/fuzz/guest tests/backends/fake/xen $(BET_UNDER_TEST:%=backends/%)
+BET_FUZZ_WRAP := -Wl,--wrap=gntdev_map,--wrap=gntdev_unmap,--wrap=gntdev_copy
+BET_FUZZ_WRAP_block := ,--wrap=uring_read,--wrap=uring_write,--wrap=uring_punch
+$(BET_BUILD)/fuzzed/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "CLANG $<"
+	$(Q)clang $(subst -O2,-O1,$(BE_CFLAGS)) $(BET_SANITIZE) -fsanitize=fuzzer-no-link \
+		-fsanitize-coverage=trace-loads -c $< -o $@
+define BET_FUZZ_RULES
+$(BET_BUILD)/fuzz-$(1): $(BET_BUILD)/fuzzed/tests/backends/fuzz/$(1).o $(BET_FUZZ_SOURCES:%=$(BET_BUILD)/fuzzed/%.o)
+	@clang $(BET_SANITIZE) -fsanitize=fuzzer $(BET_FUZZ_WRAP)$$(BET_FUZZ_WRAP_$(1)),--wrap=__asan_memcpy -o $$@ $$^ -luring -lseccomp
+$(BET_BUILD)/replay-$(1): $(BET_BUILD)/sanitized/tests/backends/fuzz/$(1).o $(BET_BUILD)/sanitized/tests/fuzz/replay.o \
+		$(BET_FUZZ_SOURCES:%=$(BET_BUILD)/sanitized/%.o)
+	$(Q)$(CC) $(BET_SANITIZE) $(BET_FUZZ_WRAP)$$(BET_FUZZ_WRAP_$(1)) -o $$@ $$^ -luring -lseccomp
+fuzz-$(1): $(BET_BUILD)/fuzz-$(1)
+	$$(call FUZZ_RUN,$(1),$$<,2000,tests/fuzz/seeds/$(1))
+endef
+$(foreach t,$(BET_FUZZ),$(eval $(call BET_FUZZ_RULES,$(t))))
+CHECK_UNIT += check-fuzz-rings
+.PHONY: check-fuzz-rings $(BET_FUZZ:%=fuzz-%)
+check-fuzz-rings: $(BET_FUZZ:%=$(BET_BUILD)/replay-%)
+	@tests/fuzz/replay $(BET_BUILD)/replay- $(BET_FUZZ)
