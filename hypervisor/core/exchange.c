@@ -120,8 +120,7 @@ static int announce_extent(const struct exchange *x, uint64_t index, mfn_t m)
 
     if (guest_read_elem(&pfn, x->out_list, index, sizeof(pfn)) != 0)
         return -XEN_EFAULT;
-    for (uint64_t k = 0; k < 1ull << x->out_order; k++)
-        m2p_set(mfn_add(m, k), pfn + k);
+    m2p_set_block(m, pfn, 1ull << x->out_order);
     return guest_write_elem(x->out_list, index, &out, sizeof(out));
 }
 

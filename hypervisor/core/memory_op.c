@@ -60,8 +60,7 @@ static int populate_extent(const struct extents *x, uint64_t i, bool with_pfn)
     if (domain_alloc_frames(x->d, x->order, x->addr_bits, &mfn) != 0)
         return -XEN_ENOMEM;
     if (with_pfn)
-        for (uint64_t k = 0; k < 1ull << x->order; k++)
-            m2p_set(mfn_add(mfn, k), pfn + k);
+        m2p_set_block(mfn, pfn, 1ull << x->order);
     out = mfn.n;
     return guest_write_elem(x->list, i, &out, sizeof(out));
 }

@@ -206,8 +206,7 @@ static int allocate(struct builder *b)
             return -XEN_ENOMEM;
         *e = (struct extent){pfn, mfn, 1ull << order};
         b->extent_count++;
-        for (uint64_t i = 0; i < e->frames; i++)
-            m2p_set(mfn_add(mfn, i), pfn + i);
+        m2p_set_block(mfn, pfn, e->frames);
         pfn += e->frames;
     }
     return 0;

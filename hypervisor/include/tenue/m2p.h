@@ -18,6 +18,15 @@ static inline void m2p_set(mfn_t m, uint64_t pfn)
     if (likely(m.n < hal_m2p_entries))
         WRITE_ONCE(hal_m2p[m.n], pfn);
 }
+/* The frames from m on are pfn, pfn + 1, ... */
+static inline void m2p_set_block(mfn_t m, uint64_t pfn, uint64_t frames)
+{
+    uint64_t *const table = hal_m2p;
+    const uint64_t end = MIN(m.n + frames, hal_m2p_entries);
+
+    for (uint64_t i = m.n; i < end; i++)
+        WRITE_ONCE(table[i], pfn++);
+}
 static inline void m2p_clear(mfn_t m)
 {
     m2p_set(m, M2P_NONE);
