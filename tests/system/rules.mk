@@ -28,3 +28,9 @@ check-sdk-disk: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/blk-read $(IMAGE
 		$(IMAGES)/data.img
 	@tests/system/sdk-disk
 CHECK_SYSTEM += check-sdk-disk
+
+# Another chipset, two processors, memory above 4 GiB.
+.PHONY: check-machines
+check-machines: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@tests/system/machines
+CHECK_SYSTEM += check-machines
