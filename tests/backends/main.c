@@ -35,6 +35,7 @@ int main(int argc, char **argv)
     suite_device();
     suite_blkback();
     suite_net();
+    suite_conback();
     CU_run_all_tests();
     report();
     ran = CU_get_number_of_tests_run();

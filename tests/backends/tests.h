@@ -10,5 +10,6 @@ void suite_console(void);
 void suite_device(void);
 void suite_blkback(void);
 void suite_net(void);
+void suite_conback(void);
 
 #endif
