@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += odd-segments
+GUEST_FLAVOUR_odd-segments := high
