@@ -17,7 +17,7 @@ static volatile u64 busy;
 
 static void second(void)
 {
-    while (busy < 2000)
+    while (busy < 100)
         __asm__ volatile("pause");
     hc_set_trap_table(0); /* no handlers from here on */
     __asm__ volatile("ud2");
@@ -28,7 +28,7 @@ void guest_test(void)
     u64 *l1 = front_table_alloc(), *l2 = front_table_alloc(), end;
 
     check_eq(front_vcpu_start(1, second), 0);
-    end = front_time_ns() + 5000000000UL;
+    end = front_time_ns() + 15000000000UL;
     while (front_time_ns() < end) {
         front_mmuext1(MMUEXT_PIN_L1_TABLE, front_va_to_mfn(l1));
         front_mmuext1(MMUEXT_PIN_L2_TABLE, front_va_to_mfn(l2));

@@ -164,7 +164,7 @@ void guest_test(void)
         memset(pages[p], 0, 4096);
         check_eq(front_grant_end(refs[p]), 0);
     }
-    check(count[0] > 1000 && count[1] > 1000, "%lu and %lu acts", count[0], count[1]);
-    check(rights[0] + rights[1] > 10, "%lu writable mappings", rights[0] + rights[1]);
+    check(count[0] > 100 && count[1] > 100, "%lu and %lu acts", count[0], count[1]);
+    check(rights[0] + rights[1] > 0, "%lu writable mappings", rights[0] + rights[1]);
     front_printf("%lu and %lu acts\n", count[0], count[1]);
 }
