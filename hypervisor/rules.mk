@@ -3,6 +3,8 @@
 HV_B := $(BUILD)/hypervisor
 HV_CORE_SRC := $(wildcard hypervisor/core/*.c hypervisor/core/lib/*.c)
 HV_PV_SRC := $(wildcard hypervisor/pv/*.c)
+# What hosted programs are made of: libc has the string functions there.
+HV_HOSTED_SRC := $(filter-out hypervisor/core/lib/string.c,$(HV_CORE_SRC) $(HV_PV_SRC))
 HV_X86_SRC := $(filter-out hypervisor/x86/asm-offsets.c,$(wildcard hypervisor/x86/*.c hypervisor/x86/*.S))
 HV_OBJ := $(patsubst hypervisor/%,$(HV_B)/%.o,$(HV_X86_SRC) $(HV_PV_SRC) $(HV_CORE_SRC))
 

@@ -4,8 +4,7 @@
 # TARGET=hypercalls TIME=...` lets libFuzzer choose; `make soak-hypercalls-memory` is the build with MemorySanitizer.
 HCF_B := $(BUILD)/tests/fuzz/hypercalls
 HCF_SRC := call drive ops world
-HCF_HV_SRC := $(filter-out hypervisor/core/lib/string.c,$(wildcard hypervisor/core/*.c hypervisor/core/lib/*.c \
-	hypervisor/pv/*.c)) $(wildcard tests/unit/fake/*.c)
+HCF_HV_SRC := $(HV_HOSTED_SRC) $(wildcard tests/unit/fake/*.c)
 HCF_HV = $(HCF_HV_SRC:%.c=$(HCF_B)/$(1)/%.o) $(HCF_SRC:%=$(HCF_B)/$(1)/tests/fuzz/hypercalls/%.o)
 # Counts that reach their limits (MM-10), stacks that start out filled (HC-3), and copies that fake/memory.c can look at.
 HCF_CFLAGS = $(UNIT_CFLAGS) -DTENUE_NARROW_COUNTS -ftrivial-auto-var-init=pattern -fno-builtin

@@ -13,8 +13,7 @@ FUZZ_OWN_RULES := hypercalls block net
 # Targets that other folders build, with the corpus that they start from.
 FUZZ_ELSEWHERE := store guest_file image
 
-FUZZ_HV_SRC := $(filter-out hypervisor/core/lib/string.c,$(wildcard hypervisor/core/*.c hypervisor/core/lib/*.c \
-	hypervisor/pv/*.c)) $(wildcard tests/unit/fake/*.c)
+FUZZ_HV_SRC := $(HV_HOSTED_SRC) $(wildcard tests/unit/fake/*.c)
 FUZZ_CFLAGS = $(filter-out -Werror,$(subst -O2,-O1,$(CFLAGS_USER))) -fno-strict-aliasing -DTENUE_DEBUG=1 \
 	-Ihypervisor/include -Ihypervisor/core/lib -Itests/unit/fake
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -2,8 +2,7 @@
 # tests/unit: the hypervisor's CORE and PV sources as an ordinary program over a fake machine, with
 # every test_<module>.c, plain and under the sanitizers. tests/model uses the same objects.
 UNIT_B := $(BUILD)/tests/unit
-UNIT_HV_SRC := $(filter-out hypervisor/core/lib/string.c,$(wildcard hypervisor/core/*.c \
-	hypervisor/core/lib/*.c hypervisor/pv/*.c)) $(wildcard tests/unit/fake/*.c)
+UNIT_HV_SRC := $(HV_HOSTED_SRC) $(wildcard tests/unit/fake/*.c)
 UNIT_TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_SUITES := $(patsubst tests/unit/test_%.c,%,$(UNIT_TEST_SRC))
 UNIT_CFLAGS = $(subst -O2,-O1,$(CFLAGS_USER)) -fno-strict-aliasing -DTENUE_DEBUG=1 \
