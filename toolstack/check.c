@@ -74,91 +74,78 @@ static int check_mac_against(const struct guest_config *cfg, struct store *st, c
     return rc;
 }
 
-static int check_macs(const struct guest_config *cfg, struct store *st, struct diag *d)
+typedef int against_fn(const struct guest_config *cfg, struct store *st, const char *domid,
+                       const char *devid, struct diag *d);
+
+/* Holds the guest against each device of a kind that a guest has. */
+static int check_against_all(const struct guest_config *cfg, struct store *st, const char *kind,
+                             against_fn *against, struct diag *d)
 {
     unsigned nr_domains;
-    char **domains = store_list(st, &nr_domains, "/local/domain/0/backend/vif");
+    char **domains = store_list(st, &nr_domains, "/local/domain/0/backend/%s", kind);
     int rc = 0;
 
     for (unsigned i = 0; i < nr_domains && rc == 0; i++) {
         unsigned nr;
-        char **vifs = store_list(st, &nr, "/local/domain/0/backend/vif/%s", domains[i]);
+        char **devices = store_list(st, &nr, "/local/domain/0/backend/%s/%s", kind, domains[i]);
 
         for (unsigned j = 0; j < nr && rc == 0; j++)
-            rc = check_mac_against(cfg, st, domains[i], vifs[j], d);
-        free(vifs);
+            rc = against(cfg, st, domains[i], devices[j], d);
+        free(devices);
     }
     free(domains);
     return rc;
 }
 
-static bool same_image(const struct stat *mine, const char *path)
+static bool same_image(const struct stat *known, const char *path)
 {
     struct stat st;
 
     if (stat(path, &st) != 0)
         return false;
-    return S_ISBLK(st.st_mode) ? S_ISBLK(mine->st_mode) && st.st_rdev == mine->st_rdev
-                               : st.st_dev == mine->st_dev && st.st_ino == mine->st_ino;
+    return S_ISBLK(st.st_mode) ? S_ISBLK(known->st_mode) && st.st_rdev == known->st_rdev
+                               : st.st_dev == known->st_dev && st.st_ino == known->st_ino;
 }
 
-/* One disk against one vbd that exists, read from the directory that only we can write. */
-static int check_disk_against(const struct guest_config *cfg, const struct disk_spec *disk,
-                              const struct stat *mine, struct store *st, const char *domid,
-                              const char *devid, struct diag *d)
+/* One vbd that exists, read from the directory that only we can write. */
+static int check_image_against(const struct guest_config *cfg, struct store *st, const char *domid,
+                               const char *devid, struct diag *d)
 {
     char *path = store_read(st, "/local/domain/0/backend/vbd/%s/%s/params", domid, devid);
     char *mode = store_read(st, "/local/domain/0/backend/vbd/%s/%s/mode", domid, devid);
-    char *name = store_read(st, "/local/domain/%s/name", domid);
-    bool both_read = disk->read_only && mode && strcmp(mode, "r") == 0;
+    bool read_only = mode && strcmp(mode, "r") == 0;
+    struct stat theirs;
     int rc = 0;
 
-    if (path && !both_read && same_image(mine, path))
-        rc = diag_set(d,
-                      "%s:%u: image %s: in use by domain %s (%s); attach it read-only in both, or"
-                      " use a copy",
-                      cfg->path, disk->line, disk->target, domid, name ? name : "no name");
+    if (path && stat(path, &theirs) == 0)
+        for (size_t i = 0; i < cfg->nr_disks && rc == 0; i++) {
+            const struct disk_spec *disk = &cfg->disks[i];
+
+            if (disk->target && !(disk->read_only && read_only) &&
+                same_image(&theirs, disk->target)) {
+                char *name = store_read(st, "/local/domain/%s/name", domid);
+
+                rc = diag_set(d,
+                              "%s:%u: image %s: in use by domain %s (%s); attach it read-only in"
+                              " both, or use a copy",
+                              cfg->path, disk->line, disk->target, domid, name ? name : "no name");
+                free(name);
+            }
+        }
     free(path);
     free(mode);
-    free(name);
-    return rc;
-}
-
-static int check_disk(const struct guest_config *cfg, const struct disk_spec *disk,
-                      struct store *st, struct diag *d)
-{
-    struct stat mine;
-    unsigned nr_domains;
-    char **domains;
-    int rc = 0;
-
-    if (!disk->target || stat(disk->target, &mine) != 0)
-        return 0; /* devices_check() says what is wrong with it */
-    domains = store_list(st, &nr_domains, "/local/domain/0/backend/vbd");
-    for (unsigned i = 0; i < nr_domains && rc == 0; i++) {
-        unsigned nr;
-        char **vbds = store_list(st, &nr, "/local/domain/0/backend/vbd/%s", domains[i]);
-
-        for (unsigned j = 0; j < nr && rc == 0; j++)
-            rc = check_disk_against(cfg, disk, &mine, st, domains[i], vbds[j], d);
-        free(vbds);
-    }
-    free(domains);
     return rc;
 }
 
 int check_images(const struct guest_config *cfg, struct store *st, struct diag *d)
 {
-    for (size_t i = 0; i < cfg->nr_disks; i++)
-        if (check_disk(cfg, &cfg->disks[i], st, d) != 0)
-            return -1;
-    return 0;
+    return check_against_all(cfg, st, "vbd", check_image_against, d);
 }
 
 int check_neighbours(const struct guest_config *cfg, struct hv *hv, struct store *st,
                      struct diag *d)
 {
-    if (check_name(cfg, st, d) != 0 || check_macs(cfg, st, d) != 0)
+    if (check_name(cfg, st, d) != 0 || check_against_all(cfg, st, "vif", check_mac_against, d) != 0)
         return -1;
     return check_memory(cfg, hv, d);
 }
