@@ -12,17 +12,13 @@
  * (EXIT_SYSRET_OK), and RIP is canonical, the selectors are the flat ones and TF, RF are clear (ENT-1).
  * IRET may fault on selectors of the guest's: its address is known to trap.c (ENT-8).
  *
- * ISOLATION_ENTER, ISOLATION_LEAVE mark where a CPU that needs it changes CR3 and speculation
- * state (SPEC-1, SPEC-3): nothing of ours is touched before the first, or after the second.
+ * ISOLATION_ENTER..., LEAVE_... (isolation.inc) are where a CPU that needs it changes CR3 and
+ * speculation state (SPEC-1, SPEC-3): nothing of ours is touched before the first, or after the second.
  */
 #include "asm-offsets.h"
 #include "desc.h"
+#include "isolation.inc"
 #include "layout.h"
-
-.macro ISOLATION_ENTER
-.endm
-.macro ISOLATION_LEAVE
-.endm
 
 /* A no-op of the length of CLAC, which start-up puts here when SMAP is on. */
 .macro SMAP_CLAC
@@ -85,7 +81,6 @@
 .globl syscall_entry
     .balign 16
 syscall_entry:
-    ISOLATION_ENTER
     pushq $GUEST_SS
     pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
     pushq %r11
@@ -108,7 +103,6 @@ syscall_entry:
 .globl syscall32_entry
     .balign 16
 syscall32_entry:
-    ISOLATION_ENTER
     pushq $GUEST_SS
     pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
     pushq %r11
@@ -125,7 +119,7 @@ syscall32_entry:
 .globl sysenter_entry
     .balign 16
 sysenter_entry:
-    ISOLATION_ENTER
+    ISOLATION_ENTER_SYSENTER
     SMAP_CLAC
     pushq $GUEST_SS
     pushq $0
@@ -187,9 +181,7 @@ exit_restore:
     popq %rdx
     popq %rsi
     popq %rdi
-    movq REGS_rsp - REGS_error_code(%rsp), %rsp
-    ISOLATION_LEAVE
-    sysretq
+    LEAVE_SYSRET
 
 exit_iret:
     movl %r11d, REGS_rflags(%rsp)
@@ -205,11 +197,7 @@ exit_iret:
     popq %rdx
     popq %rsi
     popq %rdi
-    addq $8, %rsp
-    ISOLATION_LEAVE
-.globl exit_iretq
-exit_iretq:
-    iretq
+    LEAVE_IRET
 
 exit_softirq:
     call guest_exit_work
@@ -273,8 +261,7 @@ restore_hv:
     popq %rdx
     popq %rsi
     popq %rdi
-    addq $8, %rsp
-    iretq
+    LEAVE_TRAP
 
     .balign 16
 interrupt_common:
@@ -294,7 +281,7 @@ interrupt_common:
  */
     .balign 16
 ist_common:
-    ISOLATION_ENTER
+    ISOLATION_ENTER_IST
     SMAP_CLAC
     SAVE_REGS
     cld
@@ -305,7 +292,7 @@ ist_common:
 /* Debug traps come on a stack of their own; from a guest they go on as other exceptions do. */
     .balign 16
 debug_common:
-    ISOLATION_ENTER
+    ISOLATION_ENTER_IST
     SMAP_CLAC
     SAVE_REGS
     cld
