@@ -9,6 +9,7 @@
 #include <tenue/abi.h>
 #include <tenue/entrypoints.h>
 #include <tenue/log.h>
+#include <tenue/spec.h>
 
 #include "lib.h"
 
@@ -130,6 +131,26 @@ static bool set_noreboot(const char *value)
     return parse_bool(value, &options.noreboot);
 }
 
+/* Read before by the machine layer, which starts the CPUs by them: said here what was not
+ * understood.
+ */
+static bool set_spec_ctrl(const char *value)
+{
+    return spec_option("spec-ctrl", value);
+}
+static bool set_xpti(const char *value)
+{
+    return spec_option("xpti", value);
+}
+static bool set_pv_l1tf(const char *value)
+{
+    return spec_option("pv-l1tf", value);
+}
+static bool set_smt(const char *value)
+{
+    return spec_option("smt", value);
+}
+
 static const struct {
     const char *name;
     bool (*set)(const char *value);
@@ -140,31 +161,18 @@ static const struct {
     {"loglvl", log_set_level, "none, error, warning, info, debug or all"},
     {"guest_loglvl", log_set_guest_level, "none, error, warning, info, debug or all"},
     {"noreboot", set_noreboot, "nothing, or a boolean"},
+    {"spec-ctrl", set_spec_ctrl, "a boolean, or names from docs/speculation.md, with commas"},
+    {"xpti", set_xpti, "a boolean, or default"},
+    {"pv-l1tf", set_pv_l1tf, "a boolean"},
+    {"smt", set_smt, "a boolean"},
 };
 
 /* Known to Xen, without effect here. */
 static const char *const ignored[] = {
-    "bootscrub",
-    "sync_console",
-    "console_to_ring",
-    "conring_size",
-    "vga",
-    "dom0",
-    "dom0_vcpus_pin",
-    "iommu",
-    "smt",
-    "spec-ctrl",
-    "xpti",
-    "watchdog",
-    "ucode",
-    "cpufreq",
-    "placeholder",
-    "no-real-mode",
-    "edd",
-    "sched",
-    "timestamp",
-    "console_timestamps",
-    "xsave",
+    "bootscrub", "sync_console",       "console_to_ring", "conring_size", "vga",
+    "dom0",      "dom0_vcpus_pin",     "iommu",           "watchdog",     "ucode",
+    "cpufreq",   "placeholder",        "no-real-mode",    "edd",          "sched",
+    "timestamp", "console_timestamps", "xsave",
 };
 
 static void apply(const char *name, const char *value)

@@ -9,6 +9,7 @@
  * false
  */
 #include <tenue/entrypoints.h>
+#include <tenue/spec.h>
 
 #include "lib.h"
 #include "machine.h"
@@ -133,7 +134,8 @@ void options_scan(const char *cmdline)
 
             if (eq != NULL)
                 *eq = '\0';
-            hal_option(word, eq != NULL ? eq + 1 : NULL);
+            if (!spec_option(word, eq != NULL ? eq + 1 : ""))
+                hal_option(word, eq != NULL ? eq + 1 : NULL);
         }
         n = 0;
         if (*cmdline == '\0')

@@ -14,6 +14,7 @@
 #include "asm.h"
 #include "lib.h"
 #include "machine.h"
+#include "spec.h"
 
 #define LOW_LIMIT 0x90000ull
 #define BLOCK_ORDER 4
@@ -56,6 +57,7 @@ void ap_start(void)
     struct pcpu *c = this_pcpu();
 
     cpu_init(c);
+    spec_init_cpu();
     gdt_init_cpu(c);
     idt_load_cpu(c);
     fpu_init_cpu(c);
@@ -145,7 +147,8 @@ void smp_init(void)
     memcpy(kept, code, PAGE_SIZE);
     memcpy(code, ap_code, (size_t)(ap_code_end - ap_code));
     for (unsigned i = 0; i < acpi.cpus && cpu_count < x86_options.maxcpus; i++)
-        if (acpi.cpu_apic_ids[i] != self && (acpi.cpu_apic_ids[i] < 255 || cpu_features.x2apic))
+        if (acpi.cpu_apic_ids[i] != self && !spec_cpu_parked(acpi.cpu_apic_ids[i]) &&
+            (acpi.cpu_apic_ids[i] < 255 || cpu_features.x2apic))
             bring_up(acpi.cpu_apic_ids[i], (uint8_t)(page >> PAGE_SHIFT));
     memcpy(code, kept, PAGE_SIZE);
 }

@@ -13,6 +13,7 @@
 #include "bootmem.h"
 #include "lib.h"
 #include "machine.h"
+#include "spec.h"
 
 /* boot.S. */
 void start(uint32_t magic, uint64_t info);
@@ -51,6 +52,7 @@ static void machine_start(void)
     fpu_init_cpu(c);
     early_alloc_finish();
     acpi_init();
+    spec_init();
     apic_init();
     apic_init_cpu();
     irq_init();
@@ -70,6 +72,7 @@ void start(uint32_t magic, uint64_t info)
     console_start();
     machine_start();
     smp_init();
+    spec_done();
     tenue_main();
     bootmem_give_modules();
     cpu_run();

@@ -59,6 +59,9 @@ extern struct fake_metal {
     uint32_t port_value; /* what every port reads, cut to width */
     /* The hardware's CPUID; NULL: zeroes. */
     void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+    /* Its MSRs; NULL: as msrs_exist says. */
+    bool (*rdmsr)(uint32_t msr, uint64_t *value);
+    bool (*wrmsr)(uint32_t msr, uint64_t value);
     /* Hostile memory: called after each successful read of guest memory. */
     void (*after_guest_read)(uint64_t va, uint64_t bytes);
     /* Other CPUs: called at each preemption point, where no lock is held; and before a reference

@@ -481,13 +481,16 @@ bool hal_mmio_is_readonly(mfn_t m)
 }
 bool hal_rdmsr_safe(uint32_t msr, uint64_t *value)
 {
+    if (fake_metal.rdmsr)
+        return fake_metal.rdmsr(msr, value);
     *value = fake_metal.msrs_exist ? 0x5500000000ull | msr : 0;
     fake_metal.msr_reads++;
     return fake_metal.msrs_exist;
 }
 bool hal_wrmsr_safe(uint32_t msr, uint64_t value)
 {
-    (void)msr, (void)value;
+    if (fake_metal.wrmsr)
+        return fake_metal.wrmsr(msr, value);
     fake_metal.msr_writes++;
     return fake_metal.msrs_exist;
 }

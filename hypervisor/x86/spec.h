@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan against speculation faults, as the machine layer carries it out (spec.c).
+ */
+#ifndef TENUE_X86_SPEC_H
+#define TENUE_X86_SPEC_H
+
+#include <tenue/spec.h>
+
+extern struct spec_plan spec_plan; /* read-only once other CPUs run */
+
+void spec_init(void);     /* boot CPU, once ACPI's tables are read */
+void spec_init_cpu(void); /* each other CPU */
+void spec_done(void);     /* all CPUs are up: say what came of it */
+/* A second thread of a core, which smt=off leaves alone. */
+bool spec_cpu_parked(uint32_t apic_id);
+
+#endif
