@@ -36,10 +36,13 @@ static void dump_domains(void)
                  d->shutting_down ? " shut down" : "", d->pages.total, d->pages.max, d->refs,
                  d->pause_count, d->evtchn.active);
         for (uint32_t i = 0; i < d->max_vcpus; i++)
-            if (d->vcpus[i])
+            if (d->vcpus[i]) {
                 dump_vcpu(d->vcpus[i]);
+                hal_take_interrupts();
+            }
         id = d->domid + 1u;
         domain_put(d);
+        hal_take_interrupts();
     }
 }
 

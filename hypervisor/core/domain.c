@@ -138,6 +138,11 @@ struct domain *domain_next(uint32_t from)
     return d;
 }
 
+unsigned domain_count(void)
+{
+    return READ_ONCE(table_count);
+}
+
 /* References are held by running code and by connections; 2^32 of them do not fit in memory. */
 void domain_ref(struct domain *d)
 {

@@ -103,10 +103,15 @@ static int op_max_vcpus(struct domain *d, const struct xen_domctl_max_vcpus *m)
     if (m->max != d->max_vcpus)
         return -XEN_EINVAL;
     for (uint32_t i = 0; i < m->max; i++) {
-        int rc = d->vcpus[i] ? 0 : vcpu_create(d, i);
+        int rc;
 
+        if (d->vcpus[i])
+            continue;
+        rc = vcpu_create(d, i);
         if (rc)
             return rc;
+        if (i + 1 < m->max && hal_preempt_point())
+            return -XEN_ERESTART; /* those that are there are passed over */
     }
     return 0;
 }

@@ -106,8 +106,9 @@ static int take_blocks(const struct exchange *x, uint32_t *heads)
                 heap_free(page_of(chain_pop(heads)), x->out_order);
             return -XEN_ENOMEM;
         }
-        memset(mfn_to_ptr(page_mfn(pg)), 0, PAGE_SIZE << x->out_order);
+        frames_clear(page_mfn(pg), x->out_order);
         chain_push(heads, page_mfn(pg));
+        hal_take_interrupts();
     }
     return 0;
 }
@@ -136,6 +137,7 @@ static int adopt_blocks(const struct exchange *x, uint64_t c, uint32_t heads)
 
         if (!first_rc)
             first_rc = rc;
+        hal_take_interrupts();
         for (uint64_t k = 0; k < 1ull << x->out_order; k++)
             domain_return_frame(x->d, mfn_add(m, k));
     }
@@ -148,6 +150,7 @@ static int adopt_same(const struct exchange *x, uint64_t c, mfn_t first, uint32_
     int first_rc = 0;
 
     give_all_back(x->d, chain);
+    hal_take_interrupts();
     for (uint64_t e = 0; e < extents; e++) {
         int rc = announce_extent(x, c * extents + e, mfn_add(first, e << x->out_order));
 
@@ -171,6 +174,7 @@ static int exchange_chunk(const struct exchange *x, uint64_t c)
     bool block;
     int rc = steal_chunk(x, c, &chain, &first, &block);
 
+    hal_take_interrupts();
     if (rc == 0 && block && block_suits(x, first))
         return adopt_same(x, c, first, &chain);
     if (rc == 0)
@@ -180,6 +184,7 @@ static int exchange_chunk(const struct exchange *x, uint64_t c)
         return rc;
     }
     rc = adopt_blocks(x, c, heads);
+    hal_take_interrupts();
     free_stolen(chain);
     return rc;
 }

@@ -18,6 +18,7 @@
 
 #define ENTRY_RETRIES 4u
 #define PINS_MAX 0xfff0u
+#define GROW_BATCH 8u /* frames added, or freed, between two looks at the interrupt lines */
 
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
 {
@@ -65,12 +66,18 @@ int grant_table_grow(struct domain *d, uint32_t frames)
 
     if (frames > t->max_frames)
         return -XEN_EINVAL;
-    if (domain_is_dying(d))
-        return -XEN_EINVAL;
-    spin_lock(&t->lock);
-    while (rc == 0 && t->frames < frames)
-        rc = add_frame(d);
-    spin_unlock(&t->lock);
+    while (rc == 0) {
+        if (domain_is_dying(d))
+            return -XEN_EINVAL;
+        spin_lock(&t->lock);
+        for (unsigned n = 0; rc == 0 && n < GROW_BATCH && t->frames < frames; n++)
+            rc = add_frame(d);
+        spin_unlock(&t->lock);
+        if (READ_ONCE(t->frames) >= frames)
+            break;
+        if (rc == 0 && hal_preempt_point())
+            return -XEN_ERESTART;
+    }
     return rc;
 }
 
@@ -104,13 +111,18 @@ void grant_table_free(struct domain *d)
     for (uint32_t i = 0; i < t->frames; i++) {
         hv_free_page(t->frame[i].shared);
         hv_free_pages(t->frame[i].active, GRANT_ACTIVE_ORDER);
+        if (i % GROW_BATCH == GROW_BATCH - 1)
+            hal_take_interrupts();
     }
     t->frames = 0;
     if (t->frame != NULL)
         hv_free_page(t->frame);
     t->frame = NULL;
-    for (uint32_t i = 0; i < t->maptrack_frames; i++)
+    for (uint32_t i = 0; i < t->maptrack_frames; i++) {
         hv_free_page(t->maptrack[i]);
+        if (i % GROW_BATCH == GROW_BATCH - 1)
+            hal_take_interrupts();
+    }
     if (t->maptrack != NULL)
         hv_free_pages(t->maptrack, 3);
     t->maptrack = NULL;

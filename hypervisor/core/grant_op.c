@@ -70,14 +70,17 @@ static int op_setup(union grant_op *u)
 {
     struct gnttab_setup_table *op = &u->setup;
     struct domain *d = subject(op->dom, &op->status);
-    int rc = 0;
+    int rc;
 
     if (d == NULL)
         return 0;
-    if (op->nr_frames > d->grant.max_frames || grant_table_grow(d, op->nr_frames) != 0)
-        op->status = GNTST_general_error;
-    else
+    rc = grant_table_grow(d, op->nr_frames);
+    if (rc == 0) {
         rc = list_frames(d, op);
+    } else if (rc != -XEN_ERESTART) {
+        op->status = GNTST_general_error;
+        rc = 0;
+    }
     domain_put(d);
     return rc;
 }
@@ -242,6 +245,8 @@ static long run_batch(uint64_t cmd, const struct op_desc *desc, uint64_t uop, ui
         if (guest_read(&op, at, desc->size) != 0)
             return -XEN_EFAULT;
         rc = desc->run(&op);
+        if (unlikely(rc == -XEN_ERESTART)) /* the same element again: it has got on */
+            return hypercall_restart(__HYPERVISOR_grant_table_op, cmd, at.va, count - i, 0, 0);
         if (guest_write(guest_va_add(at, desc->out_from), (uint8_t *)&op + desc->out_from,
                         (uint64_t)desc->out_to - desc->out_from) != 0)
             return -XEN_EFAULT;

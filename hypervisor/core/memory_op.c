@@ -22,6 +22,7 @@
 
 #define EXTENT_SHIFT 6 /* command in the bits below, first extent above */
 #define ANY_ADDRESS 64u
+#define RELEASE_BATCH 64u
 
 /* --- whom --- */
 
@@ -84,6 +85,8 @@ static int decrease_extent(const struct extents *x, uint64_t i)
         page_put(m);
         if (rc)
             return rc;
+        if (k % RELEASE_BATCH == RELEASE_BATCH - 1)
+            hal_take_interrupts();
     }
     return 0;
 }
@@ -336,6 +339,8 @@ static long acquire_resource(guest_va arg)
         rc = resource_frames(d, &op);
     }
     domain_put(d);
+    if (rc == -XEN_ERESTART) /* the table grows: what it has by now, it keeps */
+        return hypercall_restart(__HYPERVISOR_memory_op, XENMEM_acquire_resource, arg.va, 0, 0, 0);
     return rc;
 }
 

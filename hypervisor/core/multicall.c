@@ -15,8 +15,13 @@
 #include <tenue/hal.h>
 #include <tenue/percpu.h>
 
-/* Elements between two looks at the interrupt lines; softirqs are looked at after each. */
-#define PREEMPT_BATCH 16u
+/* Softirqs are looked at after each element, interrupt lines too; but after so many only of those
+ * elements that kernels put in long lists and that are short, whatever their arguments. */
+#define SHORT_BATCH 16u
+#define SHORT_CALLS                                                                                \
+    (1ull << __HYPERVISOR_update_va_mapping | 1ull << __HYPERVISOR_update_descriptor |             \
+     1ull << __HYPERVISOR_stack_switch | 1ull << __HYPERVISOR_set_segment_base |                   \
+     1ull << __HYPERVISOR_fpu_taskswitch)
 
 /* The part of a multicall_entry that we read: all but the sixth argument. */
 struct element {
@@ -47,6 +52,11 @@ static long run_element(struct cpu *c, const struct element *e)
     result = hypercall_run(e->op, e->args);
     c->in_multicall = false;
     return result;
+}
+
+static bool is_short(uint64_t op)
+{
+    return op < 64 && SHORT_CALLS >> op & 1;
 }
 
 /* The element wants to be issued again: its arguments say from where. */
@@ -83,7 +93,7 @@ long hc_multicall(uint64_t calls, uint64_t count)
         if (i + 1 == count)
             break;
         if (READ_ONCE(c->softirqs) ||
-            (i % PREEMPT_BATCH == PREEMPT_BATCH - 1 && hal_preempt_point()))
+            ((i % SHORT_BATCH == SHORT_BATCH - 1 || !is_short(e.op)) && hal_preempt_point()))
             return restart_at(calls, i + 1, count);
     }
     return 0;

@@ -25,6 +25,7 @@
 
 #define RELINQUISH_BATCH 32u
 #define DOMAIN_ORDER_MAX 18u
+#define CLEAR_BATCH 16ull
 
 /* Slot -> domain, so that freeing a frame finds its owner with any lock held. [slot_lock to write]
  */
@@ -157,6 +158,16 @@ static void frames_untake(struct page *first, unsigned order)
     heap_free(first, order);
 }
 
+void frames_clear(mfn_t first, unsigned order)
+{
+    for (uint64_t left = 1ull << order, n; left; left -= n, first = mfn_add(first, n)) {
+        n = MIN(left, CLEAR_BATCH);
+        memset(mfn_to_ptr(first), 0, n << PAGE_SHIFT);
+        if (n < left)
+            hal_take_interrupts();
+    }
+}
+
 int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *mfn)
 {
     struct page *first;
@@ -172,7 +183,7 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mf
     if (!first)
         return -XEN_ENOMEM;
     *mfn = page_mfn(first);
-    memset(mfn_to_ptr(*mfn), 0, PAGE_SIZE << order); /* before anybody can map it (MM-12) */
+    frames_clear(*mfn, order); /* before anybody can map it (MM-12) */
     rc = frames_assign(d, first, order);
     if (rc)
         frames_untake(first, order);

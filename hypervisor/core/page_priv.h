@@ -144,6 +144,8 @@ int domain_walk_frames(struct domain *d, uint64_t mask, bool again, struct page 
 /* --- allocator's inner interface --- */
 /* As heap_alloc, but the frames' records are left for the caller to write. */
 struct page *heap_take(unsigned order, unsigned addr_bits);
+/* Zero a block that nobody else knows of; interrupts are taken meanwhile: no lock is held. */
+void frames_clear(mfn_t first, unsigned order);
 /* Free single frames chained through next (0 ends); their last use ended before now. */
 void heap_free_chain(uint32_t first);
 /* Flush whoever may still cache a translation to a block stamped so; 0 type words need none. */

@@ -19,6 +19,7 @@
 #include "lib.h"
 
 #define DEBUG_KEYS_MAX 32u
+#define INFO_BATCH 16u
 
 static int op_readconsole(struct xen_sysctl_readconsole *op)
 {
@@ -85,7 +86,8 @@ static int op_getdomaininfolist(struct xen_sysctl_getdomaininfolist *op)
         rc = guest_write_elem(guest_va_of(op->buffer), n, &info, sizeof(info));
         if (rc)
             return rc;
-        n++;
+        if (++n % INFO_BATCH == 0)
+            hal_take_interrupts(); /* one answer: it cannot be given in parts */
     }
     op->num_domains = n;
     return 0;
@@ -160,18 +162,6 @@ static int op_numainfo(struct xen_sysctl_numainfo *op)
     return rc;
 }
 
-static uint32_t count_domains(void)
-{
-    struct domain *d;
-    uint32_t n = 0;
-
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; n++) {
-        id = d->domid + 1u;
-        domain_put(d);
-    }
-    return n;
-}
-
 /* Pool 0 holds every CPU and domain; an iteration by id finds it and then the end. */
 static int op_cpupool(struct xen_sysctl_cpupool_op *op)
 {
@@ -180,7 +170,7 @@ static int op_cpupool(struct xen_sysctl_cpupool_op *op)
         if (op->cpupool_id != 0)
             return -XEN_ENOENT;
         op->sched_id = XEN_SCHEDULER_NULL;
-        op->n_dom = count_domains();
+        op->n_dom = domain_count();
         return cpumask_write(&op->cpumap, cpumask_online());
     case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
         return cpumask_write(&op->cpumap, 0);

@@ -179,12 +179,15 @@ bool pv_ldt_fault(uint64_t offset)
     return true;
 }
 
-void pv_release_descriptors(struct vcpu *v)
+bool pv_release_descriptors(struct vcpu *v)
 {
+    const bool had = (v->pv.gdt_entries | v->pv.ldt_entries) != 0;
+
     for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++)
         descriptor_frame_put(&v->pv.gdt_frames[i]);
     v->pv.gdt_entries = 0;
     for (unsigned i = 0; i < ARRAY_LEN(v->pv.ldt_frames); i++)
         descriptor_frame_put(&v->pv.ldt_frames[i]);
     v->pv.ldt_entries = 0;
+    return had;
 }

@@ -26,7 +26,7 @@ bool desc_sanitise_frame(uint64_t *entries);
 int pv_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, uint32_t entries) must_check;
 /* MMUEXT_SET_LDT: base page-aligned in guest space, entries <= 8192. Frames are taken lazily. */
 int pv_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries) must_check;
-/* Give back every descriptor frame of v (teardown, reset). v is not running. */
-void pv_release_descriptors(struct vcpu *v);
+/* Give back every descriptor frame of v (teardown, reset); were there any? v is not running. */
+bool pv_release_descriptors(struct vcpu *v);
 
 #endif

@@ -209,7 +209,8 @@ int pv_domain_relinquish(struct domain *d)
         rc = pv_root_release(v);
         if (rc != 0)
             return rc;
-        pv_release_descriptors(v);
+        if (pv_release_descriptors(v) && hal_preempt_point())
+            return -XEN_ERESTART; /* next time there are none */
     }
     return 0;
 }

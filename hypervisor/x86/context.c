@@ -238,6 +238,11 @@ bool hal_preempt_point(void)
     return READ_ONCE(this_cpu()->softirqs) != 0;
 }
 
+void hal_take_interrupts(void)
+{
+    __asm__ volatile("sti; nop; cli" ::: "memory");
+}
+
 void hal_send_softirq_ipi(unsigned cpu)
 {
     apic_send(cpu, VEC_SOFTIRQ);

@@ -103,6 +103,7 @@ void domain_ref(struct domain *d);
 void domain_put(struct domain *d);
 /* First domain with domid >= from (counted) or NULL: for getdomaininfolist and dumps. */
 struct domain *domain_next(uint32_t from);
+unsigned domain_count(void); /* listed ones, the dying among them */
 
 void domain_pause(struct domain *d); /* and wait until no vcpu runs */
 void domain_pause_nosync(struct domain *d);

@@ -39,6 +39,8 @@ void hal_idle(void);
 /* Take pending interrupts now. True when softirqs are pending afterwards: the caller of a long
  * operation then saves its progress and returns. Never call with a lock held. */
 bool hal_preempt_point(void);
+/* The same for what cannot stop half-way: interrupts do not wait, whoever wants the CPU does. */
+void hal_take_interrupts(void);
 /* In every spin loop: answers flush requests of other CPUs, then relaxes. */
 void hal_spin_wait(void);
 void hal_send_softirq_ipi(unsigned cpu);

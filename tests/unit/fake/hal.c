@@ -158,6 +158,13 @@ bool hal_preempt_point(void)
     return true;
 }
 
+void hal_take_interrupts(void)
+{
+    ASSERT(this_cpu()->held_count == 0);
+    if (fake_metal.at_preempt_point)
+        fake_metal.at_preempt_point();
+}
+
 /* Nobody else runs while we do: whoever waits here waits for ever. */
 void hal_spin_wait(void)
 {
