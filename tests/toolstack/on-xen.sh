@@ -16,6 +16,7 @@
 #               STORE     lite: our xenstore-lite; else the path of a daemon in dom0 (Xen's xenstored)
 #               CPU       the emulator's CPU (max,-smap)
 #               LOG       console log (a temporary file; its path is printed on failure)
+#               SANITIZED not empty: BUILD holds a build with sanitizers, which must not have reported anything
 #               TIMEOUT   seconds (600)
 # Prints one PASS or FAIL line a check; the last line is "NAME: N passed, N failed".
 #
@@ -51,7 +52,7 @@ install -m 755 "$HERE/on-xen/control-init" "$D/init"
 timeout "$TIMEOUT" qemu-system-x86_64 -accel tcg -cpu "${CPU:-max,-smap,-xsave}" -smp 1 -m 2048 -display none -monitor none \
 	-nodefaults -no-user-config -serial "file:$LOG" -no-reboot \
 	-kernel "$IMAGES/xen" -append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 bootscrub=0 loglvl=warning" \
-	-initrd "$IMAGES/vmlinux console=hvc0 quiet panic=-1 random.trust_cpu=on store=$STORE,$W/control.cpio" ||
+	-initrd "$IMAGES/vmlinux console=hvc0 quiet panic=-1 random.trust_cpu=on store=$STORE${SANITIZED:+ sanitized},$W/control.cpio" ||
 	echo "on-xen: emulator ended with status $?"
 tr -d '\r' <"$LOG" | grep -aoE '^(PASS|FAIL) .*' || true
 P=$(grep -ac '^PASS ' "$LOG" || true) F=$(grep -ac '^FAIL ' "$LOG" || true)

@@ -46,6 +46,7 @@ CHECK_UNIT += check-toolstack-dry-run
 # On Debian's Xen and on ours, with our store; the images are those of the reference machine under the names that on-xen.sh
 # wants.
 TT_KIT := $(TT_O)/kit
+TT_PROGRAMS ?= $(BUILD)
 TT_HV_xen := $(IMAGES)/xen
 TT_HV_tenue := $(BUILD)/hypervisor/tenue
 .PHONY: check-toolstack-on-xen check-toolstack-on-tenue
@@ -61,7 +62,7 @@ check-toolstack-on-xen check-toolstack-on-tenue: check-toolstack-on-%: $(BUILD)/
 	@ln -sf $(CURDIR)/$(IMAGES)/vmlinuz-control $(TT_KIT)/$*/vmlinuz
 	@ln -sf $(CURDIR)/$(IMAGES)/control.cpio $(TT_KIT)/$*/dom0.cpio
 	@ln -sf $(CURDIR)/$(IMAGES)/guest.cpio $(TT_KIT)/$*/domu.cpio
-	NAME=toolstack-on-$* BUILD=$(BUILD) STORE=lite tests/toolstack/on-xen.sh $(TT_KIT)/$*
+	NAME=toolstack-on-$* BUILD=$(TT_PROGRAMS) STORE=lite tests/toolstack/on-xen.sh $(TT_KIT)/$*
 
 # Fuzzing, by hand: make fuzz-toolstack FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 30

@@ -18,8 +18,11 @@ import time
 from lib.agent import Agent, AgentError, CommandFailed  # noqa: F401 (handed on to the tests)
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
-# TENUE_IMAGE: another build of ours, as a debug one.
+# TENUE_IMAGE: another build of ours, as a debug one. TENUE_SANITIZED: an overlay with our programs built with sanitizers;
+# a test then fails if one of them has reported anything (lib/sanitized.py).
 HYPERVISORS = {"tenue": os.environ.get("TENUE_IMAGE", "build/hypervisor/tenue"), "xen": "build/images/xen"}
+
+SANITIZED = os.environ.get("TENUE_SANITIZED")
 
 
 def end_with_parent():
@@ -51,8 +54,9 @@ class Machine:
         socket = os.path.join(self.directory.name, "agent")
         self.agent = Agent(socket)
         os.makedirs(os.path.join(TOP, "build/logs"), exist_ok=True)
+        overlays = list(overlays) + ([SANITIZED] if SANITIZED else [])
         if overlays:
-            ramdisk = self._join([ramdisk] + list(overlays))
+            ramdisk = self._join([ramdisk] + overlays)
         self.command = ["images/machine.sh", "--hv", HYPERVISORS[self.hv], "--hv-append", hv_append,
                         "--kernel", "build/images/vmlinux-control", "--ramdisk", ramdisk,
                         "--append", ("quiet " if quiet else "") + append,

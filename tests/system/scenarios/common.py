@@ -12,7 +12,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 from lib.agent import AgentError, CommandFailed  # noqa: E402
-from lib.machine import TOP, Machine  # noqa: E402,F401
+from lib.machine import SANITIZED, TOP, Machine  # noqa: E402,F401
+from lib.sanitized import no_reports  # noqa: E402
 from lib.toolstack import Tenue, store_nodes_of, store_paths  # noqa: E402
 
 IMAGES = "/var/lib/tenue/images"
@@ -56,7 +57,11 @@ class Ledger:
             print(e)
 
     def end(self):
-        """Prints the ledger's line; never returns."""
+        """Ends the machine, prints the ledger's line; never returns."""
+        if self.machine:
+            if SANITIZED and self.machine.alive():
+                self.step("no sanitizer has reported anything", lambda: no_reports(self.machine))
+            self.machine.stop()
         print("in %.0f s" % (time.monotonic() - self.begin))
         print("%s: %d passed, %d failed" % (self.name, self.passed, self.failed), flush=True)
         sys.exit(1 if self.failed or not self.passed else 0)
