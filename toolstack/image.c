@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Kernel files and the child that looks inside them: see image.h. */
 #include "image.h"
+#include "confine.h"
 #include "unpack.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { NOBODY = 65534, UNPACK_CPU_SECONDS = 600 };
 
 #define KERNEL_FILE_MAX (512ull << 20)
 
@@ -73,32 +68,9 @@ static int read_fd(void *ctx, uint64_t offset, void *to, size_t len)
     return image_read(*(const int *)ctx, offset, to, len);
 }
 
-/* Everything that unpacking needs and nothing else; no open, no exec, no sockets. */
-static int allow_few_calls(void)
+/* The child's descriptors are the three given, renumbered 0, 1, 2, and no others. */
+static int keep_only(int kernel_fd, int memory_fd, int pipe_fd)
 {
-    static const int calls[] = {
-        SCMP_SYS(read),   SCMP_SYS(pread64),    SCMP_SYS(write),     SCMP_SYS(mmap),
-        SCMP_SYS(munmap), SCMP_SYS(mremap),     SCMP_SYS(mprotect),  SCMP_SYS(madvise),
-        SCMP_SYS(brk),    SCMP_SYS(ftruncate),  SCMP_SYS(fstat),     SCMP_SYS(newfstatat),
-        SCMP_SYS(lseek),  SCMP_SYS(futex),      SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(exit),   SCMP_SYS(exit_group),
-    };
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    int rc = ctx ? 0 : -ENOMEM;
-
-    for (size_t i = 0; rc == 0 && i < sizeof(calls) / sizeof(*calls); i++)
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
-    if (rc == 0)
-        rc = seccomp_load(ctx);
-    seccomp_release(ctx);
-    return rc;
-}
-
-/* Leaves the child with the three descriptors given, renumbered 0, 1, 2, and no rights. */
-static int confine(int kernel_fd, int memory_fd, int pipe_fd)
-{
-    struct rlimit as = {.rlim_cur = 2ull << 30, .rlim_max = 2ull << 30};
-    struct rlimit cpu = {.rlim_cur = UNPACK_CPU_SECONDS, .rlim_max = UNPACK_CPU_SECONDS};
     int fds[3] = {kernel_fd, memory_fd, pipe_fd};
 
     for (int i = 0; i < 3; i++) {
@@ -109,20 +81,7 @@ static int confine(int kernel_fd, int memory_fd, int pipe_fd)
     for (int i = 0; i < 3; i++)
         if (dup2(fds[i], i) != i)
             return -1;
-    if (close_range(3, ~0u, 0) != 0 || setrlimit(RLIMIT_CPU, &cpu) != 0)
-        return -1;
-#ifndef __SANITIZE_ADDRESS__ /* the sanitizer reserves terabytes */
-    if (setrlimit(RLIMIT_AS, &as) != 0)
-        return -1;
-#else
-    (void)as;
-#endif
-    if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
-                           setresuid(NOBODY, NOBODY, NOBODY) != 0))
-        return -1;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return -1;
-    return allow_few_calls() == 0 ? 0 : -1;
+    return close_range(3, ~0u, 0);
 }
 
 /* Unpacks the payload into the memory file (descriptor 1). */
@@ -168,9 +127,9 @@ child(const char *path, int kernel_fd, uint64_t size, int memory_fd, int pipe_fd
 {
     static struct verdict v;
 
-    if (confine(kernel_fd, memory_fd, pipe_fd) != 0)
-        diag_errno(&v.diag, "%s: cannot give up privileges to look inside", path);
-    else
+    if (keep_only(kernel_fd, memory_fd, pipe_fd) != 0)
+        diag_errno(&v.diag, "%s: cannot close what is open to look inside", path);
+    else if (confine_enter_examiner(path, &v.diag) == 0)
         v.ok = examine(path, size, &v) == 0;
 
     const char *p = (const char *)&v;

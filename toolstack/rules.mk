@@ -3,7 +3,7 @@
 TS_O := $(BUILD)/toolstack
 TS_CFLAGS := $(CFLAGS_USER) -Ibackends/include
 # Pure modules, which the unit tests and fuzzers link as they are.
-TS_PURE := diag cfgparse config devspec unpack elf layout image
+TS_PURE := diag cfgparse config devspec unpack elf layout confine image
 TS_SYSTEM := hv store build check device domain supervise create control console list devlist audit main
 TS_LIBS := -lxencall -lxenforeignmemory -lxenstore -levent_core -lz -llzma -lzstd -llz4 -lseccomp \
 	-lcjson
@@ -17,7 +17,7 @@ $(TS_O)/%.o: toolstack/%.c
 	$(Q)$(CC) $(TS_CFLAGS) -c $< -o $@
 
 $(TS_O)/tenue: $(TS_PURE:%=$(TS_O)/%.o) $(TS_SYSTEM:%=$(TS_O)/%.o) \
-		$(BUILD)/backends/libtenue-devhost.a
+		$(BUILD)/backends/common/sandbox.o $(BUILD)/backends/libtenue-devhost.a
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(TS_LIBS)
 

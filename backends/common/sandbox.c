@@ -305,6 +305,21 @@ static int load_filter(const struct sandbox_profile *p)
     return rc;
 }
 
+static int renounce(const char **what)
+{
+    *what = "no new privileges";
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) {
+        return -errno;
+    }
+    return 0;
+}
+
+static int filter(const struct sandbox_profile *p, const char **what)
+{
+    *what = "system call filter";
+    return load_filter(p);
+}
+
 int sandbox_enter(const struct sandbox_profile *p, uid_t uid, const char **what)
 {
     const char *weaker = NULL;
@@ -322,19 +337,30 @@ int sandbox_enter(const struct sandbox_profile *p, uid_t uid, const char **what)
     if (drop_bounding_set() || drop_identity(uid) || drop_capabilities()) {
         return -errno;
     }
-    *what = "no new privileges";
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) {
-        return -errno;
+    rc = renounce(what);
+    if (rc) {
+        return rc;
     }
     *what = "proof that nothing comes back";
     rc = no_way_back(uid);
     if (rc) {
         return rc;
     }
-    *what = "system call filter";
-    rc = load_filter(p);
+    rc = filter(p, what);
     if (!rc) {
         *what = weaker;
     }
     return rc;
+}
+
+int sandbox_enter_unprivileged(const struct sandbox_profile *p, const char **what)
+{
+    int rc;
+
+    *what = "resource limits";
+    if (set_limits(p)) {
+        return -errno;
+    }
+    rc = renounce(what);
+    return rc ? rc : filter(p, what);
 }

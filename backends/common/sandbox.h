@@ -3,7 +3,8 @@
  * sandbox.h - give up what a process no longer needs once its devices are open (BE-11).
  *
  * A profile says what remains. The device backends have theirs here, the store has its own
- * (xenstore-lite/confine.c); tests/backends/subverted.c enters each of them by the function below
+ * (xenstore-lite/confine.c) and so has the kernel examiner (toolstack/confine.c);
+ * tests/backends/subverted enters each of them by the function below
  * and tries to get out. docs/confinement.md is the table for people.
  */
 #ifndef BACKENDS_COMMON_SANDBOX_H
@@ -36,5 +37,11 @@ extern const struct sandbox_profile sandbox_block, sandbox_net, sandbox_console;
  * or says what is weaker than it should be.
  */
 int sandbox_enter(const struct sandbox_profile *p, uid_t uid, const char **what);
+
+/*
+ * What of it needs no privilege, for a process that never had any: limits, no new privileges, the
+ * system calls. It keeps its user and its root directory.
+ */
+int sandbox_enter_unprivileged(const struct sandbox_profile *p, const char **what);
 
 #endif

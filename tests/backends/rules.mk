@@ -41,7 +41,7 @@ check-backends-host: $(BE_O)/tenue-device $(BUILD)/xenstore-lite/xenstore-lite
 # What a backend, or the store, can do after somebody else has taken it over. Needs root.
 CHECK_UNIT += check-confinement
 BET_SUBVERTED := tests/backends/subverted/main tests/backends/subverted/attempts backends/common/sandbox \
-	backends/block/uring xenstore-lite/confine xenstore-lite/log
+	backends/block/uring xenstore-lite/confine xenstore-lite/log toolstack/confine toolstack/diag
 $(BET_BUILD)/subverted: $(BET_SUBVERTED:%=$(BET_BUILD)/plain/%.o)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ -luring -lseccomp

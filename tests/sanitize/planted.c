@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "../../backends/common/sandbox.h"
+#include "../../toolstack/confine.h"
 #include "../../xenstore-lite/confine.h"
 
 #define TEST_UID 61234
@@ -121,7 +122,8 @@ static void try(const struct sandbox_profile *p, const struct defect *d)
 int main(void)
 {
     static const struct sandbox_profile *const profiles[] = {
-        &sandbox_block, &sandbox_net, &sandbox_console, &confine_store, &confine_keeper, NULL};
+        &sandbox_block,    &sandbox_net, &sandbox_console, &confine_store, &confine_keeper,
+        &confine_examiner, NULL};
 
     if (geteuid()) {
         printf("SKIP everything: needs root\nsanitizers: 0 passed, 0 failed, 1 skipped\n");

@@ -26,7 +26,7 @@ $(SAN_B)/control.cpio: sanitized
 
 # Within that inner make only.
 $(BUILD)/planted: tests/sanitize/planted.c $(BUILD)/backends/common/sandbox.o $(BUILD)/xenstore-lite/confine.o \
-		$(BUILD)/xenstore-lite/log.o
+		$(BUILD)/xenstore-lite/log.o $(BUILD)/toolstack/confine.o $(BUILD)/toolstack/diag.o
 	@echo "LD $@"
 	$(Q)$(CC) $(CFLAGS_USER) -o $@ $(filter %.c %.o,$^) -lseccomp
 

@@ -3,7 +3,8 @@
 TT_O := $(BUILD)/tests/toolstack
 TT_TESTS := main test_config test_elf test_unpack test_layout imagegen
 TT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-TT_LIBS := -lcunit -lz -llzma -lzstd -llz4 -lseccomp
+# Calls that a test wants to see on their way.
+TT_LIBS := -Wl,--wrap=payload_find -lcunit -lz -llzma -lzstd -llz4 -lseccomp
 
 DEPS_PACKAGES += libcunit1-dev
 
@@ -15,15 +16,20 @@ $(TT_O)/san/%.o: tests/toolstack/%.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
 	$(Q)$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
+$(TT_O)/san/sandbox.o: backends/common/sandbox.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
 $(TT_O)/san/ts-%.o: toolstack/%.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
 	$(Q)$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
 
-$(TT_O)/unit: $(TT_TESTS:%=$(TT_O)/plain/%.o) $(TS_PURE:%=$(BUILD)/toolstack/%.o)
+$(TT_O)/unit: $(TT_TESTS:%=$(TT_O)/plain/%.o) $(TS_PURE:%=$(BUILD)/toolstack/%.o) \
+		$(BUILD)/backends/common/sandbox.o
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(TT_LIBS)
-$(TT_O)/unit-san: $(TT_TESTS:%=$(TT_O)/san/%.o) $(TS_PURE:%=$(TT_O)/san/ts-%.o)
+$(TT_O)/unit-san: $(TT_TESTS:%=$(TT_O)/san/%.o) $(TS_PURE:%=$(TT_O)/san/ts-%.o) $(TT_O)/san/sandbox.o
 	@echo "LD $@"
 	$(Q)$(CC) $(TT_SAN) -o $@ $^ $(TT_LIBS)
 
@@ -67,7 +73,7 @@ check-toolstack-on-xen check-toolstack-on-tenue: check-toolstack-on-%: $(BUILD)/
 # Fuzzing, by hand: make fuzz-toolstack FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 30
 TT_FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-$(TT_O)/fuzz_%: tests/toolstack/fuzz_%.c $(TS_PURE:%=toolstack/%.c)
+$(TT_O)/fuzz_%: tests/toolstack/fuzz_%.c $(TS_PURE:%=toolstack/%.c) backends/common/sandbox.c
 	@mkdir -p $(@D)
 	clang $(TT_FUZZ_FLAGS) -o $@ $^ -lz -llzma -lzstd -llz4 -lseccomp
 .PHONY: fuzz-toolstack

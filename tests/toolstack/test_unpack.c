@@ -6,7 +6,7 @@
  * follow the packed data, which each library must be kept from.
  *
  * Sabotage tried and seen to fail: in unpack.c payload_unpack(), `done != out_len` turned into
- * `done == 0`.
+ * `done == 0`; in image.c child(), confine_enter_examiner() left out.
  */
 #include "tests.h"
 
@@ -15,9 +15,11 @@
 #include "imagegen.h"
 
 #include <CUnit/CUnit.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const char *const kinds[] = {"none", "gzip", "xz", "zstd", "lz4"};
@@ -186,6 +188,41 @@ static void test_image_open(void)
     CU_ASSERT(strstr(d.text, "No such file") != NULL);
 }
 
+/* What an unpacking library that was taken over would do first, instead of looking for the payload.
+ */
+static bool taken_over;
+
+int __real_payload_find(const char *what, const uint8_t *file, size_t len, struct payload *p,
+                        struct diag *d);
+int __wrap_payload_find(const char *what, const uint8_t *file, size_t len, struct payload *p,
+                        struct diag *d);
+
+int __wrap_payload_find(const char *what, const uint8_t *file, size_t len, struct payload *p,
+                        struct diag *d)
+{
+    if (taken_over)
+        mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return __real_payload_find(what, file, len, p, d);
+}
+
+/* The examiner ends at once, and create learns how. */
+static void test_taken_over(void)
+{
+    char path[] = "/tmp/test-image-XXXXXX";
+    struct image image;
+    struct diag d = {0};
+
+    CU_ASSERT_FATAL(close(mkstemp(path)) == 0);
+    write_file(path, elf, gen_elf(GEN_LINUX, elf));
+    taken_over = true;
+    CU_ASSERT(image_open(path, &image, &d) != 0);
+    taken_over = false;
+    CU_ASSERT(strstr(d.text, "looking inside failed (signal 31)") != NULL);
+    CU_ASSERT(image_open(path, &image, &d) == 0);
+    image_close(&image);
+    unlink(path);
+}
+
 const struct test tests_unpack[] = {
     {"unpack: gzip, xz, zstd and lz4 come out whole", test_round_trip},
     {"unpack: truncated anywhere", test_truncated},
@@ -193,5 +230,6 @@ const struct test tests_unpack[] = {
     {"unpack: bad containers", test_bad_containers},
     {"unpack: damaged data", test_damage},
     {"unpack: through the confined child", test_image_open},
+    {"unpack: a child that was taken over", test_taken_over},
     {NULL, NULL},
 };

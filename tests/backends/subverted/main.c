@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * subverted: what a backend or the store can still do after somebody else has taken it over
- * (BE-11).
+ * subverted: what a backend, the store or the kernel examiner can still do after somebody else has
+ * taken it over (BE-11).
  *
  * A child enters the sandbox by the function and with the profile that the real process uses, then
  * makes one attempt of attempts.c. Each attempt is first made outside, where root gets what the
@@ -15,7 +15,8 @@
  * leaving out setresuid(), setresgid(), drop_capabilities(), drop_bounding_set(), PR_SET_DUMPABLE,
  * chroot("."), MOUNT_ATTR_RDONLY or the limit of descriptors; io_uring_enter not listed. In
  * uring.c: no restrictions; fixed files allowed instead of required; OPENAT listed. In confine.c:
- * IOCTL_PRIVCMD_MMAPBATCH_V2 or socket in the store's lists. Leaving out PR_SET_NO_NEW_PRIVS
+ * IOCTL_PRIVCMD_MMAPBATCH_V2 or socket in the store's lists. In toolstack/confine.c:
+ * SCMP_SYS(mmap) or SCMP_SYS(openat) in its list, .sees_files. Leaving out PR_SET_NO_NEW_PRIVS
  * changes nothing: libseccomp sets it, too.
  */
 #include <errno.h>
@@ -40,6 +41,7 @@
 
 #include "../../../backends/block/uring.h"
 #include "../../../backends/common/sandbox.h"
+#include "../../../toolstack/confine.h"
 #include "../../../xenstore-lite/confine.h"
 #include "attempts.h"
 
@@ -354,6 +356,24 @@ static void keeper_works(void)
 {
     common_works();
     NEED(open(prey.file, O_RDONLY) >= 0);
+}
+
+/* Its kernel file and its memory file are mapped; libraries unpack with much memory. */
+static void examiner_works(void)
+{
+    char byte, *map, *dictionary;
+
+    common_works();
+    NEED(pread(prey.image, &byte, 1, 0) == 1);
+    NEED(ftruncate(prey.image, 1 << 20) == 0);
+    map = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, prey.image, 0);
+    NEED(map != MAP_FAILED);
+    map[4096] = 1;
+    NEED(munmap(map, 1 << 20) == 0);
+    dictionary = malloc(256u << 20);
+    NEED(dictionary);
+    dictionary[255u << 20] = 1;
+    free(dictionary);
 }
 
 static void still_works(const struct subject *s)
@@ -688,7 +708,7 @@ int main(void)
     static const struct subject subjects[] = {
         {&sandbox_block, nothing, block_works},     {&sandbox_net, nothing, net_works},
         {&sandbox_console, nothing, console_works}, {&confine_store, nothing, store_works},
-        {&confine_keeper, of_keeper, keeper_works},
+        {&confine_keeper, of_keeper, keeper_works}, {&confine_examiner, nothing, examiner_works},
     };
     const size_t count = sizeof(subjects) / sizeof(subjects[0]);
 
@@ -703,7 +723,10 @@ int main(void)
         other_tables(subjects[i].profile);
         still_works(&subjects[i]);
         as_the_kernel_sees_it(&subjects[i]);
-        if (!subjects[i].profile->sees_files) {
+        if (subjects[i].profile->sees_files) {
+            report(subjects[i].profile == &confine_keeper, subjects[i].profile->name, "no files",
+                   "it keeps its root directory");
+        } else {
             behind_the_filter(&subjects[i]);
         }
         sibling(&subjects[i]);
