@@ -16,7 +16,7 @@ HV_CPPFLAGS = -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isyste
 	$(if $(filter 1,$(HV_DEBUG)),-DTENUE_DEBUG=1)
 HV_CFLAGS = -std=gnu11 -O2 -g -MMD -ffreestanding -m64 -fpic -fvisibility=hidden -mgeneral-regs-only \
 	-mno-red-zone -include hypervisor/x86/hidden.h -fno-stack-protector -fno-strict-aliasing -fno-delete-null-pointer-checks \
-	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables $(WARNINGS) $(HV_CPPFLAGS)
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables -mindirect-branch=thunk-extern -mindirect-branch-register $(WARNINGS) $(HV_CPPFLAGS)
 DEPS_PACKAGES += libxen-dev binutils
 
 ALL_TARGETS += $(HV_B)/tenue

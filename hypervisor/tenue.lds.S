@@ -21,7 +21,14 @@ SECTIONS
     {
         *(.boot.header)
         *(.boot.text)
-        *(.text .text.*)
+        *(EXCLUDE_FILE(*entry.S.o) .text EXCLUDE_FILE(*entry.S.o *isolation.S.o) .text.*)
+        /* What a guest's tables map under page-table isolation: whole pages of their own. */
+        . = ALIGN(4096);
+        entry_text_start = .;
+        *entry.S.o(.text)
+        *(.text.entry)
+        . = ALIGN(4096);
+        entry_text_end = .;
         . = ALIGN(4096);
     } :image
     image_rodata = .;
@@ -35,6 +42,9 @@ SECTIONS
         smap_sites_start = .;
         *(.smap_sites)
         smap_sites_end = .;
+        spec_sites_start = .;
+        *(.spec_sites)
+        spec_sites_end = .;
         . = ALIGN(4096);
     } :image
     image_data = .;

@@ -210,6 +210,8 @@ static int table_write(struct domain *d, struct page *p, enum page_type type, un
     }
     slot_write(slot, val, how, &old);
     mmu_table_unlock(p);
+    if (level == 4)
+        hal_root_changed(page_mfn(p));
     if (replace && old & PTE_P)
         pv_put_table(pte_mfn(old), child);
     return 0;

@@ -3,6 +3,7 @@
  * Every offset and constant that assembly uses. Never linked: the build reads the listing.
  */
 #include <tenue/abi.h>
+#include <tenue/spec.h>
 #include <tenue/vcpu.h>
 
 #include "desc.h"
@@ -31,7 +32,15 @@ void asm_offsets(void)
 
     DEFINE(CPU_softirqs, offsetof(struct cpu, softirqs));
     DEFINE(CPU_current, offsetof(struct cpu, current));
-    DEFINE(PCPU_scratch_rsp, offsetof(struct pcpu, scratch_rsp));
+    /* In a CPU's block: the guest's registers, and where they are pushed from. */
+    DEFINE(BLOCK_regs, BLOCK_STACK_TOP - sizeof(struct cpu_user_regs));
+    DEFINE(BLOCK_regs_top,
+           BLOCK_STACK_TOP - sizeof(struct cpu_user_regs) + offsetof(struct cpu_user_regs, es));
+    DEFINE(PCPU_scratch_rsp, offsetof(struct pcpu, entry.scratch_rsp));
+    DEFINE(PCPU_full_cr3, offsetof(struct pcpu, entry.full_cr3));
+    DEFINE(PCPU_guest_cr3, offsetof(struct pcpu, entry.guest_cr3));
+    DEFINE(PCPU_exit_rax, offsetof(struct pcpu, entry.exit_rax));
+    DEFINE(PCPU_exit_rsp, offsetof(struct pcpu, entry.exit_rsp));
 
     DEFINE(VCPU_vcpu_info, offsetof(struct vcpu, vcpu_info));
     DEFINE(VCPU_nmi_pending, offsetof(struct vcpu, nmi_pending));
@@ -45,4 +54,12 @@ void asm_offsets(void)
     DEFINE(HV_CS, SEL_HV_CS);
     DEFINE(HV_DS, SEL_HV_DS);
     DEFINE(EXIT_SYSRET_OK, PV_EXIT_SYSRET_OK);
+
+    DEFINE(SPEC_PTI, SPEC_PTI);
+    DEFINE(SPEC_IBRS, SPEC_IBRS);
+    DEFINE(SPEC_IBPB_ENTRY, SPEC_IBPB_ENTRY);
+    DEFINE(SPEC_RSB, SPEC_RSB);
+    DEFINE(SPEC_BHB_ENTRY, SPEC_BHB_ENTRY);
+    DEFINE(SPEC_VERW, SPEC_VERW);
+    DEFINE(SPEC_DIV, SPEC_DIV);
 }

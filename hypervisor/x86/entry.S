@@ -247,7 +247,7 @@ exception_common:
     andq %rsp, %rax
     leaq BLOCK_STACK_TOP - REGS_SIZE(%rax), %rsp
     movq %rsp, %rdi
-    call pv_failsafe
+    call trap_exit_failed
     jmp exit_to_guest
 
 restore_hv:

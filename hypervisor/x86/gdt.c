@@ -12,6 +12,7 @@
 #include <tenue/vcpu.h>
 
 #include "asm.h"
+#include "isolation.h"
 #include "lib.h"
 #include "machine.h"
 #include "pte.h"
@@ -52,8 +53,8 @@ static void fill_our_page(struct pcpu *c)
     g[OUR_ENTRY(FLAT_RING3_CS32)] = DESC_CODE32_R3;
     g[OUR_ENTRY(FLAT_RING3_DS32)] = DESC_DATA_R3;
     g[OUR_ENTRY(FLAT_RING3_CS64)] = DESC_CODE64_R3;
-    set_system_descriptor(&g[OUR_ENTRY(SEL_TSS)], SYS_TSS_AVAILABLE, (uint64_t)&c->tss,
-                          sizeof(c->tss) - 1);
+    set_system_descriptor(&g[OUR_ENTRY(SEL_TSS)], SYS_TSS_AVAILABLE, (uint64_t)&c->entry.tss,
+                          sizeof(c->entry.tss) - 1);
 }
 
 /* Window entries are not global: the root load of a context switch flushes what it replaced. */
@@ -73,6 +74,7 @@ static uint32_t gdt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
         changed |= (uint32_t)(c->gdt_window[i] != pte) << i;
         c->gdt_window[i] = pte;
     }
+    isolation_windows_changed(c);
     return changed;
 }
 
@@ -92,6 +94,7 @@ static uint32_t ldt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
         c->ldt_window[i] = pte;
     }
     c->ldt_live = (uint16_t)entries;
+    isolation_windows_changed(c);
     return changed;
 }
 
@@ -143,6 +146,7 @@ void hal_ldt_map_page(unsigned idx, mfn_t m)
     struct pcpu *c = this_pcpu();
 
     c->ldt_window[idx] = mfn_to_maddr(m).a | PTE_WINDOW_RW;
+    isolation_windows_changed(c);
     window_flush(c->window_virt + WINDOW_PAGES * PAGE_SIZE, 1u << idx);
 }
 
@@ -159,13 +163,12 @@ void gdt_init_cpu(struct pcpu *c)
     c->window_virt = va;
     c->gdt_window = paging_l1_of(va);
     c->ldt_window = paging_l1_of(va + WINDOW_PAGES * PAGE_SIZE);
-    c->tss = (struct tss){.iobmp = sizeof(struct tss)};
-    c->tss.rsp[0] = (uint64_t)block + BLOCK_STACK_TOP - sizeof(struct cpu_user_regs) +
-                    offsetof(struct cpu_user_regs, es);
-    c->tss.ist[IST_NMI - 1] = (uint64_t)block + BLOCK_NMI_TOP;
-    c->tss.ist[IST_MC - 1] = (uint64_t)block + BLOCK_MC_TOP;
-    c->tss.ist[IST_DF - 1] = (uint64_t)block + BLOCK_DF_TOP;
-    c->tss.ist[IST_DB - 1] = (uint64_t)block + BLOCK_DB_TOP;
+    c->entry.tss = (struct tss){.iobmp = sizeof(struct tss)};
+    c->entry.tss.rsp[0] = pcpu_regs_top(c);
+    c->entry.tss.ist[IST_NMI - 1] = (uint64_t)block + BLOCK_NMI_TOP;
+    c->entry.tss.ist[IST_MC - 1] = (uint64_t)block + BLOCK_MC_TOP;
+    c->entry.tss.ist[IST_DF - 1] = (uint64_t)block + BLOCK_DF_TOP;
+    c->entry.tss.ist[IST_DB - 1] = (uint64_t)block + BLOCK_DB_TOP;
     if (c->cpu.id == 0) {
         c->gdt_page = boot_gdt_page;
         c->gdt_window[OUR_PAGE] = image_maddr(boot_gdt_page) | PTE_HV_RW;

@@ -14,6 +14,7 @@
 #include "asm.h"
 #include "lib.h"
 #include "machine.h"
+#include "spec.h"
 
 #define GATE_INTERRUPT 0xeull
 
@@ -23,6 +24,7 @@ struct gate {
 
 extern uint8_t idt_stubs[], idt_stubs_end[];
 extern uint8_t syscall_entry[], syscall32_entry[], sysenter_entry[];
+extern uint8_t isolation_syscall[], isolation_syscall32[];
 
 static struct gate idt[256] __attribute__((aligned(4096)));
 
@@ -70,37 +72,76 @@ static uint8_t *emit_rel32(uint8_t *at, uint8_t *rip_alias, const uint8_t *targe
     return at + 4;
 }
 
-/* mov %rsp, scratch(%rip); lea stack(%rip), %rsp; jmp target. Written at w, executed at x. */
-static uint8_t *emit_stub(uint8_t *w, uint8_t *x, struct pcpu *c, const uint8_t *target)
-{
-    const uint8_t *const start = w;
-    const uint8_t stack[] = {0x48, 0x8d, 0x25}, scratch[] = {0x48, 0x89, 0x25};
+/* A stub under construction: written at w, executed at x. */
+struct emit {
+    uint8_t *w, *x;
+};
 
-    memcpy(w, scratch, 3);
-    w = emit_rel32(w + 3, x + (w + 3 - start), (uint8_t *)&c->scratch_rsp);
-    memcpy(w, stack, 3);
-    w = emit_rel32(w + 3, x + (w + 3 - start), (uint8_t *)c->tss.rsp[0]);
-    *w++ = 0xe9;
-    return emit_rel32(w, x + (w - start), target);
+static void emit_bytes(struct emit *e, const uint8_t *bytes, unsigned n)
+{
+    memcpy(e->w, bytes, n);
+    e->w += n;
+    e->x += n;
+}
+
+/* Three bytes of opcode, and target relative to RIP. */
+static void emit_rip(struct emit *e, const uint8_t opcode[3], const void *target)
+{
+    emit_bytes(e, opcode, 3);
+    e->w = emit_rel32(e->w, e->x, target);
+    e->x += 4;
+}
+
+/* mov %rax, scratch(%rip); load our root; mov scratch(%rip), %rax. */
+static void emit_isolation(struct emit *e, struct pcpu *c)
+{
+    static const uint8_t save[] = {0x48, 0x89, 0x05}, load[] = {0x48, 0x8b, 0x05},
+                         cr3[] = {0x0f, 0x22, 0xd8};
+
+    emit_rip(e, save, &c->entry.scratch_rax);
+    emit_rip(e, load, &c->entry.full_cr3);
+    emit_bytes(e, cr3, sizeof(cr3));
+    emit_rip(e, load, &c->entry.scratch_rax);
+}
+
+/* mov %rsp, scratch(%rip); [isolation;] lea stack(%rip), %rsp; jmp target. */
+static void emit_stub(struct emit *e, struct pcpu *c, const uint8_t *target)
+{
+    static const uint8_t scratch[] = {0x48, 0x89, 0x25}, stack[] = {0x48, 0x8d, 0x25},
+                         jmp[] = {0xe9};
+
+    emit_rip(e, scratch, &c->entry.scratch_rsp);
+    if (c->guest_l4 != NULL)
+        emit_isolation(e, c);
+    emit_rip(e, stack, (const void *)pcpu_regs_top(c));
+    emit_bytes(e, jmp, 1);
+    e->w = emit_rel32(e->w, e->x, target);
+    e->x += 4;
 }
 
 /* stub_alias: where the stub page can be written. */
 static void syscall_init_cpu(struct pcpu *c, uint8_t *stub_alias)
 {
-    uint8_t *x = (uint8_t *)c + BLOCK_STUB_OFF;
-    uint8_t *end = emit_stub(stub_alias, x, c, syscall_entry);
+    struct emit e = {stub_alias, (uint8_t *)c + BLOCK_STUB_OFF};
+    bool work = spec_works_on_entry();
 
-    wrmsr(MSR_LSTAR, (uint64_t)x);
-    wrmsr(MSR_CSTAR, (uint64_t)(x + (end - stub_alias)));
-    emit_stub(end, x + (end - stub_alias), c, syscall32_entry);
+    wrmsr(MSR_LSTAR, (uint64_t)e.x);
+    emit_stub(&e, c, work ? isolation_syscall : syscall_entry);
+    wrmsr(MSR_CSTAR, (uint64_t)e.x);
+    emit_stub(&e, c, work ? isolation_syscall32 : syscall32_entry);
     wrmsr(MSR_STAR, (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)SEL_HV_CS << 32);
     wrmsr(MSR_FMASK, EFLAGS_TF | EFLAGS_IF | EFLAGS_DF | EFLAGS_IOPL | EFLAGS_NT | EFLAGS_RF |
                          EFLAGS_VM | EFLAGS_AC);
     if (cpu_features.sysenter) {
         wrmsr(MSR_SYSENTER_CS, SEL_HV_CS);
-        wrmsr(MSR_SYSENTER_ESP, c->tss.rsp[0]);
+        wrmsr(MSR_SYSENTER_ESP, c->entry.tss.rsp[0]);
         wrmsr(MSR_SYSENTER_EIP, (uint64_t)sysenter_entry);
     }
+}
+
+uint64_t idt_page(void)
+{
+    return (uint64_t)idt;
 }
 
 void idt_load_cpu(struct pcpu *c)

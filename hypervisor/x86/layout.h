@@ -36,6 +36,8 @@
 #define WINDOW_PAGES 16
 
 #define BLOCK_SIZE 0x10000
+#define BLOCK_ENTRY_OFF 0x1000 /* what a guest's root shows of the block's data; a small stack */
+#define BLOCK_ENTRY_TOP 0x2000
 #define BLOCK_STUB_OFF 0x2000 /* SYSCALL stub: read, execute */
 #define BLOCK_NMI_TOP 0x4000  /* IST stacks, one page each, by their upper ends */
 #define BLOCK_MC_TOP 0x5000

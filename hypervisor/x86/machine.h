@@ -77,7 +77,9 @@ void gdt_init_cpu(struct pcpu *c);
 /* pv NULL: nobody's. The caller loads a root afterwards, and no selector before that. */
 void gdt_load_guest(struct pcpu *c, const struct pv_vcpu *pv);
 void idt_init(void);
+/* Again after a change of what entries have to do (isolation.c, spec.c). */
 void idt_load_cpu(struct pcpu *c);
+uint64_t idt_page(void); /* where it lies, page aligned and a page long */
 void cpu_detect(void);
 void cpu_init(struct pcpu *c);
 void smap_enable_sites(void);

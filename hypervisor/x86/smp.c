@@ -57,8 +57,8 @@ void ap_start(void)
     struct pcpu *c = this_pcpu();
 
     cpu_init(c);
-    spec_init_cpu();
     gdt_init_cpu(c);
+    spec_init_cpu(c);
     idt_load_cpu(c);
     fpu_init_cpu(c);
     apic_init_cpu();

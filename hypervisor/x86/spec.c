@@ -9,11 +9,24 @@
 #include <tenue/spec.h>
 
 #include "asm.h"
+#include "isolation.h"
 #include "lib.h"
 #include "machine.h"
 #include "spec.h"
 
 #define HYPERVISOR_LEAF 0x40000000u
+
+/* isolation.inc: five bytes become a jump to `to`; or, without one, a jump of two bytes goes. */
+struct spec_site {
+    uint64_t at, to;
+    uint32_t bits, unused;
+};
+extern const struct spec_site spec_sites_start[], spec_sites_end[];
+extern uint8_t thunks_start[];
+extern uint32_t spec_ctrl_entry, spec_ctrl_exit;
+
+#define THUNK_SIZE 32u
+#define SPEC_ON_ENTRY (SPEC_IBRS | SPEC_IBPB_ENTRY | SPEC_RSB | SPEC_BHB_ENTRY)
 
 struct spec_plan spec_plan;
 static struct spec_cpu boot_cpu;
@@ -132,18 +145,88 @@ static bool threads_share_cores(void)
     return false;
 }
 
+/* Code is read-only in the image mapping; the direct map has it writable. */
+static uint8_t *writable(uint64_t code)
+{
+    return hal_direct_map + (code - HV_VIRT_BASE);
+}
+
+static void patch_sites(void)
+{
+    static const uint8_t nop2[] = {0x66, 0x90};
+
+    for (const struct spec_site *s = spec_sites_start; s != spec_sites_end; s++) {
+        int32_t rel = (int32_t)(s->to - (s->at + 5));
+
+        if (!(spec_plan.on & s->bits))
+            continue;
+        if (s->to == 0) {
+            memcpy(writable(s->at), nop2, sizeof(nop2));
+            continue;
+        }
+        writable(s->at)[0] = 0xe9;
+        memcpy(writable(s->at) + 1, &rel, sizeof(rel));
+    }
+}
+
+/* [lfence;] jmp *%reg */
+static void patch_thunks(void)
+{
+    if (spec_plan.thunk == THUNK_RETPOLINE)
+        return;
+    for (unsigned reg = 0; reg < 16; reg++) {
+        uint8_t *p = writable((uint64_t)thunks_start + reg * THUNK_SIZE);
+
+        if (spec_plan.thunk == THUNK_LFENCE) {
+            *p++ = 0x0f;
+            *p++ = 0xae;
+            *p++ = 0xe8;
+        }
+        if (reg >= 8)
+            *p++ = 0x41;
+        *p++ = 0xff;
+        *p = (uint8_t)(0xe0 | (reg & 7));
+    }
+}
+
+bool spec_works_on_entry(void)
+{
+    return spec_plan.on & SPEC_ON_ENTRY;
+}
+
+/* Once the CPU has its descriptor windows; before that, no guest. */
+static void isolate(struct pcpu *c)
+{
+    if (!(spec_plan.on & SPEC_PTI))
+        return;
+    isolation_init_cpu(c);
+    c->cr4 = host_cr4;
+    cr4_write(host_cr4);
+}
+
 void spec_init(void)
 {
+    struct pcpu *c = this_pcpu();
+
     read_cpu(&boot_cpu);
     boot_cpu.smt = threads_share_cores();
     spec_decide(&boot_cpu, &spec_options, &spec_plan);
     spec_apply(&spec_plan);
+    spec_ctrl_entry = (uint32_t)(spec_plan.spec_ctrl | SPEC_CTRL_IBRS);
+    spec_ctrl_exit = (uint32_t)spec_plan.spec_ctrl;
+    patch_sites();
+    patch_thunks();
+    if (spec_plan.on & SPEC_PTI)
+        host_cr4 &= ~(uint64_t)CR4_PGE;
+    isolate(c);
+    idt_load_cpu(c);
 }
 
-void spec_init_cpu(void)
+void spec_init_cpu(struct pcpu *p)
 {
     struct spec_cpu c;
 
+    isolate(p);
     read_cpu(&c);
     c.smt = boot_cpu.smt;
     if (spec_issues(&c) & ~spec_issues(&boot_cpu))

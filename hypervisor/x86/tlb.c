@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Roots and translations. Our own mappings are global and survive root loads; everything of a
+ * Roots and translations. Our own mappings are global and survive root loads (not under page-table
+ * isolation: isolation.c); everything of a
  * guest's is not global, so loading CR3 is a full flush. Each full flush is stamped (tenue/tlb.h).
  *
  * Shootdown: the asker raises a request on each other CPU of the mask, sends an interrupt and
@@ -12,22 +13,32 @@
 #include <tenue/vcpu.h>
 
 #include "asm.h"
+#include "isolation.h"
 #include "machine.h"
 
+/* With isolation the guest runs on a copy, which a flush brings up to date: so a CPU whose stamp is
+ * newer than a change to an L4 has the change in its copy. */
 static inline void load_cr3(mfn_t root)
 {
     uint32_t stamp = tlb_flush_begin();
 
     cr3_write(mfn_to_maddr(root).a);
+    if (unlikely(this_pcpu()->guest_l4 != NULL))
+        isolation_copy_root(this_pcpu(), root);
     tlb_flush_end(stamp);
 }
 
+/* The root is recorded first: whoever changes it afterwards knows that we have it. */
 void hal_load_root(mfn_t m)
 {
+    struct pcpu *c = this_pcpu();
+
     if (mfn_is_none(m))
         m = hv_root;
+    WRITE_ONCE(c->cpu.root, m);
+    if (unlikely(c->guest_l4 != NULL))
+        WRITE_ONCE(c->entry.full_cr3, mfn_to_maddr(m).a);
     load_cr3(m);
-    this_cpu()->root = m;
 }
 
 void hal_tlb_flush_local(void)
@@ -107,6 +118,18 @@ void hal_invlpg(cpumask_t mask, uint64_t va)
         flush_others(rest);
     if (mask >> this_cpu()->id & 1)
         invlpg(va);
+}
+
+void hal_root_changed(mfn_t m)
+{
+    cpumask_t mask = 0;
+
+    if (this_pcpu()->guest_l4 == NULL)
+        return;
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (mfn_eq(READ_ONCE(cpus[cpu]->root), m))
+            mask |= (cpumask_t)1 << cpu;
+    hal_tlb_flush(mask);
 }
 
 void hal_cache_flush_frame(mfn_t m)

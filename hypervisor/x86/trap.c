@@ -18,12 +18,13 @@
 #define DR6_STATUS 0xe00full
 #define GPR_BYTES offsetof(struct cpu_user_regs, error_code)
 
-extern uint8_t exit_iretq[];
+extern uint8_t exit_iretq[], isolation_iretq[];
 
 /* entry.S. */
 void trap_from_guest(struct cpu_user_regs *regs);
 struct cpu_user_regs *trap_move_to_main_stack(const struct cpu_user_regs *regs);
 void trap_ist(struct cpu_user_regs *regs);
+void trap_exit_failed(struct cpu_user_regs *regs);
 bool exit_nmi_deliverable(void);
 
 /* Is cr2 in this CPU's LDT window? The offset into it, else -1. */
@@ -136,10 +137,14 @@ unsigned trap_from_hv(struct cpu_user_regs *regs)
     }
     if (vector == VEC_PF) {
         off = ldt_window_offset(cr2_read());
-        if (off >= 0 && this_cpu()->current != NULL && pv_ldt_fault((uint64_t)off))
-            return 0;
+        if (off >= 0 && this_cpu()->current != NULL && pv_ldt_fault((uint64_t)off)) {
+            /* From a guest's root there is no way back into the middle of the exit. */
+            if (this_pcpu()->guest_l4 == NULL || regs->rip != (uint64_t)isolation_iretq)
+                return 0;
+            this_pcpu()->exit_again = true;
+        }
     }
-    if (regs->rip == (uint64_t)exit_iretq) {
+    if (regs->rip == (uint64_t)exit_iretq || regs->rip == (uint64_t)isolation_iretq) {
         guest_registers_restore(regs);
         return 1;
     }
@@ -148,6 +153,18 @@ unsigned trap_from_hv(struct cpu_user_regs *regs)
         die(regs);
     regs->rip = fixup;
     return 0;
+}
+
+/* After trap_from_hv() restored a guest's registers: it hears of it, unless the exit can work now.
+ */
+void trap_exit_failed(struct cpu_user_regs *regs)
+{
+    struct pcpu *c = this_pcpu();
+
+    if (c->exit_again)
+        c->exit_again = false;
+    else
+        pv_failsafe(regs);
 }
 
 /* From the debug stack to where a guest's registers live. */

@@ -69,6 +69,9 @@ uint64_t hal_debugreg_read_status(void); /* DR6 as the guest should see it */
 /* Load root m (an L4 carrying our template slots, or MFN_NONE for our own root); flushes this CPU's
  * non-global translations and stamps it. Records it in this_cpu()->root. */
 void hal_load_root(mfn_t m);
+/* An entry of L4 m was changed: CPUs that run guests on copies of it take the change. No locks
+ * held. */
+void hal_root_changed(mfn_t m);
 void hal_tlb_flush_local(void);
 void hal_invlpg_local(uint64_t va);
 /* Full non-global flush / one page on all CPUs in mask, this one included; returns when done. */

@@ -507,6 +507,10 @@ void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
     if (fake_metal.cpuid)
         fake_metal.cpuid(leaf, subleaf, out);
 }
+void hal_root_changed(mfn_t m)
+{
+    (void)m;
+}
 void hal_wbinvd(void)
 {
     fake_metal.wbinvds++;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page-table isolation (SPEC-1), for CPUs on which a guest could read what its tables map for us
+ * alone. While a guest runs, CR3 holds a root of the CPU's own: the guest's slots copied from the
+ * guest's L4, the machine-to-physical table if that root shows it, and of ours what an entry needs
+ * before it loads the full root: the pages of entry.S and isolation.S, the IDT, the descriptor
+ * windows, the CPU's entry page, SYSCALL stub and interrupt stacks. The exits load that root, the
+ * entries the full one, whose address is in the entry page.
+ *
+ * Nothing of ours is global then (CR4.PGE is off): translations would outlive the change of root.
+ *
+ * The copy is taken at every load of a root and at every full flush; a change of an L4 entry
+ * flushes the CPUs that have that root (hal_root_changed). Accessed bits that the CPU sets in a
+ * copy do not reach the guest's L4.
+ *
+ * Locks: none; a CPU's root is its own. Tables are made at bring-up.
+ */
+#include "isolation.h"
+
+#include <tenue/assert.h>
+#include <tenue/hal.h>
+#include <tenue/page.h>
+
+#include "asm.h"
+#include "lib.h"
+#include "machine.h"
+#include "pte.h"
+
+extern uint8_t entry_text_start[], entry_text_end[];
+
+static uint64_t *new_table(void)
+{
+    uint64_t *t = hv_alloc_page();
+
+    if (t == NULL)
+        panic("no memory for a CPU's isolated page tables");
+    memset(t, 0, PAGE_SIZE);
+    return t;
+}
+
+/* The L1 entry of va in c's guest root. */
+static uint64_t *l1_entry(struct pcpu *c, uint64_t va)
+{
+    uint64_t *table = c->guest_l4;
+
+    for (unsigned shift = 39; shift > 12; shift -= 9) {
+        uint64_t *e = &table[va >> shift & 511];
+
+        if (*e == 0)
+            *e = mfn_to_maddr(ptr_to_mfn(new_table())).a | PTE_HV_TABLE;
+        table = mfn_to_ptr(maddr_to_mfn(maddr_make(*e & PTE_ADDR)));
+    }
+    return &table[va >> 12 & 511];
+}
+
+/* As the full root maps them. */
+static void show(struct pcpu *c, uint64_t from, uint64_t to)
+{
+    for (uint64_t va = from; va < to; va += PAGE_SIZE)
+        *l1_entry(c, va) = *paging_l1_of(va);
+}
+
+void isolation_copy_windows(struct pcpu *c)
+{
+    memcpy(c->guest_window, c->gdt_window, 2 * WINDOW_PAGES * sizeof(uint64_t));
+}
+
+void isolation_copy_root(struct pcpu *c, mfn_t root)
+{
+    const uint64_t *l4 = mfn_to_ptr(root);
+    const unsigned after = HV_L4_FIRST + HV_L4_COUNT;
+
+    memcpy(c->guest_l4, l4, (HV_L4_FIRST + 1) * sizeof(*l4));
+    memcpy(c->guest_l4 + after, l4 + after, (512 - after) * sizeof(*l4));
+}
+
+void isolation_init_cpu(struct pcpu *c)
+{
+    const uint64_t block = (uint64_t)c;
+
+    c->guest_l4 = new_table();
+    show(c, (uint64_t)entry_text_start, (uint64_t)entry_text_end);
+    show(c, idt_page(), idt_page() + PAGE_SIZE);
+    show(c, block + BLOCK_ENTRY_OFF, block + BLOCK_ENTRY_TOP);
+    show(c, block + BLOCK_STUB_OFF, block + BLOCK_STUB_OFF + PAGE_SIZE);
+    show(c, block + BLOCK_NMI_TOP - PAGE_SIZE, block + BLOCK_DB_TOP);
+    c->guest_window = l1_entry(c, c->window_virt);
+    isolation_copy_windows(c);
+    c->entry.guest_cr3 = mfn_to_maddr(ptr_to_mfn(c->guest_l4)).a;
+    c->entry.full_cr3 = mfn_to_maddr(c->cpu.root).a;
+    c->entry.tss.rsp[0] = block + BLOCK_ENTRY_TOP;
+}
