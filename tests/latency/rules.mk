@@ -5,13 +5,10 @@ $(LATENCY_B)/stretch.so: tests/latency/stretch.c
 	@mkdir -p $(@D)
 	@echo "LD $@"
 	$(Q)$(CC) $(CFLAGS_USER) -MF $@.d -shared -fPIC -o $@ $<
-$(LATENCY_B)/symbols: $(BUILD)/hypervisor/tenue.elf
-	@mkdir -p $(@D)
-	@nm $< > $@
 
 # Which guests: GUESTS in the script.
 .PHONY: check-latency
-check-latency: $(LATENCY_B)/stretch.so $(LATENCY_B)/symbols $(GUEST_ELFS) $(BUILD)/hypervisor/tenue \
+check-latency: $(LATENCY_B)/stretch.so $(GUEST_ELFS) $(BUILD)/hypervisor/tenue \
 		$(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/latency/run $(LATENCY_ARGS)
 CHECK_SYSTEM += check-latency

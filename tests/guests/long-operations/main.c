@@ -19,7 +19,7 @@ GUEST_RUN("vcpus=1 memory=128 timeout=120 append=guest_loglvl=none");
 
 #define WINDOW 0x0000100000000000UL
 #define TABLES 64u
-#define BATCH 2048u
+#define BATCH 4096u
 #define TIMES 3u
 #define DOMAINS 100u
 #define ORDER 9u
