@@ -10,6 +10,7 @@
 #include <tenue/entrypoints.h>
 #include <tenue/hal.h>
 #include <tenue/log.h>
+#include <tenue/pv.h>
 #include <tenue/sched.h>
 #include <tenue/timer.h>
 
@@ -64,5 +65,7 @@ void guest_exit_work(void)
         softirq_run_but_sched();
         if (softirq_take(SOFTIRQ_SCHED))
             sched_softirq();
+        if (softirq_take(SOFTIRQ_TABLES) && pv_pay_old_tables(c->current) != 0)
+            softirq_raise(SOFTIRQ_TABLES);
     }
 }

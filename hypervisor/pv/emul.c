@@ -45,10 +45,8 @@ static bool read_cr(struct vcpu *v, unsigned cr, uint64_t *value)
 /* A new kernel root by instruction; validation that is preempted goes on when it runs again. */
 static bool write_cr3(struct vcpu *v, uint64_t value, struct insn *in)
 {
-    int rc = pv_pay_old_tables(v);
+    int rc = pv_root_set(v, maddr_to_mfn(maddr_make(value)), false);
 
-    if (rc == 0)
-        rc = pv_root_set(v, maddr_to_mfn(maddr_make(value)), false);
     in->again = rc == -XEN_ERESTART;
     if (rc == 0)
         pv_root_load(v); /* the same root again is a flush */

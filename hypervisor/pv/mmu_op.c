@@ -80,9 +80,7 @@ long hc_mmu_update(uint64_t reqs, uint64_t count, uint64_t done, uint64_t domid)
         rc = mmu_domains_get(&md, (uint32_t)domid);
     if (rc)
         return rc;
-    rc = pv_owes_tables(current_vcpu()) ? pv_pay_old_tables(current_vcpu()) : 0;
-    if (likely(!rc))
-        rc = run_updates(&md, &b);
+    rc = run_updates(&md, &b);
     mmu_domains_put(&md);
     return batch_end(&b, rc, __HYPERVISOR_mmu_update, sizeof(struct mmu_update), domid);
 }

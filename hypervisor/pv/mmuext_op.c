@@ -3,7 +3,8 @@
  * mmuext_op: pins, roots, flushes and the few operations on whole frames (public header: xen.h).
  *
  * Batch and restart as in mmu_op.c. An operation either is finished when the next one starts, or
- * has changed nothing and is issued again; what a finished one still owes (root.h) is paid first.
+ * has changed nothing and is issued again; what a finished one still owes (root.h) is paid first,
+ * on the way out.
  * Base pointers between validated roots are the hottest operations of a Linux boot: their path is
  * two reference pairs and one CR3 load.
  */
@@ -220,9 +221,7 @@ long hc_mmuext_op(uint64_t ops, uint64_t count, uint64_t done, uint64_t domid)
         rc = mmu_domains_get(&md, (uint16_t)domid);
     if (rc)
         return rc;
-    rc = pv_owes_tables(v) ? pv_pay_old_tables(v) : 0;
-    if (likely(!rc))
-        rc = run_ops(v, md.frames, &b);
+    rc = run_ops(v, md.frames, &b);
     mmu_domains_put(&md);
     return batch_end(&b, rc, __HYPERVISOR_mmuext_op, sizeof(struct mmuext_op), domid);
 }

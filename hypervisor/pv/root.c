@@ -26,6 +26,7 @@ bool pv_may_defer(enum page_type type)
 void pv_defer(enum page_type type, mfn_t m)
 {
     current_vcpu()->pv.old_tables[type - PGT_L1] = m;
+    softirq_raise(SOFTIRQ_TABLES);
 }
 
 void pv_put_table(mfn_t m, enum page_type type)

@@ -6,6 +6,7 @@
 #define TENUE_PV_ROOT_H
 
 #include <tenue/pagetype.h>
+#include <tenue/pv.h>
 #include <tenue/vcpu.h>
 
 /* Load the root for v's mode; v is current. With none for user mode the caller checked (ENT-15). */
@@ -20,15 +21,14 @@ int pv_root_release(struct vcpu *v) must_check;
 
 /*
  * Dropping the last reference of a table may be preempted when the operation that dropped it is
- * already done. The remainder is then owed by the current vcpu, one table per level, and paid
- * before its next page-table operation.
+ * already done, or has failed and undoes what it did. The remainder is then owed by the current
+ * vcpu, one table per level, and paid before it runs again (SOFTIRQ_TABLES): to the guest
+ * a table that it let go of is plain memory at once. pv_pay_old_tables() is in pv.h.
  */
 bool pv_may_defer(enum page_type type); /* current's place for that level is free */
 void pv_defer(enum page_type type, mfn_t m);
 /* Drop a table's general and type reference now, or as far as possible and defer the rest. */
 void pv_put_table(mfn_t m, enum page_type type);
-/* Pay. -XEN_ERESTART: preempted, call again. */
-int pv_pay_old_tables(struct vcpu *v) must_check;
 
 static inline bool pv_owes_tables(const struct vcpu *v)
 {

@@ -15,6 +15,7 @@
 #include <tenue/vcpu.h>
 
 #include "../pv/bounce.h"
+#include "../pv/root.h"
 #include "asm.h"
 #include "hal_vcpu.h"
 #include "machine.h"
@@ -170,6 +171,8 @@ void hal_context_switch(struct vcpu *next)
     if (prev != NULL)
         __atomic_store_n(&prev->is_running, 0, __ATOMIC_RELEASE);
     *hal_guest_regs() = next->regs;
+    if (pv_owes_tables(next))
+        softirq_raise(SOFTIRQ_TABLES);
     if (unlikely(!load_segments(next)))
         pv_failsafe_selectors(hal_guest_regs(), next->pv.ds, next->pv.es, next->pv.fs, next->pv.gs);
 }

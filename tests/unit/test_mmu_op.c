@@ -5,7 +5,8 @@
  *
  * Sabotage: in l1_classify() return L1_OPEN_UP whoever owns the frame: readonly_foreign_frames
  * fails. Add PTE_RW to PTE_L1_HARMLESS: every_bit_of_live_entries fails the audit. Drop the
- * is_mapping() test in mapping_replace(): grant_entries fails.
+ * is_mapping() test in mapping_replace(): grant_entries fails. Do not raise SOFTIRQ_TABLES in
+ * pv_defer(): refused_pins_leave_plain_memory fails.
  */
 #include <string.h>
 
@@ -13,8 +14,10 @@
 
 #include "../../hypervisor/pv/mmu.h"
 #include "../../hypervisor/pv/ptwr.h"
+#include "../../hypervisor/pv/root.h"
 #include "fake/fake.h"
 
+#include <tenue/entrypoints.h>
 #include <tenue/m2p.h>
 #include <tenue/percpu.h>
 #include <tenue/pv.h>
@@ -169,6 +172,70 @@ static void accessed_and_dirty_survive(void)
     CU_ASSERT_EQUAL(update(l1_slot(20), guest_maddr(&g, 20) | PTE_P, DOMID_SELF), 0);
     CU_ASSERT_EQUAL(*slot & (PTE_A | PTE_D), 0);
     end();
+}
+
+/*
+ * MM-9: what a refused pin took is given back before its vcpu runs again, however often that is
+ * preempted: the frames are plain memory, also for calls that do not work on tables.
+ */
+static void refused_pins_leave_plain_memory(void)
+{
+    for (unsigned every = 1; every < 6; every++) {
+        begin(5);
+        for (unsigned i = 0; i < 8; i++) { /* an L2 of L1s; the last is no table */
+            const uint64_t l1 = guest_maddr(&g, 41 + i);
+
+            guest_ptr(&g, 40)[i] = l1 | PTE_P | PTE_RW | PTE_US;
+            guest_ptr(&g, 41 + i)[3] = guest_maddr(&g, 30) | PTE_P | PTE_US;
+            CU_ASSERT_EQUAL(map(40, guest_maddr(&g, 40) | PTE_P | PTE_US, 0), 0);
+            if (i < 7)
+                CU_ASSERT_EQUAL(map(41 + i, l1 | PTE_P | PTE_US, 0), 0);
+        }
+        fake_preempt_every = every;
+        CU_ASSERT_EQUAL(ext(MMUEXT_PIN_L2_TABLE, g.frames[40].n, 0, DOMID_SELF), -XEN_EINVAL);
+        for (unsigned i = 0; i < 8; i++)
+            CU_ASSERT_EQUAL(map(40 + i, guest_maddr(&g, 40 + i) | PTE_P | PTE_RW | PTE_US, 0), 0);
+        end();
+    }
+}
+
+/* LC-4: the control domain owes a table of another domain only until its vcpu runs again. */
+static void foreign_tables_are_not_owed_for_long(void)
+{
+    unsigned owed = 0;
+    struct guest other;
+    struct vcpu *v;
+
+    for (unsigned after = 1; after < 100; after += 3) {
+        begin(5);
+        other = g;
+        for (unsigned i = 0; i < 64; i++)
+            guest_ptr(&other, 40)[i] = guest_maddr(&other, i < 63 ? 41 : 30) | PTE_P | PTE_US;
+        CU_ASSERT_EQUAL(map(40, guest_maddr(&g, 40) | PTE_P | PTE_US, 0), 0);
+        CU_ASSERT_EQUAL(map(41, guest_maddr(&g, 41) | PTE_P | PTE_US, 0), 0);
+        guest_init(&g, control_domain);
+        v = control_domain->vcpus[0];
+        fake_run(v);
+        fake_preempt_every = 1;
+        fake_abandon_after = after; /* its vcpu does not get to run again */
+        (void)ext(MMUEXT_PIN_L2_TABLE, other.frames[40].n, 0, 5);
+        fake_abandon_after = 0;
+        if (pv_owes_tables(v)) {
+            owed++;
+            CU_ASSERT_TRUE(this_cpu()->softirqs & 1u << SOFTIRQ_TABLES);
+            this_cpu()->softirqs = 1u << SOFTIRQ_TABLES; /* no choice of another vcpu here */
+            guest_exit_work();
+        }
+        CU_ASSERT_FALSE(pv_owes_tables(v));
+        fake_run(NULL);
+        fake_preempt_every = 0;
+        CU_ASSERT_EQUAL(fake_audit(), 0);
+        CU_ASSERT_TRUE(fake_destroy(other.d));
+        CU_ASSERT_EQUAL(fake_audit(), 0);
+        fake_control_end();
+        CU_ASSERT_PTR_NOT_NULL_FATAL(fake_control_begin(1));
+    }
+    CU_ASSERT_TRUE(owed > 5);
 }
 
 /* HC-7: a batch says exactly how far it came, preempted or not. */
@@ -465,6 +532,9 @@ void suite_mmu_op(void)
     CU_add_test(s, "MM-19, 16: alignment and commands", alignment_and_commands);
     CU_add_test(s, "accessed and dirty survive when asked", accessed_and_dirty_survive);
     CU_add_test(s, "HC-7: batches count what they did", batches_count_what_they_did);
+    CU_add_test(s, "MM-9: refused pins leave plain memory", refused_pins_leave_plain_memory);
+    CU_add_test(s, "LC-4: foreign tables are not owed for long",
+                foreign_tables_are_not_owed_for_long);
     CU_add_test(s, "update_va_mapping and its flushes", va_mappings_and_flushes);
     CU_add_test(s, "MM-6: upper levels are walked afresh", upper_levels_are_walked_afresh);
     CU_add_test(s, "MM-18: roots are switched and kept", roots_are_switched_and_kept);

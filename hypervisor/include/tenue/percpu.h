@@ -18,9 +18,10 @@ struct vcpu;
 
 /* Work to do before returning to a guest: bits of cpu->softirqs. */
 enum softirq {
-    SOFTIRQ_TIMER, /* deadlines have passed */
-    SOFTIRQ_SCHED, /* choose a vcpu again */
-    SOFTIRQ_WORK,  /* deferred work queued on this CPU (domain teardown, console) */
+    SOFTIRQ_TIMER,  /* deadlines have passed */
+    SOFTIRQ_SCHED,  /* choose a vcpu again */
+    SOFTIRQ_WORK,   /* deferred work queued on this CPU (domain teardown, console) */
+    SOFTIRQ_TABLES, /* the current vcpu owes tables (pv_pay_old_tables) */
 };
 
 #define LOCKS_HELD_MAX 8

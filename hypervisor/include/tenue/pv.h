@@ -42,6 +42,10 @@ int pv_grant_map(const struct pv_grant_mapping *g, mfn_t m) must_check;
  * the references. With replace_va != 0: GNTTABOP_unmap_and_replace. */
 int pv_grant_unmap(const struct pv_grant_mapping *g, mfn_t m, uint64_t replace_va) must_check;
 
+/* --- tables that a vcpu let go of, which it finishes before it runs again --- */
+/* v is current, or runs nowhere. -XEN_ERESTART: preempted, call again. */
+int pv_pay_old_tables(struct vcpu *v) must_check;
+
 /* --- control domain --- */
 /* Build domid 0 from module 0 (kernel) and 1 (ramdisk, optional). Says what is wrong on the console
  * itself (file, field, remedy) and returns an error. */

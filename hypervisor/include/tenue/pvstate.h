@@ -47,8 +47,8 @@ struct pv_vcpu {
     uint64_t tsc_aux;
     uint32_t vm_assist; /* unused per vcpu; kept in the domain */
     bool in_nmi;
-    /* Tables whose devalidation was preempted, by level - 1; 0: none. pv/root.c finishes them at
-     * this vcpu's next MMU hypercall and at teardown. */
+    /* Tables whose devalidation was preempted, by level - 1; 0: none. pv/root.c finishes them
+     * before this vcpu runs again, or at teardown. */
     mfn_t old_tables[4];
 };
 

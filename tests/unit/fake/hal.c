@@ -12,6 +12,7 @@
 #include "tlb.h"
 
 #include "../../hypervisor/core/page_priv.h"
+#include "../../hypervisor/pv/root.h"
 
 #include <tenue/entrypoints.h>
 #include <tenue/log.h>
@@ -108,6 +109,8 @@ void hal_context_switch(struct vcpu *next)
     c->current = next;
     windows_show(c->id, &next->pv);
     hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
+    if (pv_owes_tables(next))
+        softirq_raise(SOFTIRQ_TABLES);
     if (prev)
         prev->is_running = 0;
 }
