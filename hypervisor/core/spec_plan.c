@@ -9,6 +9,8 @@
 #define I(issue) (1u << ISSUE_##issue)
 #define STALE_BUFFERS (I(MDS) | I(TAA) | I(MMIO) | I(RFDS) | I(TSA))
 
+struct spec_plan spec_plan;
+
 static bool is_amd(const struct spec_cpu *c)
 {
     return c->vendor == SPEC_AMD || c->vendor == SPEC_HYGON;

@@ -101,7 +101,9 @@ static int l1_take_change(struct domain *d, struct domain *fd, enum l1_change ch
 {
     switch (change) {
     case L1_REPLACE:
-        return *val & PTE_P ? pte_l1_take(d, fd, val) : 0;
+        if (*val & PTE_P)
+            return pte_l1_take(d, fd, val);
+        return pte_absent_ok(*val, 1) ? 0 : -XEN_EINVAL;
     case L1_OPEN_UP:
         if (!page_get_writable(page_of(pte_mfn(*val))))
             return -XEN_EINVAL;
@@ -188,6 +190,8 @@ static int table_write(struct domain *d, struct page *p, enum page_type type, un
     bool replace;
 
     if (level == 4 && root_slot_is_ours(index))
+        return -XEN_EINVAL;
+    if (unlikely(!(val & PTE_P) && !pte_absent_ok(val, level)))
         return -XEN_EINVAL;
     replace = !(old & val & PTE_P) || (old ^ val) & ~PTE_TABLE_HARMLESS;
     if (val & PTE_P && replace) {

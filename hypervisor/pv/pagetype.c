@@ -74,6 +74,18 @@ static inline bool none_present(const uint64_t *t)
     return !((t[0] | t[1] | t[2] | t[3] | t[4] | t[5] | t[6] | t[7]) & PTE_P);
 }
 
+/* Does no entry that is not present name RAM where that leaks (MM-27)? Ours in an L4 are replaced.
+ */
+static bool absent_are_ok(const uint64_t *t, unsigned level)
+{
+    if (likely(!(spec_plan.on & SPEC_L1TF_PTE)))
+        return true;
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+        if (!(t[i] & PTE_P) && !(level == 4 && root_slot_is_ours(i)) && !pte_absent_ok(t[i], level))
+            return false;
+    return true;
+}
+
 /* Validate entries from *cursor on. On any return but 0, *cursor is the first that holds nothing.
  */
 static int l1_validate(struct page *p, struct domain *d, unsigned *cursor)
@@ -196,6 +208,9 @@ static int contents_validate(struct page *p, enum page_type type, unsigned *curs
     if (unlikely(!d))
         return -XEN_EINVAL; /* shared hypervisor memory has a writable reference; cannot come here
                              */
+    if (type >= PGT_L1 && type <= PGT_L4 &&
+        !absent_are_ok(table_of(p), (unsigned)(type - PGT_L1) + 1))
+        return -XEN_EINVAL;
     switch (type) {
     case PGT_L1:
         return l1_validate(p, d, cursor);

@@ -26,6 +26,21 @@ static int device_take(const struct domain *d, const struct domain *fd, uint64_t
     return 0;
 }
 
+/*
+ * Such a processor ignores the present bit, and of the address what lies above its width. Frame 0
+ * is nobody's: entries with flags alone are harmless. Kernels that know of L1TF store the
+ * complement of the address, which is far above RAM.
+ */
+bool pte_absent_leaks(uint64_t e, unsigned level)
+{
+    const uint64_t width = (1ull << (hal_maddr_bits() - PAGE_SHIFT)) - 1;
+    const uint64_t frame = pte_mfn(e).n & width;
+
+    if (level > 1 && level < 4 && e & PTE_PSE)
+        return (frame & ~((1ull << 9 * (level - 1)) - 1)) < frame_count;
+    return frame != 0 && frame < frame_count;
+}
+
 int pte_l1_take(struct domain *d, struct domain *fd, uint64_t *e)
 {
     struct page *p = page_lookup(pte_mfn(*e).n);

@@ -5,7 +5,8 @@
  * A present L1 entry that maps RAM holds a general reference of the frame, and a writable type
  * reference when it has the RW bit. A present L2..L4 entry holds a general and a type reference
  * of the table one level down, in the same domain. Entries of the control domain that map device
- * memory hold nothing. Entries that are not present are the guest's to use as it likes.
+ * memory hold nothing. Entries that are not present are the guest's to use as it likes, but on
+ * processors with L1TF they must not name RAM (MM-27).
  */
 #ifndef TENUE_PV_PTE_H
 #define TENUE_PV_PTE_H
@@ -14,6 +15,7 @@
 #include <tenue/frame.h>
 #include <tenue/hal.h>
 #include <tenue/pagetype.h>
+#include <tenue/spec.h>
 
 #include "../core/page_priv.h"
 
@@ -62,6 +64,14 @@ static inline bool root_slot_is_ours(unsigned slot)
 bool pte_find_l1(mfn_t root, uint64_t va, mfn_t *table, unsigned *index);
 /* The L1 entry itself, read once; false when not mapped. */
 bool pte_walk_l1(mfn_t root, uint64_t va, uint64_t *l1e);
+
+/* A processor with L1TF would read the RAM that e, of a table of that level, names. */
+bool pte_absent_leaks(uint64_t e, unsigned level);
+/* May e, which is not present, be in a table? (MM-27) */
+static inline bool pte_absent_ok(uint64_t e, unsigned level)
+{
+    return likely(e == 0) || likely(!(spec_plan.on & SPEC_L1TF_PTE)) || !pte_absent_leaks(e, level);
+}
 
 /*
  * Take what the L1 entry *e of a table of d stands for; frames belong to fd. Not for RAM that the

@@ -12,6 +12,7 @@
  */
 #include <tenue/hal.h>
 #include <tenue/page.h>
+#include <tenue/spec.h>
 #include <tenue/vcpu.h>
 
 #include "../pv/bounce.h"
@@ -142,6 +143,18 @@ static void tsc_aux_load(struct pcpu *c, uint64_t v)
     wrmsr(MSR_TSC_AUX, v);
 }
 
+/* What one domain taught the predictors is not for another (SPEC-2). Nobody's vcpu before: unknown.
+ */
+static void predictor_barrier(const struct vcpu *prev, const struct vcpu *next)
+{
+    if (prev != NULL && prev->domain == next->domain)
+        return;
+    if (spec_plan.on & SPEC_IBPB)
+        wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+    if (spec_plan.on & SPEC_RSB)
+        __asm__ volatile("call spec_fill_rsb" ::: "rcx", "cc", "memory");
+}
+
 /* Everything of next but its registers and selectors. The root comes after the descriptor windows,
  * whose old translations its load flushes, and before the selectors: LDT faults look into memory.
  */
@@ -167,6 +180,8 @@ void hal_context_switch(struct vcpu *next)
         save_current(c, prev);
     WRITE_ONCE(next->is_running, 1 + c->cpu.id);
     c->cpu.current = next;
+    if (unlikely(spec_plan.on & (SPEC_IBPB | SPEC_RSB)))
+        predictor_barrier(prev, next);
     load_state(c, next);
     if (prev != NULL)
         __atomic_store_n(&prev->is_running, 0, __ATOMIC_RELEASE);
@@ -232,7 +247,10 @@ void hal_idle(void)
 {
     if (READ_ONCE(this_cpu()->softirqs) != 0)
         return;
-    __asm__ volatile("sti; hlt; cli" ::: "memory");
+    if (spec_plan.on & SPEC_VERW) /* a sibling thread gets our buffers while we sleep (SPEC-3) */
+        __asm__ volatile("verw verw_selector(%%rip); sti; hlt; cli" ::: "memory", "cc");
+    else
+        __asm__ volatile("sti; hlt; cli" ::: "memory");
 }
 
 bool hal_preempt_point(void)

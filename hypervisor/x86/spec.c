@@ -28,7 +28,6 @@ extern uint32_t spec_ctrl_entry, spec_ctrl_exit;
 #define THUNK_SIZE 32u
 #define SPEC_ON_ENTRY (SPEC_IBRS | SPEC_IBPB_ENTRY | SPEC_RSB | SPEC_BHB_ENTRY)
 
-struct spec_plan spec_plan;
 static struct spec_cpu boot_cpu;
 
 static bool is_emulated(void)

@@ -9,8 +9,6 @@
 
 #include "pcpu.h"
 
-extern struct spec_plan spec_plan; /* read-only once other CPUs run */
-
 void spec_init(void);               /* boot CPU, once ACPI's tables are read */
 void spec_init_cpu(struct pcpu *c); /* each other CPU, between gdt_init_cpu and idt_load_cpu */
 void spec_done(void);               /* all CPUs are up: say what came of it */

@@ -103,6 +103,8 @@ bool spec_option(const char *name, const char *value);
 uint32_t spec_issues(const struct spec_cpu *c);
 const char *spec_model_name(const struct spec_cpu *c);
 
+/* In force. The machine layer decides it at start-up; read-only once other CPUs run. */
+extern struct spec_plan spec_plan;
 void spec_decide(const struct spec_cpu *c, const struct spec_options *o, struct spec_plan *p);
 /* Write the plan's MSRs on this CPU and read them back. What does not stick is said and, in p,
  * no longer counts as mitigated. Number of those. */
