@@ -20,6 +20,7 @@
 #include "asm.h"
 #include "hal_vcpu.h"
 #include "machine.h"
+#include "spec.h"
 
 #define PV_CR0_TS_BIT 0x8ull
 #define DR7_ENABLED 0xffull
@@ -180,7 +181,7 @@ void hal_context_switch(struct vcpu *next)
         save_current(c, prev);
     WRITE_ONCE(next->is_running, 1 + c->cpu.id);
     c->cpu.current = next;
-    if (unlikely(spec_plan.on & (SPEC_IBPB | SPEC_RSB)))
+    if (spec_has(SPEC_IBPB | SPEC_RSB))
         predictor_barrier(prev, next);
     load_state(c, next);
     if (prev != NULL)
@@ -247,7 +248,7 @@ void hal_idle(void)
 {
     if (READ_ONCE(this_cpu()->softirqs) != 0)
         return;
-    if (spec_plan.on & SPEC_VERW) /* a sibling thread gets our buffers while we sleep (SPEC-3) */
+    if (spec_has(SPEC_VERW)) /* a sibling thread gets our buffers while we sleep (SPEC-3) */
         __asm__ volatile("verw verw_selector(%%rip); sti; hlt; cli" ::: "memory", "cc");
     else
         __asm__ volatile("sti; hlt; cli" ::: "memory");

@@ -16,6 +16,7 @@
 #include "lib.h"
 #include "machine.h"
 #include "pte.h"
+#include "spec.h"
 
 #define OUR_PAGE FIRST_RESERVED_GDT_PAGE
 #define OUR_ENTRY(sel) (((sel)-FIRST_RESERVED_GDT_BYTE) / 8)
@@ -74,7 +75,8 @@ static uint32_t gdt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
         changed |= (uint32_t)(c->gdt_window[i] != pte) << i;
         c->gdt_window[i] = pte;
     }
-    isolation_windows_changed(c);
+    if (spec_has(SPEC_PTI))
+        isolation_copy_windows(c);
     return changed;
 }
 
@@ -94,7 +96,8 @@ static uint32_t ldt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
         c->ldt_window[i] = pte;
     }
     c->ldt_live = (uint16_t)entries;
-    isolation_windows_changed(c);
+    if (spec_has(SPEC_PTI))
+        isolation_copy_windows(c);
     return changed;
 }
 
@@ -146,7 +149,8 @@ void hal_ldt_map_page(unsigned idx, mfn_t m)
     struct pcpu *c = this_pcpu();
 
     c->ldt_window[idx] = mfn_to_maddr(m).a | PTE_WINDOW_RW;
-    isolation_windows_changed(c);
+    if (spec_has(SPEC_PTI))
+        isolation_copy_windows(c);
     window_flush(c->window_virt + WINDOW_PAGES * PAGE_SIZE, 1u << idx);
 }
 

@@ -62,6 +62,8 @@ static void show(struct pcpu *c, uint64_t from, uint64_t to)
 
 void isolation_copy_windows(struct pcpu *c)
 {
+    if (c->guest_window == NULL)
+        return; /* coming up */
     memcpy(c->guest_window, c->gdt_window, 2 * WINDOW_PAGES * sizeof(uint64_t));
 }
 

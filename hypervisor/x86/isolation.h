@@ -14,11 +14,7 @@ void isolation_init_cpu(struct pcpu *c);
 /* The guest's slots of root, as the CPU's guests see them from now on. */
 void isolation_copy_root(struct pcpu *c, mfn_t root);
 
+/* The CPU's descriptor windows changed. */
 void isolation_copy_windows(struct pcpu *c);
-static inline void isolation_windows_changed(struct pcpu *c)
-{
-    if (unlikely(c->guest_window != NULL))
-        isolation_copy_windows(c);
-}
 
 #endif

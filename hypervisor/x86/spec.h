@@ -16,4 +16,21 @@ bool spec_works_on_entry(void);     /* entries have more to do than change roots
 /* A second thread of a core, which smt=off leaves alone. */
 bool spec_cpu_parked(uint32_t apic_id);
 
+/* Has the plan one of bits? A no-op where not: the site becomes a jump when it has (spec.c). */
+static inline __attribute__((always_inline)) bool spec_has(uint32_t bits)
+{
+    __asm__ goto("1: .byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n\t"
+                 ".pushsection .spec_sites, \"a\"\n\t"
+                 ".quad 1b, %l[yes]\n\t"
+                 ".long %c0, 0\n\t"
+                 ".popsection"
+                 :
+                 : "i"(bits)
+                 :
+                 : yes);
+    return false;
+yes:
+    return true;
+}
+
 #endif

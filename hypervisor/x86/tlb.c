@@ -15,35 +15,52 @@
 #include "asm.h"
 #include "isolation.h"
 #include "machine.h"
+#include "spec.h"
 
-/* With isolation the guest runs on a copy, which a flush brings up to date: so a CPU whose stamp is
- * newer than a change to an L4 has the change in its copy. */
 static inline void load_cr3(mfn_t root)
 {
     uint32_t stamp = tlb_flush_begin();
 
     cr3_write(mfn_to_maddr(root).a);
-    if (unlikely(this_pcpu()->guest_l4 != NULL))
-        isolation_copy_root(this_pcpu(), root);
     tlb_flush_end(stamp);
 }
 
-/* The root is recorded first: whoever changes it afterwards knows that we have it. */
-void hal_load_root(mfn_t m)
+/*
+ * The guest runs on a copy, which a flush brings up to date: so a CPU whose stamp is newer than a
+ * change to an L4 has the change in its copy. The root is recorded first: whoever changes it
+ * afterwards knows that we have it.
+ */
+static __attribute__((noinline)) void load_isolated(mfn_t root)
 {
     struct pcpu *c = this_pcpu();
+    uint32_t stamp;
 
+    WRITE_ONCE(c->cpu.root, root);
+    WRITE_ONCE(c->entry.full_cr3, mfn_to_maddr(root).a);
+    stamp = tlb_flush_begin();
+    cr3_write(mfn_to_maddr(root).a);
+    isolation_copy_root(c, root);
+    tlb_flush_end(stamp);
+}
+
+void hal_load_root(mfn_t m)
+{
     if (mfn_is_none(m))
         m = hv_root;
-    WRITE_ONCE(c->cpu.root, m);
-    if (unlikely(c->guest_l4 != NULL))
-        WRITE_ONCE(c->entry.full_cr3, mfn_to_maddr(m).a);
+    if (spec_has(SPEC_PTI)) {
+        load_isolated(m);
+        return;
+    }
     load_cr3(m);
+    this_cpu()->root = m;
 }
 
 void hal_tlb_flush_local(void)
 {
-    load_cr3(this_cpu()->root);
+    if (spec_has(SPEC_PTI))
+        load_isolated(this_cpu()->root);
+    else
+        load_cr3(this_cpu()->root);
 }
 
 void hal_invlpg_local(uint64_t va)
@@ -124,7 +141,7 @@ void hal_root_changed(mfn_t m)
 {
     cpumask_t mask = 0;
 
-    if (this_pcpu()->guest_l4 == NULL)
+    if (!spec_has(SPEC_PTI))
         return;
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
         if (mfn_eq(READ_ONCE(cpus[cpu]->root), m))
