@@ -8,9 +8,9 @@
  * Run by tests/system/scenarios/faults; what has to hold is written there. On its own this guest
  * proves nothing.
  */
-#include <tenue-front/front.h>
+#include "rogue.h"
+
 #include <tenue-front/port.h>
-#include <tenue-front/x86.h>
 
 #include <xen/errno.h>
 #define xen_mb() front_mb()
@@ -470,6 +470,21 @@ static void fill_store(void)
     no_handler();
 }
 
+/* ---- hypercalls at random: random.c ---- */
+
+/* The word behind the mode's name is the seed. */
+static void random_seeded(void)
+{
+    const char *word = (const char *)front_si->cmd_line + strlen("random-calls");
+    u64 seed = 0;
+
+    while (*word == ' ')
+        word++;
+    for (; *word >= '0' && *word <= '9'; word++)
+        seed = seed * 10 + (u64)(*word - '0');
+    random_calls(seed);
+}
+
 /* ---- which one ---- */
 
 static const struct {
@@ -490,6 +505,7 @@ static const struct {
     {"junk-net", junk_net},
     {"bad-packets", bad_packets},
     {"fill-store", fill_store},
+    {"random-calls", random_seeded},
 };
 
 void front_main(void)
@@ -498,7 +514,9 @@ void front_main(void)
 
     front_irq_enable();
     for (size_t i = 0; i < FRONT_ARRAY_SIZE(modes); i++) {
-        if (strcmp(words, modes[i].name))
+        size_t len = strlen(modes[i].name);
+
+        if (strncmp(words, modes[i].name, len) || (words[len] && words[len] != ' '))
             continue;
         front_printf("rogue: %s\n", words);
         modes[i].run();
