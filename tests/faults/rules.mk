@@ -17,8 +17,13 @@ $(FAULTS_B)/guest.cpio: tests/faults/guest.manifest $(wildcard tests/faults/gues
 	@mkdir -p $(@D)
 	@images/mkramdisk $@ $< KERNEL=$(IMAGES)/kernel
 
+$(FAULTS_B)/soak-tool: tests/faults/tools/soak-tool.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) -o $@ $< -lxencall -lxenstore
+
 # Laid over the control domain's ramdisk: brings both guests to where the scenarios expect them.
-$(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $(FAULTS_B)/rogue
+$(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $(FAULTS_B)/rogue $(FAULTS_B)/soak-tool tests/faults/give
 	@images/mkramdisk $@ $< FAULTS=$(FAULTS_B)
 
 FAULTS_NEEDS := $(BUILD)/hypervisor/tenue $(FAULTS_B)/control.cpio $(FAULTS_DISK)

@@ -87,9 +87,9 @@ class Host:
     def rogue(self, mode, disk=None, vif=""):
         self.create("rogue", kernel=ROGUE, extra=mode, memory=32, disk=disk, vif=vif)
 
-    def create(self, name, kernel, extra, memory, ramdisk=None, disk=None, vif="", on_crash="preserve"):
+    def create(self, name, kernel, extra, memory, ramdisk=None, disk=None, vif="", on_crash="preserve", vcpus=1):
         lines = ['name = "%s"' % name, 'kernel = "%s"' % kernel, 'extra = "%s"' % extra, "memory = %d" % memory,
-                 'on_crash = "%s"' % on_crash]
+                 'on_crash = "%s"' % on_crash, "vcpus = %d" % vcpus]
         if ramdisk:
             lines.append('ramdisk = "%s"' % ramdisk)
         if disk:
@@ -190,13 +190,17 @@ class Host:
         first = self.round_of(name)
         self.wait("%s goes on; it stands at round %d" % (name, first), lambda: self.round_of(name) >= first + more, timeout)
 
-    def removed(self, name, domid):
-        """After a destroy: not listed, no store nodes, no processes of its devices, and the hypervisor's books balance."""
+    def nothing_of(self, name, domid):
+        """After a destroy: not listed, no store nodes, no processes of its devices."""
         assert name not in self.tools.rows(), "%s is still listed" % name
         nodes = store_nodes_of(store_paths(self.m), domid)
         assert not nodes, "store nodes are left: %s" % nodes[:10]
         left = self.helpers(domid)
         assert not left, "processes are left: %s" % left
+
+    def removed(self, name, domid):
+        """The same, and the hypervisor's books balance."""
+        self.nothing_of(name, domid)
         if self.m.hv == "tenue":
             self.m.check("tenue audit")
 

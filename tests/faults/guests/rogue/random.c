@@ -22,8 +22,10 @@
 #include <xen/sysctl.h>
 
 #define CALLS_SAID 20000u
+#define TIDY_CALLS 2000u
 #define SUMS_SAID (10 * CALLS_SAID)
 #define PAGES 24u
+#define TABLES 8u /* the first ones are read-only most of the time, fit to be page tables */
 #define SLOTS 8u
 #define SLOT_SIZE 2048u /* what any operation writes into it fits */
 #define LIST_AT 512u    /* in a slot: what the arguments point to */
@@ -60,6 +62,11 @@ static u64 any(u64 below)
 static u64 some_mfn(void)
 {
     return front_va_to_mfn(page[any(PAGES)]);
+}
+
+static u64 data_mfn(void)
+{
+    return any(8) ? front_va_to_mfn(page[TABLES + any(PAGES - TABLES)]) : some_mfn();
 }
 
 /* A number that means something somewhere. */
@@ -120,12 +127,18 @@ static grant_ref_t ref(void)
     return (grant_ref_t)mostly(any(4) ? FIRST_REF + any(32) : any(REFS));
 }
 
+/* What a table is used as, so that one fits into another: five of level 1, one of each above. */
+static u32 level_of(u32 table)
+{
+    return table < 5 ? 1 : table - 3;
+}
+
 /* An entry for a page table. Writable and read-only, junk in the rest now and then. */
 static u64 entry(void)
 {
     static const u64 flags[] = {0,         PTE_KERN,      PTE_KERN & ~PTE_RW,
                                 PTE_TABLE, PTE_P | PTE_U, PTE_P | PTE_RW | PTE_NX};
-    u64 pte = front_pte(mostly(some_mfn()), flags[any(FRONT_ARRAY_SIZE(flags))]);
+    u64 pte = front_pte(mostly(data_mfn()), flags[any(FRONT_ARRAY_SIZE(flags))]);
 
     return any(8) ? pte : pte | value() % 4096;
 }
@@ -204,12 +217,18 @@ static void mmu_update(struct call *c)
 {
     mmu_update_t *req = (void *)c->slot;
 
-    set(c, __HYPERVISOR_mmu_update, (u64)req, 1 + any(4), any(2) ? 0 : (u64)c->slot + LIST_AT);
-    c->arg[3] = mostly(any(8) ? DOMID_SELF : domain());
+    set(c, __HYPERVISOR_mmu_update, (u64)req, any(2) ? 1 : 1 + any(4),
+        any(2) ? 0 : (u64)c->slot + LIST_AT);
+    c->arg[3] = any(16) ? DOMID_SELF : mostly(domain());
     for (u32 i = 0; i < 5; i++) {
-        req[i].ptr =
-            (mostly(some_mfn()) << FRONT_PAGE_SHIFT) + any(512) * 8 + (any(4) ? 0 : any(4));
-        req[i].val = (req[i].ptr & 3) == MMU_MACHPHYS_UPDATE ? any(front_nr_pages) : entry();
+        u32 table = (u32)any(TABLES);
+        u64 lower = table < 5 ? 0 : front_va_to_mfn(page[table == 5 ? any(5) : table - 1]);
+
+        req[i].ptr = (mostly(front_va_to_mfn(page[table])) << FRONT_PAGE_SHIFT) + any(512) * 8;
+        req[i].ptr |= any(8) ? 0 : any(4);
+        req[i].val = lower && any(8) ? front_pte(lower, any(2) * PTE_TABLE) : entry();
+        if ((req[i].ptr & 3) == MMU_MACHPHYS_UPDATE)
+            req[i].val = any(front_nr_pages);
     }
 }
 
@@ -217,15 +236,22 @@ static void mmu_update(struct call *c)
 static void mmuext(struct call *c)
 {
     struct mmuext_op *op = (void *)c->slot;
-    bool table = any(2);
+    bool pins = any(2);
 
-    set(c, __HYPERVISOR_mmuext_op, (u64)op, 1 + any(3), any(2) ? 0 : (u64)c->slot + LIST_AT);
+    set(c, __HYPERVISOR_mmuext_op, (u64)op, any(2) ? 1 : 1 + any(3),
+        any(2) ? 0 : (u64)c->slot + LIST_AT);
     c->chosen = true;
-    c->arg[3] = mostly(any(8) ? DOMID_SELF : domain());
+    c->arg[3] = any(16) ? DOMID_SELF : mostly(domain());
     for (u32 i = 0; i < 4; i++) {
-        op[i].cmd = table ? (unsigned)any(5) : (unsigned)((MMUEXT_NEW_BASEPTR + 1 + any(20)) % 21);
-        op[i].arg1.mfn = mostly(some_mfn());
-        op[i].arg2.src_mfn = mostly(some_mfn());
+        u32 table = (u32)any(TABLES);
+
+        op[i].cmd = (unsigned)((MMUEXT_NEW_BASEPTR + 1 + any(20)) % 21);
+        if (pins)
+            op[i].cmd = any(2) ? MMUEXT_UNPIN_TABLE : MMUEXT_PIN_L1_TABLE + level_of(table) - 1;
+        op[i].arg1.mfn = mostly(any(8) ? front_va_to_mfn(page[table]) : data_mfn());
+        op[i].arg2.src_mfn = mostly(data_mfn());
+        if (op[i].cmd == MMUEXT_CLEAR_PAGE || op[i].cmd == MMUEXT_COPY_PAGE)
+            op[i].arg1.mfn = mostly(data_mfn());
         if (op[i].cmd >= MMUEXT_TLB_FLUSH_LOCAL && op[i].cmd <= MMUEXT_INVLPG_ALL)
             op[i].arg1.linear_addr = mostly((u64)page[any(PAGES)]);
         if (op[i].cmd == MMUEXT_TLB_FLUSH_MULTI || op[i].cmd == MMUEXT_INVLPG_MULTI)
@@ -240,9 +266,12 @@ static void mmuext(struct call *c)
 /* Pages become read-only, and so fit to be tables, and writable again. */
 static void va_mapping(struct call *c)
 {
-    static const u64 flags[] = {PTE_KERN, PTE_KERN & ~PTE_RW, PTE_KERN & ~PTE_RW, 0};
+    static const u64 flags[] = {
+        PTE_KERN & ~PTE_RW, PTE_KERN & ~PTE_RW, PTE_KERN & ~PTE_RW, 0,
+        PTE_KERN,           PTE_KERN,           PTE_KERN,           PTE_KERN & ~PTE_RW};
     u32 i = (u32)any(PAGES);
-    u64 pte = any(4) ? front_pte(front_va_to_mfn(page[i]), flags[any(4)]) : entry();
+    u64 f = flags[any(6) + (i < TABLES ? 0 : 2)];
+    u64 pte = any(4) ? front_pte(front_va_to_mfn(page[i]), f) : entry();
 
     set(c, __HYPERVISOR_update_va_mapping, mostly((u64)page[i]), pte,
         any(4) ? UVMF_INVLPG | UVMF_ALL : value());
@@ -261,7 +290,7 @@ static void descriptors(struct call *c)
     case 0:
         for (u32 i = 0; i < 16; i++)
             list[i] = mostly(some_mfn());
-        set(c, __HYPERVISOR_set_gdt, (u64)list, any(2) ? any(513) : value(), 0);
+        set(c, __HYPERVISOR_set_gdt, (u64)list, any(8) ? any(2) * any(513) : value(), 0);
         break;
     case 1:
         set(c, __HYPERVISOR_set_segment_base, any(5), mostly((u64)page[any(PAGES)]), 0);
@@ -666,6 +695,23 @@ static void tell_progress(void)
     tell(line);
 }
 
+/* What all those calls left of the pages decays: now and then they are made what they were, as far
+ * as that can be done. */
+static void tidy(void)
+{
+    hc_set_gdt(0, 0);
+    front_mmuext_va(MMUEXT_SET_LDT, 0, 0);
+    for (u32 i = 0; i < PAGES; i++)
+        front_mmuext1(MMUEXT_UNPIN_TABLE, front_va_to_mfn(page[i]));
+    for (u32 i = 0; i < PAGES; i++) {
+        if (front_page_rw(page[i]))
+            continue;
+        memset(page[i], 0, FRONT_PAGE_SIZE);
+        if (i < TABLES)
+            front_page_ro(page[i]);
+    }
+}
+
 static struct call last;
 
 /* It has broken something of its own. The console's ring may be what it was, so it says so to the
@@ -707,6 +753,8 @@ void random_calls(u64 seed)
                              last.arg[4]);
         counted(kind, taken(&last, rc));
         frames_moved(&last, rc);
+        if (any(TIDY_CALLS) == 0)
+            tidy();
         if (all.made - said < CALLS_SAID)
             continue;
         said = all.made;
