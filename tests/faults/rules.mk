@@ -30,11 +30,12 @@ FAULTS_NEEDS := $(BUILD)/hypervisor/tenue $(FAULTS_B)/control.cpio $(FAULTS_DISK
 
 FAULTS_SCENARIOS := check-faults check-killed-helpers check-full-disk check-powercut
 CHECK_SYSTEM += $(FAULTS_SCENARIOS)
-SOAK += soak-faults soak-faults-on-xen
+CHECK_SYSTEM += check-soak
+SOAK += soak-faults soak-faults-on-xen soak-guests
 DEPS_PACKAGES += e2fsprogs
 
-.PHONY: $(FAULTS_SCENARIOS) soak-faults soak-faults-on-xen
-$(FAULTS_SCENARIOS) soak-faults soak-faults-on-xen: $(FAULTS_NEEDS)
+.PHONY: $(FAULTS_SCENARIOS) soak-faults soak-faults-on-xen check-soak soak-guests
+$(FAULTS_SCENARIOS) soak-faults soak-faults-on-xen check-soak soak-guests: $(FAULTS_NEEDS)
 check-faults: ## guests that crash, spin, lie and flood, beside one that works
 	@tests/system/scenarios/faults
 check-killed-helpers: ## kill -9 of backends, supervisor and store
@@ -51,3 +52,7 @@ soak-faults: ## the fault scenarios for longer (SEED=)
 	tests/system/scenarios/powercut --points 300 --boot 3 --seconds 60 $(if $(SEED),--seed $(SEED)) || a=1; exit $$a
 soak-faults-on-xen: $(IMAGES)/xen
 	@a=0; for s in faults killed-helpers full-disk; do tests/system/scenarios/$$s --hv xen || a=1; done; exit $$a
+check-soak: ## a short soak with two guests
+	@tests/system/scenarios/soak --guests 2 --minutes 0.7 $(if $(SEED),--seed $(SEED))
+soak-guests: ## four guests doing everything at once (MINUTES=30, SEED=)
+	@tests/system/scenarios/soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))

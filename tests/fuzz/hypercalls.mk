@@ -40,6 +40,7 @@ $(HCF_B)/fuzz: $(call HCF_HV,clang) $(HCF_B)/clang/tests/fuzz/hypercalls/libfuzz
 HYPERCALLS_SEEDS ?= 8000
 HYPERCALLS_WORKERS ?= 2
 CHECK_UNIT += check-hypercalls
+SOAK_UNIT += soak-hypercalls
 .PHONY: check-hypercalls fuzz-hypercalls soak-hypercalls soak-hypercalls-memory
 check-hypercalls: $(HCF_B)/hypercalls
 	@HYPERCALLS_NAME=$@ $(UNIT_ENV) $< 1 $(HYPERCALLS_SEEDS) 500 $(HYPERCALLS_WORKERS)

@@ -62,9 +62,10 @@ $(UNIT_B)/model-sanitize: $(patsubst %.c,$(UNIT_B)/sanitize/%.o,$(UNIT_HV_SRC))
 .SECONDARY: $(UNIT_B)/plain/tests/model/model_mmu.o $(UNIT_B)/sanitize/tests/model/model_mmu.o
 
 CHECK_UNIT += check-model-mmu
+SOAK_UNIT += soak-model-mmu
 .PHONY: check-model-mmu soak-model-mmu
 check-model-mmu: $(UNIT_B)/model-sanitize
 	@$(UNIT_ENV) $< 1 $(MODEL_SEEDS) || { echo "check-model-mmu: 0 passed, 1 failed"; exit 1; }
 # Other seeds each time, unless SEED says which.
 soak-model-mmu: $(UNIT_B)/model-plain
-	$< $(if $(SEED),$(SEED),$$(date +%s)000) $(SOAK_SEEDS)
+	@$< $(if $(SEED),$(SEED),$$(date +%s)000) $(SOAK_SEEDS) || { echo "soak-model-mmu: 0 passed, 1 failed"; exit 1; }

@@ -173,6 +173,7 @@ static void memory_moves(struct call *c)
     xen_pfn_t *list = (void *)(c->slot + LIST_AT);
 
     set(c, __HYPERVISOR_memory_op, commands[any(3)], (u64)op, 0);
+    c->chosen = true;
     op->nr_extents = mostly(any(4));
     op->extent_order = (unsigned)(any(8) ? 0 : value());
     op->mem_flags = (unsigned)(any(8) ? 0 : value());
@@ -617,23 +618,32 @@ static void frames_moved(const struct call *c, long rc)
 {
     const xen_pfn_t *list = (const void *)(c->slot + LIST_AT);
     bool gone = c->arg[0] == XENMEM_decrease_reservation;
+    bool came = c->arg[0] == XENMEM_increase_reservation || c->arg[0] == XENMEM_populate_physmap;
 
-    if (c->nr != __HYPERVISOR_memory_op || rc < (c->arg[0] == XENMEM_exchange ? 0 : 1))
+    if (c->nr != __HYPERVISOR_memory_op || !c->chosen || !(gone || came))
         return;
-    if (c->arg[0] == XENMEM_exchange)
-        gone = true, rc = 1;
-    for (u32 n = 0; n < 4 && n < (u64)rc; n++) {
+    for (long n = 0; n < 4 && n < rc; n++) {
         for (u32 i = 0; i < PAGES; i++) {
             u64 *mfn = &front_p2m[front_va_to_pfn(page[i])];
 
             if (gone ? *mfn != list[n] : !lost[i])
                 continue;
-            lost[i] = gone && c->arg[0] != XENMEM_exchange;
-            if (!lost[i])
-                *mfn = c->arg[0] == XENMEM_exchange ? list[4] : list[n];
+            lost[i] = gone;
+            if (came)
+                *mfn = list[n];
             break;
         }
     }
+}
+
+/* One frame for another, which is then the page's. */
+static void frame_exchanged(const struct call *c)
+{
+    const xen_pfn_t *list = (const void *)(c->slot + LIST_AT);
+
+    for (u32 i = 0; i < PAGES; i++)
+        if (front_va_to_mfn(page[i]) == list[0])
+            front_p2m[front_va_to_pfn(page[i])] = list[4];
 }
 
 /* Up to SLOTS calls in one; at times itself is among them. */
@@ -645,7 +655,8 @@ static void several(struct call *c)
 
     for (u32 i = 0; i < n; i++) {
         kind[i] = kind_next();
-        if (kinds[kind[i]].fill == several || kinds[kind[i]].fill == memory_moves)
+        if (kinds[kind[i]].fill == several || kinds[kind[i]].fill == memory_moves ||
+            kinds[kind[i]].fill == memory_exchange)
             kind[i] = 0;
         fill(&calls[i], kind[i], i);
         entries[i] = (multicall_entry_t){.op = calls[i].nr};
@@ -703,6 +714,8 @@ static void tidy(void)
     front_mmuext_va(MMUEXT_SET_LDT, 0, 0);
     for (u32 i = 0; i < PAGES; i++)
         front_mmuext1(MMUEXT_UNPIN_TABLE, front_va_to_mfn(page[i]));
+    for (u32 i = 0; i < PAGES; i++)
+        front_unmap((u64)page[i]);
     for (u32 i = 0; i < PAGES; i++) {
         if (front_page_rw(page[i]))
             continue;
@@ -753,6 +766,8 @@ void random_calls(u64 seed)
                              last.arg[4]);
         counted(kind, taken(&last, rc));
         frames_moved(&last, rc);
+        if (kinds[kind].fill == memory_exchange && rc == 0)
+            frame_exchanged(&last);
         if (any(TIDY_CALLS) == 0)
             tidy();
         if (all.made - said < CALLS_SAID)
