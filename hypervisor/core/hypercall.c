@@ -11,6 +11,7 @@
 #include <tenue/hypercall.h>
 
 #include <tenue/abi.h>
+#include <tenue/account.h>
 #include <tenue/domain.h>
 #include <tenue/evtchn.h>
 #include <tenue/grant.h>
@@ -49,11 +50,25 @@ static inline long dispatch(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, 
 
 void hypercall_entry(struct cpu_user_regs *regs)
 {
+    if (unlikely(watch_on))
+        account_enter_hypercall(regs);
     regs->rax = (uint64_t)dispatch(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
+}
+
+static long __attribute__((noinline)) run_watched(uint64_t nr, const uint64_t a[HYPERCALL_ARGS_MAX])
+{
+    long rc;
+
+    account_element_begin(nr);
+    rc = dispatch(nr, a[0], a[1], a[2], a[3]);
+    account_element_end();
+    return rc;
 }
 
 long hypercall_run(uint64_t nr, const uint64_t a[HYPERCALL_ARGS_MAX])
 {
+    if (unlikely(watch_on))
+        return run_watched(nr, a);
     return dispatch(nr, a[0], a[1], a[2], a[3]);
 }
 

@@ -6,6 +6,7 @@
 #include <tenue/percpu.h>
 
 #include <tenue/abi.h>
+#include <tenue/account.h>
 #include <tenue/domain.h>
 #include <tenue/entrypoints.h>
 #include <tenue/hal.h>
@@ -54,6 +55,7 @@ void softirq_run_but_sched(void)
     if (softirq_take(SOFTIRQ_WORK)) {
         console_work();
         domain_reap();
+        watch_follow();
     }
 }
 
@@ -61,6 +63,8 @@ void guest_exit_work(void)
 {
     const struct cpu *c = this_cpu();
 
+    if (unlikely(c->watched && c->current && !c->idle))
+        account_enter(TENUE_PART_WORK);
     while (READ_ONCE(c->softirqs)) {
         softirq_run_but_sched();
         if (softirq_take(SOFTIRQ_SCHED))

@@ -14,6 +14,7 @@
 #include <tenue/vcpu.h>
 
 #include <tenue/abi.h>
+#include <tenue/account.h>
 #include <tenue/assert.h>
 #include <tenue/domain.h>
 #include <tenue/evtchn.h>
@@ -82,6 +83,7 @@ int vcpu_create(struct domain *d, uint32_t id)
     if (rc)
         goto pv;
     time_update_vcpu(v);
+    account_vcpu_init(v);
     __atomic_store_n(&d->vcpus[id], v, __ATOMIC_RELEASE);
     return 0;
 pv:
@@ -94,6 +96,7 @@ free:
 void vcpu_destroy(struct vcpu *v)
 {
     ASSERT(v->is_running == 0 && !v->queued);
+    account_vcpu_free(v);
     hal_vcpu_destroy(v);
     pv_vcpu_free(v);
     hv_free_page(v);
@@ -176,6 +179,8 @@ void vcpu_runstate_change(struct vcpu *v, int new_state, ns_t now)
 {
     struct vcpu_runstate_info *r = &v->runstate;
 
+    if (unlikely(v->account))
+        account_runstate(v, r->state, new_state, now);
     r->time[r->state] += now - r->state_entry_time;
     r->state_entry_time = now;
     r->state = new_state;

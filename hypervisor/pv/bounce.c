@@ -9,6 +9,7 @@
  */
 #include "bounce.h"
 
+#include <tenue/account.h>
 #include <tenue/domain.h>
 #include <tenue/entrypoints.h>
 #include <tenue/guestmem.h>
@@ -143,6 +144,7 @@ static void syscall_enter(struct cpu_user_regs *regs, const struct pv_callback *
 
 void pv_syscall(struct cpu_user_regs *regs)
 {
+    watch_enter(TENUE_PART_SYSCALL);
     syscall_enter(regs, &current_vcpu()->pv.syscall);
 }
 
@@ -150,6 +152,7 @@ void pv_syscall(struct cpu_user_regs *regs)
 static void syscall32_enter(struct cpu_user_regs *regs, const struct pv_callback *cb,
                             uint8_t vector)
 {
+    watch_enter(TENUE_PART_SYSCALL);
     if (cb->address != 0)
         syscall_enter(regs, cb);
     else if (vector == VECTOR_GP)
@@ -201,6 +204,7 @@ void pv_failsafe_selectors(struct cpu_user_regs *regs, uint16_t ds, uint16_t es,
     struct vcpu *v = current_vcpu();
     struct entry_frame f = {.count = 0};
 
+    watch_enter(TENUE_PART_FAILSAFE);
     if (v->pv.failsafe.address == 0) {
         domain_crash(v->domain, "return to %04x:%#lx faulted, and there is no failsafe callback",
                      regs->cs, regs->rip);

@@ -6,6 +6,7 @@
  * and FSGSBASE, whose presence costs a guest one trapped RDMSR per context switch.
  * Hypervisor leaves: arch-x86/cpuid.h, base 0x40000000.
  */
+#include <tenue/account.h>
 #include <tenue/domain.h>
 #include <tenue/hal.h>
 
@@ -186,6 +187,7 @@ static void leaf_hypervisor(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         r[1] = MIN(hal_maddr_bits(), MADDR_BITS_REPORTED_MAX);
         break;
     case 6:
+        r[0] = TENUE_OP_VERSION;
         put_text(&r[1], "Tenue\0\0\0\0\0\0\0");
         break;
     }

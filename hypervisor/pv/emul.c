@@ -6,6 +6,7 @@
  * Works on a private copy of the instruction (EMU-1), in C, without executing anything the guest
  * chose (EMU-7). No locks. Leaves MSRs to msr.c, ports to port.c, page-table stores to ptwr_emul.c.
  */
+#include <tenue/account.h>
 #include <tenue/domain.h>
 #include <tenue/guestmem.h>
 #include <tenue/hal.h>
@@ -267,6 +268,22 @@ static bool emulate_io(struct vcpu *v, struct cpu_user_regs *regs, struct insn *
     }
 }
 
+static unsigned emulated_part(const struct insn *in)
+{
+    if (!in->two_byte)
+        return in->opcode == 0xfa || in->opcode == 0xfb ? TENUE_PART_EMUL_OTHER
+                                                        : TENUE_PART_EMUL_PORT;
+    switch (in->opcode) {
+    case 0x30:
+    case 0x32:
+        return TENUE_PART_EMUL_MSR;
+    case 0x31:
+        return TENUE_PART_EMUL_OTHER;
+    default:
+        return TENUE_PART_EMUL_CONTROL;
+    }
+}
+
 bool pv_emulate_privileged(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
@@ -284,6 +301,8 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
         done = emulate_io(v, regs, &in);
     if (done && !in.again)
         insn_retire(&in, regs);
+    if (unlikely(watch_on) && done)
+        account_rename(emulated_part(&in));
     return done;
 }
 

@@ -5,6 +5,7 @@
  * Runs with the faulting guest's registers, after the metal has ruled out its own business. No
  * guest state reaches a BUG; a guest without a handler is crashed by inject (bounce.c).
  */
+#include <tenue/account.h>
 #include <tenue/domain.h>
 #include <tenue/entrypoints.h>
 #include <tenue/guestmem.h>
@@ -37,6 +38,7 @@ static bool emulate_forced_cpuid(struct cpu_user_regs *regs)
     if (guest_read(code, guest_va_make(regs->rip), FEP_LENGTH) != 0 ||
         __builtin_memcmp(code, form, FEP_LENGTH) != 0)
         return false;
+    watch_rename(TENUE_PART_EMUL_CPUID);
     pv_cpuid(current_vcpu(), (uint32_t)regs->rax, (uint32_t)regs->rcx, out);
     regs->rax = out[0];
     regs->rbx = out[1];
@@ -120,8 +122,10 @@ static void page_fault(struct cpu_user_regs *regs, uint64_t cr2)
     }
     if ((error & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) && v->pv.kernel_mode &&
         v->domain->pv.vm_assist & 1ull << VMASST_TYPE_writable_pagetables &&
-        pv_emulate_table_store(regs, cr2))
+        pv_emulate_table_store(regs, cr2)) {
+        watch_rename(TENUE_PART_EMUL_TABLE);
         return;
+    }
     pv_inject_page_fault(regs, cr2, error);
 }
 

@@ -146,8 +146,9 @@ exit_to_guest:
     leaq REGS_SIZE - BLOCK_STACK_TOP(%rsp), %rbx
 exit_test:
     movq CPU_current(%rbx), %r12
-    cmpl $0, CPU_softirqs(%rbx)
-    jne exit_softirq
+    cmpq $0, CPU_softirqs(%rbx) /* and watched, beside it */
+    jne exit_slow
+exit_events:
     movq VCPU_vcpu_info(%r12), %rax
     cmpb $0, VCPU_nmi_pending(%r12)
     jne exit_nmi
@@ -199,8 +200,12 @@ exit_iret:
     popq %rdi
     LEAVE_IRET
 
-exit_softirq:
-    call guest_exit_work
+exit_slow:
+    cmpl $0, CPU_softirqs(%rbx)
+    jne 1f
+    call account_exit
+    jmp exit_events
+1:  call guest_exit_work
     jmp exit_test
 exit_nmi:
     call exit_nmi_deliverable

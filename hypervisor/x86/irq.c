@@ -9,6 +9,7 @@
  *
  * Lock: irq_lock, over the table of GSIs. Taken in interrupts and calls alike, interrupts off.
  */
+#include <tenue/account.h>
 #include <tenue/entrypoints.h>
 #include <tenue/hal.h>
 #include <tenue/lock.h>
@@ -193,10 +194,26 @@ static void gsi_interrupt(unsigned gsi)
     pirq_interrupt(gsi);
 }
 
+static unsigned interrupt_part(uint8_t vector)
+{
+    switch (vector) {
+    case VEC_TIMER:
+        return TENUE_PART_TIMER;
+    case VEC_SOFTIRQ:
+    case VEC_FLUSH:
+    case VEC_UNLOAD:
+        return TENUE_PART_IPI;
+    default:
+        return TENUE_PART_DEVICE;
+    }
+}
+
 void irq_dispatch(struct cpu_user_regs *regs)
 {
     uint8_t vector = (uint8_t)regs->entry_vector;
 
+    if (unlikely(watch_on) && (regs->cs & 3))
+        account_enter(interrupt_part(vector));
     switch (vector) {
     case VEC_TIMER:
         apic_eoi();

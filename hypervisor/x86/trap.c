@@ -4,6 +4,7 @@
  * to mend, all else is pv/'s. In the hypervisor: the IRET to a guest, a recovery entry (extable.c),
  * a descriptor-window fault; anything else is a bug of ours and ends in a dump.
  */
+#include <tenue/account.h>
 #include <tenue/assert.h>
 #include <tenue/entrypoints.h>
 #include <tenue/hal.h>
@@ -63,6 +64,7 @@ void trap_from_guest(struct cpu_user_regs *regs)
 {
     uint8_t vector = (uint8_t)regs->entry_vector;
 
+    watch_enter(vector < VEC_EXCEPTIONS ? TENUE_PART_EXCEPTION + vector : TENUE_PART_INT_N);
     switch (vector) {
     case VEC_PF:
         guest_page_fault(regs);

@@ -6,7 +6,7 @@ GUESTS :=
 GUESTS_DOMU :=
 include $(wildcard tests/guests/*/rules.mk)
 GUEST_ELFS := $(patsubst %,$(GUESTS_B)/%,$(GUESTS) $(GUESTS_DOMU))
-GUEST_CFLAGS = $(FRONT_CFLAGS) -Itests/guests/common
+GUEST_CFLAGS = $(FRONT_CFLAGS) -Itests/guests/common -Ihypervisor/include/public
 # The oracle's image: Debian's Xen 4.17, unpacked. Name one with XEN_IMAGE=.
 XEN_IMAGE ?= $(BUILD)/images/xen
 DEPS_PACKAGES += qemu-system-x86 python3

@@ -44,6 +44,8 @@ void hal_take_interrupts(void);
 /* In every spin loop: answers flush requests of other CPUs, then relaxes. */
 void hal_spin_wait(void);
 void hal_send_softirq_ipi(unsigned cpu);
+/* May guests on this CPU use entries and exits that pass no hook of account.h? */
+void hal_fast_paths(bool allowed);
 
 /* --- state of the current vcpu that the CPU holds --- */
 enum hal_segbase { HAL_FS_BASE, HAL_GS_BASE, HAL_GS_BASE_INACTIVE };

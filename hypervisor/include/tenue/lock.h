@@ -24,6 +24,7 @@ enum lock_rank {
     RANK_TIMER,        /* one CPU's timers */
     RANK_RUNQUEUE,     /* one CPU's run queue */
     RANK_IRQ,          /* an interrupt controller */
+    RANK_TRACE,        /* the trace rings' existence */
     RANK_CONSOLE,      /* the serial port and log ring: taken anywhere, takes nothing */
 };
 

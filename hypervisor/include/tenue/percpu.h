@@ -14,6 +14,7 @@
 #include <tenue/sched.h>
 #include <tenue/timer.h>
 
+struct trace_ring;
 struct vcpu;
 
 /* Work to do before returning to a guest: bits of cpu->softirqs. */
@@ -27,8 +28,11 @@ enum softirq {
 #define LOCKS_HELD_MAX 8
 
 struct cpu {
-    uint32_t softirqs;        /* [a] pending enum softirq bits; tested on the way to the guest */
-    uint32_t id;              /* [I] 0..cpu_count-1 */
+    uint32_t softirqs; /* [a] pending enum softirq bits; tested on the way to the guest, together
+                          with: */
+    uint32_t watched;  /* [o] changes of part are accounted (account.h) */
+    uint32_t id;       /* [I] 0..cpu_count-1 */
+    struct trace_ring *trace; /* [o, others read; account.h] NULL: nothing is recorded */
     struct vcpu *current;     /* [o] whose registers and root are loaded; NULL before the first */
     bool idle;                /* [o] current is only kept lazily, no vcpu is running */
     bool in_multicall;        /* [o] the hypercall in progress is an element of a batch */

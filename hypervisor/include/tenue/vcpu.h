@@ -15,6 +15,7 @@
 #include <tenue/timer.h>
 
 struct hal_vcpu;
+struct vcpu_account;
 
 /*
  * Why a vcpu may not run, besides pause counts: bit numbers in pause_flags. Runnable is: no flag,
@@ -61,6 +62,8 @@ struct vcpu {
     uint64_t time_stamp;        /* tsc_timestamp that its pvclock page was written with */
     bool nmi_pending;           /* [a] */
     uint8_t pirq_eoi_pending;
+
+    struct vcpu_account *account; /* [a] set once; NULL: never watched (account.h) */
 
     struct pv_vcpu pv;
     struct hal_vcpu *hal; /* FPU image, debug state: the metal's */

@@ -184,6 +184,11 @@ void hal_send_softirq_ipi(unsigned cpu)
     (void)cpu; /* the bit is set; the CPU sees it when a test runs it */
 }
 
+void hal_fast_paths(bool allowed)
+{
+    fake_metal.fast_paths = allowed;
+}
+
 /* --- roots and TLBs --- */
 
 static void flush_cpu(unsigned cpu)

@@ -20,7 +20,9 @@
 
 #include "../../hypervisor/core/page_priv.h"
 
+#include <tenue/account.h>
 #include <tenue/log.h>
+#include <tenue/percpu.h>
 
 #define DOMAINS_KNOWN 64u
 #define STALE_BYTE 0xa5
@@ -291,6 +293,7 @@ static void explain_domain(const struct domain *d)
         if (d->vcpus[i]) {
             explain(d->vcpus[i], 0, "vcpu");
             explain(d->vcpus[i]->pv.traps, 0, "trap table");
+            explain(d->vcpus[i]->account, 0, "account");
         }
 }
 
@@ -299,6 +302,11 @@ static void explain_all(void)
     for (unsigned i = 0; i < DOMAINS_KNOWN; i++)
         if (known[i])
             explain_domain(known[i]);
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (cpus[cpu]->trace) {
+            explain(cpus[cpu]->trace, 0, "trace ring");
+            explain(cpus[cpu]->trace->slots, cpus[cpu]->trace->order, "trace records");
+        }
 }
 
 void fake_memory_baseline(void)

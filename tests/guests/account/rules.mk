@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += account
+GUEST_FLAVOUR_account := high
