@@ -351,3 +351,56 @@ int hv_version(struct hv *hv, unsigned cmd, void *arg, size_t len)
         memcpy(arg, data_area(hv), len);
     return (int)rc;
 }
+
+static int tenue_op(struct hv *hv, unsigned cmd, void *op, size_t len)
+{
+    memcpy(hv->buffer, op, len);
+    long rc = result(xencall2(hv->call, __HYPERVISOR_tenue_op, cmd, (uintptr_t)hv->buffer));
+    memcpy(op, hv->buffer, len);
+    return rc < 0 ? (int)rc : 0;
+}
+
+int hv_watch(struct hv *hv, struct tenue_op_watch *op)
+{
+    return tenue_op(hv, TENUE_OP_watch, op, sizeof(*op));
+}
+
+int hv_account(struct hv *hv, struct tenue_op_account *op, struct tenue_part_time *parts)
+{
+    const size_t len = TENUE_PARTS * sizeof(*parts);
+
+    op->parts = (uintptr_t)data_area(hv);
+    memset(data_area(hv), 0, len);
+    int rc = tenue_op(hv, TENUE_OP_account, op, sizeof(*op));
+
+    memcpy(parts, data_area(hv), len);
+    return rc;
+}
+
+int hv_trace(struct hv *hv, uint32_t cpu, uint64_t *next, uint64_t *lost,
+             struct tenue_trace_record *records, uint32_t max)
+{
+    struct tenue_op_trace op = {.cpu = cpu, .count = max, .next = *next};
+
+    if (op.count > TENUE_TRACE_READ_MAX)
+        op.count = TENUE_TRACE_READ_MAX;
+    _Static_assert(TENUE_TRACE_READ_MAX * sizeof(*records) <= DATA_BYTES,
+                   "a reading must fit the call buffer");
+    memset(data_area(hv), 0, op.count * sizeof(*records));
+    op.records = (uintptr_t)data_area(hv);
+    int rc = tenue_op(hv, TENUE_OP_trace, &op, sizeof(op));
+
+    if (rc != 0)
+        return rc;
+    if (op.count > max)
+        return -EPROTO;
+    memcpy(records, data_area(hv), op.count * sizeof(*records));
+    *next = op.next;
+    *lost += op.lost;
+    return (int)op.count;
+}
+
+int hv_part_name(struct hv *hv, struct tenue_op_part_name *op)
+{
+    return tenue_op(hv, TENUE_OP_part_name, op, sizeof(*op));
+}

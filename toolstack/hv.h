@@ -22,6 +22,7 @@
 #include <xen/domctl.h>
 #include <xen/memory.h>
 #include <xen/sysctl.h>
+#include <tenue_op.h>
 #include <xenforeignmemory.h>
 
 struct hv;
@@ -71,5 +72,15 @@ int hv_console(struct hv *hv, char *buf, uint32_t len, bool clear, uint32_t *ind
 int hv_debug_key(struct hv *hv, char key) MUST_CHECK;
 /* xen_version sub-operations; arg may be NULL. Returns the call's own result. */
 int hv_version(struct hv *hv, unsigned cmd, void *arg, size_t len) MUST_CHECK;
+
+/* What only Tenue offers (tenue_op.h); -ENOSYS elsewhere. */
+int hv_watch(struct hv *hv, struct tenue_op_watch *op) MUST_CHECK;
+/* parts: TENUE_PARTS of them. */
+int hv_account(struct hv *hv, struct tenue_op_account *op,
+               struct tenue_part_time *parts) MUST_CHECK;
+/* Up to max records of a CPU from *next on; returns how many, and adds to *lost. */
+int hv_trace(struct hv *hv, uint32_t cpu, uint64_t *next, uint64_t *lost,
+             struct tenue_trace_record *records, uint32_t max) MUST_CHECK;
+int hv_part_name(struct hv *hv, struct tenue_op_part_name *op) MUST_CHECK;
 
 #endif

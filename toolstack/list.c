@@ -17,10 +17,9 @@
 #include <xen/sched.h>
 #include <xen/version.h>
 
-enum { LIST_STEP = 64, STATE_LETTERS = 6 };
+enum { LIST_STEP = 64 };
 
-/* "rbpscd", a dash for what is not so: running blocked paused shut-down crashed dying. */
-static void state_letters(uint32_t flags, char out[STATE_LETTERS + 1])
+void state_letters(uint32_t flags, char out[STATE_LETTERS + 1])
 {
     unsigned reason = flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
     bool down = flags & XEN_DOMINF_shutdown;

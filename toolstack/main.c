@@ -45,6 +45,25 @@ static const struct verb {
     {"uptime", verb_uptime, "[--json] [DOMAIN]", "Print how long guests have been up."},
     {"block-list", verb_block_list, "[--json] DOMAIN", "List a guest's disks."},
     {"network-list", verb_network_list, "[--json] DOMAIN", "List a guest's network devices."},
+    {"top", verb_top, "[-b] [-n COUNT] [-d SECONDS] [--json | --prometheus]",
+     "Show what domains use, again and again.\n"
+     "  -b            batch: no control characters\n"
+     "  -n COUNT      as often as that (for ever; with --json once)\n"
+     "  -d SECONDS    between two tables (3)\n"
+     "  --json        as JSON\n"
+     "  --prometheus  counters as text, once; with times by part while cost --enable is in force"},
+    {"cost", verb_cost, "[-t SECONDS] [--json | --prometheus] DOMAIN | --enable | --disable",
+     "Show where the time of a guest's vCPUs goes: guest, hypercalls, traps, waiting, blocked.\n"
+     "  -t SECONDS    look for that long (3)\n"
+     "  --json        as JSON, with each vCPU by itself\n"
+     "  --prometheus  counters since accounts are kept, as text\n"
+     "  --enable      keep accounts from now on, not only while one looks\n"
+     "  --disable     and no more"},
+    {"trace", verb_trace, "-o FILE [-t SECONDS] [-r RECORDS] [DOMAIN]",
+     "Record entries, exits, switches, hypercalls and events into a file for Perfetto.\n"
+     "  -o FILE     JSON in Chrome's format; - is the standard output\n"
+     "  -t SECONDS  record for that long (1)\n"
+     "  -r RECORDS  room in the hypervisor for each CPU (65536, 16 bytes each)"},
     {"audit", verb_audit, "[--json]",
      "Have the hypervisor recount all its references; status 1 if any is wrong."},
     {"init", verb_init, "",

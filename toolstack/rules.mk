@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # The `tenue` command with its per-guest supervisor, and its tests.
 TS_O := $(BUILD)/toolstack
-TS_CFLAGS := $(CFLAGS_USER) -Ibackends/include
+TS_CFLAGS := $(CFLAGS_USER) -Ibackends/include -Ihypervisor/include/public
 # Pure modules, which the unit tests and fuzzers link as they are.
-TS_PURE := diag cfgparse config devspec unpack elf layout confine image
-TS_SYSTEM := hv store build check device domain supervise create control console list devlist audit main
+TS_PURE := diag cfgparse config devspec unpack elf layout confine image parts timeline
+TS_SYSTEM := hv store build check device domain supervise create control console list devlist audit watch top cost trace main
 TS_LIBS := -lxencall -lxenforeignmemory -lxenstore -levent_core -lz -llzma -lzstd -llz4 -lseccomp \
 	-lcjson
 

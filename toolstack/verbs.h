@@ -40,7 +40,11 @@ int session_open_domain(struct session *s, unsigned need, const char *what,
 int usage(const char *verb);
 void print_json(struct cJSON *json);
 
-/* create.c, control.c, console.c, list.c, devlist.c, audit.c */
+/* list.c: "rbpscd", a dash for what is not so: running blocked paused shut-down crashed dying. */
+enum { STATE_LETTERS = 6 };
+void state_letters(uint32_t flags, char out[STATE_LETTERS + 1]);
+
+/* create.c, control.c, console.c, list.c, devlist.c, audit.c, top.c, cost.c, trace.c */
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
 int verb_shutdown(int argc, char **argv);
@@ -58,6 +62,9 @@ int verb_uptime(int argc, char **argv);
 int verb_block_list(int argc, char **argv);
 int verb_network_list(int argc, char **argv);
 int verb_audit(int argc, char **argv);
+int verb_top(int argc, char **argv);
+int verb_cost(int argc, char **argv);
+int verb_trace(int argc, char **argv);
 
 /* console.c: opens a guest's terminal, and copies between it and ours until ^] or its end. */
 int console_open(struct store *st, uint32_t domid, struct diag *d) MUST_CHECK;

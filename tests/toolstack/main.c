@@ -11,10 +11,8 @@ static const struct {
     const char *name;
     const struct test *tests;
 } suites[] = {
-    {"config", tests_config},
-    {"elf", tests_elf},
-    {"unpack", tests_unpack},
-    {"layout", tests_layout},
+    {"config", tests_config}, {"elf", tests_elf},     {"unpack", tests_unpack},
+    {"layout", tests_layout}, {"parts", tests_parts}, {"timeline", tests_timeline},
 };
 
 void test_note(const char *fmt, ...)

@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: MIT
 # Unit tests of the toolstack's pure modules, plain and sanitized; fuzz targets.
 TT_O := $(BUILD)/tests/toolstack
-TT_TESTS := main test_config test_elf test_unpack test_layout imagegen
+TT_TESTS := main test_config test_elf test_unpack test_layout test_parts test_timeline imagegen
 TT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Calls that a test wants to see on their way.
-TT_LIBS := -Wl,--wrap=payload_find -lcunit -lz -llzma -lzstd -llz4 -lseccomp
+TT_LIBS := -Wl,--wrap=payload_find -lcunit -lz -llzma -lzstd -llz4 -lseccomp -lcjson
+TT_CFLAGS = $(CFLAGS_USER) -Ihypervisor/include/public
 
 DEPS_PACKAGES += libcunit1-dev
 
 $(TT_O)/plain/%.o: tests/toolstack/%.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
-	$(Q)$(CC) $(CFLAGS_USER) -c $< -o $@
+	$(Q)$(CC) $(TT_CFLAGS) -c $< -o $@
 $(TT_O)/san/%.o: tests/toolstack/%.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
-	$(Q)$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
+	$(Q)$(CC) $(TT_CFLAGS) $(TT_SAN) -c $< -o $@
 $(TT_O)/san/sandbox.o: backends/common/sandbox.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
-	$(Q)$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
+	$(Q)$(CC) $(TT_CFLAGS) $(TT_SAN) -c $< -o $@
 $(TT_O)/san/ts-%.o: toolstack/%.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
-	$(Q)$(CC) $(CFLAGS_USER) $(TT_SAN) -c $< -o $@
+	$(Q)$(CC) $(TT_CFLAGS) $(TT_SAN) -c $< -o $@
 
 $(TT_O)/unit: $(TT_TESTS:%=$(TT_O)/plain/%.o) $(TS_PURE:%=$(BUILD)/toolstack/%.o) \
 		$(BUILD)/backends/common/sandbox.o
@@ -72,10 +73,10 @@ check-toolstack-on-xen check-toolstack-on-tenue: check-toolstack-on-%: $(BUILD)/
 
 # Fuzzing, by hand: make fuzz-toolstack FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 30
-TT_FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+TT_FUZZ_FLAGS := -Ihypervisor/include/public -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 $(TT_O)/fuzz_%: tests/toolstack/fuzz_%.c $(TS_PURE:%=toolstack/%.c) backends/common/sandbox.c
 	@mkdir -p $(@D)
-	clang $(TT_FUZZ_FLAGS) -o $@ $^ -lz -llzma -lzstd -llz4 -lseccomp
+	clang $(TT_FUZZ_FLAGS) -o $@ $^ -lz -llzma -lzstd -llz4 -lseccomp -lcjson
 .PHONY: fuzz-toolstack
 fuzz-toolstack: $(TT_O)/fuzz_config $(TT_O)/fuzz_image $(TT_O)/mkkernel
 	@mkdir -p $(TT_O)/corpus/config $(TT_O)/corpus/image

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables of where time went: see parts.h. */
+#include "parts.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
+bool part_is_hypervisor(unsigned part)
+{
+    return part >= TENUE_PART_SWITCH;
+}
+
+static int difference(struct tenue_part_time *to, const struct tenue_part_time *earlier,
+                      const struct tenue_part_time *later)
+{
+    if (later->ns < earlier->ns || later->count < earlier->count)
+        return -1;
+    to->ns = later->ns - earlier->ns;
+    to->count = later->count - earlier->count;
+    return 0;
+}
+
+int parts_add(struct part_report *r, const struct part_snapshot *earlier,
+              const struct part_snapshot *later, struct diag *d)
+{
+    if (r->nr_vcpus == PARTS_VCPUS_MAX)
+        return diag_set(d, "domain %u: more than %u vCPUs", r->domid, PARTS_VCPUS_MAX);
+    unsigned v = r->nr_vcpus++;
+
+    r->vcpu[v].sum = 0;
+    r->vcpu[v].wall = later->clock - earlier->clock;
+    r->all.wall += r->vcpu[v].wall;
+    for (unsigned i = 0; i < TENUE_PARTS; i++) {
+        struct tenue_part_time *part = &r->vcpu[v].parts[i];
+
+        if (difference(part, &earlier->parts[i], &later->parts[i]) != 0)
+            return diag_set(d, "domain %u vCPU %u: the counter of part %u fell", r->domid, v, i);
+        r->vcpu[v].sum += part->ns;
+        r->all.sum += part->ns;
+        r->all.parts[i].ns += part->ns;
+        r->all.parts[i].count += part->count;
+    }
+    return 0;
+}
+
+static double share(uint64_t ns, uint64_t of)
+{
+    return of ? 100.0 * (double)ns / (double)of : 0.0;
+}
+
+static void print_part(const struct part_report *r, const char *name,
+                       const struct tenue_part_time *part, FILE *to)
+{
+    fprintf(to, "%-30s %12.6f %7.2f ", name, seconds(part->ns), share(part->ns, r->all.wall));
+    if (part->count)
+        fprintf(to, "%10llu %10llu\n", (unsigned long long)part->count,
+                (unsigned long long)(part->ns / part->count));
+    else
+        fprintf(to, "%10s %10s\n", "-", "-");
+}
+
+/* The one with most time of those not yet printed; TENUE_PARTS when none is left. */
+static unsigned largest(const struct part_report *r, const bool *done)
+{
+    unsigned best = TENUE_PARTS;
+
+    for (unsigned i = 0; i < TENUE_PARTS; i++) {
+        const struct tenue_part_time *p = &r->all.parts[i];
+
+        if (!done[i] && (p->ns || p->count) &&
+            (best == TENUE_PARTS || p->ns > r->all.parts[best].ns))
+            best = i;
+    }
+    return best;
+}
+
+void parts_print(const struct part_report *r, const struct part_names *names, FILE *to)
+{
+    struct tenue_part_time in_hypervisor = {0};
+    bool done[TENUE_PARTS] = {false};
+    int64_t residue = (int64_t)(r->all.wall - r->all.sum);
+    unsigned part;
+
+    fprintf(to, "%s (%u): %u vCPU%s\n", r->name, r->domid, r->nr_vcpus,
+            r->nr_vcpus == 1 ? "" : "s");
+    fprintf(to, "%-30s %12s %7s %10s %10s\n", "part", "seconds", "%", "count", "ns each");
+    for (part = 0; part < TENUE_PART_SWITCH; part++) {
+        done[part] = true;
+        if (r->all.parts[part].ns || r->all.parts[part].count)
+            print_part(r, names->name[part], &r->all.parts[part], to);
+    }
+    while ((part = largest(r, done)) < TENUE_PARTS) {
+        done[part] = true;
+        in_hypervisor.ns += r->all.parts[part].ns;
+        print_part(r, names->name[part][0] ? names->name[part] : "?", &r->all.parts[part], to);
+    }
+    print_part(r, "= in the hypervisor", &in_hypervisor, to);
+    fprintf(to, "%-30s %12.6f %7.2f\n", "= sum", seconds(r->all.sum),
+            share(r->all.sum, r->all.wall));
+    fprintf(to, "%-30s %12.6f\n", "wall clock", seconds(r->all.wall));
+    fprintf(to, "%-30s %12.6f %7.3f\n", "residue", (double)residue / 1e9,
+            r->all.wall ? 100.0 * (double)residue / (double)r->all.wall : 0.0);
+}
+
+static cJSON *json_parts(const struct tenue_part_time *parts, const struct part_names *names)
+{
+    cJSON *object = cJSON_CreateObject();
+
+    for (unsigned i = 0; i < TENUE_PARTS; i++) {
+        if (!parts[i].ns && !parts[i].count)
+            continue;
+        cJSON *part = cJSON_AddObjectToObject(object, names->name[i][0] ? names->name[i] : "?");
+
+        cJSON_AddNumberToObject(part, "ns", (double)parts[i].ns);
+        cJSON_AddNumberToObject(part, "count", (double)parts[i].count);
+    }
+    return object;
+}
+
+cJSON *parts_json(const struct part_report *r, const struct part_names *names)
+{
+    cJSON *object = cJSON_CreateObject(), *vcpus;
+
+    cJSON_AddStringToObject(object, "name", r->name);
+    cJSON_AddNumberToObject(object, "domid", r->domid);
+    cJSON_AddNumberToObject(object, "wall_ns", (double)r->all.wall);
+    cJSON_AddNumberToObject(object, "sum_ns", (double)r->all.sum);
+    cJSON_AddItemToObject(object, "parts", json_parts(r->all.parts, names));
+    vcpus = cJSON_AddArrayToObject(object, "vcpus");
+    for (unsigned v = 0; v < r->nr_vcpus; v++) {
+        cJSON *row = cJSON_CreateObject();
+
+        cJSON_AddNumberToObject(row, "vcpu", v);
+        cJSON_AddNumberToObject(row, "wall_ns", (double)r->vcpu[v].wall);
+        cJSON_AddNumberToObject(row, "sum_ns", (double)r->vcpu[v].sum);
+        cJSON_AddItemToObject(row, "parts", json_parts(r->vcpu[v].parts, names));
+        cJSON_AddItemToArray(vcpus, row);
+    }
+    return object;
+}
+
+void prometheus_label(const char *value, FILE *to)
+{
+    for (; *value; value++) {
+        if (*value == '\\' || *value == '"')
+            fputc('\\', to);
+        if (*value == '\n')
+            fputs("\\n", to);
+        else
+            fputc(*value, to);
+    }
+}
+
+void parts_prometheus_head(FILE *to)
+{
+    fputs("# HELP tenue_vcpu_part_seconds_total Time of a vCPU by part; the parts sum to the wall"
+          " clock.\n"
+          "# TYPE tenue_vcpu_part_seconds_total counter\n"
+          "# HELP tenue_vcpu_part_count_total How often a vCPU left the part.\n"
+          "# TYPE tenue_vcpu_part_count_total counter\n",
+          to);
+}
+
+void parts_prometheus(const char *domain, uint32_t domid, unsigned vcpu,
+                      const struct part_snapshot *s, const struct part_names *names, FILE *to)
+{
+    for (unsigned i = 0; i < TENUE_PARTS; i++) {
+        if (!s->parts[i].ns && !s->parts[i].count)
+            continue;
+        for (int count = 0; count < 2; count++) {
+            fprintf(to, "tenue_vcpu_part_%s_total{domain=\"", count ? "count" : "seconds");
+            prometheus_label(domain, to);
+            fprintf(to, "\",domid=\"%u\",vcpu=\"%u\",part=\"", domid, vcpu);
+            prometheus_label(names->name[i], to);
+            if (count)
+                fprintf(to, "\"} %llu\n", (unsigned long long)s->parts[i].count);
+            else
+                fprintf(to, "\"} %.9f\n", seconds(s->parts[i].ns));
+        }
+    }
+}
