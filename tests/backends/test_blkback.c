@@ -2,14 +2,15 @@
 /*
  * test_blkback.c - the block backend's core on a real io_uring and a real file, with a fake guest:
  * right data both ways, errors answered, lying rings survived, everything given back (BE-1 to BE-5,
- * BE-8).
+ * BE-8, BE-10).
  *
  * Guest pages: 0..15 ring, 16 indirect descriptors, 32.. data.
  *
  * Sabotage: swapping the arguments of the memcpy in move_data() fails "write and read"; not looking
  * at inflight_writes in start_held() fails "flush waits for writes"; skipping ring_producer_valid()
  * hangs "lying producer"; leaving out pool_give() in io_finish() fails nearly all at close_guest();
- * filling the response with fives instead of zeros fails "bytes of a response".
+ * filling the response with fives instead of zeros fails "bytes of a response"; without
+ * backoff_account() "storm of notifications" fails.
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../backends/block/blkback.h"
@@ -635,6 +637,26 @@ static void test_notifications(void)
     close_guest();
 }
 
+/* Notifications with nothing behind them: the first 32 are free, each further one costs its time.
+ */
+static void test_storm(void)
+{
+    struct timespec begin, end;
+
+    open_guest(true, false, 0);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (unsigned i = 0; i < 32 + 100; i++) {
+        fake_kick(FAKE_PORT);
+        blkback_turn(&dev);
+        fake_unmasked(); /* of the turn before */
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    CU_ASSERT_TRUE((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 >=
+                   100);
+    CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 0, 1, DATA), BLKIF_RSP_OKAY);
+    close_guest();
+}
+
 void suite_blkback(void)
 {
     CU_pSuite s = CU_add_suite("blkback", NULL, NULL);
@@ -656,4 +678,5 @@ void suite_blkback(void)
     CU_add_test(s, "state toggles under I/O", test_toggle);
     CU_add_test(s, "ring that changes while it is read", test_flipper);
     CU_add_test(s, "notifications", test_notifications);
+    CU_add_test(s, "storm of notifications", test_storm);
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_conback.c - the console backend at work on a real pty, with a fake guest: bytes both ways,
- * indices that lie or change all the time, a flood (BE-1, BE-2, BE-7, BE-12). The backend's own
- * loop runs in a thread; the test is the guest, the terminal and the host.
+ * indices that lie or change all the time, a flood, a storm (BE-1, BE-2, BE-7, BE-10, BE-12). The
+ * backend's own loop runs in a thread; the test is the guest, the terminal and the host.
  *
  * Guest page GNTTAB_RESERVED_CONSOLE is the ring.
  *
  * Sabotage: without the comparison with OUT_SIZE in drain_output() "lying producer" fails (the
  * sanitizer sees the overflow), with a read of 4 * IN_SIZE in fill_input() "indices that change"
- * does; with a budget that is never charged "flood" does.
+ * does; with a budget that is never charged "flood" does; without backoff_account() "storm of
+ * notifications" does.
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -254,6 +255,16 @@ static void test_flood(void)
     close_guest();
 }
 
+/* Notifications with nothing behind them. */
+static void test_storm(void)
+{
+    open_guest();
+    while (fake_unmasked()) {
+    }
+    CU_ASSERT_TRUE(fake_storm_is_slowed(FAKE_PORT, 300));
+    close_guest();
+}
+
 void suite_conback(void)
 {
     CU_pSuite s = CU_add_suite("conback", NULL, NULL);
@@ -262,4 +273,5 @@ void suite_conback(void)
     CU_add_test(s, "lying producer", test_lying_producer);
     CU_add_test(s, "indices that change", test_changing_indices);
     CU_add_test(s, "flood", test_flood);
+    CU_add_test(s, "storm of notifications", test_storm);
 }

@@ -2,16 +2,18 @@
 /*
  * test_net.c - the network backend's two directions over fake guest pages; a socket pair stands for
  * the tap: packets both ways, offload marks, lying rings, a guest that posts no buffers (BE-2,
- * BE-6, BE-7).
+ * BE-6, BE-7, BE-10).
  *
  * Guest pages: 0 transmit ring, 1 receive ring, 16.. data.
  *
  * Sabotage: sending the extra slot's response with its id and status OKAY fails "segmentation
- * offload to the tap"; taking slots without the check in collect() (rx.c) fails "no buffers".
+ * offload to the tap"; taking slots without the check in collect() (rx.c) fails "no buffers";
+ * without backoff_account() "storm of notifications" fails.
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -371,6 +373,30 @@ static void test_send_random(void)
     CU_ASSERT_TRUE(stopped > 0 && stopped < 2000);
 }
 
+static void *serve_all(void *unused)
+{
+    (void)unused;
+    netback_ops.run(&dev);
+    return NULL;
+}
+
+static void test_storm(void)
+{
+    struct channel_msg gone;
+    pthread_t loop;
+
+    open_guest();
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&loop, NULL, serve_all, NULL), 0);
+    CU_ASSERT_TRUE(fake_storm_is_slowed(FAKE_PORT, 300));
+    channel_init(&gone, CHANNEL_CLOSE);
+    CU_ASSERT_EQUAL(channel_send(host, &gone), 0);
+    channel_init(&gone, CHANNEL_FRONT);
+    channel_add(&gone, "state", "6");
+    CU_ASSERT_EQUAL(channel_send(host, &gone), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_join(loop, NULL), 0);
+    close_guest();
+}
+
 void suite_net(void)
 {
     CU_pSuite s = CU_add_suite("netback", NULL, NULL);
@@ -384,4 +410,5 @@ void suite_net(void)
     CU_add_test(s, "no buffers", test_receive_no_buffers);
     CU_add_test(s, "bad grant", test_receive_bad_grant);
     CU_add_test(s, "random slots", test_send_random);
+    CU_add_test(s, "storm of notifications", test_storm);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../../backends/common/evtchn.h"
@@ -127,6 +128,33 @@ uint32_t fake_unmasked(void)
     uint32_t p = 0;
 
     return read(events[1], &p, sizeof(p)) == sizeof(p) ? p : 0;
+}
+
+static long now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+bool fake_storm_is_slowed(int port, long ms)
+{
+    long begin = now_us(), past;
+    unsigned answered = 0;
+
+    fake_kick(port);
+    do {
+        if (fake_unmasked()) {
+            answered++;
+            fake_kick(port);
+        }
+        past = now_us() - begin;
+    } while (past < ms * 1000);
+    if (answered <= 32 || answered > 34 + past / 1000) {
+        printf("    %u notifications answered in %ld us\n", answered, past);
+    }
+    return answered > 32 && answered <= 34 + past / 1000;
 }
 
 /* ---- gntdev.h ---- */

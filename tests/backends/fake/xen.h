@@ -30,6 +30,13 @@ unsigned fake_notified(void);
 void fake_kick(int port);
 uint32_t fake_unmasked(void);
 
+/*
+ * A storm (BE-10): notifies again whenever the port was unmasked, for that long, while the backend
+ * runs in another thread. True if it was answered, and more than 32 times at most once a
+ * millisecond.
+ */
+bool fake_storm_is_slowed(int port, long ms);
+
 /* Fail the map after `n` successful ones; -1: never. */
 void fake_fail_map_after(int n);
 
