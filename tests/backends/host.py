@@ -5,11 +5,14 @@
 Usage: host.py TENUE-DEVICE XENSTORE-LITE
 
 A real store, and in place of blkback a script that behaves as told: well, or as a backend would that a
-guest has taken over. Looks at what the host writes, relays, refuses and reports.
+guest has taken over. Looks at what the host writes, relays, refuses and reports; at a guest that writes its state in a loop
+and long or wrong values (BE-9), or makes every key of its own point to another's (XS-15).
 
 Sabotage: let back_message_allowed() return true always ("a key outside the list"); drop the token
 bucket in device_front_changed() ("a state written in a loop"); leave out waitpid()'s status in
-on_exit_of_process() ("a backend that dies"); leave out close_range() in spawn.c ("descriptors").
+on_exit_of_process() ("a backend that dies"); leave out the closing of descriptors in spawn.c ("descriptors"); in
+nodes.c let devhost_remove_nodes() take its second path from the front's node "backend" ("no other is touched"), or relay
+every key in nodes_read_front() ("others are not", "nothing of it reaches the backend").
 """
 import os
 import signal
@@ -19,6 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+from ledger import check, verdict, wait_for  # noqa: E402
 
 FAKE = r'''#!%s
 import os, socket, struct, sys, time
@@ -67,23 +73,6 @@ while True:
             send(BACK, state="6")
             break
 ''' % sys.executable
-
-results = []
-
-
-def check(name, good, *more):
-    results.append(bool(good))
-    print("%s %s%s" % ("PASS" if good else "FAIL", name, "" if good else " " + repr(more)))
-
-
-def wait_for(condition, seconds=10):
-    end = time.time() + seconds
-    while time.time() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
 
 class Bench:
     """A store, a directory with the fake backend, and one tenue-device at a time."""
@@ -241,6 +230,42 @@ def test_state_loop(b):
     b.stop()
 
 
+def test_rewritten_keys(b):
+    """XS-15: at each step all that the guest can write points elsewhere; what is done is what the host's own records say."""
+    mine, back = "/local/domain/5/device/vbd/51712", "/local/domain/0/backend/vbd/5/51712"
+    other = {"/local/domain/0/backend/vbd/6/51712/state": "2", "/local/domain/0/backend/vbd/6/51712/frontend": "/nothing",
+             "/local/domain/6/device/vbd/51712/state": "1", "/victim/params": "/etc/shadow"}
+    for path, value in other.items():
+        b.run("xenstore-write", path, value)
+
+    def rewrite(step):
+        for key in set(b.run("xenstore-list", mine).stdout.split()) | {"params", "mode", "frontend", "online", "sectors"}:
+            if key not in ("state", "ring-ref", "event-channel", "protocol"):
+                for value in ("6", "/victim", "/local/domain/0/backend/vbd/6/51712"):
+                    b.run("xenstore-write", mine + "/" + key, value)
+        check("%s: the host's own nodes stay" % step, b.back("params") == b.dir + "/image" and b.back("mode") == "w"
+              and b.back("frontend") == mine, b.run("xenstore-ls", back).stdout)
+
+    b.start("good")
+    wait_for(lambda: b.said("ready"))
+    rewrite("before connecting")
+    b.write_front(ring_ref="8", event_channel="9", protocol="x86_64-abi")
+    b.write_front(state="3")
+    check("it connects", wait_for(lambda: b.said("connected")) and b.back("sectors") == "100")
+    told = " ".join(b.fronts())
+    check("nothing of it reaches the backend", "victim" not in told and "/6/" not in told and "params" not in told, told)
+    rewrite("while it runs")
+    b.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: b.back("state") == "5")
+    rewrite("while it closes")
+    b.write_front(state="6")
+    check("it ends", b.process.wait(8) == 0)
+    check("its own nodes are gone", b.run("xenstore-exists", back).returncode == 1 and b.run("xenstore-exists", mine).returncode == 1)
+    check("no other is touched", all(b.read(path) == value for path, value in other.items()))
+    for path in ("/local/domain/0/backend/vbd/6", "/local/domain/6", "/victim"):
+        b.run("xenstore-rm", path)
+
+
 def test_refusals(b):
     b.start("good", "--keep")
     wait_for(lambda: b.said("ready"))
@@ -271,14 +296,12 @@ def test_descriptors(b):
 def main():
     b = Bench(sys.argv[1], sys.argv[2])
     try:
-        for test in (test_life, test_vanished_front, test_hostile, test_death, test_state_loop, test_refusals,
-                     test_descriptors):
+        for test in (test_life, test_vanished_front, test_hostile, test_death, test_state_loop,
+                     test_rewritten_keys, test_refusals, test_descriptors):
             test(b)
     finally:
         b.close()
-    failed = results.count(False)
-    print("backends-host: %d passed, %d failed" % (len(results) - failed, failed))
-    sys.exit(failed != 0)
+    verdict("backends-host")
 
 
 main()

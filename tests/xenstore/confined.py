@@ -15,24 +15,11 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+from ledger import check, verdict, wait_for  # noqa: E402
 
 LOG_MAX = 1 << 20
-results = []
-
-
-def check(name, good, *more):
-    results.append(bool(good))
-    print("%s %s%s" % ("PASS" if good else "FAIL", name, "" if good else " " + repr(more)))
-
-
-def wait_for(condition, seconds=10):
-    end = time.time() + seconds
-    while time.time() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def status(pid):
@@ -137,8 +124,7 @@ def main():
         os.kill(s.pid, signal.SIGTERM)
         wait_for(lambda: not alive(s.pid))
     ends(binary)
-    print("xenstore-confined: %d passed, %d failed" % (sum(results), len(results) - sum(results)))
-    sys.exit(0 if all(results) else 1)
+    verdict("xenstore-confined")
 
 
 main()

@@ -20,14 +20,11 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+from ledger import check, measured, verdict  # noqa: E402
+
 READ, WATCH, WRITE, EVENT = 2, 4, 11, 15
 ANSWER_MAX = 1.0        # s, for the honest client on a busy machine
-results = []
-
-
-def check(name, good, *more):
-    results.append(bool(good))
-    print("%s %s%s" % ("PASS" if good else "FAIL", name, "" if good and not more else " " + " ".join(map(str, more))))
 
 
 def pack(kind, payload, request=1, tx=0):
@@ -142,7 +139,7 @@ def watch_storm(s):
         if i % 5 == 0:
             s.work()
     grown = s.kib() - before
-    check("a storm of 5000 watches that nobody reads costs bounded memory", grown < 16 << 10, "%d KiB" % grown)
+    measured("a storm of 5000 watches that nobody reads costs bounded memory", grown < 16 << 10, "%d KiB" % grown)
     for c in clients:
         c.s.close()
     s.work()
@@ -167,7 +164,7 @@ def slow_readers(s):
                 pass
         s.work()
     grown = s.kib() - before
-    check("slow readers are stopped, not served without bound", grown < 50 * 512, "%d KiB for 50" % grown)
+    measured("slow readers are stopped, not served without bound", grown < 50 * 512, "%d KiB for 50" % grown)
     for c in clients:
         c.s.close()
     s.work()
@@ -187,14 +184,14 @@ def no_descriptors(s):
             c.close()
             fruitless += 1
             time.sleep(0.002)
-    check("more connections than descriptors", len(crowd) > 256, len(crowd))
+    measured("more connections than descriptors", len(crowd) > 256, len(crowd))
     s.work()
     before = s.cpu()
     for _ in range(10):
         time.sleep(0.1)
         s.work()
     used = s.cpu() - before
-    check("without descriptors left the daemon rests", used < 0.3, "%.2f s of CPU in one" % used)
+    measured("without descriptors left the daemon rests", used < 0.3, "%.2f s of CPU in one" % used)
     for c in crowd:
         c.close()
     late = Client(s.path)
@@ -211,11 +208,10 @@ def main():
                 attack(s)
             except (AssertionError, OSError, EOFError, ValueError) as e:
                 check(attack.__name__, False, type(e).__name__, e)
-        check("the honest client's slowest round", s.slowest < ANSWER_MAX, "%.1f ms" % (s.slowest * 1000))
+        measured("the honest client's slowest round", s.slowest < ANSWER_MAX, "%.1f ms" % (s.slowest * 1000))
         os.kill(s.pid, signal.SIGTERM)
         time.sleep(0.1)
-    print("xenstore-hostile: %d passed, %d failed" % (sum(results), len(results) - sum(results)))
-    sys.exit(0 if all(results) else 1)
+    verdict("xenstore-hostile")
 
 
 main()
