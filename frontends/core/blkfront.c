@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A block device over the blkif protocol: one shared ring page, one request in flight, each of at
- * most one data page. Owns the ring, its grant and its port. The backend is not trusted: a
- * response counts only if it answers the request that is out (id and operation), ring indices are
- * checked, and a page whose grant the backend still holds is never handed back to the pool.
+ * most one data page. Owns the ring, its grant and its port, and one page for data: the backend
+ * sees that one and never a page of the caller's, so it sees the payload and nothing else (FE-3).
+ * The backend is not trusted: a response counts only if it answers the request that is out (id and
+ * operation), ring indices are checked, and a page whose grant the backend still holds is never
+ * handed back to the pool (FE-1, FE-2). A device that does not open, or was closed, leaves nothing
+ * and can be opened again (FE-5).
  */
 #include <tenue-front/front.h>
 #include <tenue-front/port.h>
@@ -19,6 +22,8 @@
 #define CONNECT_NS 10000000000UL
 #define REQUEST_NS 30000000000UL
 #define PATH_MAX 128
+#define SECTOR_SIZE 512u
+#define SECTORS_PER_PAGE 8u
 
 struct front_blk {
     char node[PATH_MAX];    /* device/vbd/<vdev> */
@@ -26,15 +31,15 @@ struct front_blk {
     domid_t backend_id;
     blkif_vdev_t vdev;
     blkif_front_ring_t ring;
-    void *ring_page;
-    int ring_ref;
+    void *ring_page, *data;
+    int ring_ref; /* -1: none */
     evtchn_port_t port;
     u64 sectors, next_id;
-    bool flush, broken;
+    bool used, flush, broken;
+    bool data_held; /* by a backend that does not let go */
 };
 
 static struct front_blk devices[4];
-static unsigned nr_devices;
 
 static int path_u64(const char *dir, const char *leaf, u64 *value)
 {
@@ -63,7 +68,7 @@ static int backend_state(const struct front_blk *b, u64 low, u64 high)
 static int find_backend(struct front_blk *b, unsigned vdev)
 {
     char path[2 * PATH_MAX];
-    u64 id;
+    u64 id = 0;
     int rc;
 
     front_snprintf(b->node, sizeof(b->node), "device/vbd/%u", vdev);
@@ -72,6 +77,8 @@ static int find_backend(struct front_blk *b, unsigned vdev)
     if (rc)
         return rc;
     rc = path_u64(b->node, "backend-id", &id);
+    if (!rc && id >= DOMID_FIRST_RESERVED)
+        rc = -XEN_EINVAL;
     b->backend_id = (domid_t)id;
     b->vdev = (blkif_vdev_t)vdev;
     return rc;
@@ -81,7 +88,10 @@ static int share_ring(struct front_blk *b)
 {
     int port;
 
+    b->data = front_port_page_get();
     b->ring_page = front_port_page_get();
+    if (!b->data || !b->ring_page)
+        return -XEN_ENOMEM;
     SHARED_RING_INIT((blkif_sring_t *)b->ring_page);
     FRONT_RING_INIT(&b->ring, (blkif_sring_t *)b->ring_page, FRONT_PAGE_SIZE);
     b->ring_ref = front_grant_access(b->backend_id, front_port_page_mfn(b->ring_page), false);
@@ -110,11 +120,25 @@ static int tell_backend(struct front_blk *b)
     return rc;
 }
 
+/* Everything that the device has, but not what its backend still holds. */
+static void let_go(struct front_blk *b)
+{
+    if (b->port)
+        front_evtchn_close(b->port);
+    if (b->ring_page && (b->ring_ref < 0 || !front_grant_end(b->ring_ref)))
+        front_port_page_put(b->ring_page);
+    if (b->data && !b->data_held)
+        front_port_page_put(b->data);
+    memset(b, 0, sizeof(*b));
+}
+
 static int connect(struct front_blk *b)
 {
     u64 flush = 0;
-    int rc = backend_state(b, XenbusStateInitWait, XenbusStateInitWait);
+    int rc = path_set(b->node, "state", XenbusStateInitialising);
 
+    if (!rc)
+        rc = backend_state(b, XenbusStateInitWait, XenbusStateInitWait);
     if (!rc)
         rc = share_ring(b);
     if (!rc)
@@ -130,23 +154,37 @@ static int connect(struct front_blk *b)
     return path_set(b->node, "state", XenbusStateConnected);
 }
 
+static struct front_blk *free_device(void)
+{
+    for (unsigned i = 0; i < FRONT_ARRAY_SIZE(devices); i++) {
+        if (!devices[i].used)
+            return &devices[i];
+    }
+    return NULL;
+}
+
 int front_blk_open(unsigned vdev, struct front_blk **blk)
 {
-    struct front_blk *b = &devices[nr_devices];
+    struct front_blk *b = free_device();
     int rc;
 
-    if (nr_devices == FRONT_ARRAY_SIZE(devices))
+    if (!b)
         return -XEN_ENOSPC;
+    b->ring_ref = -1;
     rc = front_xs_init();
     if (!rc)
         rc = front_grant_init();
     if (!rc)
         rc = find_backend(b, vdev);
-    if (!rc)
-        rc = connect(b);
     if (rc)
         return rc;
-    nr_devices++;
+    rc = connect(b);
+    if (rc) {
+        path_set(b->node, "state", XenbusStateClosed); /* what is shared goes next */
+        let_go(b);
+        return rc;
+    }
+    b->used = true;
     *blk = b;
     return 0;
 }
@@ -213,16 +251,14 @@ static int transact(struct front_blk *b, const blkif_request_t *req)
     return rc;
 }
 
-static int io(struct front_blk *b, u8 operation, u64 sector, void *page, unsigned sectors)
+/* By way of b->data, of which the caller has seen to that it shows nothing else. */
+static int io(struct front_blk *b, u8 operation, u64 sector, unsigned sectors)
 {
+    bool readonly = operation == BLKIF_OP_WRITE;
     blkif_request_t req;
     int ref, rc;
 
-    if (b->broken)
-        return -XEN_EIO;
-    if (!sectors || sectors > 8 || sector >= b->sectors || sectors > b->sectors - sector)
-        return -XEN_EINVAL;
-    ref = front_grant_access(b->backend_id, front_port_page_mfn(page), operation == BLKIF_OP_WRITE);
+    ref = front_grant_access(b->backend_id, front_port_page_mfn(b->data), readonly);
     if (ref < 0)
         return ref;
     memset(&req, 0, sizeof(req));
@@ -237,18 +273,42 @@ static int io(struct front_blk *b, u8 operation, u64 sector, void *page, unsigne
     rc = transact(b, &req);
     /* A backend that keeps the page mapped after its answer keeps it for good: so do we. */
     if (front_grant_end(ref))
-        b->broken = true;
+        b->broken = b->data_held = true;
     return rc;
+}
+
+static int check_range(const struct front_blk *b, u64 sector, unsigned sectors)
+{
+    if (b->broken)
+        return -XEN_EIO;
+    if (!sectors || sectors > SECTORS_PER_PAGE || sector >= b->sectors ||
+        sectors > b->sectors - sector)
+        return -XEN_EINVAL;
+    return 0;
 }
 
 int front_blk_read(struct front_blk *blk, u64 sector, void *page, unsigned sectors)
 {
-    return io(blk, BLKIF_OP_READ, sector, page, sectors);
+    int rc = check_range(blk, sector, sectors);
+
+    if (rc)
+        return rc;
+    memset(blk->data, 0, FRONT_PAGE_SIZE); /* of a write before */
+    rc = io(blk, BLKIF_OP_READ, sector, sectors);
+    if (!rc)
+        memcpy(page, blk->data, sectors * SECTOR_SIZE);
+    return rc;
 }
 
 int front_blk_write(struct front_blk *blk, u64 sector, void *page, unsigned sectors)
 {
-    return io(blk, BLKIF_OP_WRITE, sector, page, sectors);
+    int rc = check_range(blk, sector, sectors);
+
+    if (rc)
+        return rc;
+    memset(blk->data, 0, FRONT_PAGE_SIZE);
+    memcpy(blk->data, page, sectors * SECTOR_SIZE);
+    return io(blk, BLKIF_OP_WRITE, sector, sectors);
 }
 
 int front_blk_flush(struct front_blk *blk)
@@ -277,8 +337,6 @@ int front_blk_close(struct front_blk *blk)
         rc = path_set(blk->node, "state", XenbusStateClosed);
     if (!rc)
         rc = backend_state(blk, XenbusStateClosed, XenbusStateClosed);
-    front_evtchn_close(blk->port);
-    if (!front_grant_end(blk->ring_ref))
-        front_port_page_put(blk->ring_page);
+    let_go(blk);
     return rc;
 }

@@ -2,7 +2,8 @@
 /*
  * 2-level event channels. Ports start masked; binding returns a masked port, and a handler or a
  * poll unmasks it. The upcall scans selector, then word, then bit, clears the pending bit before
- * it calls the handler (edge semantics), and looks again until nothing is left.
+ * it calls the handler (edge semantics), and looks again until nothing is left. A port is closed
+ * only when its handler has returned on every vCPU, its own call of close apart (FE-4).
  */
 #include <tenue-front/front.h>
 #include <tenue-front/x86.h>
@@ -12,7 +13,10 @@
 static struct {
     front_evtchn_fn fn;
     void *opaque;
+    u32 running; /* handlers under way, on all vCPUs */
 } ports[NR_PORTS];
+
+static evtchn_port_t handling[FRONT_MAX_VCPUS]; /* the port whose handler a vCPU is in; 0: none */
 
 static void set_bit(xen_ulong_t *words, evtchn_port_t port)
 {
@@ -40,6 +44,21 @@ void front_evtchn_init(void)
     memset(front_shared->evtchn_mask, 0xff, sizeof(front_shared->evtchn_mask));
 }
 
+/* Counted before it is looked up: who takes the handler away then waits for this call. */
+static void call_handler(evtchn_port_t port)
+{
+    evtchn_port_t outer = handling[front_vcpu_id()];
+    front_evtchn_fn fn;
+
+    handling[front_vcpu_id()] = port;
+    __atomic_add_fetch(&ports[port].running, 1, __ATOMIC_SEQ_CST);
+    fn = __atomic_load_n(&ports[port].fn, __ATOMIC_SEQ_CST);
+    if (fn)
+        fn(port, ports[port].opaque);
+    __atomic_sub_fetch(&ports[port].running, 1, __ATOMIC_SEQ_CST);
+    handling[front_vcpu_id()] = outer;
+}
+
 static void deliver_word(unsigned word)
 {
     xen_ulong_t ready;
@@ -49,8 +68,8 @@ static void deliver_word(unsigned word)
         evtchn_port_t port = word * 64 + (unsigned)__builtin_ctzl(ready);
 
         clear_bit(front_shared->evtchn_pending, port);
-        if (port < NR_PORTS && ports[port].fn)
-            ports[port].fn(port, ports[port].opaque);
+        if (port < NR_PORTS && READ_ONCE(ports[port].fn))
+            call_handler(port);
     }
 }
 
@@ -110,8 +129,12 @@ int front_evtchn_close(evtchn_port_t port)
     evtchn_close_t op = {.port = port};
 
     if (port < NR_PORTS) {
-        ports[port].fn = NULL;
+        u32 own = handling[front_vcpu_id()] == port;
+
+        __atomic_store_n(&ports[port].fn, NULL, __ATOMIC_SEQ_CST);
         front_evtchn_mask(port); /* the next user of the number starts with a masked port */
+        while (__atomic_load_n(&ports[port].running, __ATOMIC_SEQ_CST) > own)
+            hc_sched_op(SCHEDOP_yield, 0);
     }
     return (int)hc_event_channel_op(EVTCHNOP_close, &op);
 }

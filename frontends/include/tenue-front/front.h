@@ -70,7 +70,7 @@ int front_evtchn_bind_ipi(unsigned vcpu);
 int front_evtchn_alloc(domid_t remote);
 int front_evtchn_connect(domid_t remote, evtchn_port_t remote_port);
 int front_evtchn_send(evtchn_port_t port);
-int front_evtchn_close(evtchn_port_t port);
+int front_evtchn_close(evtchn_port_t port); /* returns when no handler of it runs any more */
 int front_evtchn_status(evtchn_port_t port, evtchn_status_t *status);
 void front_evtchn_handle(evtchn_port_t port, front_evtchn_fn fn, void *opaque);
 void front_evtchn_mask(evtchn_port_t port);

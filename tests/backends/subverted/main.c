@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * subverted: what a backend, the store or the kernel examiner can still do after somebody else has
- * taken it over (BE-11).
+ * taken it over (BE-11), of the control domain's grant, event and hypercall devices, too (FE-6 so
+ * far as a stock kernel lets us).
  *
  * A child enters the sandbox by the function and with the profile that the real process uses, then
  * makes one attempt of attempts.c. Each attempt is first made outside, where root gets what the
