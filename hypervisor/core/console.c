@@ -20,6 +20,7 @@
 #include <tenue/hypercall.h>
 #include <tenue/lock.h>
 #include <tenue/percpu.h>
+#include <tenue/vcpu.h>
 
 #include "lib.h"
 

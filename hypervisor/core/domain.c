@@ -47,11 +47,6 @@ static struct domain *zombie_list;         /* [a] to be put there again by reap_
 static void zombies_retry(struct timer *t);
 static struct timer reap_timer = {.deadline = NS_NEVER, .fire = zombies_retry};
 
-struct domain *current_domain(void)
-{
-    return current_vcpu()->domain;
-}
-
 /* --- the table --- */
 
 struct domain *domain_of_owner(uint16_t domid)
@@ -182,10 +177,9 @@ static void zombies_retry(struct timer *t)
     }
 }
 
-void domain_put(struct domain *d)
+void domain_last_put(struct domain *d)
 {
-    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0)
-        queue_reap(d);
+    queue_reap(d);
 }
 
 /* --- creation --- */

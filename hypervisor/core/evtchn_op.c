@@ -12,6 +12,7 @@
 #include <tenue/domain.h>
 #include <tenue/guestmem.h>
 #include <tenue/hypercall.h>
+#include <tenue/vcpu.h>
 
 /* The domain an operation names: self, or any for the control domain. Counted. */
 static int target_domain(domid_t domid, struct domain **d)

@@ -13,11 +13,10 @@
 #include <tenue/pagetype.h>
 
 #include "audit.h"
+#include "grant_pin.h"
 #include "grant_priv.h"
 #include "lib.h"
 
-#define ENTRY_RETRIES 4u
-#define PINS_MAX 0xfff0u
 #define GROW_BATCH 8u /* frames added, or freed, between two looks at the interrupt lines */
 
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
@@ -129,132 +128,6 @@ void grant_table_free(struct domain *d)
     t->maptrack_frames = 0;
 }
 
-/* Valid reference: its entry and private copy. The caller holds the lock. */
-static bool entry_at(struct grant_table *t, gref_t ref, grant_entry_v1_t **entry,
-                     struct grant_active **active)
-{
-    uint64_t frame = ref / GRANTS_PER_FRAME;
-
-    if (frame >= t->frames)
-        return false;
-    frame = index_nospec(frame, t->frames);
-    *entry = &t->frame[frame].shared[ref % GRANTS_PER_FRAME];
-    *active = &t->frame[frame].active[ref % GRANTS_PER_FRAME];
-    return true;
-}
-
-static bool kind_writes(enum grant_pin kind)
-{
-    return kind == PIN_HOST_RW || kind == PIN_DEV_RW;
-}
-
-static bool pinned_rw(const struct grant_active *a)
-{
-    return a->pins[PIN_HOST_RW] != 0 || a->pins[PIN_DEV_RW] != 0;
-}
-
-static bool pinned(const struct grant_active *a)
-{
-    return pinned_rw(a) || a->pins[PIN_HOST_RO] != 0 || a->pins[PIN_DEV_RO] != 0;
-}
-
-/*
- * Mark the shared entry in use, if it permits this. Flags and domid change together with the
- * granter's writes, so they are one 32-bit compare-and-swap; the frame is read after it, when
- * the granter may no longer revoke.
- */
-static int entry_claim(grant_entry_v1_t *entry, uint16_t grantee, bool rw)
-{
-    uint32_t *header = (uint32_t *)(void *)entry;
-    uint32_t seen = READ_ONCE(*header);
-
-    for (unsigned i = 0; i < ENTRY_RETRIES; i++) {
-        uint16_t flags = (uint16_t)seen;
-        uint32_t in_use = GTF_reading | (rw ? GTF_writing : 0);
-
-        if ((flags & GTF_type_mask) != GTF_permit_access || flags & GTF_sub_page)
-            return GNTST_general_error;
-        if (seen >> 16 != grantee)
-            return GNTST_general_error;
-        if (rw && flags & GTF_readonly)
-            return GNTST_general_error;
-        if (__atomic_compare_exchange_n(header, &seen, seen | in_use, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST))
-            return GNTST_okay;
-    }
-    return GNTST_general_error;
-}
-
-int grant_pin_take(struct domain *granter, gref_t ref, uint16_t grantee, enum grant_pin kind,
-                   mfn_t *frame)
-{
-    struct grant_table *t = &granter->grant;
-    struct grant_active *a;
-    grant_entry_v1_t *entry;
-    int rc = GNTST_bad_gntref;
-
-    spin_lock(&t->lock);
-    if (!entry_at(t, ref, &entry, &a))
-        goto out;
-    rc = GNTST_general_error;
-    if (pinned(a) && a->domid != grantee)
-        goto out;
-    if (a->pins[kind] >= PINS_MAX) {
-        rc = GNTST_no_space;
-        goto out;
-    }
-    if (!pinned(a) || (kind_writes(kind) && !pinned_rw(a))) {
-        rc = entry_claim(entry, grantee, kind_writes(kind));
-        if (rc != GNTST_okay)
-            goto out;
-    }
-    if (!pinned(a)) {
-        a->domid = grantee;
-        a->frame = READ_ONCE(entry->frame);
-    }
-    a->pins[kind]++;
-    *frame = mfn_make(a->frame);
-    rc = GNTST_okay;
-out:
-    spin_unlock(&t->lock);
-    return rc;
-}
-
-void grant_pin_drop(struct domain *granter, gref_t ref, enum grant_pin kind)
-{
-    struct grant_table *t = &granter->grant;
-    struct grant_active *a;
-    grant_entry_v1_t *entry;
-    uint16_t idle = 0;
-
-    spin_lock(&t->lock);
-    if (!entry_at(t, ref, &entry, &a))
-        panic("grant pin on reference %u outside the table", ref); /* tables never shrink */
-    BUG_ON(a->pins[kind] == 0); /* each holder drops its own pin once (GT-4) */
-    a->pins[kind]--;
-    if (!pinned_rw(a))
-        idle |= GTF_writing;
-    if (!pinned(a))
-        idle |= GTF_reading;
-    if (idle != 0)
-        __atomic_and_fetch(&entry->flags, (uint16_t)~idle, __ATOMIC_SEQ_CST);
-    spin_unlock(&t->lock);
-}
-
-mfn_t grant_pinned_frame(struct domain *granter, gref_t ref)
-{
-    struct grant_table *t = &granter->grant;
-    struct grant_active *a;
-    grant_entry_v1_t *entry;
-    mfn_t frame = MFN_NONE;
-
-    spin_lock(&t->lock);
-    if (entry_at(t, ref, &entry, &a) && pinned(a))
-        frame = mfn_make(a->frame);
-    spin_unlock(&t->lock);
-    return frame;
-}
-
 void grant_pins_digest(const struct grant_table *t, uint64_t digest[PIN_KINDS])
 {
     memset(digest, 0, PIN_KINDS * sizeof(digest[0]));
@@ -262,7 +135,7 @@ void grant_pins_digest(const struct grant_table *t, uint64_t digest[PIN_KINDS])
         for (uint32_t n = 0; n < GRANTS_PER_FRAME; n++) {
             const struct grant_active *a = &t->frame[i].active[n];
 
-            for (unsigned kind = 0; pinned(a) && kind < PIN_KINDS; kind++)
+            for (unsigned kind = 0; grant_pinned(a) && kind < PIN_KINDS; kind++)
                 digest[kind] +=
                     a->pins[kind] * grant_pin_digest((uint32_t)(i * GRANTS_PER_FRAME + n));
         }
@@ -281,19 +154,4 @@ bool grant_covers(struct domain *owner, uint16_t mapper, mfn_t m, bool rw)
                 return true;
         }
     return false;
-}
-
-bool grant_frame_get(struct domain *granter, mfn_t frame, bool rw)
-{
-    if (rw)
-        return page_get_and_type(frame, granter, PGT_WRITABLE) == 0;
-    return page_get(frame, granter);
-}
-
-void grant_frame_put(mfn_t frame, bool rw)
-{
-    if (rw)
-        BUG_ON(page_put_and_type(frame) != 0); /* writable: nothing to devalidate */
-    else
-        page_put(frame);
 }

@@ -13,6 +13,7 @@
 #include <tenue/page.h>
 #include <tenue/pv.h>
 
+#include "grant_pin.h"
 #include "grant_priv.h"
 
 #define MAPTRACK_INDEX_ORDER 3u
@@ -24,11 +25,11 @@
 STATIC_ASSERT(maptrack_index_fits,
               MAPTRACK_FRAMES_MAX * sizeof(void *) <= PAGE_SIZE << MAPTRACK_INDEX_ORDER);
 
-static struct grant_maptrack *handle_slot(struct grant_table *t, ghandle_t h)
+static inline struct grant_maptrack *handle_slot(struct grant_table *t, ghandle_t h)
 {
     uint64_t frame = h / MAPTRACK_PER_FRAME;
 
-    if (frame >= t->maptrack_frames)
+    if (unlikely(frame >= t->maptrack_frames))
         return NULL;
     return &t->maptrack[index_nospec(frame, t->maptrack_frames)][h % MAPTRACK_PER_FRAME];
 }
@@ -52,28 +53,28 @@ static bool add_handles(struct grant_table *t)
     return true;
 }
 
-static ghandle_t handle_alloc(struct domain *mapper)
+/* A handle that nobody can claim before handle_publish(), and its slot. */
+static inline ghandle_t handle_alloc(struct domain *mapper, struct grant_maptrack **slot)
 {
     struct grant_table *t = &mapper->grant;
     ghandle_t h = GHANDLE_NONE;
 
     spin_lock(&t->lock);
-    if (!domain_is_dying(mapper) && (t->maptrack_free != GHANDLE_NONE || add_handles(t))) {
+    if (likely(!domain_is_dying(mapper) && (t->maptrack_free != GHANDLE_NONE || add_handles(t)))) {
         h = t->maptrack_free;
-        t->maptrack_free = handle_slot(t, h)->ref;
+        *slot = handle_slot(t, h);
+        t->maptrack_free = (*slot)->ref;
         t->maptrack_used++;
     }
     spin_unlock(&t->lock);
     return h;
 }
 
-static void handle_free(struct domain *mapper, ghandle_t h)
+static inline void handle_free(struct domain *mapper, ghandle_t h, struct grant_maptrack *slot)
 {
     struct grant_table *t = &mapper->grant;
-    struct grant_maptrack *slot;
 
     spin_lock(&t->lock);
-    slot = handle_slot(t, h);
     slot->flags = 0;
     slot->ref = t->maptrack_free;
     t->maptrack_free = h;
@@ -81,11 +82,13 @@ static void handle_free(struct domain *mapper, ghandle_t h)
     spin_unlock(&t->lock);
 }
 
-static void handle_publish(struct domain *mapper, ghandle_t h, const struct grant_maptrack *value)
+/* The slot is ours while its flags are 0: nobody claims it (handle_claim), nobody else fills it. So
+ * no lock; what it says is there before the flags are. */
+static inline void handle_publish(struct grant_maptrack *slot, const struct grant_maptrack *value)
 {
-    spin_lock(&mapper->grant.lock);
-    *handle_slot(&mapper->grant, h) = *value;
-    spin_unlock(&mapper->grant.lock);
+    slot->granter = value->granter;
+    slot->ref = value->ref;
+    __atomic_store_n(&slot->flags, value->flags, __ATOMIC_RELEASE);
 }
 
 static enum grant_pin host_kind(bool readonly)
@@ -98,7 +101,8 @@ static enum grant_pin dev_kind(bool readonly)
     return readonly ? PIN_DEV_RO : PIN_DEV_RW;
 }
 
-static int map_host(struct domain *granter, const struct gnttab_map_grant_ref *op, mfn_t frame)
+static inline int map_host(struct domain *granter, const struct gnttab_map_grant_ref *op,
+                           mfn_t frame)
 {
     const bool readonly = op->flags & GNTMAP_readonly;
     struct pv_grant_mapping g = {
@@ -117,89 +121,96 @@ static int map_host(struct domain *granter, const struct gnttab_map_grant_ref *o
     return rc;
 }
 
-/* Pins and references for what the flags ask, undone in reverse. */
-static int map_pinned(struct domain *granter, uint16_t mapper, struct gnttab_map_grant_ref *op)
+/* A host map alone: what guests and backends ask for. */
+static inline __attribute__((always_inline)) int
+map_host_pinned(struct domain *granter, uint16_t mapper, struct gnttab_map_grant_ref *op)
+{
+    const enum grant_pin kind = host_kind(op->flags & GNTMAP_readonly);
+    mfn_t frame = MFN_NONE;
+    int rc = grant_pin_take(granter, op->ref, mapper, kind, &frame);
+
+    if (unlikely(rc != GNTST_okay))
+        return rc;
+    op->dev_bus_addr = mfn_to_maddr(frame).a;
+    rc = map_host(granter, op, frame);
+    if (unlikely(rc != GNTST_okay))
+        grant_pin_drop(granter, op->ref, kind);
+    return rc;
+}
+
+/* A device map, which holds its reference itself, and perhaps a host map; undone in reverse. */
+static __attribute__((noinline)) int map_device_pinned(struct domain *granter, uint16_t mapper,
+                                                       struct gnttab_map_grant_ref *op)
 {
     const bool readonly = op->flags & GNTMAP_readonly;
-    const bool host = op->flags & GNTMAP_host_map, device = op->flags & GNTMAP_device_map;
-    mfn_t frame;
-    int rc;
+    mfn_t frame = MFN_NONE;
+    int rc = grant_pin_take(granter, op->ref, mapper, dev_kind(readonly), &frame);
 
-    if (host) {
-        rc = grant_pin_take(granter, op->ref, mapper, host_kind(readonly), &frame);
-        if (rc != GNTST_okay)
-            return rc;
-    }
-    if (device) {
-        rc = grant_pin_take(granter, op->ref, mapper, dev_kind(readonly), &frame);
-        if (rc != GNTST_okay)
-            goto drop_host;
-        if (!grant_frame_get(granter, frame, !readonly)) {
-            rc = GNTST_bad_page;
-            goto drop_device;
-        }
-    }
-    op->dev_bus_addr = mfn_to_maddr(frame).a;
-    rc = host ? map_host(granter, op, frame) : GNTST_okay;
-    if (rc == GNTST_okay)
+    if (rc != GNTST_okay)
         return rc;
-    if (device)
+    rc = GNTST_bad_page;
+    if (grant_frame_get(granter, frame, !readonly)) {
+        op->dev_bus_addr = mfn_to_maddr(frame).a;
+        rc = op->flags & GNTMAP_host_map ? map_host_pinned(granter, mapper, op) : GNTST_okay;
+        if (rc == GNTST_okay)
+            return rc;
         grant_frame_put(frame, !readonly);
-drop_device:
-    if (device)
-        grant_pin_drop(granter, op->ref, dev_kind(readonly));
-drop_host:
-    if (host)
-        grant_pin_drop(granter, op->ref, host_kind(readonly));
+    }
+    grant_pin_drop(granter, op->ref, dev_kind(readonly));
     return rc;
 }
 
 int grant_map_ref(struct domain *mapper, struct gnttab_map_grant_ref *op)
 {
-    struct grant_maptrack slot = {.ref = op->ref, .flags = op->flags & HELD_FLAGS};
+    struct grant_maptrack value = {.ref = op->ref, .flags = op->flags & HELD_FLAGS}, *slot;
     ghandle_t h;
     int rc;
 
     if (!(op->flags & MAPPED_FLAGS))
         return GNTST_bad_gntref;
-    slot.granter = domain_get(op->dom); /* by number: DOMID_SELF names nobody here */
-    if (slot.granter == NULL)
+    value.granter = domain_get(op->dom); /* by number: DOMID_SELF names nobody here */
+    if (unlikely(value.granter == NULL))
         return GNTST_bad_domain;
     rc = GNTST_no_space;
-    h = handle_alloc(mapper);
-    if (h != GHANDLE_NONE) {
-        rc = map_pinned(slot.granter, mapper->domid, op);
-        if (rc == GNTST_okay) {
-            handle_publish(mapper, h, &slot); /* takes over the granter's reference */
+    h = handle_alloc(mapper, &slot);
+    if (likely(h != GHANDLE_NONE)) {
+        rc = unlikely(op->flags & GNTMAP_device_map)
+                 ? map_device_pinned(value.granter, mapper->domid, op)
+                 : map_host_pinned(value.granter, mapper->domid, op);
+        if (likely(rc == GNTST_okay)) {
+            handle_publish(slot, &value); /* takes over the granter's reference */
             op->handle = h;
             return rc;
         }
-        handle_free(mapper, h);
+        handle_free(mapper, h, slot);
     }
-    domain_put(slot.granter);
+    domain_put(value.granter);
     return rc;
 }
 
-/* Take handle h out of use for one unmapper. Its former value, or false. */
-static bool handle_claim(struct domain *mapper, ghandle_t h, struct grant_maptrack *was)
+/* Take handle h out of use for one unmapper. Its slot, and what that held; or NULL. */
+static inline struct grant_maptrack *handle_claim(struct domain *mapper, ghandle_t h,
+                                                  struct grant_maptrack *was)
 {
     struct grant_maptrack *slot;
-    bool ok = false;
 
     spin_lock(&mapper->grant.lock);
     slot = handle_slot(&mapper->grant, h);
-    if (slot != NULL && slot->flags != 0) {
-        *was = *slot;
+    was->flags = slot != NULL ? __atomic_load_n(&slot->flags, __ATOMIC_ACQUIRE) : 0;
+    if (likely(was->flags != 0)) { /* else free, or about to be published: not to be touched */
+        was->granter = slot->granter;
+        was->ref = slot->ref;
         slot->flags = 0; /* being released: a second unmap fails (GT-4) */
-        ok = true;
+    } else {
+        slot = NULL;
     }
     spin_unlock(&mapper->grant.lock);
-    return ok;
+    return slot;
 }
 
 /* What of slot the caller asks to release; host entry taken out, nothing else changed. */
-static int unmap_parts(const struct grant_maptrack *slot, uint64_t host_addr, uint64_t dev_bus_addr,
-                       uint64_t replace_va, struct grant_unmapped *u)
+static inline int unmap_parts(const struct grant_maptrack *slot, uint64_t host_addr,
+                              uint64_t dev_bus_addr, uint64_t replace_va, struct grant_unmapped *u)
 {
     const struct pv_grant_mapping g = {.host_addr = host_addr,
                                        .contains_pte = slot->flags & GNTMAP_contains_pte,
@@ -223,21 +234,21 @@ static int unmap_parts(const struct grant_maptrack *slot, uint64_t host_addr, ui
 int grant_unmap_begin(struct domain *mapper, uint64_t host_addr, uint64_t dev_bus_addr,
                       ghandle_t handle, uint64_t replace_va, struct grant_unmapped *u)
 {
-    struct grant_maptrack slot;
+    struct grant_maptrack held, *slot = handle_claim(mapper, handle, &held);
     int rc;
 
-    if (!handle_claim(mapper, handle, &slot))
+    if (unlikely(!slot))
         return GNTST_bad_handle;
-    *u = (struct grant_unmapped){.granter = slot.granter, .ref = slot.ref};
-    u->readonly = slot.flags & GNTMAP_readonly;
+    *u = (struct grant_unmapped){.granter = held.granter, .ref = held.ref};
+    u->readonly = held.flags & GNTMAP_readonly;
     u->frame = grant_pinned_frame(u->granter, u->ref);
-    rc = unmap_parts(&slot, host_addr, dev_bus_addr, replace_va, u);
-    slot.flags &= (uint16_t)~u->released;
-    if (slot.flags & MAPPED_FLAGS) {
+    rc = unmap_parts(&held, host_addr, dev_bus_addr, replace_va, u);
+    held.flags &= (uint16_t)~u->released;
+    if (held.flags & MAPPED_FLAGS) {
         domain_ref(u->granter); /* one for the handle that lives on, one for u */
-        handle_publish(mapper, handle, &slot);
+        handle_publish(slot, &held);
     } else {
-        handle_free(mapper, handle);
+        handle_free(mapper, handle, slot);
     }
     if (rc != GNTST_okay)
         domain_put(u->granter);
@@ -261,19 +272,19 @@ void grant_unmap_finish(struct grant_unmapped *u)
 /* A dying mapper's handle: its page-table entries go with its tables, pins go here. */
 static void handle_release(struct domain *mapper, ghandle_t h)
 {
+    struct grant_maptrack held, *slot = handle_claim(mapper, h, &held);
     struct grant_unmapped u;
-    struct grant_maptrack slot;
 
-    if (!handle_claim(mapper, h, &slot))
+    if (!slot)
         return;
-    u = (struct grant_unmapped){.granter = slot.granter, .ref = slot.ref};
-    u.readonly = slot.flags & GNTMAP_readonly;
-    u.released = slot.flags & GNTMAP_device_map;
+    u = (struct grant_unmapped){.granter = held.granter, .ref = held.ref};
+    u.readonly = held.flags & GNTMAP_readonly;
+    u.released = held.flags & GNTMAP_device_map;
     u.frame = grant_pinned_frame(u.granter, u.ref);
-    if (slot.flags & GNTMAP_host_map)
+    if (held.flags & GNTMAP_host_map)
         grant_pin_drop(u.granter, u.ref, host_kind(u.readonly));
     grant_unmap_finish(&u);
-    handle_free(mapper, h);
+    handle_free(mapper, h, slot);
 }
 
 int grant_table_release_mappings(struct domain *d)

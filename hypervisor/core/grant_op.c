@@ -17,6 +17,7 @@
 
 #include "lib.h"
 
+#include "grant_pin.h"
 #include "grant_priv.h"
 
 #define UNMAP_BATCH 32u
@@ -147,8 +148,8 @@ struct copy_side {
     bool rw;
 };
 
-static int copy_side_get(const struct gnttab_copy_ptr *p, bool by_ref, bool rw,
-                         struct copy_side *side)
+static inline __attribute__((always_inline)) int
+copy_side_get(const struct gnttab_copy_ptr *p, bool by_ref, bool rw, struct copy_side *side)
 {
     int rc;
 
@@ -174,7 +175,7 @@ static int copy_side_get(const struct gnttab_copy_ptr *p, bool by_ref, bool rw,
     return rc;
 }
 
-static void copy_side_put(struct copy_side *side)
+static inline __attribute__((always_inline)) void copy_side_put(struct copy_side *side)
 {
     if (side->granter != NULL)
         grant_pin_drop(side->granter, side->ref, side->rw ? PIN_HOST_RW : PIN_HOST_RO);
@@ -183,7 +184,7 @@ static void copy_side_put(struct copy_side *side)
         domain_put(side->granter);
 }
 
-static int copy_one(const struct gnttab_copy *op)
+static inline int copy_one(const struct gnttab_copy *op)
 {
     struct copy_side from, to;
     int rc;
@@ -292,8 +293,14 @@ static long unmap_some(uint64_t cmd, uint64_t uop, uint64_t count, uint64_t size
             waiting++;
         fault = guest_write_obj(guest_va_add(at, status_at), &status);
     }
-    if (waiting != 0)
-        hal_tlb_flush(domain_cpus(current_domain()));
+    if (likely(waiting != 0)) {
+        const cpumask_t cpus_of_it = domain_cpus(current_domain());
+
+        if (likely(cpus_of_it == (cpumask_t)1 << this_cpu()->id))
+            hal_tlb_flush_local();
+        else
+            hal_tlb_flush(cpus_of_it);
+    }
     while (waiting != 0)
         grant_unmap_finish(&pending[--waiting]);
     return fault != 0 ? fault : (long)i;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by grant.c (entries and pins), grant_map.c (handles) and grant_op.c (the hypercall).
- * Status codes are the public header's GNTST_* (0 or negative); they live in an int here.
+ * Shared by grant.c (entries), grant_pin.h (pins), grant_map.c (handles) and grant_op.c (the
+ * hypercall). Status codes are the public header's GNTST_* (0 or negative); they live in an int
+ * here.
  */
 #ifndef TENUE_GRANT_PRIV_H
 #define TENUE_GRANT_PRIV_H
@@ -13,19 +14,6 @@
 
 /* --- grant.c --- */
 int grant_table_grow(struct domain *d, uint32_t frames) must_check; /* 0 or -XEN_E* */
-/*
- * Pin entry ref of granter for grantee: check the shared entry, set its in-use flags, count. The
- * frame granted goes to *frame. No page reference is taken.
- */
-int grant_pin_take(struct domain *granter, gref_t ref, uint16_t grantee, enum grant_pin kind,
-                   mfn_t *frame) must_check;
-/* Undo: with the last pin of a direction its in-use flag goes too (GT-3). */
-void grant_pin_drop(struct domain *granter, gref_t ref, enum grant_pin kind);
-/* The frame an active entry stands for; MFN_NONE when it is not pinned. */
-mfn_t grant_pinned_frame(struct domain *granter, gref_t ref);
-/* Reference to the granter's frame, with writable type when rw. */
-bool grant_frame_get(struct domain *granter, mfn_t frame, bool rw) must_check;
-void grant_frame_put(mfn_t frame, bool rw);
 
 /* For the audit: what one pin of a reference adds to a sum that tells which references are pinned
  * how often, the number of pins in its low 20 bits; and that sum over all pins, by kind. */

@@ -11,7 +11,33 @@
 #include <tenue/hal.h>
 #include <tenue/percpu.h>
 
-#ifdef TENUE_DEBUG
+void spin_lock_init(struct spinlock *l, enum lock_rank rank)
+{
+    *l = (struct spinlock)SPINLOCK_INIT(rank);
+}
+
+void spin_wait_for_turn(struct spinlock *l, uint16_t ticket)
+{
+    while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket)
+        hal_spin_wait();
+}
+
+/* Never waits, so it cannot deadlock and need not obey the order. */
+static bool try_take(struct spinlock *l)
+{
+    uint16_t owner = __atomic_load_n(&l->owner, __ATOMIC_RELAXED);
+    uint16_t expected = owner;
+
+    return __atomic_compare_exchange_n(&l->next, &expected, (uint16_t)(owner + 1), false,
+                                       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+#ifndef TENUE_DEBUG
+bool spin_trylock(struct spinlock *l)
+{
+    return try_take(l);
+}
+#else
 /* Ranks rise strictly, except for a nested one of the same rank. */
 static void order_check(const struct spinlock *l, bool nested)
 {
@@ -45,83 +71,33 @@ static void order_pop(const struct spinlock *l)
         c->held[i - 1] = c->held[i];
     c->held_count--;
 }
-#else
-static inline void order_check(const struct spinlock *l, bool nested)
-{
-    (void)l, (void)nested;
-}
-static inline void order_push(const struct spinlock *l)
-{
-    (void)l;
-}
-static inline void order_pop(const struct spinlock *l)
-{
-    (void)l;
-}
-#endif
-
-void spin_lock_init(struct spinlock *l, enum lock_rank rank)
-{
-    *l = (struct spinlock)SPINLOCK_INIT(rank);
-}
-
-static void got(struct spinlock *l)
-{
-    l->holder = (uint16_t)(this_cpu()->id + 1);
-    order_push(l);
-}
-
-/* Out of line, so that taking a free lock saves no registers. */
-static __attribute__((noinline)) void wait_for_turn(struct spinlock *l, uint16_t ticket)
-{
-    while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket)
-        hal_spin_wait();
-    got(l);
-}
-
-static inline void take(struct spinlock *l)
-{
-    uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
-
-    if (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
-        wait_for_turn(l, ticket);
-    else
-        got(l);
-}
 
 void spin_lock(struct spinlock *l)
 {
     order_check(l, false);
-    take(l);
+    spin_take(l);
+    order_push(l);
 }
 
 void spin_lock_nested(struct spinlock *l)
 {
     order_check(l, true);
-    take(l);
+    spin_take(l);
+    order_push(l);
 }
 
-/* Never waits, so it cannot deadlock and need not obey the order. */
 bool spin_trylock(struct spinlock *l)
 {
-    uint16_t owner = __atomic_load_n(&l->owner, __ATOMIC_RELAXED);
-    uint16_t expected = owner;
+    const bool taken = try_take(l);
 
-    if (!__atomic_compare_exchange_n(&l->next, &expected, (uint16_t)(owner + 1), false,
-                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        return false;
-    got(l);
-    return true;
+    if (taken)
+        order_push(l);
+    return taken;
 }
 
 void spin_unlock(struct spinlock *l)
 {
     order_pop(l);
-    l->holder = 0;
-    __atomic_store_n(&l->owner, (uint16_t)(l->owner + 1), __ATOMIC_RELEASE);
+    spin_give(l);
 }
-
-bool spin_is_held(const struct spinlock *l)
-{
-    return READ_ONCE(l->holder) == this_cpu()->id + 1;
-}
+#endif

@@ -16,6 +16,7 @@
 #include <tenue/hal.h>
 #include <tenue/m2p.h>
 #include <tenue/page.h>
+#include <tenue/vcpu.h>
 
 #include "memory_priv.h"
 #include "page_priv.h"

@@ -23,9 +23,9 @@
 #include "lib.h"
 #include "page_priv.h"
 
-#define RELINQUISH_BATCH 32u
+#define RELINQUISH_BATCH 64u
 #define DOMAIN_ORDER_MAX 18u
-#define CLEAR_BATCH 16ull
+#define CLEAR_BATCH 16u
 
 /* Slot -> domain, so that freeing a frame finds its owner with any lock held. [slot_lock to write]
  */
@@ -48,6 +48,9 @@ static uint32_t slot_of(struct domain *d)
         owners[slot] = d;
     spin_unlock(&slot_lock);
     d->pages.slot = slot;
+    if (slot)
+        WRITE_ONCE(d->pages.live,
+                   count_owner_tag(d->domid) | C_ALLOC | (uint64_t)slot << C_SLOT_SHIFT);
     return slot;
 }
 
@@ -60,6 +63,7 @@ static void slot_release(struct domain *d)
     owners[d->pages.slot] = NULL;
     spin_unlock(&slot_lock);
     d->pages.slot = 0;
+    WRITE_ONCE(d->pages.live, 0);
 }
 
 struct domain *page_domain(const struct page *p)
@@ -112,14 +116,24 @@ static void list_splice(struct domain_pages *pages, struct page *first, struct p
 
 /* --- birth --- */
 
+/*
+ * A frame that never had a type was never writable by anybody, so it still holds the zeros that it
+ * was born with (C_CLEAN). Devices write where the control domain says, unseen: its frames are
+ * taken to have been written.
+ */
+static uint64_t type_at_birth(const struct domain *d)
+{
+    return d->is_control ? type_bits(PGT_WRITABLE) | T_STAMPED | tlb_stamp() : 0;
+}
+
 /* Records of a taken block as frames of a domain, chained upwards from first. */
-static void frames_bear(struct page *first, unsigned order, uint64_t count)
+static void frames_bear(struct page *first, unsigned order, uint64_t count, uint64_t type)
 {
     struct page *const last = first + (1ull << order) - 1;
     uint32_t mfn = (uint32_t)page_mfn(first).n;
 
     for (struct page *p = first; p <= last; p++, mfn++) {
-        p->type = 0;
+        p->type = type;
         p->next = mfn + 1;
         p->prev = mfn - 1;
         WRITE_ONCE(p->count, count);
@@ -130,7 +144,6 @@ static int frames_assign(struct domain *d, struct page *first, unsigned order)
 {
     struct domain_pages *pages = &d->pages;
     const uint32_t frames = 1u << order;
-    uint32_t slot;
     int rc = 0;
 
     spin_lock(&pages->lock);
@@ -138,11 +151,10 @@ static int frames_assign(struct domain *d, struct page *first, unsigned order)
         rc = -XEN_EINVAL;
     else if (pages->total > pages->max || frames > pages->max - pages->total)
         rc = -XEN_E2BIG; /* LC-8: decided under the lock that counts */
-    else if (!(slot = slot_of(d)))
+    else if (!slot_of(d))
         rc = -XEN_ENOMEM;
     else {
-        frames_bear(first, order,
-                    count_owner_tag(d->domid) | C_ALLOC | (uint64_t)slot << C_SLOT_SHIFT | 1);
+        frames_bear(first, order, pages->live | 1, type_at_birth(d));
         list_splice(pages, first, first + frames - 1);
         pages->total += frames;
     }
@@ -160,11 +172,18 @@ static void frames_untake(struct page *first, unsigned order)
 
 void frames_clear(mfn_t first, unsigned order)
 {
-    for (uint64_t left = 1ull << order, n; left; left -= n, first = mfn_add(first, n)) {
-        n = MIN(left, CLEAR_BATCH);
-        memset(mfn_to_ptr(first), 0, n << PAGE_SHIFT);
-        if (n < left)
+    const struct page *const start = page_of(first), *const end = start + (1ull << order);
+    unsigned cleared = 0;
+
+    for (const struct page *p = start; p < end; p++) {
+        if ((p->count & (C_FREE | C_CLEAN)) == (C_FREE | C_CLEAN))
+            continue;
+        if (cleared == CLEAR_BATCH) {
             hal_take_interrupts();
+            cleared = 0;
+        }
+        memset(mfn_to_ptr(page_mfn(p)), 0, PAGE_SIZE);
+        cleared++;
     }
 }
 
@@ -192,11 +211,23 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mf
 
 /* --- references --- */
 
+bool page_get_owned(struct page *p, uint16_t domid)
+{
+    const uint64_t tag = count_owner_tag(domid);
+    uint64_t x = READ_ONCE(p->count);
+
+    do {
+        if (unlikely((x & (C_DOM | C_OWNER_MASK)) != tag || !refs_may_grow(count_refs(x))))
+            return false;
+    } while (!word_cas(&p->count, &x, x + 1));
+    return true;
+}
+
 bool page_get(mfn_t m, const struct domain *d)
 {
     struct page *p = page_lookup(m.n);
 
-    return p && page_get_owned(p, d->domid);
+    return p && page_get_of(p, d);
 }
 
 bool page_get_any(mfn_t m, uint16_t *owner)
@@ -281,8 +312,12 @@ int domain_release_frame(struct domain *d, mfn_t mfn)
 }
 
 /* One frame of a dying domain. True when nobody refers to it any more: caller frees it. */
-static bool frame_relinquish(struct page *p)
+static bool frame_relinquish(const struct domain_pages *pages, struct page *p)
 {
+    uint64_t only_ours = pages->live | 1;
+
+    if (likely(word_cas(&p->count, &only_ours, pages->live & ~C_ALLOC)))
+        return true;
     if (!alloc_bit_take(p))
         return false;
     return count_refs(__atomic_sub_fetch(&p->count, 1, __ATOMIC_SEQ_CST)) == 0;
@@ -290,27 +325,32 @@ static bool frame_relinquish(struct page *p)
 
 /*
  * Teardown walks the list once: each frame is freed, or moved to the `kept` list, where the last
- * page_put finds it. Restarting needs no cursor: what is left to visit is what is on the list.
+ * page_put finds it. Restarting needs no cursor: what is left to visit is what is on the list. The
+ * chain of freed frames keeps the list's order, which is that of their numbers block by block.
  */
 static uint32_t relinquish_batch(struct domain_pages *pages, uint32_t *freed)
 {
-    uint32_t chain = 0;
+    uint32_t chain = 0, mfn = pages->head, *link = &chain;
 
     *freed = 0;
-    for (unsigned n = 0; n < RELINQUISH_BATCH && pages->head; n++) {
-        const uint32_t mfn = pages->head;
+    for (unsigned n = 0; n < RELINQUISH_BATCH && mfn; n++) {
         struct page *p = &frame_table[mfn];
+        const uint32_t next = p->next;
 
-        list_unlink(pages, p);
-        if (frame_relinquish(p)) {
+        if (frame_relinquish(pages, p)) {
             m2p_clear(mfn_make(mfn));
-            p->next = chain;
-            chain = mfn;
+            *link = mfn;
+            link = &p->next;
             (*freed)++;
         } else {
             list_push(&pages->kept, p);
         }
+        mfn = next;
     }
+    *link = 0;
+    pages->head = mfn;
+    if (mfn)
+        frame_table[mfn].prev = 0;
     return chain;
 }
 
@@ -399,7 +439,6 @@ int domain_walk_frames(struct domain *d, uint64_t mask, bool again, struct page 
 int domain_steal_frame(struct domain *d, mfn_t mfn)
 {
     struct page *p = page_lookup(mfn.n);
-    const uint64_t wanted = count_owner_tag(d->domid) | C_ALLOC | 1;
     uint64_t seen;
     bool taken;
 
@@ -407,7 +446,7 @@ int domain_steal_frame(struct domain *d, mfn_t mfn)
         return -XEN_EINVAL;
     spin_lock(&d->pages.lock);
     /* One compare-and-swap from exactly this state; type references would be references. */
-    seen = wanted | (uint64_t)d->pages.slot << C_SLOT_SHIFT;
+    seen = d->pages.live | 1;
     taken = word_cas(&p->count, &seen, C_HV);
     if (taken)
         list_unlink(&d->pages, p);
@@ -426,8 +465,9 @@ void domain_return_frame(struct domain *d, mfn_t mfn)
         total_sub(d, 1);
     } else {
         list_push(&d->pages.head, p);
-        WRITE_ONCE(p->count, count_owner_tag(d->domid) | C_ALLOC |
-                                 (uint64_t)d->pages.slot << C_SLOT_SHIFT | 1);
+        if (p->type == 0)
+            p->type = type_at_birth(d); /* a new one */
+        WRITE_ONCE(p->count, d->pages.live | 1);
     }
     spin_unlock(&d->pages.lock);
     if (dying)

@@ -15,6 +15,7 @@
 
 #include <tenue/abi.h>
 #include <tenue/frame.h>
+#include <tenue/domain.h>
 #include <tenue/page.h>
 #include <tenue/pagetype.h>
 
@@ -33,6 +34,7 @@
 #define C_HV (1ull << 51)     /* the hypervisor's own */
 #define C_FREE (1ull << 52)   /* free; a block's first frame also has C_HEAD and its order */
 #define C_HEAD (1ull << 32)   /* only together with C_FREE */
+#define C_CLEAN (1ull << 33)  /* only together with C_FREE: the frame holds zeros */
 #define C_SLOT_SHIFT 53
 #define C_STATE_MASK (C_DOM | C_HV | C_FREE)
 
@@ -63,22 +65,27 @@ static inline bool word_cas(uint64_t *word, uint64_t *seen, uint64_t value)
 /* The record of a frame number that a guest named, or NULL beyond the table (MM-14). */
 static inline struct page *page_lookup(uint64_t mfn)
 {
+    struct page *p;
+
     if (unlikely(mfn >= frame_count))
         return NULL;
-    return &frame_table[index_nospec(mfn, frame_count)];
+    p = &frame_table[index_nospec(mfn, frame_count)];
+    if (!p)
+        __builtin_unreachable(); /* spares each caller a second comparison */
+    return p;
 }
 
 /* Take a reference when the domain domid owns p (MM-11). */
-static inline bool page_get_owned(struct page *p, uint16_t domid)
+bool page_get_owned(struct page *p, uint16_t domid) must_check;
+
+/* The same for whoever has the domain: an ordinary frame of it is told by one comparison. */
+static inline bool page_get_of(struct page *p, const struct domain *d)
 {
-    const uint64_t tag = count_owner_tag(domid);
     uint64_t x = READ_ONCE(p->count);
 
-    do {
-        if (unlikely((x & (C_DOM | C_OWNER_MASK)) != tag || !refs_may_grow(count_refs(x))))
-            return false;
-    } while (!word_cas(&p->count, &x, x + 1));
-    return true;
+    if (likely(x - (d->pages.live + 1) < REFS_MAX - 1 && word_cas(&p->count, &x, x + 1)))
+        return true;
+    return page_get_owned(p, d->domid);
 }
 
 /* One more reference for somebody who holds one already: fails only at the limit. */
@@ -97,7 +104,8 @@ void page_free_last(struct page *p); /* the last reference went */
 
 static inline void page_put_ref(struct page *p)
 {
-    if (unlikely(count_refs(__atomic_sub_fetch(&p->count, 1, __ATOMIC_SEQ_CST)) == 0))
+    /* They are the low half of the word: one instruction drops and tests. */
+    if (unlikely(__atomic_sub_fetch((uint32_t *)&p->count, 1, __ATOMIC_SEQ_CST) == 0))
         page_free_last(p);
 }
 
@@ -127,9 +135,36 @@ static inline uint32_t type_refs(uint64_t word)
 {
     return word & T_STAMPED ? 0 : (uint32_t)word;
 }
+/* A validated table of this type, with no flag but perhaps the pin: neither locked nor partial. */
+static inline bool type_is_free_table(uint64_t word, enum page_type type)
+{
+    return word >> 57 == ((uint64_t)type << 4 | T_VALID >> 57);
+}
 static inline unsigned type_cursor(uint64_t word)
 {
     return (unsigned)((word & T_CURSOR_MASK) >> T_CURSOR_SHIFT);
+}
+
+/* Writable type reference alone; the caller holds a general one. The slow cases: pagetype.c. */
+bool page_get_writable_slow(struct page *p) must_check;
+void page_put_type_slow(struct page *p);
+
+static inline bool page_get_writable(struct page *p)
+{
+    uint64_t x = READ_ONCE(p->type);
+
+    /* In use as writable already: no flag is set, and the type is the top of the word. */
+    if (likely(x - (type_bits(PGT_WRITABLE) + 1) < REFS_MAX - 1 && word_cas(&p->type, &x, x + 1)))
+        return true;
+    return page_get_writable_slow(p);
+}
+static inline void page_put_writable(struct page *p)
+{
+    uint64_t x = READ_ONCE(p->type);
+
+    if (likely((uint32_t)x > 1 && word_cas(&p->type, &x, x - 1)))
+        return;
+    page_put_type_slow(p);
 }
 
 /* pagetype.c: give up a validation that was preempted and is not coming back. 0, -XEN_ERESTART. */
@@ -142,11 +177,16 @@ int page_undo_partial(struct page *p) must_check;
 int domain_walk_frames(struct domain *d, uint64_t mask, bool again, struct page **p) must_check;
 
 /* --- allocator's inner interface --- */
-/* As heap_alloc, but the frames' records are left for the caller to write. */
+/* As heap_alloc, but the frames' records are left for the caller to write; until then they say
+ * which frames are C_CLEAN. */
 struct page *heap_take(unsigned order, unsigned addr_bits);
-/* Zero a block that nobody else knows of; interrupts are taken meanwhile: no lock is held. */
+/* Zero what of a taken block is not known to be zero, before its records are written. */
+void heap_clear(struct page *first, unsigned order);
+/* The same for a block that nobody else knows of; interrupts are taken meanwhile: no lock is held.
+ */
 void frames_clear(mfn_t first, unsigned order);
-/* Free single frames chained through next (0 ends); their last use ended before now. */
+/* Free single frames of a domain's chained through next (0 ends), best in order of their numbers;
+ * their last use ended before now. */
 void heap_free_chain(uint32_t first);
 /* Flush whoever may still cache a translation to a block stamped so; 0 type words need none. */
 void heap_flush_stale(uint64_t type_word);

@@ -9,8 +9,12 @@
  * Allocation prefers high zones: low memory is what devices with short address lines want.
  *
  * A block's type word is 0, or T_STAMPED with the newest stamp of its frames: whoever takes the
- * block flushes the CPUs that are older (MM-5). Contents are not touched here; page.c zeroes what
- * reaches a guest (MM-12), hv_alloc_pages what reaches us.
+ * block flushes the CPUs that are older (MM-5).
+ *
+ * Each free frame's record says whether the frame is known to hold zeros (C_CLEAN): a domain's
+ * frame is born zeroed, and as long as it never had a type nobody could write to it (page_priv.h).
+ * Other contents are not touched here; page.c zeroes what reaches a guest (MM-12), hv_alloc_pages
+ * what reaches us.
  *
  * Lock: heap_lock (RANK_HEAP) covers lists, masks and counters. Frames below FIRST_FRAME are
  * never given out: number 0 ends lists, and the rest of the first MiB belongs to firmware and to
@@ -61,7 +65,7 @@ static void block_link(uint32_t mfn, unsigned order, uint64_t stamp)
     const unsigned zone = zone_of(mfn);
     const uint32_t next = heads[zone][order];
 
-    p->count = C_FREE | C_HEAD | order;
+    p->count = (p->count & C_CLEAN) | C_FREE | C_HEAD | order;
     p->type = stamp;
     p->next = next;
     p->prev = 0;
@@ -89,7 +93,7 @@ static void block_unlink(uint32_t mfn, unsigned order)
                 zones_used &= ~(1ull << zone);
         }
     }
-    p->count = C_FREE;
+    p->count = (p->count & C_CLEAN) | C_FREE;
 }
 
 /* Put a block back, joined with its free buddies. heap_lock held. */
@@ -101,7 +105,8 @@ static void block_free(uint32_t mfn, unsigned order, uint64_t stamp)
     while (order < ORDER_MAX) {
         const uint32_t buddy = mfn ^ (1u << order);
 
-        if (buddy >= frame_count || frame_table[buddy].count != (C_FREE | C_HEAD | order))
+        if (buddy >= frame_count ||
+            (frame_table[buddy].count & ~C_CLEAN) != (C_FREE | C_HEAD | order))
             break;
         stamp = newer_stamp(stamp, frame_table[buddy].type, now);
         block_unlink(buddy, order);
@@ -167,17 +172,27 @@ struct page *heap_take(unsigned order, unsigned addr_bits)
     return &frame_table[mfn];
 }
 
-struct page *heap_alloc(unsigned order, unsigned addr_bits)
+void heap_clear(struct page *first, unsigned order)
 {
-    struct page *first = heap_take(order, addr_bits);
+    for (struct page *p = first; p < first + (1ull << order); p++)
+        if (!(p->count & C_CLEAN))
+            memset(mfn_to_ptr(page_mfn(p)), 0, PAGE_SIZE);
+}
 
-    if (!first)
-        return NULL;
+static struct page *make_ours(struct page *first, unsigned order)
+{
     for (struct page *p = first; p < first + (1ull << order); p++) {
         p->type = 0;
         p->count = C_HV;
     }
     return first;
+}
+
+struct page *heap_alloc(unsigned order, unsigned addr_bits)
+{
+    struct page *first = heap_take(order, addr_bits);
+
+    return first ? make_ours(first, order) : NULL;
 }
 
 void heap_free(struct page *pg, unsigned order)
@@ -191,6 +206,19 @@ void heap_free(struct page *pg, unsigned order)
     spin_unlock(&heap_lock);
 }
 
+/* Free the frames [at, end), whose records say so, as the largest blocks there are. heap_lock held.
+ */
+static void run_free(uint32_t at, uint32_t end, uint64_t stamp)
+{
+    while (at < end) {
+        const unsigned largest = 31u - (unsigned)__builtin_clz(end - at);
+        const unsigned order = MIN(MIN((unsigned)__builtin_ctz(at), largest), ORDER_MAX);
+
+        block_free(at, order, stamp);
+        at += 1u << order;
+    }
+}
+
 void heap_free_chain(uint32_t first)
 {
     const uint64_t stamp = T_STAMPED | tlb_stamp();
@@ -199,11 +227,16 @@ void heap_free_chain(uint32_t first)
         return;
     spin_lock(&heap_lock);
     while (first) {
-        const uint32_t next = frame_table[first].next;
+        const uint32_t start = first;
+        uint32_t end = first;
 
-        frame_table[first].count = C_FREE;
-        block_free(first, 0, stamp);
-        first = next;
+        do {
+            struct page *p = &frame_table[end++];
+
+            first = p->next;
+            p->count = p->type == 0 ? C_FREE | C_CLEAN : C_FREE;
+        } while (first == end);
+        run_free(start, end, stamp);
     }
     spin_unlock(&heap_lock);
 }
@@ -250,11 +283,12 @@ static uint64_t list_audit(unsigned zone, unsigned order)
     for (uint32_t m = heads[zone][order]; m; prev = m, m = frame_table[m].next) {
         const struct page *p = &frame_table[m];
 
-        if (m >= frame_count || p->count != (C_FREE | C_HEAD | order) || p->prev != prev ||
-            zone_of(m) != zone || m & ((1u << order) - 1) || frames > frame_count)
+        if (m >= frame_count || (p->count & ~C_CLEAN) != (C_FREE | C_HEAD | order) ||
+            p->prev != prev || zone_of(m) != zone || m & ((1u << order) - 1) ||
+            frames > frame_count)
             return ~0ull;
         for (uint64_t i = 1; i < 1ull << order; i++)
-            if (frame_table[m + i].count != C_FREE)
+            if ((frame_table[m + i].count & ~C_CLEAN) != C_FREE)
                 return ~0ull;
         frames += 1ull << order;
     }
@@ -287,14 +321,12 @@ unsigned heap_audit(void)
 
 void *hv_alloc_pages(unsigned order)
 {
-    struct page *pg = heap_alloc(order, 64);
-    void *p;
+    struct page *pg = heap_take(order, 64);
 
     if (!pg)
         return NULL;
-    p = mfn_to_ptr(page_mfn(pg));
-    memset(p, 0, PAGE_SIZE << order);
-    return p;
+    heap_clear(pg, order);
+    return mfn_to_ptr(page_mfn(make_ours(pg, order)));
 }
 
 void hv_free_pages(void *p, unsigned order)

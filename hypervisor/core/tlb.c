@@ -19,12 +19,7 @@
 
 #define AGE_LIMIT (1u << 30)
 
-static uint32_t tlb_clock = 1; /* [a] */
-
-uint32_t tlb_stamp(void)
-{
-    return READ_ONCE(tlb_clock);
-}
+uint32_t tlb_clock = 1;
 
 cpumask_t tlb_stale_cpus(cpumask_t mask, uint32_t stamp)
 {
@@ -42,14 +37,4 @@ cpumask_t tlb_stale_cpus(cpumask_t mask, uint32_t stamp)
             stale |= (cpumask_t)1 << cpu;
     }
     return stale;
-}
-
-uint32_t tlb_flush_begin(void)
-{
-    return __atomic_add_fetch(&tlb_clock, 1, __ATOMIC_SEQ_CST);
-}
-
-void tlb_flush_end(uint32_t taken)
-{
-    WRITE_ONCE(this_cpu()->flush_stamp, taken);
 }

@@ -9,6 +9,7 @@
 #include <tenue/domain.h>
 #include <tenue/guestmem.h>
 #include <tenue/hypercall.h>
+#include <tenue/vcpu.h>
 
 #include "lib.h"
 

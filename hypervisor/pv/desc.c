@@ -16,6 +16,7 @@
 #include <tenue/hal.h>
 #include <tenue/hypercall.h>
 #include <tenue/pagetype.h>
+#include <tenue/vcpu.h>
 
 #include "pte.h"
 

@@ -9,41 +9,41 @@
  */
 #include <tenue/pv.h>
 #include <tenue/page.h>
+#include <tenue/vcpu.h>
 
 #include "mmu.h"
 
 #define GRANT_PTE_BITS (PTE_P | PTE_US | PTE_A | PTE_D)
 #define PTE_AVAIL_LOW (7ull << 9)
 
-/* The table and slot that a mapping names, in the current domain. 0 or GNTST_*. */
-static int find_slot(const struct pv_grant_mapping *g, mfn_t *table, unsigned *index)
+/* The entry that a mapping names, in the current domain. 0 or GNTST_*. */
+static inline int find_slot(const struct pv_grant_mapping *g, maddr_t *at)
 {
-    const struct vcpu *v = current_vcpu();
-
     if (g->contains_pte) {
-        if (g->host_addr % sizeof(uint64_t))
-            return GNTST_general_error;
-        *table = maddr_to_mfn(maddr_make(g->host_addr));
-        *index = (unsigned)(g->host_addr & ~PAGE_MASK) / sizeof(uint64_t);
-        return 0;
+        *at = maddr_make(g->host_addr);
+        return g->host_addr % sizeof(uint64_t) ? GNTST_general_error : 0;
     }
-    return pte_find_l1(v->pv.root_kernel, g->host_addr, table, index) ? 0 : GNTST_bad_virt_addr;
+    *at = pte_find_l1_of(current_vcpu(), g->host_addr);
+    return at->a ? 0 : GNTST_bad_virt_addr;
 }
 
-static uint64_t *slot_of(mfn_t table, unsigned index)
+/* The table that an entry lies in, locked, if it is one of the current domain's. */
+static inline struct page *table_lock(maddr_t at)
 {
-    return (uint64_t *)mfn_to_ptr(table) + index;
+    struct page *p = page_lookup(maddr_to_mfn(at).n);
+
+    return likely(p && mmu_table_lock(p, current_domain(), PGT_L1)) ? p : NULL;
 }
 
 /* Exchange the slot for val, which holds its references already. */
-static int slot_replace(struct domain *d, mfn_t table, unsigned index, uint64_t val)
+static inline int slot_replace(maddr_t at, uint64_t val)
 {
-    struct page *p = page_lookup(table.n);
+    struct page *p = table_lock(at);
     uint64_t old;
 
-    if (!p || !mmu_table_lock(p, d, PGT_L1))
+    if (unlikely(!p))
         return GNTST_general_error;
-    old = __atomic_exchange_n(slot_of(table, index), val, __ATOMIC_SEQ_CST);
+    old = __atomic_exchange_n((uint64_t *)maddr_to_ptr(at), val, __ATOMIC_SEQ_CST);
     mmu_table_unlock(p);
     if (old & PTE_P)
         pte_l1_drop(old);
@@ -53,73 +53,70 @@ static int slot_replace(struct domain *d, mfn_t table, unsigned index, uint64_t 
 int pv_grant_map(const struct pv_grant_mapping *g, mfn_t m)
 {
     uint64_t val = mfn_to_maddr(m).a | GRANT_PTE_BITS | (g->pte_flags & PTE_AVAIL_LOW);
-    unsigned index;
-    mfn_t table;
-    int rc = find_slot(g, &table, &index);
+    maddr_t at;
+    int rc = find_slot(g, &at);
 
-    if (rc)
+    if (unlikely(rc))
         return rc;
     if (!g->readonly)
         val |= PTE_RW;
-    return slot_replace(current_domain(), table, index, val);
+    return slot_replace(at, val);
 }
 
 /* Is entry the mapping that g and m describe? Accessed, dirty and software bits are the guest's. */
-static bool is_mapping(uint64_t entry, const struct pv_grant_mapping *g, mfn_t m)
+static inline bool is_mapping(uint64_t entry, const struct pv_grant_mapping *g, mfn_t m)
 {
     return entry & PTE_P && mfn_eq(pte_mfn(entry), m) && !(entry & PTE_RW) == g->readonly;
 }
 
 /* Take the mapping, whose references become the caller's, out of its slot and put val there. */
-static int mapping_replace(const struct pv_grant_mapping *g, mfn_t m, mfn_t table, unsigned index,
-                           uint64_t val)
+static inline int mapping_replace(const struct pv_grant_mapping *g, mfn_t m, maddr_t at,
+                                  uint64_t val)
 {
-    struct page *p = page_lookup(table.n);
-    uint64_t old;
+    struct page *p = table_lock(at);
+    uint64_t *slot;
 
-    if (!p || !mmu_table_lock(p, current_domain(), PGT_L1))
+    if (unlikely(!p))
         return GNTST_general_error;
-    old = READ_ONCE(*slot_of(table, index));
-    if (!is_mapping(old, g, m)) {
+    slot = maddr_to_ptr(at);
+    if (unlikely(!is_mapping(READ_ONCE(*slot), g, m))) {
         mmu_table_unlock(p);
         return GNTST_general_error;
     }
-    __atomic_exchange_n(slot_of(table, index), val, __ATOMIC_SEQ_CST);
+    __atomic_exchange_n(slot, val, __ATOMIC_SEQ_CST);
     mmu_table_unlock(p);
     return 0;
 }
 
 /* Empty the slot for va in the current tables; its entry, with its references, goes to *val. */
-static int entry_lift(uint64_t va, mfn_t *table, unsigned *index, uint64_t *val)
+static int entry_lift(uint64_t va, maddr_t *at, uint64_t *val)
 {
     struct page *p;
 
-    if (!pte_find_l1(current_vcpu()->pv.root_kernel, va, table, index))
+    *at = pte_find_l1_of(current_vcpu(), va);
+    p = at->a ? table_lock(*at) : NULL;
+    if (!p)
         return GNTST_bad_virt_addr;
-    p = page_lookup(table->n);
-    if (!p || !mmu_table_lock(p, current_domain(), PGT_L1))
-        return GNTST_bad_virt_addr;
-    *val = __atomic_exchange_n(slot_of(*table, *index), 0, __ATOMIC_SEQ_CST);
+    *val = __atomic_exchange_n((uint64_t *)maddr_to_ptr(*at), 0, __ATOMIC_SEQ_CST);
     mmu_table_unlock(p);
     return 0;
 }
 
 int pv_grant_unmap(const struct pv_grant_mapping *g, mfn_t m, uint64_t replace_va)
 {
-    mfn_t table, from_table;
-    unsigned index, from_index;
+    maddr_t at, from;
     uint64_t val = 0;
-    int rc = find_slot(g, &table, &index);
+    int rc = find_slot(g, &at);
 
     if (rc || !replace_va)
-        return rc ? rc : mapping_replace(g, m, table, index, 0);
+        return rc ? rc : mapping_replace(g, m, at, 0);
     if (g->contains_pte)
         return GNTST_general_error; /* the ABI moves mappings between addresses only */
-    rc = entry_lift(replace_va, &from_table, &from_index, &val);
+    rc = entry_lift(replace_va, &from, &val);
     if (rc)
         return rc;
-    rc = mapping_replace(g, m, table, index, val);
-    if (rc && slot_replace(current_domain(), from_table, from_index, val) != 0 && val & PTE_P)
+    rc = mapping_replace(g, m, at, val);
+    if (rc && slot_replace(from, val) != 0 && val & PTE_P)
         pte_l1_drop(val); /* the table it came from is gone meanwhile: so is the entry */
     return rc;
 }

@@ -14,53 +14,60 @@
 
 #define DR6_SINGLE_STEP (1ull << 14)
 
-bool insn_next(struct insn *in, uint8_t *byte)
-{
-    if (in->pos >= in->avail)
-        return false;
-    *byte = in->bytes[in->pos++];
-    return true;
-}
+#define SLOT(reg) (offsetof(struct cpu_user_regs, reg) / sizeof(uint64_t))
+const uint8_t insn_gpr_slot[16] = {SLOT(rax), SLOT(rcx), SLOT(rdx), SLOT(rbx), SLOT(rsp), SLOT(rbp),
+                                   SLOT(rsi), SLOT(rdi), SLOT(r8),  SLOT(r9),  SLOT(r10), SLOT(r11),
+                                   SLOT(r12), SLOT(r13), SLOT(r14), SLOT(r15)};
 
-/* All 15 bytes, or up to the end of the page when the next one cannot be read. */
+/* Up to the longest instruction, or up to the end of the page when the next one cannot be read. */
 static void fetch_bytes(struct insn *in, uint64_t rip)
 {
-    unsigned to_page_end = (unsigned)(PAGE_SIZE - rip % PAGE_SIZE);
+    const unsigned to_page_end = (unsigned)(PAGE_SIZE - rip % PAGE_SIZE);
 
+    /* Two whole words where they are on the page: the sixteenth byte is never looked at. */
     in->avail = INSN_MAX;
+    if (likely(to_page_end >= sizeof(in->bytes))) {
+        if (unlikely(guest_read(in->bytes, guest_va_make(rip), sizeof(in->bytes)) != 0))
+            in->avail = 0;
+        return;
+    }
     if (guest_read(in->bytes, guest_va_make(rip), INSN_MAX) == 0)
         return;
     in->avail = 0;
-    if (to_page_end < INSN_MAX && guest_read(in->bytes, guest_va_make(rip), to_page_end) == 0)
-        in->avail = (uint8_t)to_page_end;
+    if (guest_read(in->bytes, guest_va_make(rip), MIN(to_page_end, INSN_MAX)) == 0)
+        in->avail = (uint8_t)MIN(to_page_end, INSN_MAX);
 }
 
-static bool take_prefix(struct insn *in, uint8_t b)
+static inline bool is_prefix(uint8_t b)
+{
+    static const uint32_t prefixes[8] = {
+        [1] = 1u << 0x06 | 1u << 0x0e | 1u << 0x16 | 1u << 0x1e, /* 26 2e 36 3e */
+        [3] = 0xf0,                                              /* 64 .. 67 */
+        [7] = 1u << 0x10 | 1u << 0x12 | 1u << 0x13,              /* f0 f2 f3 */
+    };
+
+    return prefixes[b / 32] >> b % 32 & 1;
+}
+
+static void take_prefix(struct insn *in, uint8_t b)
 {
     switch (b) {
     case 0x66:
         in->opsize16 = true;
-        return true;
+        break;
     case 0x67:
         in->addr32 = true;
-        return true;
+        break;
     case 0xf0:
         in->lock = true;
-        return true;
+        break;
     case 0xf2:
     case 0xf3:
         in->rep = true;
-        return true;
-    case 0x26:
-    case 0x2e:
-    case 0x36:
-    case 0x3e:
-    case 0x64:
-    case 0x65:
-        in->segment = b;
-        return true;
+        break;
     default:
-        return false;
+        in->segment = b;
+        break;
     }
 }
 
@@ -72,10 +79,13 @@ bool insn_fetch(struct insn *in, const struct cpu_user_regs *regs)
     if (!desc_is_64bit_code(current_vcpu(), regs->cs))
         return false;
     fetch_bytes(in, regs->rip);
-    do {
+    if (!insn_next(in, &b))
+        return false;
+    while (unlikely(is_prefix(b))) {
+        take_prefix(in, b);
         if (!insn_next(in, &b))
             return false;
-    } while (take_prefix(in, b));
+    }
     if ((b & 0xf0) == 0x40) {
         in->rex = b;
         if (!insn_next(in, &b))
@@ -92,26 +102,21 @@ bool insn_fetch(struct insn *in, const struct cpu_user_regs *regs)
 
 bool insn_modrm(struct insn *in)
 {
-    unsigned mod, skip = 0;
+    unsigned mod, rm, skip;
     uint8_t sib;
 
     if (!insn_next(in, &in->modrm))
         return false;
     mod = in->modrm >> 6;
+    rm = in->modrm & 7;
     if (mod == 3)
         return true;
-    if ((in->modrm & 7) == 4) {
+    if (rm == 4) {
         if (!insn_next(in, &sib))
             return false;
-        if (mod == 0 && (sib & 7) == 5)
-            skip = 4;
-    } else if (mod == 0 && (in->modrm & 7) == 5) {
-        skip = 4;
+        rm = sib & 7;
     }
-    if (mod == 1)
-        skip = 1;
-    else if (mod == 2)
-        skip = 4;
+    skip = mod == 1 ? 1 : mod == 2 || rm == 5 ? 4 : 0;
     if (in->pos + skip > in->avail)
         return false;
     in->pos = (uint8_t)(in->pos + skip);
@@ -133,44 +138,6 @@ bool insn_imm(struct insn *in, unsigned bytes, int64_t *value)
     return true;
 }
 
-uint64_t *insn_gpr(struct cpu_user_regs *regs, unsigned n)
-{
-    switch (n & 15) {
-    case 0:
-        return &regs->rax;
-    case 1:
-        return &regs->rcx;
-    case 2:
-        return &regs->rdx;
-    case 3:
-        return &regs->rbx;
-    case 4:
-        return &regs->rsp;
-    case 5:
-        return &regs->rbp;
-    case 6:
-        return &regs->rsi;
-    case 7:
-        return &regs->rdi;
-    case 8:
-        return &regs->r8;
-    case 9:
-        return &regs->r9;
-    case 10:
-        return &regs->r10;
-    case 11:
-        return &regs->r11;
-    case 12:
-        return &regs->r12;
-    case 13:
-        return &regs->r13;
-    case 14:
-        return &regs->r14;
-    default:
-        return &regs->r15;
-    }
-}
-
 static bool is_high_byte(const struct insn *in, unsigned n, unsigned width)
 {
     return width == 1 && in->rex == 0 && n >= 4 && n < 8;
@@ -178,7 +145,7 @@ static bool is_high_byte(const struct insn *in, unsigned n, unsigned width)
 
 static uint64_t width_mask(unsigned width)
 {
-    return width == 8 ? ~0ull : (1ull << (8 * width)) - 1;
+    return ~0ull >> (64 - 8 * width);
 }
 
 uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n,
@@ -206,14 +173,8 @@ void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned 
         *r = (*r & ~(mask << shift)) | (value & mask) << shift;
 }
 
-void insn_skip(struct cpu_user_regs *regs, unsigned length)
+void insn_single_step(struct cpu_user_regs *regs)
 {
-    struct vcpu *v = current_vcpu();
-
-    regs->rip += length;
-    regs->rflags &= ~PV_EFLAGS_RF;
-    if (regs->rflags & PV_EFLAGS_TF) {
-        v->pv.debugreg[6] |= DR6_SINGLE_STEP;
-        pv_inject(regs, VECTOR_DB);
-    }
+    current_vcpu()->pv.debugreg[6] |= DR6_SINGLE_STEP;
+    pv_inject(regs, VECTOR_DB);
 }

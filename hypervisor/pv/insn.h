@@ -8,10 +8,12 @@
 
 #include <tenue/abi.h>
 
+#include "state.h"
+
 #define INSN_MAX 15u
 
 struct insn {
-    uint8_t bytes[INSN_MAX];
+    uint8_t bytes[INSN_MAX + 1];
     uint8_t avail;  /* bytes that could be fetched */
     uint8_t pos;    /* next byte to decode; after decoding: the length */
     uint8_t opcode; /* last opcode byte */
@@ -26,7 +28,13 @@ struct insn {
 /* Fetch and decode prefixes and opcode. False: not 64-bit code, nothing (more) to fetch, over-long.
  */
 bool insn_fetch(struct insn *in, const struct cpu_user_regs *regs) must_check;
-bool insn_next(struct insn *in, uint8_t *byte) must_check;
+static inline must_check bool insn_next(struct insn *in, uint8_t *byte)
+{
+    if (unlikely(in->pos >= in->avail))
+        return false;
+    *byte = in->bytes[in->pos++];
+    return true;
+}
 /* ModRM, and over the SIB and displacement that follow it. */
 bool insn_modrm(struct insn *in) must_check;
 /* A little-endian immediate of 1, 2 or 4 bytes, sign-extended. */
@@ -47,14 +55,25 @@ static inline unsigned insn_opsize(const struct insn *in)
 }
 
 /* General register n (0..15, hardware numbering). */
-uint64_t *insn_gpr(struct cpu_user_regs *regs, unsigned n);
+extern const uint8_t insn_gpr_slot[16]; /* where it is in the frame, in words */
+static inline uint64_t *insn_gpr(struct cpu_user_regs *regs, unsigned n)
+{
+    return (uint64_t *)(void *)regs + insn_gpr_slot[n & 15];
+}
 /* Value of register operand n at width 1, 2, 4, 8 (old-style high bytes included). */
 uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n,
                        unsigned width);
 void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width,
                     uint64_t value);
 /* Done: past the instruction of that length, single-step trap included (EMU-10). */
-void insn_skip(struct cpu_user_regs *regs, unsigned length);
+void insn_single_step(struct cpu_user_regs *regs);
+static inline void insn_skip(struct cpu_user_regs *regs, unsigned length)
+{
+    regs->rip += length;
+    regs->rflags &= ~PV_EFLAGS_RF;
+    if (unlikely(regs->rflags & PV_EFLAGS_TF))
+        insn_single_step(regs);
+}
 static inline void insn_retire(const struct insn *in, struct cpu_user_regs *regs)
 {
     insn_skip(regs, in->pos);

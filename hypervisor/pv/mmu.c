@@ -21,7 +21,7 @@
 
 /* --- the table's lock bit --- */
 
-bool mmu_table_lock(struct page *p, const struct domain *d, enum page_type type)
+bool mmu_table_lock_slow(struct page *p, const struct domain *d, enum page_type type)
 {
     uint64_t x = READ_ONCE(p->type);
 
@@ -36,16 +36,10 @@ bool mmu_table_lock(struct page *p, const struct domain *d, enum page_type type)
         if (likely(word_cas(&p->type, &x, x | T_LOCKED)))
             break;
     }
-    /* The owner cannot change while a type reference exists, and one does until we unlock. */
     if (likely((READ_ONCE(p->count) & (C_DOM | C_OWNER_MASK)) == count_owner_tag(d->domid)))
         return true;
     mmu_table_unlock(p);
     return false;
-}
-
-void mmu_table_unlock(struct page *p)
-{
-    __atomic_fetch_and(&p->type, ~T_LOCKED, __ATOMIC_SEQ_CST);
 }
 
 /* Store val under the lock. False: MMU_COMPARE and *old was not there. *old is what was. */
@@ -71,6 +65,12 @@ static inline bool slot_write(uint64_t *slot, uint64_t val, enum mmu_write how, 
 
 /* --- L1 --- */
 
+/* Another frame, or none before or after: the plain case. */
+static inline bool l1_replaces(uint64_t old, uint64_t val)
+{
+    return !(old & val & PTE_P) || (old ^ val) & ~(PTE_L1_HARMLESS | PTE_RW);
+}
+
 /* What a change from one entry to another does to references. */
 enum l1_change {
     L1_HARMLESS,  /* nothing */
@@ -79,12 +79,12 @@ enum l1_change {
     L1_REPLACE,   /* everything else */
 };
 
-static inline enum l1_change l1_classify(uint64_t old, uint64_t val, const struct domain *fd)
+static enum l1_change l1_classify(uint64_t old, uint64_t val, const struct domain *fd)
 {
     const uint64_t diff = (old ^ val) & ~PTE_L1_HARMLESS;
     const struct page *p;
 
-    if (!(old & val & PTE_P) || diff & ~PTE_RW)
+    if (l1_replaces(old, val))
         return L1_REPLACE;
     if (!diff)
         return L1_HARMLESS;
@@ -97,38 +97,32 @@ static inline enum l1_change l1_classify(uint64_t old, uint64_t val, const struc
     return count_owner(READ_ONCE(p->count)) == fd->domid ? L1_OPEN_UP : L1_REPLACE;
 }
 
-static int l1_take_change(struct domain *d, struct domain *fd, enum l1_change change, uint64_t *val)
+/* Take what val stands for: the entry to store, or with *refused nothing. */
+static uint64_t l1_take_change(struct domain *d, struct domain *fd, enum l1_change change,
+                               uint64_t val, bool *refused)
 {
-    switch (change) {
-    case L1_REPLACE:
-        if (*val & PTE_P)
-            return pte_l1_take(d, fd, val);
-        return pte_absent_ok(*val, 1) ? 0 : -XEN_EINVAL;
-    case L1_OPEN_UP:
-        if (!page_get_writable(page_of(pte_mfn(*val))))
-            return -XEN_EINVAL;
-        break;
-    case L1_LOCK_DOWN:
-    case L1_HARMLESS:
-        break;
+    *refused = false;
+    if (change == L1_REPLACE) {
+        if (val & PTE_P) {
+            val = pte_l1_take(d, fd, val);
+            *refused = !val;
+        } else {
+            *refused = !pte_absent_ok(val, 1);
+        }
+        return val;
     }
-    *val = (*val | PTE_US) & ~PTE_G;
-    return 0;
+    if (change == L1_OPEN_UP)
+        *refused = !page_get_writable(page_of(pte_mfn(val)));
+    return (val | PTE_US) & ~PTE_G;
 }
 
 static void l1_drop_change(enum l1_change change, uint64_t old)
 {
-    switch (change) {
-    case L1_REPLACE:
+    if (change == L1_REPLACE) {
         if (old & PTE_P)
             pte_l1_drop(old);
-        break;
-    case L1_LOCK_DOWN:
+    } else if (change == L1_LOCK_DOWN) {
         page_put_writable(page_of(pte_mfn(old)));
-        break;
-    case L1_OPEN_UP:
-    case L1_HARMLESS:
-        break;
     }
 }
 
@@ -141,31 +135,26 @@ static void l1_untake_change(enum l1_change change, uint64_t val)
         page_put_writable(page_of(pte_mfn(val)));
 }
 
-int mmu_l1_write(struct domain *d, struct domain *fd, mfn_t m, unsigned index, uint64_t val,
-                 enum mmu_write how, uint64_t *old)
+/* Any change, by the holder of the table's lock, which it gives up. */
+static int l1_write_locked(struct page *p, struct domain *d, struct domain *fd, uint64_t *slot,
+                           uint64_t val, enum mmu_write how, uint64_t *old)
 {
-    struct page *p = page_lookup(m.n);
+    uint64_t was = READ_ONCE(*slot), before = was;
     enum l1_change change;
-    uint64_t *slot, was, before;
-    bool stored;
-    int rc;
+    bool refused, stored;
 
-    if (unlikely(!p || !mmu_table_lock(p, d, PGT_L1)))
-        return -XEN_EINVAL;
-    slot = (uint64_t *)mfn_to_ptr(m) + index;
-    was = READ_ONCE(*slot);
     if (how == MMU_COMPARE && was != *old) {
         mmu_table_unlock(p);
         *old = was;
         return -XEN_EAGAIN;
     }
     change = l1_classify(was, val, fd);
-    rc = l1_take_change(d, fd, change, &val);
-    if (unlikely(rc)) {
+    val = l1_take_change(d, fd, change, val, &refused);
+    if (unlikely(refused)) {
         mmu_table_unlock(p);
-        return rc;
+        return -XEN_EINVAL;
     }
-    before = was; /* only accessed and dirty may differ by now: the CPU sets them */
+    /* Only accessed and dirty may differ from `was` by now: the CPU sets them. */
     stored = slot_write(slot, val, how, &before);
     mmu_table_unlock(p);
     if (old)
@@ -175,6 +164,45 @@ int mmu_l1_write(struct domain *d, struct domain *fd, mfn_t m, unsigned index, u
         return -XEN_EAGAIN;
     }
     l1_drop_change(change, was);
+    return 0;
+}
+
+int mmu_l1_write(struct domain *d, struct domain *fd, maddr_t at, uint64_t val, enum mmu_write how,
+                 uint64_t *old)
+{
+    struct page *p = page_lookup(maddr_to_mfn(at).n);
+
+    if (unlikely(!p || !mmu_table_lock(p, d, PGT_L1)))
+        return -XEN_ENOENT;
+    return l1_write_locked(p, d, fd, maddr_to_ptr(at), val, how, old);
+}
+
+int mmu_l1_set(struct domain *d, struct domain *fd, maddr_t at, uint64_t val)
+{
+    struct page *p = page_lookup(maddr_to_mfn(at).n);
+    uint64_t *slot, was;
+    bool refused;
+
+    if (unlikely(!p || !mmu_table_lock(p, d, PGT_L1)))
+        return -XEN_ENOENT;
+    slot = maddr_to_ptr(at);
+    was = READ_ONCE(*slot);
+    if (unlikely(!l1_replaces(was, val)))
+        return l1_write_locked(p, d, fd, slot, val, MMU_SET, NULL);
+    if (val & PTE_P) {
+        val = pte_l1_take(d, fd, val);
+        refused = !val;
+    } else {
+        refused = !pte_absent_ok(val, 1);
+    }
+    if (unlikely(refused)) {
+        mmu_table_unlock(p);
+        return -XEN_EINVAL;
+    }
+    __atomic_exchange_n(slot, val, __ATOMIC_SEQ_CST);
+    mmu_table_unlock(p);
+    if (was & PTE_P)
+        pte_l1_drop(was);
     return 0;
 }
 
@@ -216,38 +244,42 @@ static int table_write(struct domain *d, struct page *p, enum page_type type, un
     mmu_table_unlock(p);
     if (level == 4)
         hal_root_changed(page_mfn(p));
-    if (replace && old & PTE_P)
+    if (replace && old & PTE_P) {
+        pte_tables_changed(d);
         pv_put_table(pte_mfn(old), child);
+    }
     return 0;
 }
 
 /* An entry of a frame that is no table: plain memory of the guest, so it may write it. */
-static int plain_write(struct domain *d, mfn_t m, unsigned index, uint64_t val)
+static int plain_write(struct domain *d, struct page *p, uint64_t *slot, uint64_t val)
 {
-    if (page_get_and_type(m, d, PGT_WRITABLE) != 0)
+    if (unlikely(!page_get_of(p, d)))
         return -XEN_EINVAL;
-    WRITE_ONCE(((uint64_t *)mfn_to_ptr(m))[index], val);
-    return page_put_and_type(m); /* writable: always 0 */
+    if (unlikely(!page_get_writable(p))) {
+        page_put_ref(p);
+        return -XEN_EINVAL;
+    }
+    WRITE_ONCE(*slot, val);
+    page_put_writable(p);
+    page_put_ref(p);
+    return 0;
 }
 
-int mmu_write_at(struct domain *d, struct domain *fd, uint64_t maddr, uint64_t val,
-                 enum mmu_write how)
+int mmu_other_write(struct domain *d, maddr_t at, uint64_t val, enum mmu_write how)
 {
-    const mfn_t m = maddr_to_mfn(maddr_make(maddr));
-    const unsigned index = (unsigned)(maddr & ~PAGE_MASK) / sizeof(uint64_t);
-    struct page *p = page_lookup(m.n);
+    struct page *p = page_lookup(maddr_to_mfn(at).n);
     enum page_type type;
 
-    if (unlikely(!p || maddr % sizeof(uint64_t)))
+    if (unlikely(!p))
         return -XEN_EINVAL;
+    /* A table before it is pinned: a fork fills it so. */
     type = type_of(READ_ONCE(p->type));
-    if (likely(type == PGT_L1) && READ_ONCE(p->type) & T_VALID)
-        return mmu_l1_write(d, fd, m, index, val, how, NULL);
+    if (likely(type < PGT_L2 || type > PGT_L4 || !(READ_ONCE(p->type) & T_VALID)))
+        return plain_write(d, p, maddr_to_ptr(at), val);
     if (count_owner(READ_ONCE(p->count)) != d->domid)
         return -XEN_EINVAL;
-    if (type >= PGT_L2 && type <= PGT_L4 && READ_ONCE(p->type) & T_VALID)
-        return table_write(d, p, type, index, val, how);
-    return plain_write(d, m, index, val);
+    return table_write(d, p, type, maddr_offset(at) / sizeof(uint64_t), val, how);
 }
 
 /* --- pins --- */
@@ -339,16 +371,11 @@ static int domain_named(uint16_t domid, struct domain **d, bool *counted)
     return 0;
 }
 
-int mmu_domains_get(struct mmu_domains *md, uint32_t domid)
+int mmu_domains_find(struct mmu_domains *md, uint32_t domid)
 {
     const uint16_t tables = (uint16_t)(domid >> 16);
     int rc;
 
-    md->frames_counted = md->tables_counted = false;
-    if (likely(domid == DOMID_SELF)) {
-        md->tables = md->frames = current_domain();
-        return 0;
-    }
     rc = domain_named(tables ? (uint16_t)(tables - 1) : DOMID_SELF, &md->tables,
                       &md->tables_counted);
     if (rc)
@@ -357,13 +384,4 @@ int mmu_domains_get(struct mmu_domains *md, uint32_t domid)
     if (rc)
         mmu_domains_put(md);
     return rc;
-}
-
-void mmu_domains_put(struct mmu_domains *md)
-{
-    if (md->tables_counted)
-        domain_put(md->tables);
-    if (md->frames_counted)
-        domain_put(md->frames);
-    md->tables_counted = md->frames_counted = false;
 }

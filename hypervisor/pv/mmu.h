@@ -19,23 +19,39 @@ enum mmu_write {
 };
 
 /*
- * Change entry index of L1 table m, which d must own. Frames that val maps belong to fd. *old (may
- * be NULL but for MMU_COMPARE) receives the former entry. 0; -XEN_EINVAL: not such a table, or val
- * refused; -XEN_EAGAIN: MMU_COMPARE and the slot held something else, now in *old.
+ * Change the entry at a machine address in an L1 table, which d must own. Frames that val maps
+ * belong to fd. *old (may be NULL but for MMU_COMPARE) receives the former entry. 0; -XEN_ENOENT:
+ * not such a table; -XEN_EINVAL: val refused; -XEN_EAGAIN: MMU_COMPARE and the slot held something
+ * else, now in *old.
  */
-int mmu_l1_write(struct domain *d, struct domain *fd, mfn_t m, unsigned index, uint64_t val,
-                 enum mmu_write how, uint64_t *old) must_check;
-/* As above for the entry at a machine address in any table of d, or in its plain memory.
- * -XEN_ERESTART: nothing changed, call again. */
-int mmu_write_at(struct domain *d, struct domain *fd, uint64_t maddr, uint64_t val,
-                 enum mmu_write how) must_check;
+int mmu_l1_write(struct domain *d, struct domain *fd, maddr_t at, uint64_t val, enum mmu_write how,
+                 uint64_t *old) must_check;
+/* The same with MMU_SET when nobody asks for the former entry: the short way for a new frame, or
+ * none. */
+int mmu_l1_set(struct domain *d, struct domain *fd, maddr_t at, uint64_t val) must_check;
+/* For an entry in another table of d or in its plain memory. 0; -XEN_EINVAL; -XEN_ERESTART: nothing
+ * changed, call again. */
+int mmu_other_write(struct domain *d, maddr_t at, uint64_t val, enum mmu_write how) must_check;
+
+/* For one or the other. */
+static inline int mmu_write_at(struct domain *d, struct domain *fd, uint64_t maddr, uint64_t val,
+                               enum mmu_write how)
+{
+    const maddr_t at = maddr_make(maddr);
+    int rc;
+
+    if (unlikely(maddr % sizeof(uint64_t)))
+        return -XEN_EINVAL;
+    rc = how == MMU_SET ? mmu_l1_set(d, fd, at, val) : mmu_l1_write(d, fd, at, val, how, NULL);
+    return unlikely(rc == -XEN_ENOENT) ? mmu_other_write(d, at, val, how) : rc;
+}
 
 /*
  * Exclusive use of a validated table of d: entries stay as they are, the type stays (MM-19).
  * Nothing that may be preempted, and no other table's lock, while it is held. False: not such.
  */
-bool mmu_table_lock(struct page *p, const struct domain *d, enum page_type type) must_check;
-void mmu_table_unlock(struct page *p);
+static inline bool mmu_table_lock(struct page *p, const struct domain *d, enum page_type type);
+static inline void mmu_table_unlock(struct page *p);
 
 /* MMUEXT_(UN)PIN. 0, -XEN_EINVAL, -XEN_ERESTART. */
 int mmu_pin(struct domain *d, mfn_t m, enum page_type type) must_check;
@@ -49,14 +65,49 @@ int mmu_cpus_of_bitmap(const struct domain *d, guest_va bitmap, cpumask_t *mask)
 void mmu_flush(cpumask_t mask);
 void mmu_invlpg(cpumask_t mask, uint64_t va);
 
+/* Waits, and looks twice. */
+bool mmu_table_lock_slow(struct page *p, const struct domain *d, enum page_type type) must_check;
+
+static inline bool mmu_table_lock(struct page *p, const struct domain *d, enum page_type type)
+{
+    uint64_t x = READ_ONCE(p->type);
+
+    /* The owner cannot change while a type reference exists, and one does until we unlock. */
+    if (likely(type_is_free_table(x, type) && word_cas(&p->type, &x, x | T_LOCKED))) {
+        if (likely((READ_ONCE(p->count) ^ d->pages.live) >> 32 == 0))
+            return true;
+        mmu_table_unlock(p);
+    }
+    return mmu_table_lock_slow(p, d, type);
+}
+
+static inline void mmu_table_unlock(struct page *p)
+{
+    __atomic_fetch_and(&p->type, ~T_LOCKED, __ATOMIC_SEQ_CST);
+}
+
 /* The two domains that mmu_update, update_va_mapping and mmuext_op name. */
 struct mmu_domains {
     struct domain *tables, *frames; /* whose tables are changed, whose frames are mapped */
     bool tables_counted, frames_counted;
 };
 /* domid as the ABI packs it: frames' owner in the low half, tables' owner + 1 above. Others than
- * oneself need privilege (MM-14). 0, -XEN_EPERM, -XEN_ESRCH. */
-int mmu_domains_get(struct mmu_domains *md, uint32_t domid) must_check;
-void mmu_domains_put(struct mmu_domains *md);
+ * the caller, self, need privilege (MM-14). 0, -XEN_EPERM, -XEN_ESRCH. */
+int mmu_domains_find(struct mmu_domains *md, uint32_t domid) must_check;
+
+static inline int mmu_domains_get(struct mmu_domains *md, struct domain *self, uint32_t domid)
+{
+    md->frames_counted = md->tables_counted = false;
+    md->tables = md->frames = self;
+    return likely(domid == DOMID_SELF) ? 0 : mmu_domains_find(md, domid);
+}
+
+static inline void mmu_domains_put(struct mmu_domains *md)
+{
+    if (unlikely(md->tables_counted))
+        domain_put(md->tables);
+    if (unlikely(md->frames_counted))
+        domain_put(md->frames);
+}
 
 #endif

@@ -20,47 +20,47 @@
 
 #define REQS_READ 8u /* requests copied at a time */
 
-static int update_one(const struct mmu_domains *md, const struct mmu_update *req)
+static inline int update_one(struct domain *d, struct domain *fd, const struct mmu_update *req)
 {
     const uint64_t maddr = req->ptr & ~3ull;
 
     switch (req->ptr & 3) {
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_NO_TRANSLATE:
-        return mmu_write_at(md->tables, md->frames, maddr, req->val, MMU_SET);
+        return mmu_write_at(d, fd, maddr, req->val, MMU_SET);
     case MMU_PT_UPDATE_PRESERVE_AD:
-        return mmu_write_at(md->tables, md->frames, maddr, req->val, MMU_PRESERVE_AD);
+        return mmu_write_at(d, fd, maddr, req->val, MMU_PRESERVE_AD);
     default: /* MMU_MACHPHYS_UPDATE */
-        return m2p_update_for(md->frames, maddr_to_mfn(maddr_make(maddr)), req->val);
+        return m2p_update_for(fd, maddr_to_mfn(maddr_make(maddr)), req->val);
     }
 }
 
 /* Requests from index i on, as many as there are and fit; a fault leaves the readable ones. */
-static unsigned read_requests(struct mmu_update *reqs, guest_va at, uint64_t left)
+static unsigned read_requests(struct mmu_update *reqs, guest_va at, uint32_t left)
 {
-    unsigned n = (unsigned)MIN(left, (uint64_t)REQS_READ);
+    unsigned n = MIN(left, REQS_READ);
 
-    while (n && guest_read(reqs, at, n * sizeof(*reqs)) != 0)
+    while (n && unlikely(guest_read(reqs, at, n * sizeof(*reqs)) != 0))
         n--;
     return n;
 }
 
-static int run_updates(const struct mmu_domains *md, struct batch *b)
+static int run_updates(const struct vcpu *v, const struct mmu_domains *md, struct batch *b)
 {
     struct mmu_update reqs[REQS_READ];
 
     while (b->done < b->count) {
         const unsigned n = read_requests(reqs, batch_item(b, sizeof(reqs[0])), b->count - b->done);
 
-        if (!n)
+        if (unlikely(!n))
             return -XEN_EFAULT;
-        for (unsigned i = 0; i < n; i++) {
-            const int rc = update_one(md, &reqs[i]);
+        for (const struct mmu_update *req = reqs; req < reqs + n; req++) {
+            const int rc = update_one(md->tables, md->frames, req);
 
             if (unlikely(rc))
                 return rc;
             b->done++;
-            if (pv_owes_tables(current_vcpu()))
+            if (pv_owes_tables(v))
                 return -XEN_ERESTART;
         }
         if (b->done < b->count && hal_preempt_point())
@@ -71,16 +71,17 @@ static int run_updates(const struct mmu_domains *md, struct batch *b)
 
 long hc_mmu_update(uint64_t reqs, uint64_t count, uint64_t done, uint64_t domid)
 {
+    struct vcpu *const v = current_vcpu();
     struct mmu_domains md;
     struct batch b;
     int rc;
 
     rc = batch_begin(&b, reqs, count, done);
-    if (!rc)
-        rc = mmu_domains_get(&md, (uint32_t)domid);
-    if (rc)
+    if (likely(!rc))
+        rc = mmu_domains_get(&md, v->domain, (uint32_t)domid);
+    if (unlikely(rc))
         return rc;
-    rc = run_updates(&md, &b);
+    rc = run_updates(v, &md, &b);
     mmu_domains_put(&md);
     return batch_end(&b, rc, __HYPERVISOR_mmu_update, sizeof(struct mmu_update), domid);
 }
@@ -103,13 +104,11 @@ static int flush_cpus(struct vcpu *v, uint64_t flags, cpumask_t *mask)
     return mmu_cpus_of_bitmap(v->domain, guest_va_make(bitmap), mask);
 }
 
-static int flush_after(struct vcpu *v, uint64_t va, uint64_t flags)
+static __attribute__((noinline)) int flush_after(struct vcpu *v, uint64_t va, uint64_t flags)
 {
     cpumask_t mask;
     int rc;
 
-    if (!(flags & UVMF_FLUSHTYPE_MASK))
-        return 0;
     rc = flush_cpus(v, flags, &mask);
     if (rc)
         return rc;
@@ -120,34 +119,40 @@ static int flush_after(struct vcpu *v, uint64_t va, uint64_t flags)
     return 0;
 }
 
-static long update_va(struct domain *frames, uint64_t va, uint64_t pte, uint64_t flags)
+static inline long update_va(struct vcpu *v, struct domain *frames, uint64_t va, uint64_t pte,
+                             uint64_t flags)
 {
-    struct vcpu *v = current_vcpu();
-    unsigned index;
-    mfn_t table;
+    const maddr_t at = pte_find_l1_of(v, va);
     int rc;
 
-    if (unlikely(!pte_find_l1(v->pv.root_kernel, va, &table, &index)))
+    if (unlikely(!at.a))
         return -XEN_EINVAL;
-    rc = mmu_l1_write(v->domain, frames, table, index, pte, MMU_SET, NULL);
+    rc = mmu_l1_set(v->domain, frames, at, pte);
     if (unlikely(rc))
-        return rc;
-    return flush_after(v, va, flags);
+        return -XEN_EINVAL;
+    if (likely(flags == (UVMF_INVLPG | UVMF_LOCAL))) {
+        hal_invlpg_local(va); /* an address of the guest's, or it had no table */
+        return 0;
+    }
+    return flags & UVMF_FLUSHTYPE_MASK ? flush_after(v, va, flags) : 0;
 }
 
 long hc_update_va_mapping(uint64_t va, uint64_t pte, uint64_t flags)
 {
-    return update_va(current_domain(), va, pte, flags);
+    struct vcpu *const v = current_vcpu();
+
+    return update_va(v, v->domain, va, pte, flags);
 }
 
 long hc_update_va_mapping_otherdomain(uint64_t va, uint64_t pte, uint64_t flags, uint64_t domid)
 {
+    struct vcpu *const v = current_vcpu();
     struct mmu_domains md;
-    long rc = mmu_domains_get(&md, (uint16_t)domid);
+    long rc = mmu_domains_get(&md, v->domain, (uint16_t)domid);
 
     if (rc)
         return rc;
-    rc = update_va(md.frames, va, pte, flags);
+    rc = update_va(v, md.frames, va, pte, flags);
     mmu_domains_put(&md);
     return rc;
 }

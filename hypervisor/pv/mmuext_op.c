@@ -218,7 +218,7 @@ long hc_mmuext_op(uint64_t ops, uint64_t count, uint64_t done, uint64_t domid)
 
     rc = batch_begin(&b, ops, count, done);
     if (!rc)
-        rc = mmu_domains_get(&md, (uint16_t)domid);
+        rc = mmu_domains_get(&md, v->domain, (uint16_t)domid);
     if (rc)
         return rc;
     rc = run_ops(v, md.frames, &b);

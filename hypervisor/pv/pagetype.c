@@ -73,6 +73,19 @@ static inline bool none_present(const uint64_t *t)
 {
     return !((t[0] | t[1] | t[2] | t[3] | t[4] | t[5] | t[6] | t[7]) & PTE_P);
 }
+/* The first entry from i on, and the end of the last one before i, that may be present. */
+static inline unsigned skip_up(const uint64_t *t, unsigned i)
+{
+    while (!(i & 7) && i < TABLE_ENTRIES && none_present(&t[i]))
+        i += 8;
+    return i;
+}
+static inline unsigned skip_down(const uint64_t *t, unsigned i)
+{
+    while (!(i & 7) && i && none_present(&t[i - 8]))
+        i -= 8;
+    return i;
+}
 
 /* Does no entry that is not present name RAM where that leaks (MM-27)? Ours in an L4 are replaced.
  */
@@ -92,17 +105,13 @@ static int l1_validate(struct page *p, struct domain *d, unsigned *cursor)
 {
     uint64_t *t = table_of(p);
 
-    for (unsigned i = *cursor; i < TABLE_ENTRIES; i++) {
-        uint64_t e, fixed;
+    for (unsigned i = *cursor; (i = skip_up(t, i)) < TABLE_ENTRIES; i++) {
+        const uint64_t e = t[i];
 
-        while (!(i & 7) && none_present(&t[i])) {
-            i += 8;
-            if (i == TABLE_ENTRIES)
-                return 0;
-        }
-        e = fixed = t[i];
         if (e & PTE_P) {
-            if (unlikely(pte_l1_take(d, d, &fixed) != 0)) {
+            const uint64_t fixed = pte_l1_take(d, d, e);
+
+            if (unlikely(!fixed)) {
                 *cursor = i;
                 return -XEN_EINVAL;
             }
@@ -117,25 +126,22 @@ static int l1_validate(struct page *p, struct domain *d, unsigned *cursor)
     return 0;
 }
 
+/* The slots that are ours hold the guest's something until a root is in use, nothing after. */
+static void root_slots_write(uint64_t *t, bool ours)
+{
+    for (unsigned i = HV_L4_FIRST; i < HV_L4_FIRST + HV_L4_COUNT; i++)
+        t[i] = ours ? hal_root_template_entry(i) : 0;
+}
+
 static int table_validate(struct page *p, struct domain *d, unsigned level, unsigned *cursor)
 {
     uint64_t *t = table_of(p);
 
-    for (unsigned i = *cursor; i < TABLE_ENTRIES; i++) {
-        uint64_t e;
+    for (unsigned i = *cursor; (i = skip_up(t, i)) < TABLE_ENTRIES; i++) {
+        const uint64_t e = t[i];
         int rc;
 
-        while (level != 4 && !(i & 7) && none_present(&t[i])) {
-            i += 8;
-            if (i == TABLE_ENTRIES)
-                return 0;
-        }
-        e = t[i];
-        if (level == 4 && root_slot_is_ours(i)) {
-            t[i] = hal_root_template_entry(i); /* whatever the guest had there (MM-17) */
-            continue;
-        }
-        if (!(e & PTE_P))
+        if (!(e & PTE_P) || (level == 4 && root_slot_is_ours(i)))
             continue;
         rc = pte_table_take(d, level, e);
         if (unlikely(rc)) {
@@ -148,6 +154,8 @@ static int table_validate(struct page *p, struct domain *d, unsigned level, unsi
             return -XEN_ERESTART;
         }
     }
+    if (level == 4)
+        root_slots_write(t, true); /* whatever the guest had there (MM-17) */
     return 0;
 }
 
@@ -156,13 +164,11 @@ static int l1_devalidate(struct page *p, unsigned *cursor, bool may_preempt)
 {
     const uint64_t *t = table_of(p);
 
-    for (unsigned i = *cursor; i-- > 0;) {
-        if ((i & 7) == 7 && none_present(&t[i - 7])) {
-            i -= 7;
-            continue;
-        }
-        if (t[i] & PTE_P)
-            pte_l1_drop(t[i]);
+    for (unsigned i = *cursor; (i = skip_down(t, i)) != 0;) {
+        const uint64_t e = t[--i];
+
+        if (e & PTE_P)
+            pte_l1_drop(e);
         if (unlikely((i & L1_POLL_MASK) == 0) && i && may_preempt && hal_preempt_point()) {
             *cursor = i;
             return -XEN_ERESTART;
@@ -176,17 +182,14 @@ static int table_devalidate(struct page *p, unsigned level, unsigned *cursor, bo
 {
     uint64_t *t = table_of(p);
 
-    for (unsigned i = *cursor; i-- > 0;) {
+    for (unsigned i = *cursor; (i = skip_down(t, i)) != 0;) {
+        const uint64_t e = t[--i];
         int rc;
 
-        if (level == 4 && root_slot_is_ours(i)) {
-            t[i] = 0; /* the guest may read the frame from now on */
-            continue;
-        }
-        if (!(t[i] & PTE_P))
+        if (!(e & PTE_P) || (level == 4 && root_slot_is_ours(i)))
             continue;
         do
-            rc = pte_table_drop(t[i]);
+            rc = pte_table_drop(e);
         while (rc && !may_preempt);
         if (unlikely(rc)) {
             *cursor = i + 1; /* this entry's reference is still counted */
@@ -197,6 +200,8 @@ static int table_devalidate(struct page *p, unsigned level, unsigned *cursor, bo
             return -XEN_ERESTART;
         }
     }
+    if (level == 4)
+        root_slots_write(t, false); /* the guest may read the frame from now on */
     *cursor = 0;
     return 0;
 }
@@ -328,6 +333,18 @@ static int claimed_validate(struct page *p, enum page_type type, uint64_t was)
     return rc;
 }
 
+/* Without references, and last writable or never used: becoming writable (again) takes no flush and
+ * no look at the contents. */
+static inline bool type_was_writable(uint64_t x)
+{
+    return x >> 60 == ((uint64_t)PGT_WRITABLE << 1 | 1) || x == 0;
+}
+
+static inline uint64_t writable_idle_word(void)
+{
+    return type_bits(PGT_WRITABLE) | T_STAMPED | tlb_stamp();
+}
+
 /* Become a type from idle or never used. */
 static int claim_idle(struct page *p, enum page_type type, uint64_t x)
 {
@@ -350,8 +367,7 @@ static int get_type_once(struct page *p, enum page_type type, uint64_t x)
     const bool busy = (x & (T_LOCKED | T_VALID)) == T_LOCKED;
 
     if (!(x & (T_LOCKED | T_PARTIAL)) && type_refs(x) == 0) {
-        /* The common way to become writable again: nothing to flush, nothing to read. */
-        if (type == PGT_WRITABLE && (type_of(x) == type || x == 0))
+        if (type == PGT_WRITABLE && type_was_writable(x))
             return word_cas(&p->type, &x, type_bits(type) | 1) ? 0 : -XEN_EAGAIN;
         return claim_idle(p, type, x);
     }
@@ -393,11 +409,14 @@ static int put_last(struct page *p, uint64_t x)
     if (!word_cas(&p->type, &x, (x & ~(T_VALID | T_PARTIAL)) | T_LOCKED))
         return -XEN_EAGAIN;
     rc = contents_devalidate(p, type, &cursor, true);
-    if (rc)
+    if (rc) {
         word_store(p, partial_word(type, x, cursor, 1));
-    else
-        word_store(p, type_bits(type) | T_STAMPED | tlb_stamp());
-    return rc;
+        return rc;
+    }
+    if (type >= PGT_L2 && type <= PGT_L4)
+        pte_tables_changed(page_domain(p));
+    word_store(p, type_bits(type) | T_STAMPED | tlb_stamp());
+    return 0;
 }
 
 static int put_type_once(struct page *p, uint64_t x)
@@ -406,9 +425,7 @@ static int put_type_once(struct page *p, uint64_t x)
     if (type_refs(x) > 1)
         return word_cas(&p->type, &x, x - 1) ? 0 : -XEN_EAGAIN;
     if (type_of(x) == PGT_WRITABLE)
-        return word_cas(&p->type, &x, type_bits(PGT_WRITABLE) | T_STAMPED | tlb_stamp())
-                   ? 0
-                   : -XEN_EAGAIN;
+        return word_cas(&p->type, &x, writable_idle_word()) ? 0 : -XEN_EAGAIN;
     return put_last(p, x);
 }
 
@@ -448,11 +465,19 @@ int page_undo_partial(struct page *p)
 
 bool page_get_writable_slow(struct page *p)
 {
+    uint64_t x = READ_ONCE(p->type);
+
+    if (likely(type_was_writable(x) && word_cas(&p->type, &x, type_bits(PGT_WRITABLE) | 1)))
+        return true;
     return page_take_type(p, PGT_WRITABLE) == 0;
 }
 
 void page_put_type_slow(struct page *p)
 {
+    uint64_t x = READ_ONCE(p->type);
+
+    if (likely(x == (type_bits(PGT_WRITABLE) | 1) && word_cas(&p->type, &x, writable_idle_word())))
+        return;
     BUG_ON(page_drop_type(p) != 0); /* writable: nothing to devalidate, nothing to preempt */
 }
 
@@ -471,9 +496,12 @@ int page_get_and_type(mfn_t m, struct domain *d, enum page_type type)
     struct page *p = page_lookup(m.n);
     int rc;
 
-    if (!p || !page_get_owned(p, d->domid))
+    if (unlikely(!p || !page_get_of(p, d)))
         return -XEN_EINVAL;
-    rc = page_take_type(p, type);
+    if (likely(type == PGT_WRITABLE))
+        rc = page_get_writable(p) ? 0 : -XEN_EINVAL;
+    else
+        rc = page_take_type(p, type);
     if (unlikely(rc))
         page_put_ref(p);
     return rc;
@@ -482,8 +510,12 @@ int page_get_and_type(mfn_t m, struct domain *d, enum page_type type)
 int page_put_and_type(mfn_t m)
 {
     struct page *p = page_of(m);
-    const int rc = page_drop_type(p);
+    int rc = 0;
 
+    if (likely(type_of(READ_ONCE(p->type)) == PGT_WRITABLE))
+        page_put_writable(p);
+    else
+        rc = page_drop_type(p);
     if (likely(rc == 0))
         page_put_ref(p);
     return rc;

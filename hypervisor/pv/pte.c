@@ -12,18 +12,18 @@
 #include <tenue/domain.h>
 #include <tenue/guestmem.h>
 #include <tenue/page.h>
+#include <tenue/vcpu.h>
 
-static int device_take(const struct domain *d, const struct domain *fd, uint64_t *e)
+static uint64_t device_take(const struct domain *d, const struct domain *fd, uint64_t e)
 {
-    const mfn_t m = pte_mfn(*e);
+    const mfn_t m = pte_mfn(e);
 
     if (!d->is_control || d != fd || m.n >> (hal_maddr_bits() - PAGE_SHIFT) || mfn_is_ram(m) ||
         hal_mmio_is_ours(m))
-        return -XEN_EINVAL;
+        return 0;
     if (hal_mmio_is_readonly(m))
-        *e &= ~PTE_RW;
-    *e = (*e | PTE_US) & ~PTE_G;
-    return 0;
+        e &= ~PTE_RW;
+    return (e | PTE_US) & ~PTE_G;
 }
 
 /*
@@ -41,30 +41,14 @@ bool pte_absent_leaks(uint64_t e, unsigned level)
     return frame != 0 && frame < frame_count;
 }
 
-int pte_l1_take(struct domain *d, struct domain *fd, uint64_t *e)
-{
-    struct page *p = page_lookup(pte_mfn(*e).n);
-
-    if (unlikely(!p || !page_get_owned(p, fd->domid)))
-        return device_take(d, fd, e);
-    if (unlikely(*e & PTE_CACHE) || (*e & PTE_RW && !page_get_writable(p))) {
-        page_put_ref(p);
-        return -XEN_EINVAL;
-    }
-    *e = (*e | PTE_US) & ~PTE_G;
-    return 0;
-}
-
-void pte_l1_drop(uint64_t e)
+uint64_t pte_l1_take_slow(struct domain *d, struct domain *fd, uint64_t e)
 {
     struct page *p = page_lookup(pte_mfn(e).n);
 
-    /* A present entry of a validated table maps RAM, which then has an owner, or a device. */
-    if (unlikely(!p || !(READ_ONCE(p->count) & C_DOM)))
-        return;
-    if (e & PTE_RW)
-        page_put_writable(p);
+    if (!p || !page_get_of(p, fd))
+        return device_take(d, fd, e);
     page_put_ref(p);
+    return 0; /* a frame of RAM is cached as we say */
 }
 
 int pte_table_take(struct domain *d, unsigned level, uint64_t e)
@@ -79,32 +63,58 @@ int pte_table_drop(uint64_t e)
     return page_put_and_type(pte_mfn(e));
 }
 
-bool pte_find_l1(mfn_t root, uint64_t va, mfn_t *table, unsigned *index)
+/* The entry for va in the table of that level at machine address *at takes its place. False: not
+ * present, or there is no table. */
+static inline bool step_down(uint64_t *at, uint64_t va, unsigned level)
 {
-    if (!guest_addr_ok(va))
-        return false; /* our own tables are none of a guest's business */
-    for (unsigned level = 4; level > 1; level--) {
-        uint64_t e;
+    const uint64_t offset = (va >> (9 * level)) & (PAGE_SIZE - sizeof(uint64_t));
+    const struct page *p = page_lookup(*at >> PAGE_SHIFT);
+    uint64_t e;
 
-        if (!mfn_is_ram(root))
-            return false; /* also MFN_NONE */
-        e = READ_ONCE(((uint64_t *)mfn_to_ptr(root))[pte_index(va, level)]);
-        if (!(e & PTE_P))
-            return false;
-        root = pte_mfn(e);
-    }
-    *table = root;
-    *index = pte_index(va, 1);
-    return mfn_is_ram(root);
+    if (unlikely(!p || !(READ_ONCE(p->count) & C_STATE_MASK)))
+        return false; /* also MFN_NONE */
+    e = READ_ONCE(*(uint64_t *)maddr_to_ptr(maddr_make(*at + offset)));
+    *at = e & PTE_ADDR;
+    return e & PTE_P;
+}
+
+maddr_t pte_find_l1(mfn_t root, uint64_t va)
+{
+    uint64_t at = mfn_to_maddr(root).a;
+
+    if (unlikely(!guest_addr_ok(va) || !step_down(&at, va, 4) || !step_down(&at, va, 3) ||
+                 !step_down(&at, va, 2)))
+        return maddr_make(0); /* our own tables, too, are none of a guest's business */
+    return maddr_make(at + (va >> 9 & (PAGE_SIZE - sizeof(uint64_t))));
+}
+
+/*
+ * Remembered walks. Each table on the way from a root is in use as long as the entry above it
+ * stays; so if the root is the vcpu's, and no entry above L1 of any table of the domain changed and
+ * no such table ended, the same walk ends at the same place. Both are counted after they are done,
+ * and the count is read before the walk: a walk that saw what was before is not believed after.
+ */
+maddr_t pte_find_l1_of(struct vcpu *v, uint64_t va)
+{
+    const uint64_t changes = __atomic_load_n(&v->domain->pv.table_changes, __ATOMIC_ACQUIRE);
+    const mfn_t root = v->pv.root_kernel;
+    struct pv_walk *w = &v->pv.walk;
+    maddr_t at;
+
+    if (likely(w->region == va >> 21 && w->root == root.n && w->changes == changes))
+        return maddr_make(w->table | (va >> 9 & (PAGE_SIZE - sizeof(uint64_t))));
+    at = pte_find_l1(root, va);
+    if (at.a)
+        *w = (struct pv_walk){va >> 21, root.n, changes, at.a & PAGE_MASK};
+    return at;
 }
 
 bool pte_walk_l1(mfn_t root, uint64_t va, uint64_t *l1e)
 {
-    mfn_t table;
-    unsigned index;
+    const maddr_t at = pte_find_l1(root, va);
 
-    if (!pte_find_l1(root, va, &table, &index))
+    if (!at.a || !mfn_is_ram(maddr_to_mfn(at)))
         return false;
-    *l1e = READ_ONCE(((uint64_t *)mfn_to_ptr(table))[index]);
+    *l1e = READ_ONCE(*(uint64_t *)maddr_to_ptr(at));
     return *l1e & PTE_P;
 }

@@ -19,7 +19,7 @@
 
 #include "../core/page_priv.h"
 
-struct domain;
+struct vcpu;
 
 #define PTE_P (1ull << 0)
 #define PTE_RW (1ull << 1)
@@ -58,10 +58,17 @@ static inline bool root_slot_is_ours(unsigned slot)
     return slot - HV_L4_FIRST < HV_L4_COUNT;
 }
 
-/* The L1 entry for a guest address under root, by machine addresses (MM-6). The table that holds
- * it is *table (may be anything if the guest races with itself: lock and check it before use).
- * False when a level above is not present. */
-bool pte_find_l1(mfn_t root, uint64_t va, mfn_t *table, unsigned *index);
+/* Where the L1 entry for a guest address under root lies, found by machine addresses (MM-6). Its
+ * frame may be anything if the guest races with itself: lock and check it before use. 0 when a
+ * level above is not present. */
+maddr_t pte_find_l1(mfn_t root, uint64_t va);
+/* The same under the kernel root of v, which is current; where v looks again, it remembers. */
+maddr_t pte_find_l1_of(struct vcpu *v, uint64_t va);
+/* After an entry above L1 of a table of d, which was present, changed, or such a table ended. */
+static inline void pte_tables_changed(struct domain *d)
+{
+    __atomic_fetch_add(&d->pv.table_changes, 1, __ATOMIC_SEQ_CST);
+}
 /* The L1 entry itself, read once; false when not mapped. */
 bool pte_walk_l1(mfn_t root, uint64_t va, uint64_t *l1e);
 
@@ -74,36 +81,43 @@ static inline bool pte_absent_ok(uint64_t e, unsigned level)
 }
 
 /*
- * Take what the L1 entry *e of a table of d stands for; frames belong to fd. Not for RAM that the
- * caller knows already. *e gets the bits we insist on: user, not global, read-only where a device
- * frame may not be written. 0 or -XEN_EINVAL with nothing taken.
+ * Take what the present L1 entry e of a table of d stands for; frames belong to fd. Not for RAM
+ * that the caller knows already. The entry to store has the bits we insist on: user, not global,
+ * read-only where a device frame may not be written. 0: refused, nothing taken.
  */
-int pte_l1_take(struct domain *d, struct domain *fd, uint64_t *e) must_check;
-void pte_l1_drop(uint64_t e);
+static inline uint64_t pte_l1_take(struct domain *d, struct domain *fd, uint64_t e) must_check;
+static inline void pte_l1_drop(uint64_t e);
 /* L2..L4 (level of the table that holds e). May be preempted: -XEN_ERESTART. */
 int pte_table_take(struct domain *d, unsigned level, uint64_t e) must_check;
 int pte_table_drop(uint64_t e) must_check;
 
-/* Writable type reference alone; the caller holds a general one. The slow cases: pagetype.c. */
-bool page_get_writable_slow(struct page *p) must_check;
-void page_put_type_slow(struct page *p);
+/* Everything but a frame of fd's with references to spare: device frames, refusals. */
+uint64_t pte_l1_take_slow(struct domain *d, struct domain *fd, uint64_t e) must_check;
 
-static inline bool page_get_writable(struct page *p)
+static inline uint64_t pte_l1_take(struct domain *d, struct domain *fd, uint64_t e)
 {
-    uint64_t x = READ_ONCE(p->type);
+    struct page *p = page_lookup(pte_mfn(e).n);
 
-    /* In use as writable already: no flag is set, and the type is the top of the word. */
-    if (likely(x - (type_bits(PGT_WRITABLE) + 1) < REFS_MAX - 1 && word_cas(&p->type, &x, x + 1)))
-        return true;
-    return page_get_writable_slow(p);
+    if (unlikely(!p || e & PTE_CACHE || !page_get_of(p, fd)))
+        return pte_l1_take_slow(d, fd, e);
+    if (e & PTE_RW && unlikely(!page_get_writable(p))) {
+        page_put_ref(p);
+        return 0;
+    }
+    return (e | PTE_US) & ~PTE_G;
 }
-static inline void page_put_writable(struct page *p)
-{
-    uint64_t x = READ_ONCE(p->type);
 
-    if (likely((uint32_t)x > 1 && word_cas(&p->type, &x, x - 1)))
+/* A present entry of a validated table maps RAM, which then has an owner, or a device. */
+static inline void pte_l1_drop(uint64_t e)
+{
+    const uint64_t mfn = pte_mfn(e).n;
+    struct page *p = &frame_table[mfn];
+
+    if (unlikely(mfn >= frame_count || !(READ_ONCE(p->count) & C_DOM)))
         return;
-    page_put_type_slow(p);
+    if (e & PTE_RW)
+        page_put_writable(p);
+    page_put_ref(p);
 }
 
 #endif

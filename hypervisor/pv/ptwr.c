@@ -12,38 +12,23 @@
 
 #include "mmu.h"
 
-/* The table that va maps read-only, if the domain uses it as L1. */
-static bool find_table(struct vcpu *v, uint64_t va, mfn_t *table)
+maddr_t ptwr_find(struct vcpu *v, uint64_t va, uint64_t *entry)
 {
-    const struct page *p;
+    maddr_t at = pte_find_l1_of(v, va);
+    const struct page *p = page_lookup(maddr_to_mfn(at).n);
     uint64_t leaf, type;
 
-    if (!pte_walk_l1(v->pv.root_kernel, va, &leaf) || leaf & PTE_RW)
-        return false;
-    *table = pte_mfn(leaf);
-    p = page_lookup(table->n);
-    if (!p)
-        return false;
+    if (unlikely(!at.a || !p || !(READ_ONCE(p->count) & C_STATE_MASK)))
+        return maddr_make(0);
+    leaf = READ_ONCE(*(uint64_t *)maddr_to_ptr(at));
+    at = maddr_make((leaf & PTE_ADDR) | (va & (PAGE_SIZE - sizeof(uint64_t))));
+    p = page_lookup(maddr_to_mfn(at).n);
+    if (unlikely((leaf & (PTE_P | PTE_RW)) != PTE_P || !p))
+        return maddr_make(0);
     type = READ_ONCE(p->type);
-    return type_of(type) == PGT_L1 && type & T_VALID && page_owner(*table) == v->domain->domid;
-}
-
-bool ptwr_read(struct vcpu *v, uint64_t va, uint64_t *entry)
-{
-    mfn_t table;
-
-    if (!find_table(v, va, &table))
-        return false;
-    *entry = READ_ONCE(((uint64_t *)mfn_to_ptr(table))[(va & ~PAGE_MASK) / sizeof(uint64_t)]);
-    return true;
-}
-
-int ptwr_store(struct vcpu *v, uint64_t va, uint64_t val, bool compare, uint64_t *old)
-{
-    mfn_t table;
-
-    if (!find_table(v, va, &table))
-        return -XEN_ENOENT;
-    return mmu_l1_write(v->domain, v->domain, table, (va & ~PAGE_MASK) / sizeof(uint64_t), val,
-                        compare ? MMU_COMPARE : MMU_SET, old);
+    if (type_of(type) != PGT_L1 || !(type & T_VALID) ||
+        count_owner(READ_ONCE(p->count)) != v->domain->domid)
+        return maddr_make(0);
+    *entry = READ_ONCE(*(uint64_t *)maddr_to_ptr(at));
+    return at;
 }

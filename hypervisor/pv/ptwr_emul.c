@@ -12,6 +12,7 @@
 #include <tenue/vcpu.h>
 
 #include "insn.h"
+#include "mmu.h"
 #include "ptwr.h"
 #include "state.h"
 
@@ -151,8 +152,6 @@ static bool is_byte_form(const struct insn *in)
 
 static bool decode(struct insn *in, struct cpu_user_regs *regs, uint64_t va, struct store *s)
 {
-    if (!insn_fetch(in, regs))
-        return false;
     s->width = is_byte_form(in) ? 1 : insn_opsize(in);
     s->shift = (unsigned)(va % sizeof(uint64_t)) * 8;
     if (s->shift + s->width * 8 > 64)
@@ -222,29 +221,44 @@ static void retire(const struct insn *in, struct cpu_user_regs *regs, const stru
     insn_retire(in, regs);
 }
 
-bool pv_emulate_table_store(struct cpu_user_regs *regs, uint64_t va)
+/*
+ * The common store, mov of a 64-bit register without a prefix but REX: nothing of the old entry
+ * matters, so it is what mmu_update does. False: another instruction. *done: it was carried out.
+ */
+static bool plain_mov(struct insn *in, struct cpu_user_regs *regs, struct vcpu *v, maddr_t at,
+                      bool *done)
+{
+    if (in->opcode != 0x89 || in->two_byte || in->opsize16 || !(in->rex & 8))
+        return false;
+    *done = insn_modrm(in) && in->modrm >> 6 != 3 &&
+            mmu_l1_set(v->domain, v->domain, at, *insn_gpr(regs, insn_reg(in))) == 0;
+    if (*done)
+        insn_retire(in, regs);
+    return true;
+}
+
+/* Any store. */
+static bool store(struct insn *in, struct cpu_user_regs *regs, struct vcpu *v, uint64_t va,
+                  maddr_t at, uint64_t entry)
 {
     struct store s = {.to_reg = false};
-    struct vcpu *v = current_vcpu();
-    uint64_t mask, entry;
-    struct insn in;
+    uint64_t mask;
 
-    /* Is it one of our tables at all? Cheaper to know before fetching the instruction. */
-    if (!ptwr_read(v, va, &entry) || !decode(&in, regs, va, &s))
+    if (!decode(in, regs, va, &s))
         return false;
-    mask = s.width == 8 ? ~0ull : (1ull << s.width * 8) - 1;
+    mask = ~0ull >> (64 - 8 * s.width);
     for (unsigned i = 0; i < RETRIES; i++) {
         uint64_t flags = regs->rflags, old = entry >> s.shift & mask;
         uint64_t value = apply(&s, old, regs->rax, mask, &flags) & mask;
         uint64_t next = (entry & ~(mask << s.shift)) | value << s.shift;
 
         if (s.kind == STORE_CMPXCHG && !(flags & PV_EFLAGS_ZF)) {
-            retire(&in, regs, &s, old, flags);
+            retire(in, regs, &s, old, flags);
             return true;
         }
-        switch (ptwr_store(v, va, next, true, &entry)) {
+        switch (mmu_l1_write(v->domain, v->domain, at, next, MMU_COMPARE, &entry)) {
         case 0:
-            retire(&in, regs, &s, old, flags);
+            retire(in, regs, &s, old, flags);
             return true;
         case -XEN_EAGAIN:
             break; /* entry holds what is there now */
@@ -253,4 +267,21 @@ bool pv_emulate_table_store(struct cpu_user_regs *regs, uint64_t va)
         }
     }
     return true; /* contended: RIP still on the instruction, it runs again */
+}
+
+bool pv_emulate_table_store(struct cpu_user_regs *regs, uint64_t va)
+{
+    struct vcpu *v = current_vcpu();
+    uint64_t entry;
+    struct insn in;
+    maddr_t at;
+    bool done;
+
+    /* Is it one of our tables at all? Cheaper to know before fetching the instruction. */
+    at = ptwr_find(v, va, &entry);
+    if (!at.a || !insn_fetch(&in, regs))
+        return false;
+    if (va % sizeof(uint64_t) == 0 && plain_mov(&in, regs, v, at, &done))
+        return done;
+    return store(&in, regs, v, va, at, entry);
 }

@@ -25,7 +25,10 @@ bool pv_may_defer(enum page_type type)
 
 void pv_defer(enum page_type type, mfn_t m)
 {
-    current_vcpu()->pv.old_tables[type - PGT_L1] = m;
+    struct pv_vcpu *pv = &current_vcpu()->pv;
+
+    pv->old_tables[type - PGT_L1] = m;
+    pv->owed |= (uint8_t)(1u << (type - PGT_L1));
     softirq_raise(SOFTIRQ_TABLES);
 }
 
@@ -51,6 +54,7 @@ int pv_pay_old_tables(struct vcpu *v)
         if (rc)
             return rc;
         v->pv.old_tables[i] = mfn_make(0);
+        v->pv.owed &= (uint8_t) ~(1u << i);
     }
     return 0;
 }

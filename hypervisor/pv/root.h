@@ -32,9 +32,7 @@ void pv_put_table(mfn_t m, enum page_type type);
 
 static inline bool pv_owes_tables(const struct vcpu *v)
 {
-    const mfn_t *t = v->pv.old_tables;
-
-    return unlikely((t[0].n | t[1].n | t[2].n | t[3].n) != 0);
+    return unlikely(v->pv.owed != 0);
 }
 
 #endif

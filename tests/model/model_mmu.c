@@ -13,7 +13,8 @@
  *
  * Sabotage, each found within the seeds of `make check`: PTE_RW added to PTE_L1_HARMLESS; *cursor =
  * i where table_devalidate() is preempted in a drop; refs 0 instead of 1 in put_last()'s
- * partial_word(); list_unlink() left out of page_free_last().
+ * partial_word(); list_unlink() left out of page_free_last(); pte_tables_changed() left out of
+ * table_write().
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,20 +153,17 @@ static int op_write_at(const struct actor *a)
 static int op_va(const struct actor *a)
 {
     struct vcpu *v = current_vcpu();
-    unsigned index;
-    mfn_t table;
+    const maddr_t at = pte_find_l1_of(v, arg.va);
 
-    if (!pte_find_l1(v->pv.root_kernel, arg.va, &table, &index))
-        return -XEN_EINVAL;
-    return mmu_l1_write(a->d, a->d, table, index, arg.entry, MMU_SET, NULL);
+    return at.a ? mmu_l1_write(a->d, a->d, at, arg.entry, MMU_SET, NULL) : -XEN_EINVAL;
 }
 
 static int op_ptwr(const struct actor *a)
 {
     uint64_t old = 0;
+    const maddr_t at = ptwr_find(current_vcpu(), arg.va, &old);
 
-    (void)a;
-    return ptwr_store(current_vcpu(), arg.va, arg.entry, false, &old);
+    return at.a ? mmu_l1_write(a->d, a->d, at, arg.entry, MMU_COMPARE, &old) : -XEN_ENOENT;
 }
 
 static int op_pin(const struct actor *a)
@@ -237,10 +235,14 @@ static int op_descriptors(const struct actor *a)
     return page_put_and_type(arg.m);
 }
 
+static maddr_t control_slot(unsigned i)
+{
+    return maddr_make(mfn_to_maddr(control.frames[control.l1]).a + (CONTROL_SLOT + i) * 8);
+}
+
 static int op_control_maps(const struct actor *a)
 {
-    return mmu_l1_write(control.d, a->d, control.frames[control.l1], CONTROL_SLOT + arg.kind % 16,
-                        arg.entry, MMU_SET, NULL);
+    return mmu_l1_write(control.d, a->d, control_slot(arg.kind % 16), arg.entry, MMU_SET, NULL);
 }
 
 static const struct {
@@ -286,12 +288,26 @@ static void actor_begin(struct actor *a, uint16_t domid)
     /* Something to start from: 0 -> 1 -> 2 -> 3 in slot 0, 3 maps the others; 0 is vcpu 0's root.
      */
     for (unsigned i = 0; i < 3; i++)
-        *(uint64_t *)mfn_to_ptr(a->frames[i]) = mfn_to_maddr(a->frames[i + 1]).a | PTE_P | PTE_RW;
+        *fake_written(a->frames[i]) = mfn_to_maddr(a->frames[i + 1]).a | PTE_P | PTE_RW;
     for (unsigned i = 0; i < FRAMES; i++)
-        ((uint64_t *)mfn_to_ptr(a->frames[3]))[i < 3 ? i : i + 120] = mfn_to_maddr(a->frames[i]).a |
-                                                                      PTE_P | (i > 3 ? PTE_RW : 0);
+        fake_written(a->frames[3])[i < 3 ? i : i + 120] = mfn_to_maddr(a->frames[i]).a | PTE_P |
+                                                          (i > 3 ? PTE_RW : 0);
     for (unsigned i = 0; i < 2; i++)
         check(pv_root_set(a->d->vcpus[i], a->frames[0], false) == 0, "no root");
+}
+
+/* What a vcpu remembers of its last walk and would believe is what a walk finds. */
+static void check_walks(const struct domain *d)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const struct vcpu *v = d->vcpus[i];
+        const struct pv_walk *w = &v->pv.walk;
+
+        if (w->root != v->pv.root_kernel.n || w->changes != d->pv.table_changes)
+            continue;
+        check((pte_find_l1(v->pv.root_kernel, w->region << 21).a & PAGE_MASK) == w->table,
+              "a remembered walk ends elsewhere");
+    }
 }
 
 static void one_step(void)
@@ -311,6 +327,8 @@ static void one_step(void)
     op_count++;
     ok_count += finish(ops[op].run, a) == 0;
     check(fake_audit() == 0, "audit");
+    for (unsigned i = 0; i < GUESTS; i++)
+        check_walks(actors[i].d);
 }
 
 static void one_run(unsigned steps)
@@ -331,8 +349,7 @@ static void one_run(unsigned steps)
     }
     fake_preempt_every = 0;
     for (unsigned i = 0; i < 16; i++)
-        check(mmu_l1_write(control.d, control.d, control.frames[control.l1], CONTROL_SLOT + i, 0,
-                           MMU_SET, NULL) == 0,
+        check(mmu_l1_write(control.d, control.d, control_slot(i), 0, MMU_SET, NULL) == 0,
               "control domain cannot unmap");
     check(pv_pay_old_tables(control.d->vcpus[0]) == 0, "control domain owes tables");
     check(fake_domains_gone(), "zombies");

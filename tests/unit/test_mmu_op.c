@@ -6,7 +6,8 @@
  * Sabotage: in l1_classify() return L1_OPEN_UP whoever owns the frame: readonly_foreign_frames
  * fails. Add PTE_RW to PTE_L1_HARMLESS: every_bit_of_live_entries fails the audit. Drop the
  * is_mapping() test in mapping_replace(): grant_entries fails. Do not raise SOFTIRQ_TABLES in
- * pv_defer(): refused_pins_leave_plain_memory fails.
+ * pv_defer(): refused_pins_leave_plain_memory fails. In mmu_l1_set() drop nothing of the entry
+ * before, or leave the writable type to it: the_short_way_agrees fails.
  */
 #include <string.h>
 
@@ -438,6 +439,76 @@ static void control_domain_maps(void)
     CU_ASSERT_EQUAL(fake_audit(), 0);
 }
 
+/* What an emulated store comes down to: only if the entry equals *old when compare. */
+static int table_store(uint64_t va, uint64_t val, bool compare, uint64_t *old)
+{
+    uint64_t seen = 0;
+    const maddr_t at = ptwr_find(current_vcpu(), va, &seen);
+
+    if (!at.a)
+        return -XEN_ENOENT;
+    if (!compare)
+        *old = seen;
+    return mmu_l1_write(g.d, g.d, at, val, MMU_COMPARE, old);
+}
+
+/* What a change may depend on or leave behind, stamps aside. */
+struct outcome {
+    int rc;
+    uint64_t entry, counts[64], types[64];
+};
+
+static void outcome_take(struct outcome *o, int rc)
+{
+    *o = (struct outcome){.rc = rc, .entry = guest_ptr(&g, g.l1)[20]};
+    for (unsigned i = 0; i < 64; i++) {
+        const struct page *p = page_of(g.frames[i]);
+
+        o->counts[i] = p->count;
+        o->types[i] = p->type & T_STAMPED ? p->type & ~T_REFS_MASK : p->type;
+    }
+}
+
+/* From every kind of entry to every kind: mmu_l1_set() does what mmu_l1_write() does. */
+static void the_short_way_agrees(void)
+{
+    uint64_t values[20];
+    unsigned n = 0;
+    maddr_t at;
+
+    begin(5);
+    at = maddr_make(l1_slot(20));
+    values[n++] = 0;
+    values[n++] = 0xdeadbeef0ull & ~PTE_P;
+    for (unsigned rw = 0; rw < 2; rw++) {
+        const uint64_t bits = PTE_P | (rw ? PTE_RW : 0);
+
+        values[n++] = guest_maddr(&g, 20) | bits;
+        values[n++] = guest_maddr(&g, 20) | bits | PTE_A | PTE_D | PTE_G | PTE_NX;
+        values[n++] = guest_maddr(&g, 30) | bits | PTE_US;
+        values[n++] = guest_maddr(&g, 30) | bits | PTE_PCD;
+        values[n++] = guest_maddr(&g, g.l1) | bits;
+        values[n++] = guest_maddr(&g, g.l2) | bits;
+        values[n++] = mfn_to_maddr(ptr_to_mfn(g.d)).a | bits;
+        values[n++] = (uint64_t)FAKE_MMIO_FRAME << PAGE_SHIFT | bits;
+        values[n++] = PTE_ADDR | bits;
+    }
+    for (unsigned from = 0; from < n; from++)
+        for (unsigned to = 0; to < n; to++) {
+            struct outcome by_set, by_write;
+            uint64_t old;
+
+            if (mmu_l1_write(g.d, g.d, at, values[from], MMU_SET, &old) != 0)
+                break;
+            outcome_take(&by_set, mmu_l1_set(g.d, g.d, at, values[to]));
+            CU_ASSERT_EQUAL_FATAL(mmu_l1_write(g.d, g.d, at, values[from], MMU_SET, &old), 0);
+            outcome_take(&by_write, mmu_l1_write(g.d, g.d, at, values[to], MMU_SET, &old));
+            CU_ASSERT_EQUAL(memcmp(&by_set, &by_write, sizeof(by_set)), 0);
+            CU_ASSERT_EQUAL(fake_audit(), 0);
+        }
+    end();
+}
+
 /* EMU-6: an emulated store and the hypercall agree on every value. */
 static void emulated_stores_agree(void)
 {
@@ -453,7 +524,7 @@ static void emulated_stores_agree(void)
     values[4] = mfn_to_maddr(ptr_to_mfn(g.d)).a | PTE_P;
     for (unsigned i = 0; i < ARRAY_LEN(values); i++) {
         uint64_t by_store;
-        int rc = ptwr_store(current_vcpu(), va, values[i], false, &old);
+        int rc = table_store(va, values[i], false, &old);
 
         by_store = guest_ptr(&g, g.l1)[20];
         CU_ASSERT_EQUAL(map(20, live, 0), 0);
@@ -463,13 +534,13 @@ static void emulated_stores_agree(void)
         CU_ASSERT_EQUAL(fake_audit(), 0);
     }
     old = 12345;
-    CU_ASSERT_EQUAL(ptwr_store(current_vcpu(), va, 0, true, &old), -XEN_EAGAIN);
+    CU_ASSERT_EQUAL(table_store(va, 0, true, &old), -XEN_EAGAIN);
     CU_ASSERT_EQUAL(old, live);
-    CU_ASSERT_EQUAL(ptwr_store(current_vcpu(), va, 0, true, &old), 0);
+    CU_ASSERT_EQUAL(table_store(va, 0, true, &old), 0);
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20], 0);
-    CU_ASSERT_EQUAL(ptwr_store(current_vcpu(), guest_va_at(g.l2), 0, false, &old), -XEN_ENOENT);
-    CU_ASSERT_EQUAL(ptwr_store(current_vcpu(), guest_va_at(30), 0, false, &old), -XEN_ENOENT);
-    CU_ASSERT_EQUAL(ptwr_store(current_vcpu(), MACH2PHYS_VIRT_START, 0, false, &old), -XEN_ENOENT);
+    CU_ASSERT_EQUAL(table_store(guest_va_at(g.l2), 0, false, &old), -XEN_ENOENT);
+    CU_ASSERT_EQUAL(table_store(guest_va_at(30), 0, false, &old), -XEN_ENOENT);
+    CU_ASSERT_EQUAL(table_store(MACH2PHYS_VIRT_START, 0, false, &old), -XEN_ENOENT);
     end();
 }
 
@@ -542,6 +613,7 @@ void suite_mmu_op(void)
     CU_add_test(s, "MM-17: hypervisor slots are ours", hypervisor_slots_are_ours);
     CU_add_test(s, "HC-8: other operations and unknown ones", other_operations);
     CU_add_test(s, "MM-14, 15: what the control domain may map", control_domain_maps);
+    CU_add_test(s, "the short way agrees with the general one", the_short_way_agrees);
     CU_add_test(s, "EMU-6: emulated stores agree", emulated_stores_agree);
     CU_add_test(s, "GT-6: grant entries", grant_entries);
 }

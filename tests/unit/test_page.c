@@ -2,7 +2,9 @@
 /*
  * core/page.c: who owns a frame, how many refer to it, and what is left of a dead domain.
  *
- * Sabotage: in domain_alloc_frames() leave out the memset: frames_come_zeroed fails. In
+ * Sabotage: in domain_alloc_frames() leave out heap_clear(), or in heap_free_chain() say C_CLEAN
+ * whatever the type is: frames_come_zeroed fails. In type_at_birth() forget the control domain:
+ * untouched_frames_stay_zero fails. In
  * page_get_owned() drop refs_may_grow(): counts_refuse_to_wrap fails. In page_free_last() skip
  * list_unlink(): the audit in guest_released_frames_go fails.
  */
@@ -46,10 +48,35 @@ static void frames_come_zeroed(void)
             break;
         }
     for (unsigned i = 0; i < 4; i++)
-        memset(mfn_to_ptr(mfn_add(m, i)), 0x77, PAGE_SIZE);
+        memset(fake_written(mfn_add(m, i)), 0x77, PAGE_SIZE);
     CU_ASSERT_EQUAL(domain_release_frame(d, m), 0);
     CU_ASSERT_EQUAL(domain_alloc_frames(d, 0, 64, &m), 0);
     CU_ASSERT_EQUAL(*(uint64_t *)mfn_to_ptr(m), 0);
+    end(d);
+}
+
+static bool known_zero_after(struct domain *d, bool was_writable)
+{
+    mfn_t m;
+
+    CU_ASSERT_EQUAL(domain_alloc_frames(d, 0, 64, &m), 0);
+    if (was_writable) {
+        CU_ASSERT_EQUAL(page_get_and_type(m, d, PGT_WRITABLE), 0);
+        CU_ASSERT_EQUAL(page_put_and_type(m), 0);
+    }
+    CU_ASSERT_EQUAL(domain_release_frame(d, m), 0);
+    return page_of(m)->count & C_CLEAN;
+}
+
+/* Clearing is spared exactly for what nobody, and no device of the control domain's, could write.
+ */
+static void untouched_frames_stay_zero(void)
+{
+    struct domain *d = begin(64);
+
+    CU_ASSERT_TRUE(known_zero_after(d, false));
+    CU_ASSERT_FALSE(known_zero_after(d, true));
+    CU_ASSERT_FALSE(known_zero_after(control_domain, false));
     end(d);
 }
 
@@ -218,6 +245,7 @@ void suite_page(void)
     CU_pSuite s = CU_add_suite("page", NULL, NULL);
 
     CU_add_test(s, "MM-12: frames come zeroed", frames_come_zeroed);
+    CU_add_test(s, "MM-12: untouched frames stay zero", untouched_frames_stay_zero);
     CU_add_test(s, "LC-8: the maximum holds", the_maximum_holds);
     CU_add_test(s, "LC-10: the dying gain nothing", the_dying_gain_nothing);
     CU_add_test(s, "MM-11, 14: references need the owner", references_need_the_owner);

@@ -42,6 +42,8 @@ static void freed_blocks_join(void)
     CU_ASSERT_TRUE_FATAL(largest > 8);
     heap_free(pg, largest);
     while ((pg = heap_alloc(0, 64))) {
+        pg->type = type_bits(PGT_WRITABLE) | T_STAMPED |
+                   tlb_stamp(); /* as if it had been written */
         pg->next = chain;
         chain = (uint32_t)page_mfn(pg).n;
     }

@@ -8,6 +8,7 @@
  * Sabotage: merge without the shift: every_encoding fails. Give xchg the new value: the same. Use
  * the bit number unmasked: the same. Drop CF of bts: the same. Use MMU_SET with ptwr_store(): the
  * same (the register of xchg). Write the entry without the validator: same_as_the_hypercall fails.
+ * Let plain_mov() take xchg too (opcode | 2): every_encoding fails.
  */
 #include <string.h>
 
@@ -144,6 +145,9 @@ static void set_slot(uint64_t e)
         mmu_write_at(pvg.d, pvg.d, guest_maddr(&pvg, pvg.l1) + SLOT * 8, e, MMU_SET), 0);
 }
 
+/* With a prefix that REX.W overrides: the same instruction, but not by plain_mov(). */
+static bool long_way;
+
 /* The instruction on (%rdi), source register %rsi (or %bl, which all byte forms have). */
 static unsigned encode(uint8_t *code, const struct encoding *e, unsigned width, uint64_t imm,
                        bool lock)
@@ -153,7 +157,7 @@ static unsigned encode(uint8_t *code, const struct encoding *e, unsigned width, 
 
     if (lock)
         code[n++] = 0xf0;
-    if (width == 2)
+    if (width == 2 || long_way)
         code[n++] = 0x66;
     if (width == 8)
         code[n++] = 0x48;
@@ -171,8 +175,8 @@ static uint64_t extend(uint64_t imm, unsigned bytes)
     return (uint64_t)((int64_t)(imm << (64 - 8 * bytes)) >> (64 - 8 * bytes));
 }
 
-static void one(const struct encoding *e, unsigned width, unsigned offset, uint64_t entry,
-                uint64_t value, bool equal)
+static void one_way(const struct encoding *e, unsigned width, unsigned offset, uint64_t entry,
+                    uint64_t value, bool equal)
 {
     const uint64_t mask = width_mask(width);
     uint64_t *reg, operand = value, merged;
@@ -221,6 +225,16 @@ static void one(const struct encoding *e, unsigned width, unsigned offset, uint6
     before.rip = pvr->rip, before.rflags = pvr->rflags, before.rax = pvr->rax;
     *(width == 1 ? &before.rbx : &before.rsi) = *reg;
     CU_ASSERT_EQUAL(memcmp(&before, pvr, sizeof(before)), 0);
+}
+
+static void one(const struct encoding *e, unsigned width, unsigned offset, uint64_t entry,
+                uint64_t value, bool equal)
+{
+    one_way(e, width, offset, entry, value, equal);
+    long_way = width == 8;
+    if (long_way)
+        one_way(e, width, offset, entry, value, equal);
+    long_way = false;
 }
 
 static void every_encoding(void)

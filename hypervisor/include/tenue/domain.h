@@ -100,7 +100,12 @@ struct domain *domain_get(uint16_t domid);
 struct domain *domain_get_or_self(uint16_t domid);
 /* A counted reference to a domain already known to be alive through a lock or reference. */
 void domain_ref(struct domain *d);
-void domain_put(struct domain *d);
+void domain_last_put(struct domain *d);
+static inline void domain_put(struct domain *d)
+{
+    if (unlikely(__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0))
+        domain_last_put(d);
+}
 /* First domain with domid >= from (counted) or NULL: for getdomaininfolist and dumps. */
 struct domain *domain_next(uint32_t from);
 unsigned domain_count(void); /* listed ones, the dying among them */
@@ -137,8 +142,6 @@ void domain_get_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
  * loaded another root since has flushed). */
 cpumask_t domain_cpus(const struct domain *d);
 
-/* current's domain */
-struct domain *current_domain(void);
 static inline bool domain_is_dying(const struct domain *d)
 {
     return READ_ONCE(d->dying) != DOMAIN_ALIVE;

@@ -68,6 +68,11 @@ static inline void *mfn_to_ptr(mfn_t m)
 {
     return hal_direct_map + (m.n << PAGE_SHIFT);
 }
+/* The same for a byte of it. */
+static inline void *maddr_to_ptr(maddr_t a)
+{
+    return hal_direct_map + a.a;
+}
 /* The frame behind a pointer into the direct map (not one into the image). */
 static inline mfn_t ptr_to_mfn(const void *p)
 {

@@ -32,7 +32,6 @@ enum lock_rank {
 struct spinlock {
     uint16_t next, owner; /* [a] tickets */
     uint16_t rank;        /* [I] enum lock_rank */
-    uint16_t holder;      /* CPU + 1 while held, for diagnosis; 0 when free */
 };
 
 #define SPINLOCK_INIT(r)                                                                           \
@@ -41,10 +40,39 @@ struct spinlock {
     }
 
 void spin_lock_init(struct spinlock *l, enum lock_rank rank);
+/* Until it is ticket's turn; answers flush requests meanwhile. */
+void spin_wait_for_turn(struct spinlock *l, uint16_t ticket);
+
+static inline void spin_take(struct spinlock *l)
+{
+    const uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
+
+    if (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
+        spin_wait_for_turn(l, ticket);
+}
+static inline void spin_give(struct spinlock *l)
+{
+    __atomic_store_n(&l->owner, (uint16_t)(l->owner + 1), __ATOMIC_RELEASE);
+}
+
+bool spin_trylock(struct spinlock *l);
+#ifdef TENUE_DEBUG
 void spin_lock(struct spinlock *l);
 void spin_lock_nested(struct spinlock *l); /* a second lock of the same rank, ordered by caller */
-bool spin_trylock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
-bool spin_is_held(const struct spinlock *l); /* by this CPU */
+#else
+static inline void spin_lock(struct spinlock *l)
+{
+    spin_take(l);
+}
+static inline void spin_lock_nested(struct spinlock *l)
+{
+    spin_take(l);
+}
+static inline void spin_unlock(struct spinlock *l)
+{
+    spin_give(l);
+}
+#endif
 
 #endif

@@ -57,6 +57,12 @@ static inline struct vcpu *current_vcpu(void)
     return this_cpu()->current;
 }
 
+/* This CPU's full flush that tlb_flush_begin() opened is done. */
+static inline void tlb_flush_end(uint32_t taken)
+{
+    WRITE_ONCE(this_cpu()->flush_stamp, taken);
+}
+
 /* In core/softirq.c. Raise on this CPU; or on another, waking it by an IPI if it may be in a guest
  * or idle. */
 void softirq_raise(enum softirq which);

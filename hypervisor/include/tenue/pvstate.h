@@ -20,6 +20,17 @@ struct pv_callback {
     bool mask_events; /* set evtchn_upcall_mask on entry */
 };
 
+/*
+ * Where the last walk through the kernel root ended: the L1 table for 2 MiB of addresses. True as
+ * long as the root is the same and no table above L1 of the domain changed or ended since (pte.c).
+ */
+struct pv_walk {
+    uint64_t region; /* address >> 21 */
+    uint64_t root;   /* frame; 0: nothing remembered */
+    uint64_t changes;
+    uint64_t table; /* machine address */
+};
+
 struct pv_vcpu {
     bool kernel_mode;   /* guest kernel (else guest user) */
     mfn_t root_kernel;  /* L4 with reference and type held; MFN_NONE before context */
@@ -50,12 +61,15 @@ struct pv_vcpu {
     /* Tables whose devalidation was preempted, by level - 1; 0: none. pv/root.c finishes them
      * before this vcpu runs again, or at teardown. */
     mfn_t old_tables[4];
+    uint8_t owed; /* bit per level - 1 that has one */
+    struct pv_walk walk;
 };
 
 struct pv_domain {
     uint64_t vm_assist; /* [a] bits VMASST_TYPE_* */
     uint32_t pci_cf8;   /* latched configuration address (control domain) */
     bool tsc_native;
+    uint64_t table_changes; /* [a] of entries above L1 that were present, counted after each */
 };
 
 #endif

@@ -11,13 +11,20 @@
 
 typedef uint64_t cpumask_t; /* bit n: CPU n */
 
+extern uint32_t tlb_clock; /* [a] */
+
 /* The stamp to leave on a frame now. */
-uint32_t tlb_stamp(void);
+static inline uint32_t tlb_stamp(void)
+{
+    return READ_ONCE(tlb_clock);
+}
 /* CPUs out of mask that may still cache a translation stamped so. */
 cpumask_t tlb_stale_cpus(cpumask_t mask, uint32_t stamp);
 /* Called by the machine layer around each full flush of this CPU: before, take the value; after
- * the flush, publish it. */
-uint32_t tlb_flush_begin(void);
-void tlb_flush_end(uint32_t taken);
+ * the flush, publish it (tlb_flush_end(), percpu.h). */
+static inline uint32_t tlb_flush_begin(void)
+{
+    return __atomic_add_fetch(&tlb_clock, 1, __ATOMIC_SEQ_CST);
+}
 
 #endif

@@ -69,6 +69,11 @@ struct vcpu {
     struct hal_vcpu *hal; /* FPU image, debug state: the metal's */
 };
 
+static inline struct domain *current_domain(void)
+{
+    return current_vcpu()->domain;
+}
+
 /* Allocate vcpu id of d, down and without context. */
 int vcpu_create(struct domain *d, uint32_t id) must_check;
 void vcpu_destroy(struct vcpu *v);                       /* memory only, at the end of the domain */

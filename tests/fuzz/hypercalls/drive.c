@@ -30,6 +30,7 @@
 
 #include "../../../hypervisor/core/softirq.h"
 #include "../../../hypervisor/pv/pte.h"
+#include "../../../hypervisor/pv/mmu.h"
 #include "../../../hypervisor/pv/ptwr.h"
 #include "../../../hypervisor/pv/state.h"
 
@@ -195,7 +196,11 @@ static void table_store(struct actor *a)
 {
     uint64_t old = 0;
 
-    if (ptwr_store(outer, guest_va_at(pick(TYPED)) + some_slot() * 8, some_pte(a), false, &old))
+    maddr_t at;
+
+    at = ptwr_find(outer, guest_va_at(pick(TYPED)) + some_slot() * 8, &old);
+
+    if (!at.a || mmu_l1_write(outer->domain, outer->domain, at, some_pte(a), MMU_COMPARE, &old))
         return; /* not a table, or not an entry for it: as good */
 }
 

@@ -173,7 +173,7 @@ static noreturn_fn void cannot(const char *what)
 
 static uint64_t *contents(const struct actor *a, unsigned frame)
 {
-    return mfn_to_ptr(a->frames[frame]);
+    return fake_written(a->frames[frame]);
 }
 
 static void link_table(struct actor *a, unsigned table, unsigned slot, unsigned to)
@@ -341,7 +341,7 @@ void world_craft(struct actor *a)
     /* Now and then so many that the counts of what they name reach their limit (MM-10). */
     count = one_in(8) ? REFS_MAX + 9 : 1;
     for (unsigned i = 0; i < count; i++)
-        ((uint64_t *)mfn_to_ptr(m))[(slot + i) % TABLE_ENTRIES] = e;
+        fake_written(m)[(slot + i) % TABLE_ENTRIES] = e;
 }
 
 /* --- beginning and end --- */

@@ -120,6 +120,9 @@ static inline uint64_t guest_maddr(const struct guest *g, unsigned frame)
     return mfn_to_maddr(g->frames[frame]).a;
 }
 uint64_t *guest_ptr(const struct guest *g, unsigned frame); /* contents, as hypervisor memory */
+/* Contents of a domain's frame that is about to be written as if through a writable mapping, which
+ * must have existed: then nobody takes the frame for one that was never written. */
+uint64_t *fake_written(mfn_t m);
 
 /* --- doing things as the guest --- */
 /* A hypercall by the current vcpu, issued again as long as it is restarted. */

@@ -22,7 +22,7 @@ static noreturn_fn void cannot(const char *what)
 
 uint64_t *guest_ptr(const struct guest *g, unsigned frame)
 {
-    return mfn_to_ptr(g->frames[frame]);
+    return fake_written(g->frames[frame]);
 }
 
 static void link_table(struct guest *g, unsigned table, unsigned level, unsigned to)

@@ -95,11 +95,30 @@ static inline uint8_t *note_of(mfn_t m)
     return &notes[m.n];
 }
 
-static struct page *stale(struct page *first, unsigned order)
+static bool holds_zeros(mfn_t m)
+{
+    const uint64_t *words = mfn_to_ptr(m);
+
+    for (unsigned i = 0; i < PAGE_SIZE / sizeof(*words); i++)
+        if (words[i] != 0)
+            return false;
+    return true;
+}
+
+/* What is taken may hold anything, unless the allocator claims that it holds zeros. */
+static struct page *stale(struct page *first, unsigned order, bool claims)
 {
     for (uint64_t i = 0; first && i < 1ull << order; i++) {
         const mfn_t m = mfn_add(page_mfn(first), i);
 
+        if (claims && first[i].count & C_CLEAN) {
+            if (!holds_zeros(m)) {
+                log_err("frame %#lx is said to hold zeros", m.n);
+                leaks++;
+            }
+            *note_of(m) |= FRESH;
+            continue;
+        }
         memset(mfn_to_ptr(m), STALE_BYTE, PAGE_SIZE);
         __msan_poison(mfn_to_ptr(m), PAGE_SIZE);
         *note_of(m) |= FRESH;
@@ -114,30 +133,35 @@ void *__wrap_hv_alloc_pages(unsigned order)
 
 struct page *__wrap_heap_alloc(unsigned order, unsigned addr_bits)
 {
-    return fails() ? NULL : stale(__real_heap_alloc(order, addr_bits), order);
+    return fails() ? NULL : stale(__real_heap_alloc(order, addr_bits), order, false);
 }
 
 struct page *__wrap_heap_take(unsigned order, unsigned addr_bits)
 {
-    return fails() ? NULL : stale(__real_heap_take(order, addr_bits), order);
+    return fails() ? NULL : stale(__real_heap_take(order, addr_bits), order, true);
+}
+
+uint64_t *fake_written(mfn_t m)
+{
+    struct page *p = page_of(m);
+    uint64_t never = 0;
+
+    word_cas(&p->type, &never, type_bits(PGT_WRITABLE) | T_STAMPED | tlb_stamp());
+    return mfn_to_ptr(m);
 }
 
 /* --- what reaches a domain --- */
 
 static void reaches_domain(mfn_t m)
 {
-    const uint64_t *words = mfn_to_ptr(m);
     uint8_t *note = note_of(m);
 
     if (!(*note & FRESH))
         return;
     *note &= (uint8_t)~FRESH;
-    for (unsigned i = 0; i < PAGE_SIZE / sizeof(*words); i++) {
-        if (words[i] == 0)
-            continue;
+    if (!holds_zeros(m)) {
         log_err("frame %#lx reaches a domain uncleared", m.n);
         leaks++;
-        return;
     }
 }
 
