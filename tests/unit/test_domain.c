@@ -6,7 +6,8 @@
  * Sabotage: let domain_next() return the domain without domain_ref(): lookup_counts fails; drop
  * the domain_is_dying() test in run_claimed(): dying_domains_only_answer fails; never charge() in
  * guest_emit(): guest_messages_are_limited fails; compare the interface version with >=:
- * wrong_versions fails.
+ * wrong_versions fails. No preemption point in op_max_vcpus(), or in grant_table_grow():
+ * bulk_is_done_in_parts fails. Return 0 for an irq_permission: no_device_is_handed_on fails.
  */
 #include <string.h>
 
@@ -248,6 +249,72 @@ static void unsupported_kinds_are_refused(void)
     control_down();
 }
 
+/* LC-6: what is ordered in bulk is done in parts, as often as others want the CPU. */
+static void bulk_is_done_in_parts(void)
+{
+    struct xen_domctl op = {.cmd = XEN_DOMCTL_createdomain};
+    struct gnttab_setup_table grants = {.nr_frames = 64};
+    struct xen_memory_reservation memory = {.nr_extents = 64};
+
+    control_up();
+    op.u.createdomain.max_vcpus = MAX_VCPUS;
+    op.u.createdomain.max_grant_frames = 64;
+    op.u.createdomain.max_maptrack_frames = 4;
+    CU_ASSERT_EQUAL(domctl(&op), 0);
+    grants.dom = memory.domid = op.domain;
+    op = (struct xen_domctl){.cmd = XEN_DOMCTL_max_mem, .domain = memory.domid};
+    op.u.max_mem.max_memkb = 4096;
+    CU_ASSERT_EQUAL(domctl(&op), 0);
+    fake_preempt_every = 1;
+    op = (struct xen_domctl){.cmd = XEN_DOMCTL_max_vcpus, .domain = memory.domid};
+    op.u.max_vcpus.max = MAX_VCPUS;
+    CU_ASSERT_EQUAL(domctl(&op), 0);
+    CU_ASSERT_EQUAL(fake_restarts, MAX_VCPUS - 1);
+    grants.frame_list.p = (void *)guest_va_at(11);
+    memcpy(guest_ptr(&dom0, 10), &grants, sizeof(grants));
+    CU_ASSERT_EQUAL(
+        fake_hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, guest_va_at(10), 1, 0),
+        0);
+    CU_ASSERT_TRUE(fake_restarts >= 7);
+    CU_ASSERT_NOT_EQUAL(guest_ptr(&dom0, 11)[63], 0);
+    memory.extent_start.p = (void *)guest_va_at(11);
+    memcpy(guest_ptr(&dom0, 10), &memory, sizeof(memory));
+    CU_ASSERT_EQUAL(
+        fake_hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap, guest_va_at(10), 0, 0), 64);
+    CU_ASSERT_EQUAL(fake_restarts, 63);
+    CU_ASSERT_EQUAL(fake_audit(), 0);
+    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_destroydomain, memory.domid), 0);
+    CU_ASSERT_TRUE(fake_restarts >= 1);
+    fake_preempt_every = 0;
+    CU_ASSERT_TRUE(fake_destroy(domain_of_owner(memory.domid)));
+    control_down();
+}
+
+/* IRQ-2: no device reaches a guest, so none of what devices say does. */
+static void no_device_is_handed_on(void)
+{
+    static const uint32_t absent[] = {XEN_DOMCTL_assign_device,  XEN_DOMCTL_test_assign_device,
+                                      XEN_DOMCTL_bind_pt_irq,    XEN_DOMCTL_memory_mapping,
+                                      XEN_DOMCTL_ioport_mapping, XEN_DOMCTL_get_device_group};
+    struct domain *d = fake_domain(49, 1, 10);
+    struct xen_domctl op;
+
+    control_up();
+    for (unsigned i = 0; i < ARRAY_LEN(absent); i++)
+        CU_ASSERT_EQUAL(simple_domctl(absent[i], 49), -XEN_ENOSYS);
+    op = (struct xen_domctl){.cmd = XEN_DOMCTL_irq_permission, .domain = 49};
+    op.u.irq_permission.allow_access = 1;
+    CU_ASSERT_EQUAL(domctl(&op), -XEN_EOPNOTSUPP);
+    op = (struct xen_domctl){.cmd = XEN_DOMCTL_iomem_permission, .domain = 49};
+    op.u.iomem_permission.nr_mfns = op.u.iomem_permission.allow_access = 1;
+    CU_ASSERT_EQUAL(domctl(&op), -XEN_EOPNOTSUPP);
+    op = (struct xen_domctl){.cmd = XEN_DOMCTL_ioport_permission, .domain = 49};
+    op.u.ioport_permission.nr_ports = op.u.ioport_permission.allow_access = 1;
+    CU_ASSERT_EQUAL(domctl(&op), -XEN_EOPNOTSUPP);
+    control_down();
+    CU_ASSERT_TRUE(fake_destroy(d));
+}
+
 /* LC-10 */
 static void dying_domains_only_answer(void)
 {
@@ -332,6 +399,8 @@ void suite_domain(void)
     CU_add_test(s, "LC-2: not on oneself", not_on_oneself);
     CU_add_test(s, "wrong interface versions", wrong_versions);
     CU_add_test(s, "unsupported kinds are refused", unsupported_kinds_are_refused);
+    CU_add_test(s, "LC-6: bulk is done in parts", bulk_is_done_in_parts);
+    CU_add_test(s, "IRQ-2: no device is handed on", no_device_is_handed_on);
     CU_add_test(s, "LC-10: dying domains only answer", dying_domains_only_answer);
     CU_add_test(s, "HC-6: claimed domains", claimed_domains_restart_the_call);
     CU_add_test(s, "sysctl", sysctls);

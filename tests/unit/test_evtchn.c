@@ -6,7 +6,8 @@
  * Sabotage: drop the unbound_domid test in evtchn_bind_interdomain(): third_party_cannot_bind
  * fails; drop disconnect() in evtchn_close(): the run ends in a panic when a domain is
  * destroyed; drop
- * bit_test() of the mask in notify(): masked_ports_do_not_interrupt fails.
+ * bit_test() of the mask in notify(): masked_ports_do_not_interrupt fails; notify() also when the
+ * bit was set already: a_storm_is_one_event fails.
  */
 #include <string.h>
 
@@ -352,6 +353,32 @@ static void unwritable_result_closes_the_port(void)
     guest_down();
 }
 
+/* EV-11: who sends to a port that is pending already makes no work, for the receiver least of all.
+ */
+static void a_storm_is_one_event(void)
+{
+    port_t pa, pb;
+
+    three_up();
+    connect(&pa, &pb);
+    clear_events(b);
+    CU_ASSERT_EQUAL(evtchn_send(a, pa), 0);
+    CU_ASSERT_TRUE(upcall(b, 0));
+    /* It is in its handler: has taken the upcall, and not come to the port yet. */
+    b->vcpus[0]->vcpu_info->evtchn_upcall_pending = 0;
+    b->vcpus[0]->vcpu_info->evtchn_pending_sel = 0;
+    this_cpu()->softirqs = 0;
+    for (unsigned i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(evtchn_send(a, pa), 0);
+    CU_ASSERT_FALSE(upcall(b, 0));
+    CU_ASSERT_EQUAL(b->vcpus[0]->vcpu_info->evtchn_pending_sel, 0);
+    CU_ASSERT_EQUAL(this_cpu()->softirqs, 0);
+    clear_events(b);
+    CU_ASSERT_EQUAL(evtchn_send(a, pa), 0);
+    CU_ASSERT_TRUE(upcall(b, 0));
+    three_down();
+}
+
 void suite_evtchn(void);
 void suite_evtchn(void)
 {
@@ -363,6 +390,7 @@ void suite_evtchn(void)
     CU_add_test(s, "EV-3: close leaves the peer waiting", close_leaves_the_peer_waiting);
     CU_add_test(s, "both ends in one domain", loopback);
     CU_add_test(s, "virtual interrupts", virqs);
+    CU_add_test(s, "EV-11: a storm is one event", a_storm_is_one_event);
     CU_add_test(s, "EV-12: global virqs", global_virqs_are_the_control_domains);
     CU_add_test(s, "IPIs", ipis_go_to_their_vcpu);
     CU_add_test(s, "EV-7, EV-8: ports run out", ports_run_out);

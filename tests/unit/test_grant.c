@@ -6,7 +6,8 @@
  * Sabotage: let grant_pin_drop() leave GTF_writing set: in_use_flags_follow_pins fails. Let a freed
  * handle keep its flags: a_handle_is_released_once fails. Skip the drop of the pin in
  * handle_release(): a_dead_mapper_leaves_nothing fails the audit. Skip the flush in unmap_some():
- * unmapping_flushes_before_it_lets_go fails.
+ * unmapping_flushes_before_it_lets_go fails. Hold the caller's own table's lock around
+ * grant_pin_take() in copy_side_get(): two_map_each_other stops the machine.
  */
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "fake/fake.h"
 
 #include <tenue/grant.h>
+#include <tenue/percpu.h>
 
 #define ARGS 62u  /* mapper's frame that carries hypercall arguments */
 #define SLOT 60u  /* mapper's page whose entry is replaced by a grant mapping */
@@ -356,6 +358,51 @@ static void unmapping_flushes_before_it_lets_go(void)
     end();
 }
 
+/* GT-13, with the lock order checked: two domains each at the other's table, and at their own. */
+static void two_map_each_other(void)
+{
+    struct gnttab_map_grant_ref m;
+    struct gnttab_copy c;
+    struct guest other;
+
+    begin();
+    CU_ASSERT_EQUAL(map(REF, GNTMAP_host_map).status, GNTST_okay);
+    other = granter;
+    granter = mapper;
+    mapper = other;
+    fake_run(mapper.d->vcpus[0]);
+    for (unsigned i = 0; i < 2; i++) { /* one for the other, one for itself */
+        offer(REF + i, GIVEN + i, GTF_permit_access);
+        entry(REF + i)->domid = mapper.d->domid;
+        mapper.d->grant.frame[0].shared[REF + 1] = *entry(REF);
+        mapper.d->grant.frame[0].shared[REF + 1].frame = (uint32_t)mapper.frames[GIVEN + 1].n;
+    }
+    m = (struct gnttab_map_grant_ref){.host_addr = guest_va_at(SLOT),
+                                      .flags = GNTMAP_host_map,
+                                      .ref = REF,
+                                      .dom = granter.d->domid};
+    CU_ASSERT_EQUAL(grant_op(GNTTABOP_map_grant_ref, &m, sizeof(m), 1), 0);
+    CU_ASSERT_EQUAL(m.status, GNTST_okay);
+    c = (struct gnttab_copy){.len = 64, .flags = GNTCOPY_source_gref | GNTCOPY_dest_gref};
+    c.source.u.ref = REF;
+    c.source.domid = granter.d->domid;
+    c.dest.u.ref = REF + 1;
+    c.dest.domid = DOMID_SELF;
+    guest_ptr(&granter, GIVEN)[0] = 0x3713;
+    CU_ASSERT_EQUAL(grant_op(GNTTABOP_copy, &c, sizeof(c), 1), 0);
+    CU_ASSERT_EQUAL(c.status, GNTST_okay);
+    CU_ASSERT_EQUAL(guest_ptr(&mapper, GIVEN + 1)[0], 0x3713);
+    CU_ASSERT_EQUAL(this_cpu()->held_count, 0);
+    /* And they end with each other's pages in their hands. */
+    fake_run(NULL);
+    CU_ASSERT_FALSE(fake_destroy(mapper.d));
+    CU_ASSERT_EQUAL(fake_audit(), 0);
+    CU_ASSERT_TRUE(fake_destroy(granter.d));
+    CU_ASSERT_TRUE(fake_domains_gone());
+    mapper.d = granter.d = NULL;
+    end();
+}
+
 static void queries(void)
 {
     struct gnttab_query_size q = {.dom = DOMID_SELF, .status = 77};
@@ -396,6 +443,7 @@ void suite_grant(void)
     CU_add_test(s, "GT-16 a dead granter waits for its mappers", a_dead_granter_waits);
     CU_add_test(s, "GT-11 copies stay in their pages", copies_stay_in_their_pages);
     CU_add_test(s, "HC-7 batches restart where they stopped", batches_restart);
+    CU_add_test(s, "GT-13 two map each other", two_map_each_other);
     CU_add_test(s, "MM-5 unmapping flushes before it lets go", unmapping_flushes_before_it_lets_go);
     CU_add_test(s, "queries, versions and what is not offered", queries);
 }

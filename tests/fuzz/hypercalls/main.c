@@ -30,6 +30,14 @@ static void last_words(int sig)
     raise(sig);
 }
 
+/* Leaks are the audit's business; and looking for them, the library would call our sched_yield().
+ */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
 static double now(void)
 {
     struct timespec t;
