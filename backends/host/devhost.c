@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DEFAULT_UID_BASE 200000
 #define EVENTS_PER_TURN 256 /* then let others of the event loop have a turn */
@@ -146,15 +147,33 @@ static void on_xenstore(evutil_socket_t fd, short what, void *arg)
     relay_pending(h);
 }
 
+/* PREFIX/lib/tenue, if this program is PREFIX/sbin/something and it exists. */
+static const char *installed_beside(char *dir, size_t len)
+{
+    ssize_t n = readlink("/proc/self/exe", dir, len);
+
+    for (int up = 0; up < 2; up++) {
+        while (n > 0 && (size_t)n < len && dir[--n] != '/') {
+        }
+    }
+    if (n <= 0 || (size_t)n >= len ||
+        snprintf(dir + n, len - (size_t)n, "/lib/tenue") >= (int)(len - (size_t)n) ||
+        access(dir, X_OK)) {
+        return "/usr/lib/tenue";
+    }
+    return dir;
+}
+
 static void set_backend_dir(struct devhost *h)
 {
     const char *dir = h->cfg.backend_dir;
+    char beside[sizeof(h->backend_dir)];
 
     if (!dir) {
         dir = getenv("TENUE_BACKEND_DIR");
     }
     if (!dir || !*dir) {
-        dir = "/usr/lib/tenue";
+        dir = installed_beside(beside, sizeof(beside));
     }
     snprintf(h->backend_dir, sizeof(h->backend_dir), "%s", dir);
     h->cfg.backend_dir = h->backend_dir;

@@ -124,7 +124,7 @@ struct devhost_config {
     devhost_log_fn *on_log;     /* may be NULL */
     void *arg;                  /* for both */
     const char *backend_dir; /* where blkback, netback, conback are; NULL: $TENUE_BACKEND_DIR, else
-                                /usr/lib/tenue */
+                                ../lib/tenue as seen from the program, else /usr/lib/tenue */
     uid_t uid_base; /* a backend for guest N runs as user and group uid_base + N, so that the
                        backends of two guests cannot signal each other. 0: 200000 */
 };
