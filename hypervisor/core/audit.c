@@ -184,5 +184,5 @@ unsigned cpu_audit(void)
         id = d->domid + 1u;
         check_vcpus(d);
     }
-    return violations;
+    return violations + sched_audit();
 }

@@ -45,7 +45,7 @@ static unsigned table_count;               /* [table_lock] */
 static struct domain *reap_list;           /* [a] to be looked at by domain_reap() */
 static struct domain *zombie_list;         /* [a] to be put there again by reap_timer */
 static void zombies_retry(struct timer *t);
-static struct timer reap_timer = {.deadline = NS_NEVER, .fire = zombies_retry};
+static struct timer reap_timer = TIMER_INIT(zombies_retry);
 
 /* --- the table --- */
 
@@ -227,6 +227,7 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     if (!d)
         return -XEN_ENOMEM;
     init_fields(d, cfg);
+    sched_domain_init(d);
     rc = init_shared_info(d);
     if (rc)
         goto free;
@@ -466,6 +467,7 @@ void domain_pages_gone(struct domain *d)
 
 static void domain_free(struct domain *d)
 {
+    sched_domain_release(d);
     for (uint32_t i = 0; i < d->max_vcpus; i++)
         if (d->vcpus[i])
             vcpu_destroy(d->vcpus[i]);

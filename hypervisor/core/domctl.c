@@ -23,6 +23,7 @@
 #include "cpu_policy.h"
 #include "cpumask.h"
 #include "lib.h"
+#include "sched_ctl.h"
 
 #define CONTEXT_ORDER 1
 STATIC_ASSERT(domctl_context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);
@@ -232,52 +233,8 @@ static int op_getvcpuinfo(struct domain *d, struct xen_domctl_getvcpuinfo *op)
     op->blocked = !!(flags & (1u << VPF_BLOCKED));
     op->running = v->runstate.state == RUNSTATE_running;
     op->cpu_time = vcpu_cpu_time(v);
-    op->cpu = v->cpu;
+    op->cpu = READ_ONCE(v->cpu);
     return 0;
-}
-
-/* A vcpu runs on one CPU at a time of our choosing within the hard mask: the lowest. */
-static int op_setvcpuaffinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
-{
-    struct vcpu *v = domain_vcpu(d, op->vcpu);
-    cpumask_t mask;
-    int rc;
-
-    if (!v)
-        return -XEN_ESRCH;
-    if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
-        return -XEN_EINVAL;
-    if (op->flags & XEN_VCPUAFFINITY_HARD) {
-        rc = cpumask_read(&mask, &op->cpumap_hard);
-        if (rc)
-            return rc;
-        mask &= cpumask_online();
-        if (mask == 0)
-            return -XEN_EINVAL;
-        if (!(mask & ((cpumask_t)1 << v->cpu)) && v != current_vcpu()) {
-            vcpu_pause(v);
-            sched_set_cpu(v, (unsigned)__builtin_ctzll(mask));
-            vcpu_unpause(v);
-        }
-        rc = cpumask_write(&op->cpumap_hard, mask);
-        if (rc)
-            return rc;
-    }
-    return op->flags & XEN_VCPUAFFINITY_SOFT ? cpumask_write(&op->cpumap_soft, cpumask_online())
-                                             : 0;
-}
-
-static int op_getvcpuaffinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
-{
-    int rc = 0;
-
-    if (!domain_vcpu(d, op->vcpu))
-        return -XEN_ESRCH;
-    if (op->flags & XEN_VCPUAFFINITY_HARD)
-        rc = cpumask_write(&op->cpumap_hard, cpumask_online());
-    if (rc == 0 && (op->flags & XEN_VCPUAFFINITY_SOFT))
-        rc = cpumask_write(&op->cpumap_soft, cpumask_online());
-    return rc;
 }
 
 /* --- settings --- */
@@ -328,16 +285,6 @@ static int op_gettscinfo(struct xen_domctl_tsc_info *op)
         .elapsed_nsec = hal_now(),
     };
     return 0;
-}
-
-/* Round robin has no parameters; it goes by the name of the scheduler that has none either. */
-static int op_scheduler(const struct xen_domctl_scheduler_op *op)
-{
-    if (op->sched_id != XEN_SCHEDULER_NULL)
-        return -XEN_EINVAL;
-    return op->cmd == XEN_DOMCTL_SCHEDOP_putinfo || op->cmd == XEN_DOMCTL_SCHEDOP_getinfo
-               ? 0
-               : -XEN_EINVAL;
 }
 
 /* Before it has a vcpu, a domain's policy is what the caller sees. */
@@ -408,17 +355,17 @@ static int run(struct domain *d, struct xen_domctl *op, bool *copyback)
         return op_gettscinfo(&op->u.tsc_info);
     case XEN_DOMCTL_setvcpuaffinity:
         *copyback = true;
-        return op_setvcpuaffinity(d, &op->u.vcpuaffinity);
+        return sched_set_vcpu_affinity(d, &op->u.vcpuaffinity);
     case XEN_DOMCTL_getvcpuaffinity:
         *copyback = true;
-        return op_getvcpuaffinity(d, &op->u.vcpuaffinity);
+        return sched_get_vcpu_affinity(d, &op->u.vcpuaffinity);
     case XEN_DOMCTL_setnodeaffinity:
         return 0; /* one node: any map that names it is what is */
     case XEN_DOMCTL_getnodeaffinity:
         return cpumask_write(&op->u.nodeaffinity.nodemap, 1);
     case XEN_DOMCTL_scheduler_op:
         *copyback = true;
-        return op_scheduler(&op->u.scheduler_op);
+        return sched_domctl(d, &op->u.scheduler_op);
     case XEN_DOMCTL_set_cpu_policy:
         return op_set_cpu_policy(&op->u.cpu_policy);
     case XEN_DOMCTL_get_cpu_policy:

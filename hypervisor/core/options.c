@@ -9,6 +9,7 @@
 #include <tenue/abi.h>
 #include <tenue/entrypoints.h>
 #include <tenue/log.h>
+#include <tenue/sched.h>
 #include <tenue/spec.h>
 
 #include "lib.h"
@@ -151,6 +152,18 @@ static bool set_smt(const char *value)
     return spec_option("smt", value);
 }
 
+static bool set_dom0_vcpus_pin(const char *value)
+{
+    return parse_bool(value, &options.dom0_vcpus_pin);
+}
+
+/* Two names for the fair policy: it stands in for both. */
+static bool set_sched(const char *value)
+{
+    sched_static = !strcmp(value, "null");
+    return sched_static || !strcmp(value, "credit") || !strcmp(value, "credit2");
+}
+
 static const struct {
     const char *name;
     bool (*set)(const char *value);
@@ -160,6 +173,8 @@ static const struct {
     {"dom0_max_vcpus", set_dom0_max_vcpus, "a number from 1 to 32"},
     {"loglvl", log_set_level, "none, error, warning, info, debug or all"},
     {"guest_loglvl", log_set_guest_level, "none, error, warning, info, debug or all"},
+    {"dom0_vcpus_pin", set_dom0_vcpus_pin, "nothing, or a boolean"},
+    {"sched", set_sched, "credit2 (or credit: fair shares) or null (a CPU for each vcpu)"},
     {"noreboot", set_noreboot, "nothing, or a boolean"},
     {"spec-ctrl", set_spec_ctrl, "a boolean, or names from docs/speculation.md, with commas"},
     {"xpti", set_xpti, "a boolean, or default"},
@@ -169,10 +184,12 @@ static const struct {
 
 /* Known to Xen, without effect here. */
 static const char *const ignored[] = {
-    "bootscrub", "sync_console",       "console_to_ring", "conring_size", "vga",
-    "dom0",      "dom0_vcpus_pin",     "iommu",           "watchdog",     "ucode",
-    "cpufreq",   "placeholder",        "no-real-mode",    "edd",          "sched",
-    "timestamp", "console_timestamps", "xsave",
+    "bootscrub",    "sync_console", "console_to_ring",
+    "conring_size", "vga",          "dom0",
+    "iommu",        "watchdog",     "ucode",
+    "cpufreq",      "placeholder",  "no-real-mode",
+    "edd",          "timestamp",    "console_timestamps",
+    "xsave",
 };
 
 static void apply(const char *name, const char *value)

@@ -1,27 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Round robin, one queue per CPU, with a place at the front for a vcpu that an event woke: what it
- * does not use of its turn by blocking it may use when woken, so an event-driven guest runs at
- * once, but two that keep waking each other cannot starve a third beyond one turn each.
+ * Run queues and the choice. Each vcpu has a virtual time, which runs while it runs, slower the
+ * more weight it has; the runnable one with the least goes next, for a turn in proportion to its
+ * weight. So any two that want to run advance alike, which is what their weights promise.
  *
- * A vcpu belongs to the CPU in v->cpu and is: running (rq->running), queued, or neither (not
- * runnable). The state of the previous vcpu may stay loaded after that (is_running): it is saved
- * when another is loaded, or on demand (sched_sleep_sync).
+ * One that slept comes back at most WAKE_CREDIT behind the others, and interrupts whoever is ahead
+ * of it by more than a margin: an event-driven vcpu runs at once, and one that wakes all the time
+ * but uses its share has no credit left and waits its turn.
  *
- * Locks: a queue's lock (RANK_RUNQUEUE) covers its list, `running` and the vcpus' sched fields.
- * v->cpu changes only while v is unloaded and unqueued (sched_set_cpu).
+ * A vcpu belongs to the CPU in v->cpu and is: running (rq->running), queued, or neither. The state
+ * of the previous vcpu may stay loaded after that (is_running): it is saved when another is loaded,
+ * or on demand (sched_sleep_sync). Only an unloaded vcpu moves to another CPU, so one that is
+ * queued is loaded nowhere else; is_running is set under the queue's lock, with the choice.
+ *
+ * Locks: a queue's lock (RANK_RUNQUEUE) covers its heap, `running` and the sched fields of the
+ * vcpus whose v->cpu names it; two of them by lowest CPU first; v->cpu changes under both.
  */
 #include <tenue/sched.h>
 
 #include <tenue/abi.h>
 #include <tenue/assert.h>
+#include <tenue/domain.h>
 #include <tenue/hal.h>
+#include <tenue/log.h>
 #include <tenue/percpu.h>
 #include <tenue/vcpu.h>
 
+#include "sched_priv.h"
 #include "softirq.h"
 
-static void slice_over(struct timer *t)
+#define MS 1000000ull
+#define INV_SHIFT 20
+#define RUN_MAX (1000 * MS) /* longer stretches were alone on the CPU; bounds the arithmetic */
+#define WAKE_CREDIT (5 * MS)
+#define ROUND_MAX                                                                                  \
+    (60 * MS) /* all that wait have had a turn by then, if turns can be short enough */
+#define TURN_MIN (1 * MS)
+
+uint32_t sched_wake_margin_us = 250; /* an interruption costs, so a small lead is left alone */
+
+/* What one pass of the scheduler decided. */
+struct choice {
+    struct vcpu *next;    /* to run, or NULL */
+    struct vcpu *leaving; /* to be unloaded, then placed anew */
+    bool changed;         /* next did not run before */
+    cpumask_t offer;      /* where some may run that others could not have until now */
+    ns_t until;           /* next must be looked at again, NS_NEVER: no need */
+    struct domain *spent; /* used up its cap: to wait for refill_at; and choose again */
+    ns_t refill_at;
+    uint32_t waiting; /* how many are left in the queue */
+};
+
+static void turn_over(struct timer *t)
 {
     (void)t;
     softirq_raise(SOFTIRQ_SCHED);
@@ -30,27 +60,27 @@ static void slice_over(struct timer *t)
 void sched_cpu_init(unsigned cpu)
 {
     struct cpu *c = cpus[cpu];
-    struct run_queue *rq = &c->runq;
 
     timer_queue_init(&c->timers);
-    spin_lock_init(&rq->lock, RANK_RUNQUEUE);
-    rq->head = rq->tail = rq->running = NULL;
-    rq->idle_time = rq->idle_since = 0;
-    timer_init(&rq->slice, slice_over);
+    c->runq = (struct run_queue){.turn = TIMER_INIT(turn_over)};
+    spin_lock_init(&c->runq.lock, RANK_RUNQUEUE);
+    sched_busy(cpu);
     c->idle = true;
 }
 
 void sched_vcpu_init(struct vcpu *v)
 {
     v->cpu = (v->domain->domid + v->id) % cpu_count;
-    v->slice_left = SCHED_SLICE;
+    v->sched.hard = v->sched.soft = ~(cpumask_t)0;
+    v->sched.weight = READ_ONCE(v->domain->sched.weight);
+    v->sched.inv_weight = (SCHED_WEIGHT_DEFAULT << INV_SHIFT) / v->sched.weight;
 }
 
 static struct run_queue *lock_queue_of(const struct vcpu *v)
 {
     for (;;) {
         uint32_t cpu = READ_ONCE(v->cpu);
-        struct run_queue *rq = &cpus[cpu]->runq;
+        struct run_queue *rq = queue_of(cpu);
 
         spin_lock(&rq->lock);
         if (likely(v->cpu == cpu))
@@ -59,87 +89,205 @@ static struct run_queue *lock_queue_of(const struct vcpu *v)
     }
 }
 
-/* --- the list: boosted ones first, each group in order of arrival --- */
-
-static void insert_after(struct run_queue *rq, struct vcpu *prev, struct vcpu *v)
+void sched_vcpu_set_weight(struct vcpu *v, uint32_t weight)
 {
-    struct vcpu **link = prev ? &prev->run_next : &rq->head;
+    struct run_queue *rq = lock_queue_of(v);
 
-    v->run_next = *link;
-    *link = v;
-    if (rq->tail == prev)
-        rq->tail = v;
-    v->queued = true;
+    if (v->sched.queued || rq->running == v)
+        rq->load += weight - v->sched.weight;
+    v->sched.weight = weight;
+    v->sched.inv_weight = (SCHED_WEIGHT_DEFAULT << INV_SHIFT) / weight;
+    spin_unlock(&rq->lock);
 }
 
-static void insert_front_group(struct run_queue *rq, struct vcpu *v)
-{
-    struct vcpu *last = NULL;
+/* --- one queue --- */
 
-    for (struct vcpu *i = rq->head; i && i->boosted; i = i->run_next)
-        last = i;
-    insert_after(rq, last, v);
+void sched_lock_two(unsigned a, unsigned b)
+{
+    spin_lock(&queue_of(MIN(a, b))->lock);
+    if (a != b)
+        spin_lock_nested(&queue_of(MAX(a, b))->lock);
 }
 
-static void insert_tail(struct run_queue *rq, struct vcpu *v)
+void sched_unlock_two(unsigned a, unsigned b)
 {
-    v->slice_left = SCHED_SLICE;
-    insert_after(rq, rq->tail, v);
+    if (a != b)
+        spin_unlock(&queue_of(MAX(a, b))->lock);
+    spin_unlock(&queue_of(MIN(a, b))->lock);
 }
 
-static struct vcpu *take_head(struct run_queue *rq)
+static inline uint64_t virtual_time(const struct vcpu *v, ns_t ns)
 {
-    struct vcpu *v = rq->head;
-
-    if (!v)
-        return NULL;
-    rq->head = v->run_next;
-    if (!rq->head)
-        rq->tail = NULL;
-    v->run_next = NULL;
-    v->queued = v->boosted = false;
-    return v;
+    return MIN(ns, RUN_MAX) * v->sched.inv_weight >> INV_SHIFT;
 }
 
-static void unlink_vcpu(struct run_queue *rq, struct vcpu *v)
+static inline struct vcpu *first_waiting(const struct run_queue *rq)
 {
-    struct vcpu *prev = NULL;
+    return rq->waiting ? vcpu_of_node(rq->waiting) : NULL;
+}
 
-    for (struct vcpu *i = rq->head; i != v; i = i->run_next)
-        prev = i;
-    *(prev ? &prev->run_next : &rq->head) = v->run_next;
-    if (rq->tail == v)
-        rq->tail = prev;
-    v->run_next = NULL;
-    v->queued = v->boosted = false;
+static void enqueue(struct run_queue *rq, struct vcpu *v)
+{
+    heap_insert(&rq->waiting, &v->sched.node);
+    v->sched.queued = true;
+    rq->waiting_count++;
+}
+
+static void dequeue(struct run_queue *rq, struct vcpu *v)
+{
+    heap_remove(&rq->waiting, &v->sched.node);
+    v->sched.queued = v->sched.woken = false;
+    rq->waiting_count--;
+}
+
+void sched_carry(struct vcpu *v, unsigned to)
+{
+    v->sched.node.key += queue_of(to)->floor - queue_of(v->cpu)->floor;
+    WRITE_ONCE(v->cpu, to);
+}
+
+void sched_move_queued(struct vcpu *v, unsigned to)
+{
+    struct run_queue *from = queue_of(v->cpu);
+    bool woken = v->sched.woken;
+
+    dequeue(from, v);
+    from->load -= v->sched.weight;
+    sched_carry(v, to);
+    enqueue(queue_of(to), v);
+    queue_of(to)->load += v->sched.weight;
+    v->sched.woken = woken;
+}
+
+/* Count the time that v, which runs, has run since it was counted last. */
+static void charge(struct vcpu *v, ns_t now)
+{
+    ns_t ran = now > v->sched.run_start ? now - v->sched.run_start : 0; /* clocks differ a bit */
+
+    v->sched.run_start += ran;
+    v->sched.node.key += virtual_time(v, ran);
+    if (unlikely(READ_ONCE(v->domain->sched.cap)))
+        sched_cap_spend(v->domain, ran, now);
+}
+
+static void raise_floor(struct run_queue *rq)
+{
+    const struct vcpu *first = first_waiting(rq), *r = rq->running;
+    uint64_t least;
+
+    if (!r && !first)
+        return;
+    least = r ? r->sched.node.key : first->sched.node.key;
+    if (r && first && key_before(first->sched.node.key, least))
+        least = first->sched.node.key;
+    if (key_before(rq->floor, least))
+        rq->floor = least;
+}
+
+/* To interrupt, a woken one must be clearly behind. */
+static bool interrupts(const struct vcpu *woken, const struct vcpu *running)
+{
+    return key_before(woken->sched.node.key +
+                          virtual_time(woken, READ_ONCE(sched_wake_margin_us) * 1000ull),
+                      running->sched.node.key);
 }
 
 static int stopped_state(const struct vcpu *v)
 {
-    uint32_t waiting = 1u << VPF_BLOCKED | 1u << VPF_POLL;
+    uint32_t flags = READ_ONCE(v->pause_flags);
 
-    return READ_ONCE(v->pause_flags) & waiting ? RUNSTATE_blocked : RUNSTATE_offline;
+    if (READ_ONCE(v->pause_count) | READ_ONCE(v->domain->pause_count) | (flags & 1u << VPF_DOWN))
+        return RUNSTATE_offline;
+    return flags & (1u << VPF_BLOCKED | 1u << VPF_POLL) ? RUNSTATE_blocked : RUNSTATE_runnable;
+}
+
+/* v does not run and cannot, or not yet: what its guest may know about that. */
+static void note_state(struct vcpu *v, ns_t now)
+{
+    int state = stopped_state(v);
+
+    if (v->runstate.state != state)
+        vcpu_runstate_change(v, state, now);
 }
 
 /* --- changes from anywhere --- */
 
-void sched_wake(struct vcpu *v)
+/* v joins a queue, which is locked. True when its CPU has to look. */
+static bool arrive(struct run_queue *rq, struct vcpu *v, ns_t now)
+{
+    uint64_t earliest;
+    bool first;
+
+    if (rq->running) {
+        charge(rq->running, now);
+        raise_floor(rq);
+    }
+    earliest = rq->floor - virtual_time(v, WAKE_CREDIT);
+    if (key_before(v->sched.node.key, earliest))
+        v->sched.node.key = earliest;
+    first = rq->waiting_count == 0;
+    enqueue(rq, v);
+    v->sched.woken = true;
+    rq->load += v->sched.weight;
+    note_state(v, now);
+    return first || !rq->running || interrupts(v, rq->running);
+}
+
+/* v is in no queue and does not run: can it join the one of CPU to? Both queues are locked. */
+static bool wake_locked(struct vcpu *v, unsigned to, bool *look)
+{
+    ns_t now = hal_now();
+
+    if (!vcpu_is_runnable(v)) {
+        note_state(v, now); /* not blocked any more, but paused or out of budget */
+        return false;
+    }
+    if (to != v->cpu && !READ_ONCE(v->is_running) && v->sched.hard & CPU_BIT(to))
+        sched_carry(v, to);
+    *look = arrive(queue_of(v->cpu), v, now);
+    if (!queue_of(v->cpu)->running)
+        sched_busy(v->cpu); /* nobody else shall count on it */
+    return true;
+}
+
+/* Runnable without a CPU: its guest sees the time as stolen. */
+static void waits_for_cpu(struct vcpu *v)
 {
     struct run_queue *rq = lock_queue_of(v);
-    bool wake = vcpu_is_runnable(v) && !v->queued && rq->running != v;
 
-    if (wake) {
-        if (v->slice_left) {
-            v->boosted = true;
-            insert_front_group(rq, v);
-        } else {
-            insert_tail(rq, v);
-        }
-        vcpu_runstate_change(v, RUNSTATE_runnable, hal_now());
-    }
+    note_state(v, hal_now());
     spin_unlock(&rq->lock);
-    if (wake)
-        softirq_raise_on(v->cpu, SOFTIRQ_SCHED);
+}
+
+void sched_wake(struct vcpu *v)
+{
+    bool look = false, joined = false;
+    unsigned here, to, cpu;
+    cpumask_t hard;
+
+    for (;;) {
+        here = READ_ONCE(v->cpu);
+        to = sched_place(v, here);
+        if (unlikely(to == NO_CPU)) {
+            waits_for_cpu(v);
+            return;
+        }
+        sched_lock_two(here, to);
+        if (likely(v->cpu == here))
+            break;
+        sched_unlock_two(here, to);
+    }
+    if (!v->sched.queued && !v->sched.leaving && queue_of(here)->running != v)
+        joined = wake_locked(v, to, &look);
+    cpu = v->cpu;
+    hard = v->sched.hard;
+    sched_unlock_two(here, to);
+    if (look)
+        softirq_raise_on(cpu, SOFTIRQ_SCHED);
+    else if (joined)
+        sched_offer(hard);
+    if (unlikely(to != cpu)) /* it has been asked for nothing: let it look for work again */
+        softirq_raise_on(to, SOFTIRQ_SCHED);
 }
 
 void sched_sleep(struct vcpu *v)
@@ -149,13 +297,16 @@ void sched_sleep(struct vcpu *v)
 
     if (vcpu_is_runnable(v)) {
         running = false; /* woken again meanwhile */
-    } else if (v->queued) {
-        unlink_vcpu(rq, v);
-        vcpu_runstate_change(v, stopped_state(v), hal_now());
+    } else if (!running) {
+        if (v->sched.queued) {
+            dequeue(rq, v);
+            rq->load -= v->sched.weight;
+        }
+        note_state(v, hal_now());
     }
     spin_unlock(&rq->lock);
     if (running)
-        softirq_raise_on(v->cpu, SOFTIRQ_SCHED);
+        softirq_raise_on(READ_ONCE(v->cpu), SOFTIRQ_SCHED);
 }
 
 void sched_sleep_sync(struct vcpu *v)
@@ -178,91 +329,204 @@ void sched_sleep_sync(struct vcpu *v)
 
 void sched_yield(struct vcpu *v)
 {
-    v->yielding = true; /* v is current: only its own CPU reads this */
+    v->sched.yielding = true; /* v is current: only its own CPU reads this */
     softirq_raise(SOFTIRQ_SCHED);
 }
 
-void sched_set_cpu(struct vcpu *v, unsigned cpu)
+static void set_hard(struct vcpu *v, cpumask_t hard)
 {
     struct run_queue *rq = lock_queue_of(v);
 
-    ASSERT(!v->queued && rq->running != v);
-    v->cpu = cpu;
+    WRITE_ONCE(v->sched.hard, hard);
     spin_unlock(&rq->lock);
+}
+
+/* Of ourselves we only say it: the scheduler sends us away on our way out. */
+void sched_set_affinity(struct vcpu *v, cpumask_t hard)
+{
+    if (v == current_vcpu()) {
+        set_hard(v, hard);
+        softirq_raise(SOFTIRQ_SCHED);
+        return;
+    }
+    vcpu_pause(v);
+    set_hard(v, hard);
+    if (!(hard & CPU_BIT(v->cpu))) {
+        unsigned from = v->cpu, to = (unsigned)__builtin_ctzll(hard);
+
+        sched_vcpu_release(v);
+        sched_lock_two(from, to);
+        sched_carry(v, to);
+        sched_unlock_two(from, to);
+    }
+    vcpu_unpause(v);
 }
 
 ns_t sched_idle_time(unsigned cpu)
 {
     const struct cpu *c = cpus[cpu];
-    ns_t total = READ_ONCE(c->runq.idle_time);
+    ns_t total = READ_ONCE(c->runq.idle_time), since = READ_ONCE(c->runq.idle_since);
 
-    return c->idle && c->runq.idle_since ? total + (hal_now() - c->runq.idle_since) : total;
+    return READ_ONCE(c->idle) && since ? total + (hal_now() - since) : total;
 }
 
 /* --- choosing --- */
 
-static void charge(struct vcpu *v, ns_t now)
+/* A share of the round, which is short enough for all and long enough to be worth a switch. */
+static ns_t turn_of(const struct run_queue *rq, const struct vcpu *v)
 {
-    ns_t ran = now - v->run_start;
+    ns_t round = MIN((rq->waiting_count + 1) * SCHED_SLICE, ROUND_MAX);
 
-    v->slice_left -= MIN(ran, v->slice_left);
-    v->run_start = now;
+    return MAX(round * v->sched.weight / rq->load, TURN_MIN);
 }
 
-/* prev can go on: does it? If not, it is queued where it belongs. */
-static bool keeps_turn(struct run_queue *rq, struct vcpu *prev)
+/* v, which runs, could go on: does it, with others waiting? */
+static bool keeps_turn(struct run_queue *rq, struct vcpu *v, ns_t now)
 {
-    bool yielding = prev->yielding;
+    const struct vcpu *first = first_waiting(rq);
+    bool yielding = v->sched.yielding;
 
-    prev->yielding = false;
-    if (!rq->head) {
-        if (!prev->slice_left)
-            prev->slice_left = SCHED_SLICE;
+    v->sched.yielding = false;
+    if (!first)
         return true;
-    }
-    if (!prev->slice_left || yielding) {
-        insert_tail(rq, prev);
+    if (yielding || (first->sched.woken && interrupts(first, v)))
         return false;
-    }
-    if (!rq->head->boosted)
+    if (!rq->turn_end || now < rq->turn_end)
         return true;
-    insert_front_group(rq, prev);
+    rq->turn_end = 0;
+    return !key_before(first->sched.node.key, v->sched.node.key);
+}
+
+static bool has_budget(struct vcpu *v, ns_t now, struct choice *ch)
+{
+    struct domain *d = v->domain;
+    ns_t left;
+
+    if (likely(!READ_ONCE(d->sched.cap)))
+        return true;
+    left = sched_cap_left(d, now, &ch->refill_at);
+    if (left) {
+        ch->until = MIN(ch->until, now + left);
+        return true;
+    }
+    __atomic_fetch_or(&v->pause_flags, 1u << VPF_CAPPED, __ATOMIC_SEQ_CST);
+    domain_ref(d);
+    ch->spent = d;
     return false;
 }
 
-/* The vcpu to run from now on, NULL for none; *changed when it was not running before. */
-static struct vcpu *choose(struct cpu *c, bool *changed)
+static void leave(struct vcpu *v, struct choice *ch)
+{
+    v->sched.leaving = true;
+    domain_ref(v->domain);
+    ch->leaving = v;
+}
+
+/* v has run until now. True: it goes on; else it has left rq->running, *again: for the queue. */
+static bool goes_on(struct cpu *c, struct vcpu *v, ns_t now, struct choice *ch, bool *again)
 {
     struct run_queue *rq = &c->runq;
-    struct vcpu *prev, *next;
-    ns_t now = hal_now(), slice_end;
 
+    *again = false;
+    if (unlikely(!(v->sched.hard & CPU_BIT(c->id)))) {
+        leave(v, ch);
+    } else if (vcpu_is_runnable(v) && has_budget(v, now, ch)) {
+        if (keeps_turn(rq, v, now))
+            return true;
+        *again = true;
+    } else if (sched_static && READ_ONCE(v->pause_flags) & 1u << VPF_DOWN) {
+        leave(v, ch);
+    }
+    rq->running = NULL;
+    rq->turn_end = 0;
+    if (!*again)
+        rq->load -= v->sched.weight;
+    v->sched.yielding = false;
+    return false;
+}
+
+static struct vcpu *take_first(struct run_queue *rq, ns_t now, struct choice *ch)
+{
+    struct vcpu *v = first_waiting(rq);
+
+    if (!v)
+        return NULL;
+    dequeue(rq, v);
+    if (likely(has_budget(v, now, ch)))
+        return v;
+    rq->load -= v->sched.weight;
+    return NULL;
+}
+
+static void start(struct cpu *c, struct vcpu *v, ns_t now)
+{
+    /* From here on whoever wants v to stop waits for us. */
+    WRITE_ONCE(v->is_running, 1 + c->id);
+    v->sched.run_start = now;
+    c->runq.running = v;
+    vcpu_runstate_change(v, RUNSTATE_running, now);
+}
+
+static void choose(struct cpu *c, struct choice *ch, ns_t now)
+{
+    struct run_queue *rq = &c->runq;
+    struct vcpu *prev, *next = NULL;
+    bool again = false;
+
+    *ch = (struct choice){.until = NS_NEVER};
     spin_lock(&rq->lock);
     prev = rq->running;
-    next = NULL;
     if (prev) {
         charge(prev, now);
-        if (!vcpu_is_runnable(prev))
-            vcpu_runstate_change(prev, stopped_state(prev), now);
-        else if (keeps_turn(rq, prev))
+        if (goes_on(c, prev, now, ch, &again))
             next = prev;
-        else
-            vcpu_runstate_change(prev, RUNSTATE_runnable, now);
     }
-    *changed = next == NULL;
-    if (*changed) {
-        next = take_head(rq);
-        rq->running = next;
-        if (next) {
-            next->run_start = now;
-            vcpu_runstate_change(next, RUNSTATE_running, now);
-        }
+    if (next != prev || !prev) {
+        if (!ch->spent)
+            next = take_first(rq, now, ch);
+        if (again)
+            enqueue(rq, prev);
+        /* Two may have come while this CPU idled; else only the one that is loaded is news. */
+        if (again)
+            ch->offer = prev->sched.hard;
+        else if (!prev && rq->waiting)
+            ch->offer = first_waiting(rq)->sched.hard;
+        if (prev)
+            note_state(prev, now);
+        if (next)
+            start(c, next, now);
+        ch->changed = true;
     }
-    slice_end = next && rq->head ? now + next->slice_left : NS_NEVER;
+    raise_floor(rq);
+    if (next && rq->waiting_count) {
+        if (!rq->turn_end)
+            rq->turn_end = now + turn_of(rq, next);
+        ch->until = MIN(ch->until, rq->turn_end);
+    } else {
+        rq->turn_end = 0;
+    }
+    ch->next = next;
+    ch->waiting = rq->waiting_count;
     spin_unlock(&rq->lock);
-    if (slice_end != NS_NEVER)
-        timer_set(&rq->slice, slice_end);
-    return next;
+}
+
+/* v is unloaded: find it another CPU, or, down under the static policy, none. */
+static void place_anew(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    struct run_queue *rq = lock_queue_of(v);
+
+    v->sched.leaving = false;
+    spin_unlock(&rq->lock);
+    sched_vcpu_release(v);
+    sched_wake(v);
+    domain_put(d);
+}
+
+static void wait_for_refill(const struct choice *ch)
+{
+    timer_set(&ch->spent->sched.refill, ch->refill_at);
+    domain_put(ch->spent);
 }
 
 /* Nobody wants this CPU. Returns when there may be somebody. */
@@ -272,7 +536,13 @@ static void idle(struct cpu *c)
 
     if (!c->idle) {
         rq->idle_since = hal_now();
-        c->idle = true;
+        WRITE_ONCE(c->idle, true);
+    }
+    if (sched_pull(c))
+        return;
+    if (rq->turn.queued) {
+        timer_stop(&rq->turn);
+        timer_rest();
     }
     softirq_run_but_sched();
     hal_idle();
@@ -284,32 +554,112 @@ static void leave_idle(struct cpu *c)
 {
     if (!c->idle)
         return;
-    c->idle = false;
+    WRITE_ONCE(c->idle, false);
+    sched_busy(c->id);
     if (c->runq.idle_since)
         c->runq.idle_time += hal_now() - c->runq.idle_since;
 }
 
-void sched_softirq(void)
+/* The vcpu that ran goes off its CPU, but stays loaded. */
+static void publish_last(struct cpu *c)
 {
-    struct cpu *c = this_cpu();
-    struct vcpu *loaded = c->current, *next;
-    bool changed;
+    if (c->current && !c->idle)
+        vcpu_runstate_publish(c->current);
+}
 
-    while (!(next = choose(c, &changed))) {
-        if (loaded && !c->idle)
-            vcpu_runstate_publish(loaded);
-        idle(c);
-        loaded = c->current; /* may have been unloaded meanwhile */
-    }
-    if (!changed)
-        return;
-    if (next != loaded) {
-        if (loaded && !c->idle)
-            vcpu_runstate_publish(loaded);
+static void switch_to(struct cpu *c, struct vcpu *next)
+{
+    if (next != c->current) {
+        publish_last(c);
         leave_idle(c);
         hal_context_switch(next);
     }
     leave_idle(c);
     time_refresh_vcpu(next);
     vcpu_runstate_publish(next);
+}
+
+/* There is no next vcpu (yet). */
+static void no_choice(struct cpu *c, const struct choice *ch)
+{
+    publish_last(c);
+    if (ch->leaving) {
+        hal_unload_current();
+        place_anew(ch->leaving);
+    } else if (!ch->spent) {
+        idle(c);
+    }
+}
+
+void sched_softirq(void)
+{
+    struct cpu *c = this_cpu();
+    struct run_queue *rq = &c->runq;
+    struct choice ch;
+    ns_t now;
+
+    for (;;) {
+        now = hal_now();
+        choose(c, &ch, now);
+        if (unlikely(ch.spent))
+            wait_for_refill(&ch);
+        if (ch.next)
+            break;
+        no_choice(c, &ch);
+    }
+    if (ch.until != NS_NEVER && !(rq->turn.queued && rq->turn.node.key == ch.until))
+        timer_set(&rq->turn, ch.until);
+    if (ch.changed)
+        switch_to(c, ch.next);
+    if (unlikely(ch.leaving))
+        place_anew(ch.leaving);
+    if (likely(!READ_ONCE(rq->waiting_count)))
+        return;
+    /* What was loaded here until now can be had by others from now on. */
+    sched_offer(READ_ONCE(rq->waiting_count) != ch.waiting ? ~(cpumask_t)0 : ch.offer);
+    sched_push(c, now);
+}
+
+/* --- audit --- */
+
+static unsigned complain(unsigned cpu, const char *what)
+{
+    log_err("audit: run queue of CPU %u: %s", cpu, what);
+    return 1;
+}
+
+static unsigned audit_queue(unsigned cpu)
+{
+    const struct run_queue *rq = queue_of(cpu);
+    const struct vcpu *r = rq->running;
+    uint32_t count = 0, load = r ? r->sched.weight : 0;
+    unsigned bad = 0;
+
+    if (r && (r->sched.queued || r->cpu != cpu || r->is_running != 1 + cpu))
+        bad += complain(cpu, "the vcpu that runs is queued, or runs elsewhere");
+    for (struct heap_node *n = rq->waiting; n; n = heap_next(n)) {
+        const struct vcpu *v = vcpu_of_node(n);
+
+        count++;
+        load += v->sched.weight;
+        if (!v->sched.queued || v->cpu != cpu || (v->is_running && v->is_running != 1 + cpu))
+            bad += complain(cpu, "a vcpu that waits belongs elsewhere");
+        if (key_before(n->key, rq->waiting->key))
+            bad += complain(cpu, "the first is not the first");
+    }
+    if (count != rq->waiting_count || load != rq->load)
+        bad += complain(cpu, "it holds another number of vcpus than it counts");
+    return bad;
+}
+
+unsigned sched_audit(void)
+{
+    unsigned bad = 0;
+
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        spin_lock(&queue_of(cpu)->lock);
+        bad += audit_queue(cpu);
+        spin_unlock(&queue_of(cpu)->lock);
+    }
+    return bad;
 }

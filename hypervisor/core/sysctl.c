@@ -2,7 +2,7 @@
 /*
  * sysctl: what the control domain asks of the machine as a whole (public header sysctl.h,
  * interface 0x15): console log, memory, CPUs, the list of domains, debug keys. One NUMA node, one
- * CPU pool, a scheduler without parameters. Not offered: -ENOSYS; what is about HVM: -EOPNOTSUPP.
+ * CPU pool. Not offered: -ENOSYS; what is about HVM: -EOPNOTSUPP.
  */
 #include <tenue/abi.h>
 #include <tenue/domain.h>
@@ -17,6 +17,7 @@
 #include "cpu_policy.h"
 #include "cpumask.h"
 #include "lib.h"
+#include "sched_ctl.h"
 
 #define DEBUG_KEYS_MAX 32u
 #define INFO_BATCH 16u
@@ -169,7 +170,7 @@ static int op_cpupool(struct xen_sysctl_cpupool_op *op)
     case XEN_SYSCTL_CPUPOOL_OP_INFO:
         if (op->cpupool_id != 0)
             return -XEN_ENOENT;
-        op->sched_id = XEN_SCHEDULER_NULL;
+        op->sched_id = sched_public_id();
         op->n_dom = domain_count();
         return cpumask_write(&op->cpumap, cpumask_online());
     case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
@@ -238,7 +239,7 @@ static int run(struct xen_sysctl *op)
     case XEN_SYSCTL_physinfo:
         return op_physinfo(&op->u.physinfo);
     case XEN_SYSCTL_sched_id:
-        op->u.sched_id.sched_id = XEN_SCHEDULER_NULL;
+        op->u.sched_id.sched_id = sched_public_id();
         return 0;
     case XEN_SYSCTL_getdomaininfolist:
         return op_getdomaininfolist(&op->u.getdomaininfolist);
@@ -252,6 +253,8 @@ static int run(struct xen_sysctl *op)
         return op_cputopoinfo(&op->u.cputopoinfo);
     case XEN_SYSCTL_numainfo:
         return op_numainfo(&op->u.numainfo);
+    case XEN_SYSCTL_scheduler_op:
+        return sched_sysctl(&op->u.scheduler_op);
     case XEN_SYSCTL_cpupool_op:
         return op_cpupool(&op->u.cpupool_op);
     case XEN_SYSCTL_get_cpu_featureset:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Per-CPU deadlines in a pairing heap. The heap is threaded through the timers themselves, so
- * arming one cannot fail, and no guest can fill a table of ours (R-12).
+ * Per-CPU deadlines in a heap threaded through the timers themselves, so arming one cannot fail,
+ * and no guest can fill a table of ours (R-12).
  *
  * A timer is queued on the CPU that armed it last. Its `cpu` changes only under the lock of the
  * queue it names, so holding that lock and re-checking pins it. The hardware is programmed lazily:
@@ -15,78 +15,24 @@
 #include <tenue/hal.h>
 #include <tenue/percpu.h>
 
-/* Two roots become one; either's siblings must be detached already. */
-static struct timer *merge(struct timer *a, struct timer *b)
-{
-    if (b->deadline < a->deadline) {
-        struct timer *t = a;
+/* A century from now is never; it keeps keys comparable (heap.h). */
+#define DEADLINE_MAX (1ull << 62)
 
-        a = b;
-        b = t;
-    }
-    b->next = a->child;
-    if (a->child)
-        a->child->prev = b;
-    b->prev = a;
-    a->child = b;
-    return a;
+static struct timer *timer_of(struct heap_node *n)
+{
+    return container_of(n, struct timer, node);
 }
 
-/* Join a list of siblings into one heap: in pairs left to right, then all into one. */
-static struct timer *merge_siblings(struct timer *first)
+static void enqueue(struct timer_queue *q, struct timer *t)
 {
-    struct timer *pairs = NULL, *root = NULL;
-
-    while (first) {
-        struct timer *a = first, *b = first->next;
-
-        first = b ? b->next : NULL;
-        a->next = NULL;
-        if (b) {
-            b->next = NULL;
-            a = merge(a, b);
-        }
-        a->next = pairs;
-        pairs = a;
-    }
-    while (pairs) {
-        struct timer *t = pairs;
-
-        pairs = t->next;
-        t->next = NULL;
-        root = root ? merge(root, t) : t;
-    }
-    if (root)
-        root->prev = NULL;
-    return root;
-}
-
-static void heap_insert(struct timer_queue *q, struct timer *t)
-{
-    t->child = t->next = t->prev = NULL;
+    heap_insert(&q->root, &t->node);
     t->queued = true;
-    q->root = q->root ? merge(q->root, t) : t;
-    q->root->prev = NULL;
 }
 
-static void heap_remove(struct timer_queue *q, struct timer *t)
+static void dequeue(struct timer_queue *q, struct timer *t)
 {
-    struct timer *orphans = t->child;
-
+    heap_remove(&q->root, &t->node);
     t->queued = false;
-    if (t == q->root) {
-        q->root = merge_siblings(orphans);
-        return;
-    }
-    if (t->prev->child == t)
-        t->prev->child = t->next;
-    else
-        t->prev->next = t->next;
-    if (t->next)
-        t->next->prev = t->prev;
-    orphans = merge_siblings(orphans);
-    if (orphans)
-        q->root = merge(q->root, orphans);
 }
 
 static struct timer_queue *lock_queue_of(struct timer *t)
@@ -113,7 +59,7 @@ void timer_queue_init(struct timer_queue *q)
 
 void timer_init(struct timer *t, void (*fire)(struct timer *))
 {
-    *t = (struct timer){.deadline = NS_NEVER, .fire = fire};
+    *t = (struct timer)TIMER_INIT(fire);
 }
 
 /* Only this CPU's hardware can be told; the deadline is the earliest of its queue. */
@@ -142,16 +88,16 @@ void timer_set(struct timer *t, ns_t deadline)
     for (;;) {
         q = lock_queue_of(t);
         if (t->queued)
-            heap_remove(q, t);
+            dequeue(q, t);
         if (likely(q == &c->timers))
             break;
         t->cpu = c->id;
         spin_unlock(&q->lock);
     }
     /* Armed by a callback for the past: not in this pass, which must end (IRQ-3). */
-    t->deadline = unlikely(deadline <= q->pass) ? q->pass + 1 : deadline;
-    heap_insert(q, t);
-    earliest = q->root == t;
+    t->node.key = unlikely(deadline <= q->pass) ? q->pass + 1 : MIN(deadline, DEADLINE_MAX);
+    enqueue(q, t);
+    earliest = q->root == &t->node;
     spin_unlock(&q->lock);
     if (earliest)
         program(q, deadline);
@@ -162,8 +108,7 @@ void timer_stop(struct timer *t)
     struct timer_queue *q = lock_queue_of(t);
 
     if (t->queued)
-        heap_remove(q, t);
-    t->deadline = NS_NEVER;
+        dequeue(q, t);
     spin_unlock(&q->lock);
 }
 
@@ -181,13 +126,14 @@ void timer_softirq(void)
 {
     struct timer_queue *q = &this_cpu()->timers;
     ns_t now = hal_now(), next;
-    struct timer *t;
+    struct heap_node *n;
 
     spin_lock(&q->lock);
     q->pass = now;
-    while ((t = q->root) && t->deadline <= now) {
-        heap_remove(q, t);
-        t->deadline = NS_NEVER;
+    while ((n = q->root) && n->key <= now) {
+        struct timer *t = timer_of(n);
+
+        dequeue(q, t);
         q->firing = t;
         spin_unlock(&q->lock);
         t->fire(t);
@@ -195,8 +141,22 @@ void timer_softirq(void)
         q->firing = NULL;
     }
     q->pass = 0;
-    next = q->root ? q->root->deadline : NS_NEVER;
+    next = q->root ? q->root->key : NS_NEVER;
     q->programmed = next;
     spin_unlock(&q->lock);
     hal_timer_arm(next);
+}
+
+void timer_rest(void)
+{
+    struct timer_queue *q = &this_cpu()->timers;
+    ns_t next;
+
+    spin_lock(&q->lock);
+    next = q->root ? q->root->key : NS_NEVER;
+    spin_unlock(&q->lock);
+    if (next > q->programmed) {
+        q->programmed = next;
+        hal_timer_arm(next);
+    }
 }

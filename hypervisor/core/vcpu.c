@@ -95,7 +95,8 @@ free:
 
 void vcpu_destroy(struct vcpu *v)
 {
-    ASSERT(v->is_running == 0 && !v->queued);
+    ASSERT(v->is_running == 0 && !v->sched.queued);
+    sched_vcpu_release(v);
     account_vcpu_free(v);
     hal_vcpu_destroy(v);
     pv_vcpu_free(v);
@@ -285,4 +286,5 @@ void vcpu_release_areas(struct vcpu *v)
     timer_kill(&v->poll_timer);
     v->runstate_va = guest_va_make(0);
     unmap_vcpu_info(v);
+    sched_vcpu_release(v);
 }

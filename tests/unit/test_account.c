@@ -86,13 +86,13 @@ static void begin(void)
         struct domain *d = fake_domain((uint16_t)(31 + i), 1, 100);
 
         guest_init(&g[i], d);
-        sched_set_cpu(d->vcpus[0], 0);
+        sched_set_affinity(d->vcpus[0], 1);
         vcpu_pause_clear(d->vcpus[0], VPF_DOWN);
         domain_unpause_by_controller(d);
     }
     g[0].d->is_control = true;
     sched_softirq();
-    if (current_vcpu()->domain != g[0].d) {
+    while (current_vcpu()->domain != g[0].d) {
         fake_time += SCHED_SLICE;
         sched_softirq();
     }
@@ -108,14 +108,12 @@ static void end(void)
     for (unsigned i = 0; i < 2; i++)
         domain_pause_nosync(g[i].d);
     cpus[0]->runq.running = NULL;
-    cpus[0]->runq.head = cpus[0]->runq.tail = NULL;
+    cpus[0]->runq.load = 0;
     cpus[0]->idle = true;
-    timer_stop(&cpus[0]->runq.slice);
+    timer_stop(&cpus[0]->runq.turn);
     fake_run(NULL);
-    for (unsigned i = 0; i < 2; i++) {
-        g[i].d->vcpus[0]->queued = false;
+    for (unsigned i = 0; i < 2; i++)
         CU_ASSERT_TRUE(fake_destroy(g[i].d));
-    }
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
         cpus[cpu]->softirqs = 0;
     CU_ASSERT_EQUAL(fake_audit(), 0);

@@ -17,6 +17,7 @@
 #include <tenue/lock.h>
 #include <tenue/page.h>
 #include <tenue/pvstate.h>
+#include <tenue/sched.h>
 #include <tenue/timer.h>
 #include <tenue/tlb.h>
 
@@ -43,12 +44,13 @@ struct domain {
     bool domctl_busy;              /* [a] claimed by a domctl in progress */
     uint32_t max_vcpus;            /* [I] */
     struct vcpu *vcpus[MAX_VCPUS]; /* [I once set] */
-    struct domain *reap_next;      /* [a] list of domains whose end awaits SOFTIRQ_WORK */
-    bool reap_queued;              /* [a] is on that list */
-    bool unlisted;                 /* [a] left the table of domains */
-    uint8_t kill_stage;            /* [c] how far domain_kill() has come */
-    uint32_t poll_mask;            /* [a] bit per vcpu waiting in SCHEDOP_poll */
-    xen_domain_handle_t handle;    /* [c] */
+    struct sched_domain sched;
+    struct domain *reap_next;   /* [a] list of domains whose end awaits SOFTIRQ_WORK */
+    bool reap_queued;           /* [a] is on that list */
+    bool unlisted;              /* [a] left the table of domains */
+    uint8_t kill_stage;         /* [c] how far domain_kill() has come */
+    uint32_t poll_mask;         /* [a] bit per vcpu waiting in SCHEDOP_poll */
+    xen_domain_handle_t handle; /* [c] */
     uint32_t ssidref;
 
     shared_info_t *shared_info; /* [I] a shared page */

@@ -23,6 +23,7 @@ enum lock_rank {
     RANK_HEAP,         /* the frame allocator */
     RANK_TIMER,        /* one CPU's timers */
     RANK_RUNQUEUE,     /* one CPU's run queue */
+    RANK_CAP,          /* one domain's share of CPU time */
     RANK_IRQ,          /* an interrupt controller */
     RANK_TRACE,        /* the trace rings' existence */
     RANK_CONSOLE,      /* the serial port and log ring: taken anywhere, takes nothing */

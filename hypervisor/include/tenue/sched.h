@@ -1,44 +1,92 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who runs. Round robin per CPU for now, behind an interface small enough that a policy can be
- * exchanged. A vcpu is runnable when nothing pauses it and it is not blocked.
+ * Who runs, where. Each CPU has a queue of its own; a vcpu is runnable when nothing pauses it.
+ *
+ * Two policies. The fair one shares each CPU by weights, lets no domain have more than its cap,
+ * lets a woken vcpu interrupt, and moves vcpus between CPUs. The static one (boot option
+ * sched=null) gives each vcpu a CPU of its own. docs/adr/0041 tells why they are as they are.
  */
 #ifndef TENUE_SCHED_H
 #define TENUE_SCHED_H
 
 #include <tenue/abi.h>
+#include <tenue/heap.h>
 #include <tenue/lock.h>
 #include <tenue/timer.h>
+#include <tenue/tlb.h>
 
 struct vcpu;
+struct domain;
 
-#define SCHED_SLICE (10 * 1000 * 1000ull) /* ns of one turn */
+#define SCHED_SLICE (10 * 1000 * 1000ull) /* ns of an even turn */
+#define SCHED_WEIGHT_DEFAULT 256u
+#define SCHED_WEIGHT_MAX 65535u
 
 struct run_queue {
-    struct spinlock lock;     /* RANK_RUNQUEUE */
-    struct vcpu *head, *tail; /* [lock] runnable, not running; linked by vcpu->run_next */
-    struct vcpu *running;     /* [lock] whose turn it is, NULL when idle; never in the list */
-    struct timer slice;       /* ends the turn while somebody waits */
-    ns_t idle_since;          /* [own CPU] valid while idle */
-    ns_t idle_time;           /* [own CPU, others read] total of past idling */
+    struct spinlock lock;      /* RANK_RUNQUEUE */
+    struct heap_node *waiting; /* [lock] runnable, not running; key: virtual time */
+    uint32_t waiting_count;    /* [lock, others peek] */
+    uint32_t load;             /* [lock, others peek] weights of those waiting and running */
+    struct vcpu *running;      /* [lock] whose turn it is, NULL when idle; never in the heap */
+    uint64_t floor;    /* [lock] virtual time that nobody lags far behind; never goes back */
+    ns_t turn_end;     /* [lock] of the one running; 0 when nobody waits */
+    struct timer turn; /* [own CPU] ends the turn, or a cap's allowance */
+    ns_t balance_at;   /* [lock] when to compare with other queues again */
+    ns_t idle_since;   /* [own CPU] valid while idle */
+    ns_t idle_time;    /* [own CPU, others read] total of past idling */
 };
+
+/* A vcpu's part; in struct vcpu. */
+struct sched_vcpu {
+    struct heap_node node; /* [runqueue lock] key: CPU time it had, over its weight */
+    ns_t run_start;        /* [runqueue lock] since when its running time is not yet counted */
+    uint32_t weight;       /* [runqueue lock] its domain's */
+    uint32_t inv_weight;   /* [runqueue lock] SCHED_WEIGHT_DEFAULT / weight, fixed point */
+    cpumask_t hard, soft;  /* [runqueue lock, others peek] may run on; would rather run on */
+    bool queued;           /* [runqueue lock] */
+    bool woken;            /* [runqueue lock] queued by a wake-up: may interrupt */
+    bool leaving;          /* [runqueue lock] its CPU will unload it and place it anew */
+    bool yielding;         /* [own CPU] gives up the rest of its turn */
+    uint32_t own;          /* [a] static policy: 1 + the CPU that is its own, 0: it has none */
+};
+
+/* A domain's part; in struct domain. */
+struct sched_domain {
+    struct spinlock lock; /* RANK_CAP: all below */
+    uint32_t weight;
+    uint32_t cap;   /* percent of one CPU, 0: none */
+    int64_t budget; /* ns left in this period; negative: to be made up for */
+    ns_t period_end;
+    struct timer refill; /* armed while somebody waits for the next period */
+};
+
+extern bool sched_static; /* [I] policy: static, else fair */
 
 /* Before CPU cpu schedules: its run queue and timer queue (cpus[cpu] is set). */
 void sched_cpu_init(unsigned cpu);
+void sched_domain_init(struct domain *d);
+void sched_domain_release(struct domain *d); /* at its end: no timer of it stays */
 void sched_vcpu_init(struct vcpu *v);
-/* Make v runnable (it was unblocked or unpaused), on its own CPU; cheap when already so. */
+void sched_vcpu_release(struct vcpu *v); /* at its end, or when it is down: its CPU is free */
+/* Make v runnable (it was unblocked or unpaused); cheap when already so. */
 void sched_wake(struct vcpu *v);
 /* v may no longer run: takes it off the queue; if it runs now, its CPU is told to reschedule. */
 void sched_sleep(struct vcpu *v);
 /* As sched_sleep, and wait until no CPU runs v or keeps its state lazily. Not on oneself. */
 void sched_sleep_sync(struct vcpu *v);
 void sched_yield(struct vcpu *v);
-/* Move v, which is paused with sched_sleep_sync(), to another CPU's queue. */
-void sched_set_cpu(struct vcpu *v, unsigned cpu);
+/* From now on v may run on CPUs in hard only, of which there is one. Not under a lock. */
+void sched_set_affinity(struct vcpu *v, cpumask_t hard);
+/* A domain's share: weight 1..SCHED_WEIGHT_MAX, cap in percent of one CPU or 0. Not under a lock.
+ */
+void sched_set_share(struct domain *d, uint32_t weight, uint32_t cap);
+void sched_vcpu_set_weight(struct vcpu *v, uint32_t weight); /* sched_set_share() uses it */
 /* Time CPU cpu has idled, ns. */
 ns_t sched_idle_time(unsigned cpu);
 /* SOFTIRQ_SCHED: choose, and switch (hal_context_switch) when the choice differs. Idles inside,
  * servicing softirqs, until there is a vcpu to run. On return this_cpu()->current may run. */
 void sched_softirq(void);
+/* Run queues recounted (audit): number of violations, each logged. */
+unsigned sched_audit(void);
 
 #endif

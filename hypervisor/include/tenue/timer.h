@@ -2,13 +2,13 @@
 /*
  * Deadlines. Times are system time: nanoseconds since the hypervisor's clock started, per CPU
  * monotonic. Callbacks run from SOFTIRQ_TIMER on the CPU that owns the timer, interrupts off, no
- * lock held. A queue is a pairing heap threaded through its timers: no capacity, arming cannot
- * fail.
+ * lock held. A queue is a heap threaded through its timers: no capacity, arming cannot fail.
  */
 #ifndef TENUE_TIMER_H
 #define TENUE_TIMER_H
 
 #include <tenue/abi.h>
+#include <tenue/heap.h>
 #include <tenue/lock.h>
 
 typedef uint64_t ns_t;
@@ -16,20 +16,23 @@ typedef uint64_t ns_t;
 #define NS_NEVER (~0ull)
 
 struct timer {
-    ns_t deadline;                /* [queue lock] NS_NEVER when not armed */
+    struct heap_node node;        /* [queue lock] key: the deadline */
     uint32_t cpu;                 /* [queue lock] whose queue, while armed */
     bool queued;                  /* [queue lock] */
     void (*fire)(struct timer *); /* [I] */
-    struct timer *child, *next;   /* [queue lock] heap: first child, next sibling */
-    struct timer *prev; /* [queue lock] previous sibling, or the parent of a first child */
 };
 
+#define TIMER_INIT(fn)                                                                             \
+    {                                                                                              \
+        .fire = (fn)                                                                               \
+    }
+
 struct timer_queue {
-    struct spinlock lock; /* RANK_TIMER */
-    struct timer *root;   /* [lock] the earliest */
-    ns_t programmed;      /* [own CPU] what the hardware was last told */
-    ns_t pass;            /* [lock] time of the pass in progress, 0: none */
-    struct timer *firing; /* [lock to change] whose callback runs now */
+    struct spinlock lock;   /* RANK_TIMER */
+    struct heap_node *root; /* [lock] the earliest */
+    ns_t programmed;        /* [own CPU] what the hardware was last told */
+    ns_t pass;              /* [lock] time of the pass in progress, 0: none */
+    struct timer *firing;   /* [lock to change] whose callback runs now */
 };
 
 void timer_queue_init(struct timer_queue *q);
@@ -42,5 +45,7 @@ void timer_stop(struct timer *t);
 void timer_kill(struct timer *t);
 /* SOFTIRQ_TIMER: run everything due, then program the hardware for the next (IRQ-3, EV-9). */
 void timer_softirq(void);
+/* Before idling: what was stopped meanwhile shall not wake this CPU. */
+void timer_rest(void);
 
 #endif

@@ -25,6 +25,7 @@ enum vcpu_pause {
     VPF_DOWN,    /* not up (VCPUOP_up clears) */
     VPF_BLOCKED, /* SCHEDOP_block: until an event */
     VPF_POLL,    /* SCHEDOP_poll: until a port or the poll timer */
+    VPF_CAPPED,  /* its domain has used up its share: until the next period */
 };
 
 struct vcpu {
@@ -36,9 +37,8 @@ struct vcpu {
     uint32_t is_running;       /* [a] 1 + CPU that has it loaded (running or lazily), else 0 */
     bool initialised;          /* [init_claim] has a context */
     bool init_claim;           /* [a] somebody is loading a context */
-    bool queued;               /* [runqueue lock] */
-    struct vcpu *run_next;     /* [runqueue lock] */
     uint32_t pause_count;      /* [a] */
+    struct sched_vcpu sched;
 
     struct vcpu_info *vcpu_info; /* mapping of the registered area, or of shared_info's slot */
     mfn_t vcpu_info_mfn;         /* frame held (reference + writable type), MFN_NONE if not */
@@ -54,11 +54,7 @@ struct vcpu {
         uint32_t nr;
     } poll;
     port_t virq_port[NR_VIRQS]; /* [domain's evtchn lock] 0: not bound */
-    ns_t run_start;             /* system time when it was last given a CPU */
-    ns_t slice_left;            /* [runqueue lock] rest of its turn */
     uint32_t time_version;      /* ours; what the shared page shows is a copy */
-    bool boosted;               /* [runqueue lock] woken by an event, goes before others */
-    bool yielding;              /* [runqueue lock] gives up the rest of its turn */
     uint64_t time_stamp;        /* tsc_timestamp that its pvclock page was written with */
     bool nmi_pending;           /* [a] */
     uint8_t pirq_eoi_pending;

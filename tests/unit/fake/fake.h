@@ -69,6 +69,8 @@ extern struct fake_metal {
      * with its type is taken by name. */
     void (*at_preempt_point)(void);
     void (*before_get_and_type)(void);
+    void (*at_idle)(void);          /* instead of idling a millisecond away */
+    void (*wait_for)(unsigned cpu); /* somebody waits for that CPU to give up its vcpu */
 } fake_metal;
 /* Back to what it was at the start. */
 void fake_metal_reset(void);

@@ -132,8 +132,10 @@ void hal_unload_remote(unsigned cpu, struct vcpu *v)
 {
     struct cpu *self = fake_this_cpu;
 
+    if (fake_metal.wait_for)
+        fake_metal.wait_for(cpu);
     fake_this_cpu = cpus[cpu];
-    if (this_cpu()->current == v)
+    if (this_cpu()->current == v && (this_cpu()->idle || !fake_metal.wait_for))
         hal_unload_current();
     fake_this_cpu = self;
 }
@@ -145,6 +147,10 @@ struct cpu_user_regs *hal_guest_regs(void)
 
 void hal_idle(void)
 {
+    if (fake_metal.at_idle) {
+        fake_metal.at_idle();
+        return;
+    }
     fake_time += NS_PER_SEC / 1000;
 }
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler's parameters as domctl and sysctl carry them. The fair policy goes by the name of
+ * credit2, whose parameters it has: a weight for each vcpu and a cap for the domain. Tools that
+ * know credit's structures are served as well, since weight and cap mean the same there.
+ */
+#include "sched_ctl.h"
+
+#include <tenue/domain.h>
+#include <tenue/sched.h>
+#include <tenue/vcpu.h>
+
+#include "cpumask.h"
+#include "sched_priv.h"
+
+uint32_t sched_public_id(void)
+{
+    return sched_static ? XEN_SCHEDULER_NULL : XEN_SCHEDULER_CREDIT2;
+}
+
+static bool id_is_known(uint32_t id)
+{
+    return id == sched_public_id() || (!sched_static && id == XEN_SCHEDULER_CREDIT);
+}
+
+STATIC_ASSERT(credit_weight_first, offsetof(struct xen_domctl_sched_credit, weight) ==
+                                       offsetof(struct xen_domctl_sched_credit2, weight));
+STATIC_ASSERT(credit_cap_second, offsetof(struct xen_domctl_sched_credit, cap) ==
+                                     offsetof(struct xen_domctl_sched_credit2, cap));
+
+/* The static policy has nothing to set or tell. */
+int sched_domctl(struct domain *d, struct xen_domctl_scheduler_op *op)
+{
+    struct xen_domctl_sched_credit2 *p = &op->u.credit2;
+
+    if (!id_is_known(op->sched_id))
+        return -XEN_EINVAL;
+    switch (op->cmd) {
+    case XEN_DOMCTL_SCHEDOP_getinfo:
+        if (sched_static)
+            return 0;
+        p->weight = (uint16_t)d->sched.weight;
+        p->cap = (uint16_t)d->sched.cap;
+        return 0;
+    case XEN_DOMCTL_SCHEDOP_putinfo:
+        if (sched_static)
+            return 0;
+        if (p->weight == 0 || p->cap > 100 * MAX_VCPUS)
+            return -XEN_EINVAL;
+        sched_set_share(d, p->weight, p->cap);
+        return 0;
+    default:
+        return -XEN_EINVAL;
+    }
+}
+
+/* How far a vcpu must be ahead before one that wakes interrupts it: what Xen calls the rate limit.
+ */
+int sched_sysctl(struct xen_sysctl_scheduler_op *op)
+{
+    uint32_t us = op->u.sched_credit2.ratelimit_us;
+
+    if (op->cpupool_id != 0)
+        return -XEN_ESRCH;
+    if (sched_static || op->sched_id != XEN_SCHEDULER_CREDIT2)
+        return -XEN_EINVAL;
+    switch (op->cmd) {
+    case XEN_SYSCTL_SCHEDOP_getinfo:
+        op->u.sched_credit2.ratelimit_us = READ_ONCE(sched_wake_margin_us);
+        return 0;
+    case XEN_SYSCTL_SCHEDOP_putinfo:
+        if (us && (us < XEN_SYSCTL_SCHED_RATELIMIT_MIN || us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
+            return -XEN_EINVAL;
+        WRITE_ONCE(sched_wake_margin_us, us);
+        return 0;
+    default:
+        return -XEN_EINVAL;
+    }
+}
+
+/* Masks are checked before any of them counts; what is told back is what has an effect. */
+int sched_set_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
+{
+    struct vcpu *v = domain_vcpu(d, op->vcpu);
+    cpumask_t hard = 0, soft = 0;
+    int rc = 0;
+
+    if (!v)
+        return -XEN_ESRCH;
+    if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
+        return -XEN_EINVAL;
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        rc = cpumask_read(&hard, &op->cpumap_hard);
+    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT)
+        rc = cpumask_read(&soft, &op->cpumap_soft);
+    if (rc)
+        return rc;
+    if ((op->flags & XEN_VCPUAFFINITY_HARD && !(hard & cpumask_online())) ||
+        (op->flags & XEN_VCPUAFFINITY_SOFT && !(soft & cpumask_online())))
+        return -XEN_EINVAL;
+    if (op->flags & XEN_VCPUAFFINITY_HARD) {
+        sched_set_affinity(v, hard & cpumask_online());
+        rc = cpumask_write(&op->cpumap_hard, hard & cpumask_online());
+    }
+    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT) {
+        WRITE_ONCE(v->sched.soft, soft);
+        rc = cpumask_write(&op->cpumap_soft, soft & v->sched.hard & cpumask_online());
+    }
+    return rc;
+}
+
+int sched_get_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
+{
+    const struct vcpu *v = domain_vcpu(d, op->vcpu);
+    int rc = 0;
+
+    if (!v)
+        return -XEN_ESRCH;
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        rc = cpumask_write(&op->cpumap_hard, READ_ONCE(v->sched.hard) & cpumask_online());
+    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT)
+        rc = cpumask_write(&op->cpumap_soft, READ_ONCE(v->sched.soft) & cpumask_online());
+    return rc;
+}

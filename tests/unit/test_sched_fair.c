@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/sched.c, sched_place.c, sched_share.c in virtual time (fake/sim.h): that weights and caps
+ * are kept, that who wakes runs soon and starves nobody, that CPUs do not idle beside work, that a
+ * vcpu is only where it may be, and that little happens while nothing is to be done.
+ *
+ * Sabotage: divide by 2 * load in turn_of() and nothing breaks but turns; charge half the time in
+ * charge() only for weights above 256: weights_are_kept fails; drop `s->budget -= ran`:
+ * caps_are_kept fails; let interrupts() say false: the_woken_run_at_once fails; no limit in
+ * arrive() (earliest): storms_starve_nobody fails; no sched_push(): an_odd_one_out_takes_turns
+ * fails; drop the is_running test in find_movable(): random_changes fails; do not stop the timer in
+ * idle(): idle_is_quiet fails.
+ */
+#include <stdlib.h>
+
+#include <CUnit/CUnit.h>
+
+#include "fake/sim.h"
+
+#include <tenue/percpu.h>
+#include <tenue/sched.h>
+
+/* x is within 1/1000ths of what it should be. */
+static bool close_to(ns_t x, ns_t wanted, unsigned permille)
+{
+    const ns_t diff = x > wanted ? x - wanted : wanted - x;
+
+    return diff * 1000 <= wanted * permille;
+}
+
+static void finish(void)
+{
+    CU_ASSERT_EQUAL(sim_violations, 0);
+    sim_end();
+    CU_ASSERT_EQUAL(sim_violations, 0);
+    CU_ASSERT_EQUAL(fake_audit(), 0);
+}
+
+static void weights_are_kept(void)
+{
+    static const uint32_t weights[] = {64, 100, 128, 256, 300, 512, 768, 1024};
+    const ns_t span = 10 * NS_PER_SEC;
+    uint64_t sum = 0;
+
+    sim_begin(1);
+    for (unsigned i = 0; i < 8; i++) {
+        sim_domain(1, weights[i], 0, NS_NEVER, 0);
+        sum += weights[i];
+    }
+    sim_run(span);
+    for (unsigned i = 0; i < 8; i++)
+        CU_ASSERT_TRUE(close_to(sim[i].ran, span * weights[i] / sum, 20));
+    finish();
+}
+
+/* Some always run, some sleep a little of the time: none gets less than it could use of its share.
+ */
+static void sleepers_neither_lose_nor_win(void)
+{
+    const ns_t span = 10 * NS_PER_SEC;
+    unsigned hog, light;
+
+    sim_begin(1);
+    hog = sim_domain(1, 256, 0, NS_NEVER, 0);
+    light = sim_domain(1, 256, 0, 2 * SIM_MS, 8 * SIM_MS);
+    sim_domain(1, 256, 0, 30 * SIM_MS, 1 * SIM_MS);
+    sim_run(span);
+    CU_ASSERT_TRUE(close_to(sim[light].ran, span / 5, 30)); /* all it wants */
+    CU_ASSERT_TRUE(close_to(sim[hog].ran, span * 2 / 5, 60));
+    finish();
+}
+
+static void caps_are_kept(void)
+{
+    static const uint32_t caps[] = {1, 10, 25, 50, 99};
+    const ns_t span = 10 * NS_PER_SEC;
+
+    for (unsigned i = 0; i < ARRAY_LEN(caps); i++)
+        for (unsigned others = 0; others < 2; others++) {
+            sim_begin(1);
+            sim_domain(1, others ? 65535 : 256, caps[i], NS_NEVER, 0);
+            if (others)
+                sim_domain(1, 256, 0, NS_NEVER, 0);
+            sim_run(span);
+            CU_ASSERT_TRUE(close_to(sim[0].ran, span * caps[i] / 100, 20));
+            finish();
+        }
+}
+
+/* Four vcpus on four CPUs share one budget; and one that sleeps a lot cannot save it up. */
+static void caps_of_many_vcpus(void)
+{
+    const ns_t span = 10 * NS_PER_SEC;
+    ns_t sum = 0;
+
+    sim_begin(4);
+    sim_domain(4, 256, 150, NS_NEVER, 0);
+    sim_domain(1, 256, 30, 40 * SIM_MS, 200 * SIM_MS);
+    sim_run(span);
+    for (unsigned i = 0; i < 4; i++)
+        sum += sim[i].ran;
+    CU_ASSERT_TRUE(close_to(sum, span * 150 / 100, 20));
+    CU_ASSERT_TRUE(sim[4].ran < span * 15 / 100);
+    finish();
+}
+
+/* A cap that is lifted, or set anew, counts from then on. */
+static void shares_change(void)
+{
+    sim_begin(1);
+    sim_domain(1, 256, 10, NS_NEVER, 0);
+    sim_domain(1, 256, 0, NS_NEVER, 0);
+    sim_run(NS_PER_SEC);
+    sched_set_share(sim[0].v->domain, 256, 0);
+    sim_settle(NULL);
+    sim_reset_counts();
+    sim_run(4 * NS_PER_SEC);
+    CU_ASSERT_TRUE(close_to(sim[0].ran, 2 * NS_PER_SEC, 20));
+    sched_set_share(sim[0].v->domain, 768, 0);
+    sim_reset_counts();
+    sim_run(4 * NS_PER_SEC);
+    CU_ASSERT_TRUE(close_to(sim[0].ran, 3 * NS_PER_SEC, 20));
+    finish();
+}
+
+static void the_woken_run_at_once(void)
+{
+    sim_begin(1);
+    for (unsigned i = 0; i < 8; i++)
+        sim_domain(1, 256, 0, NS_NEVER, 0);
+    sim_domain(1, 256, 0, SIM_MS / 10, 9 * SIM_MS);
+    sim_domain(1, 16, 0, SIM_MS / 10, 23 * SIM_MS);
+    sim_run(NS_PER_SEC / 2);
+    sim_reset_counts();
+    sim_run(5 * NS_PER_SEC);
+    CU_ASSERT_TRUE(sim[8].wakes > 500);
+    CU_ASSERT_TRUE(sim[8].worst_wait <= SIM_MS);
+    CU_ASSERT_TRUE(sim[9].wakes > 150);
+    CU_ASSERT_TRUE(sim[9].worst_wait <= SIM_MS);
+    finish();
+}
+
+/* Pairs that wake each other all the time, and some that wake by themselves: the two that just run
+ * have their share, and never wait for long. */
+static void storms_starve_nobody(void)
+{
+    const ns_t span = 10 * NS_PER_SEC;
+
+    sim_begin(1);
+    sim_domain(1, 256, 0, NS_NEVER, 0);
+    sim_domain(1, 256, 0, NS_NEVER, 0);
+    for (unsigned i = 0; i < 4; i++)
+        sim_domain(1, 256, 0, SIM_MS / 20, NS_NEVER);
+    for (unsigned i = 2; i < 6; i++)
+        sim[i].kicks = 1 + (i ^ 1);
+    for (unsigned i = 0; i < 4; i++)
+        sim_domain(1, 256, 0, SIM_MS / 5, SIM_MS / 100);
+    sim_run(span);
+    /* Two pairs, each of which runs one at a time, four alone, two that run: eight shares. */
+    CU_ASSERT_TRUE(sim[0].ran >= span * 98 / 100 / 10);
+    CU_ASSERT_TRUE(sim[1].ran >= span * 98 / 100 / 10);
+    CU_ASSERT_TRUE(sim[0].worst_wait < 200 * SIM_MS);
+    finish();
+}
+
+/* Ten guests that wake once a second: a few passes of timers each, and no scheduler's tick. */
+static void idle_is_quiet(void)
+{
+    sim_begin(2);
+    for (unsigned i = 0; i < 10; i++)
+        sim_domain(1, 256, 0, SIM_MS / 5, NS_PER_SEC - i * SIM_MS / 10);
+    sim_run(NS_PER_SEC);
+    sim_reset_counts();
+    sim_run(10 * NS_PER_SEC);
+    CU_ASSERT_TRUE(sim_timer_fires <= 10); /* their own timers are not counted here */
+    for (unsigned i = 0; i < 10; i++)
+        CU_ASSERT_TRUE(sim[i].wakes >= 9);
+    finish();
+}
+
+static void no_cpu_idles_beside_work(void)
+{
+    const ns_t span = 5 * NS_PER_SEC;
+    ns_t sum = 0;
+
+    sim_begin(4);
+    for (unsigned i = 0; i < 16; i++)
+        sim_domain(1, 256, 0, NS_NEVER, 0);
+    sim_run(span);
+    for (unsigned i = 0; i < 16; i++) {
+        sum += sim[i].ran;
+        CU_ASSERT_TRUE(close_to(sim[i].ran, span / 4, 50));
+    }
+    CU_ASSERT_EQUAL(sum, 4 * span);
+    finish();
+}
+
+/* Three on two CPUs: whoever is alone on one makes room. */
+static void an_odd_one_out_takes_turns(void)
+{
+    const ns_t span = 20 * NS_PER_SEC;
+
+    sim_begin(2);
+    for (unsigned i = 0; i < 3; i++)
+        sim_domain(1, 256, 0, NS_NEVER, 0);
+    sim_run(span);
+    for (unsigned i = 0; i < 3; i++)
+        CU_ASSERT_TRUE(close_to(sim[i].ran, span * 2 / 3, 50));
+    finish();
+}
+
+static void affinity_holds(void)
+{
+    const ns_t span = 4 * NS_PER_SEC;
+
+    sim_begin(4);
+    for (unsigned i = 0; i < 6; i++)
+        sim_domain(1, 256, 0, NS_NEVER, 0);
+    sim_settle(NULL);
+    for (unsigned i = 0; i < 6; i++)
+        sched_set_affinity(sim[i].v, 3);
+    sim_settle(NULL);
+    sim_reset_counts();
+    sim_run(span);
+    for (unsigned i = 0; i < 6; i++)
+        CU_ASSERT_TRUE(close_to(sim[i].ran, span / 3, 50));
+    CU_ASSERT_TRUE(cpus[2]->idle && cpus[3]->idle);
+    /* One sends itself away. */
+    fake_on_cpu(0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(current_vcpu());
+    sched_set_affinity(current_vcpu(), 8);
+    sim_run(SIM_MS);
+    CU_ASSERT_FALSE(cpus[3]->idle);
+    finish();
+}
+
+/* Liked CPUs are taken first while they idle. */
+static void soft_affinity_is_a_wish(void)
+{
+    unsigned on_liked = 0;
+
+    sim_begin(4);
+    sim_domain(1, 256, 0, 2 * SIM_MS, 3 * SIM_MS);
+    sim[0].v->sched.soft = 4;
+    sched_set_affinity(sim[0].v, 0xe);
+    for (unsigned i = 0; i < 3; i++) {
+        sim_domain(1, 256, 0, NS_NEVER, 0);
+        sched_set_affinity(sim[1 + i].v, i < 2 ? 1ull << i : 1);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        sim_run(SIM_MS);
+        on_liked += sim[0].v->cpu == 2;
+    }
+    CU_ASSERT_TRUE(on_liked > 950);
+    finish();
+}
+
+static void yield_makes_room(void)
+{
+    unsigned first, rounds = 0;
+
+    sim_begin(1);
+    sim_domain(1, 1024, 0, NS_NEVER, 0);
+    sim_domain(1, 256, 0, NS_NEVER, 0);
+    sim_run(100 * SIM_MS);
+    for (unsigned i = 0; i < 100; i++) {
+        struct vcpu *me = cpus[0]->current;
+
+        sched_yield(me);
+        sim_settle(NULL);
+        rounds += cpus[0]->current != me;
+        sim_run(SIM_MS / 4);
+    }
+    CU_ASSERT_EQUAL(rounds, 100);
+    first = sim[0].v == cpus[0]->current ? 0 : 1;
+    CU_ASSERT_TRUE(first < 2);
+    finish();
+}
+
+/* Each vcpu has a CPU; who has none waits, and gets the first that is given back. */
+static void static_partition(void)
+{
+    const ns_t span = NS_PER_SEC;
+    unsigned ran = 0, waiting = 0;
+
+    sim_begin(4);
+    sched_static = true;
+    for (unsigned i = 0; i < 5; i++)
+        sim_domain(1, 256, 0, NS_NEVER, 0);
+    sim_run(span);
+    for (unsigned i = 0; i < 5; i++) {
+        ran += sim[i].ran == span;
+        if (sim[i].ran == 0)
+            waiting = i;
+        CU_ASSERT_EQUAL(sim[i].moves, 0);
+    }
+    CU_ASSERT_EQUAL(ran, 4);
+    CU_ASSERT_EQUAL(sim[waiting].v->runstate.state, RUNSTATE_runnable);
+    vcpu_pause_set(sim[(waiting + 1) % 5].v, VPF_DOWN);
+    sim_reset_counts();
+    sim_run(span);
+    CU_ASSERT_EQUAL(sim[waiting].ran, span);
+    CU_ASSERT_EQUAL(sim[(waiting + 1) % 5].ran, 0);
+    finish();
+}
+
+/* Anything at any time on four CPUs, with the books looked at after each step. */
+static void change(unsigned *seed, unsigned i)
+{
+    struct vcpu *v = sim[i].v;
+    struct domain *d = v->domain;
+
+    fake_on_cpu((unsigned)rand_r(seed) % cpu_count);
+    if (this_cpu()->idle && v == current_vcpu())
+        return; /* it cannot be at work here */
+    switch (rand_r(seed) % 12) {
+    case 0:
+        if (v != current_vcpu()) {
+            vcpu_pause(v);
+            vcpu_unpause(v);
+        }
+        break;
+    case 1:
+        if (current_vcpu() && current_vcpu()->domain == d)
+            break;
+        domain_pause(d);
+        domain_unpause(d);
+        break;
+    case 2:
+        sched_set_affinity(v, 1 + (unsigned)rand_r(seed) % 15);
+        break;
+    case 3:
+        WRITE_ONCE(v->sched.soft, (unsigned)rand_r(seed) % 16);
+        break;
+    case 4:
+        sched_set_share(d, 1 + (unsigned)rand_r(seed) % SCHED_WEIGHT_MAX,
+                        rand_r(seed) % 2 ? (unsigned)rand_r(seed) % 300 : 0);
+        break;
+    case 5:
+        vcpu_pause_set(v, VPF_DOWN);
+        break;
+    case 6:
+        vcpu_pause_clear(v, VPF_DOWN);
+        break;
+    case 7:
+        if (current_vcpu() && !this_cpu()->idle)
+            sched_yield(current_vcpu());
+        break;
+    case 8:
+        vcpu_pause_set(v, VPF_BLOCKED);
+        break;
+    default:
+        vcpu_kick(v);
+    }
+}
+
+static void random_run(unsigned seed, bool partition)
+{
+    sim_begin(4);
+    sched_static = partition;
+    for (unsigned i = 0; i < 6; i++)
+        sim_domain(1 + i % 3, 1 + (unsigned)rand_r(&seed) % 1000, i == 2 ? 120 : 0,
+                   i % 2 ? NS_NEVER : (1 + (unsigned)rand_r(&seed) % 5000) * 1000,
+                   (unsigned)rand_r(&seed) % 5000000);
+    for (unsigned step = 0; step < 1500 && !sim_violations; step++) {
+        change(&seed, (unsigned)rand_r(&seed) % sim_count);
+        if (rand_r(&seed) % 4) {
+            sim_settle(&seed);
+            sim_check();
+        }
+        if (rand_r(&seed) % 4 == 0)
+            sim_run((unsigned)rand_r(&seed) % 3000000);
+    }
+    if (sim_violations)
+        CU_FAIL("the books are wrong");
+    finish();
+}
+
+static void random_changes(void)
+{
+    for (unsigned seed = 1; seed <= 100; seed++) {
+        random_run(seed, false);
+        random_run(1000 + seed, true);
+    }
+}
+
+void suite_sched_fair(void);
+void suite_sched_fair(void)
+{
+    CU_pSuite s = CU_add_suite("sched_fair", NULL, NULL);
+
+    CU_add_test(s, "weights are kept", weights_are_kept);
+    CU_add_test(s, "sleepers neither lose nor win", sleepers_neither_lose_nor_win);
+    CU_add_test(s, "caps are kept", caps_are_kept);
+    CU_add_test(s, "caps of many vcpus", caps_of_many_vcpus);
+    CU_add_test(s, "shares change", shares_change);
+    CU_add_test(s, "the woken run at once", the_woken_run_at_once);
+    CU_add_test(s, "storms starve nobody", storms_starve_nobody);
+    CU_add_test(s, "idle is quiet", idle_is_quiet);
+    CU_add_test(s, "no CPU idles beside work", no_cpu_idles_beside_work);
+    CU_add_test(s, "an odd one out takes turns", an_odd_one_out_takes_turns);
+    CU_add_test(s, "affinity holds", affinity_holds);
+    CU_add_test(s, "soft affinity is a wish", soft_affinity_is_a_wish);
+    CU_add_test(s, "yield makes room", yield_makes_room);
+    CU_add_test(s, "static partition", static_partition);
+    CU_add_test(s, "random changes", random_changes);
+}
