@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * core/spec_*.c: what is done about the faults of processors, for one processor of each kind
- * (SPEC-2, SPEC-3, SPEC-4, SPEC-6, SPEC-8, ENT-14), options, MSRs read back (SPEC-7) and the
- * report. The CPUs are made up from manuals: NOT RUN ON SILICON.
+ * (SPEC-2, SPEC-3, SPEC-4, SPEC-5, SPEC-6, SPEC-8, ENT-14), options, MSRs read back (SPEC-7) and
+ * the report. The CPUs are made up from manuals: NOT RUN ON SILICON.
  *
  * Sabotage: take I(MELTDOWN) out of OLD_CORE, or I(ITS) out of Cascade Lake's row: every_kind
  * fails. Let means() give SPEC_IBRS always: without_microcode fails. Ignore o->off in
  * spec_decide(): options_refuse fails. Return true at the end of write_and_look():
- * what_does_not_stick_is_said fails. Drop SPEC_SMT_OFF from wanted(): siblings fails.
+ * what_does_not_stick_is_said fails. Drop SPEC_SMT_OFF from wanted(): siblings fails. Exchange the
+ * operands of CMP in index_nospec(): indices fails.
  */
 #include <string.h>
 
@@ -517,11 +518,25 @@ static void report_says_all(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(log, "siblings, erratum 121, erratum 793\r\n")); /* not cut */
 }
 
+/* What a guest names is in range, whatever a processor guesses (SPEC-5): no branch decides it. */
+static void indices(void)
+{
+    static const uint64_t sizes[] = {1, 2, 64, 4096, 1ull << 32, 1ull << 63};
+
+    for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
+        CU_ASSERT_EQUAL(index_nospec(sizes[i] - 1, sizes[i]), sizes[i] - 1);
+        CU_ASSERT_EQUAL(index_nospec(0, sizes[i]), 0);
+        CU_ASSERT_EQUAL(index_nospec(sizes[i], sizes[i]), 0);
+        CU_ASSERT_EQUAL(index_nospec(~0ull, sizes[i]), 0);
+    }
+}
+
 void suite_spec(void);
 void suite_spec(void)
 {
     CU_pSuite s = CU_add_suite("spec", NULL, NULL);
 
+    CU_add_test(s, "indices", indices);
     CU_add_test(s, "every_kind", every_kind);
     CU_add_test(s, "registers", registers);
     CU_add_test(s, "without_microcode", without_microcode);

@@ -4,7 +4,7 @@
  * is ordinary memory and may be unmapped at once; there is no hypercall page; the rest of start of
  * day is as ever. Such a kernel may pin a whole new root and unpin the builder's.
  *
- * Invariants: MM-17, LC-11.
+ * Invariants: MM-17, LC-11, SPEC-9.
  * A failure means: unikernels and boot loaders that live at low addresses do not start.
  * Sabotage: link it at the high base (FRONT_VIRT_BASE_low in frontends/rules.mk): not built.
  */

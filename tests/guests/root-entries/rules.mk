@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += root-entries
+GUEST_FLAVOUR_root-entries := high
