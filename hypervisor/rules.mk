@@ -14,9 +14,12 @@ HV_DEBUG ?= 0
 HV_CPPFLAGS = -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isystem $(BUILD)/include \
 	-Ihypervisor/include -Ihypervisor/core/lib -Ihypervisor/x86 -I$(HV_B)/include \
 	$(if $(filter 1,$(HV_DEBUG)),-DTENUE_DEBUG=1)
+# Indirect branches through the thunks of x86/thunk.S (SPEC-2).
+HV_THUNKS = $(if $(findstring clang,$(CC)),-mretpoline -mretpoline-external-thunk,-mindirect-branch=thunk-extern \
+	-mindirect-branch-register)
 HV_CFLAGS = -std=gnu11 -O2 -g -MMD -ffreestanding -m64 -fpic -fvisibility=hidden -mgeneral-regs-only \
 	-mno-red-zone -include hypervisor/x86/hidden.h -fno-stack-protector -fno-strict-aliasing -fno-delete-null-pointer-checks \
-	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables -mindirect-branch=thunk-extern -mindirect-branch-register $(WARNINGS) $(HV_CPPFLAGS)
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables $(HV_THUNKS) $(WARNINGS) $(HV_CPPFLAGS)
 DEPS_PACKAGES += libxen-dev binutils
 
 ALL_TARGETS += $(HV_B)/tenue
