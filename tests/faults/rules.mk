@@ -8,7 +8,7 @@ $(FAULTS_B)/rogue-%.o: tests/faults/guests/rogue/%.c | $(FRONT_B)/include/xen
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FRONT_CFLAGS) -c -o $@ $<
 
-$(FAULTS_B)/rogue: $(FAULTS_B)/rogue-main.o $(FAULTS_B)/rogue-random.o $(FRONT_B)/x86/flavour-high.S.o $(FRONT_B)/libtenue-front.a $(FRONT_B)/guest-high.lds
+$(FAULTS_B)/rogue: $(FAULTS_B)/rogue-main.o $(FAULTS_B)/rogue-random.o $(FAULTS_B)/rogue-calls.o $(FRONT_B)/x86/flavour-high.S.o $(FRONT_B)/libtenue-front.a $(FRONT_B)/guest-high.lds
 	@echo "LD $@"
 	$(Q)ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack -T $(FRONT_B)/guest-high.lds \
 		-o $@ $(filter %.o %.a,$^)
