@@ -342,7 +342,8 @@ static int build_steps(struct build *b)
 int build_domain(struct hv *hv, const struct build_plan *plan, const uint8_t uuid[16],
                  struct built *out, struct diag *d)
 {
-    struct hv_new_domain want = {.max_vcpus = plan->cfg->maxvcpus};
+    struct hv_new_domain want = {.max_vcpus = plan->cfg->maxvcpus,
+                                 .maptrack_frames = plan->cfg->maptrack_frames};
     struct build b = {.hv = hv, .plan = plan, .l = &plan->layout, .out = out, .d = d};
 
     memset(out, 0, sizeof(*out));

@@ -159,6 +159,15 @@ static int key_maxvcpus(struct load *l, const struct cfg_entry *e)
     return rc;
 }
 
+static int key_maptrack(struct load *l, const struct cfg_entry *e)
+{
+    uint64_t v = 0;
+    int rc = take_number(l, e, 0, CONFIG_MAX_MAPTRACK, &v);
+
+    l->cfg->maptrack_frames = (unsigned)v;
+    return rc;
+}
+
 static int key_type(struct load *l, const struct cfg_entry *e)
 {
     if (e->is_list || strcmp(e->items[0].text, "pv") != 0)
@@ -327,6 +336,7 @@ static const struct key {
     {"maxmem", key_maxmem},
     {"vcpus", key_vcpus},
     {"maxvcpus", key_maxvcpus},
+    {"max_maptrack_frames", key_maptrack},
     {"disk", key_disk},
     {"vif", key_vif},
     {"on_poweroff", key_on_poweroff},

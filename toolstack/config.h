@@ -18,7 +18,8 @@
 enum {
     CONFIG_MAX_DISKS = 26,
     CONFIG_MAX_VIFS = 8,
-    CONFIG_MAX_VCPUS = 32, /* 2-level events and the legacy vcpu_info array carry 32 */
+    CONFIG_MAX_MAPTRACK = 1024, /* what a hypervisor gives by itself; more it may cut */
+    CONFIG_MAX_VCPUS = 32,      /* 2-level events and the legacy vcpu_info array carry 32 */
     CONFIG_MAX_NAME = 64,
     CONFIG_MAX_CMDLINE = 1023, /* start_info holds 1024 with the NUL */
 };
@@ -67,6 +68,7 @@ struct guest_config {
     bool uuid_given;
     uint64_t memory_mib, maxmem_mib;
     unsigned vcpus, maxvcpus;
+    unsigned maptrack_frames; /* 0: maps nobody's grants */
     enum guest_tsc tsc;
     enum guest_action on_poweroff, on_reboot, on_crash;
     struct disk_spec disks[CONFIG_MAX_DISKS];

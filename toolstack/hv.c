@@ -128,7 +128,7 @@ int hv_create(struct hv *hv, const struct hv_new_domain *want, uint32_t *domid)
     c->max_vcpus = want->max_vcpus;
     c->max_evtchn_port = 1023;
     c->max_grant_frames = -1;
-    c->max_maptrack_frames = 0; /* a guest maps nobody's grants */
+    c->max_maptrack_frames = (int32_t)want->maptrack_frames;
     c->grant_opts = XEN_DOMCTL_GRANT_version(1);
     int rc = domctl(hv, &op);
     if (rc != 0)

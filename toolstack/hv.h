@@ -36,6 +36,7 @@ xenforeignmemory_handle *hv_memory(struct hv *hv);
 struct hv_new_domain {
     uint8_t uuid[16];
     unsigned max_vcpus;
+    unsigned maptrack_frames;
 };
 int hv_create(struct hv *hv, const struct hv_new_domain *want, uint32_t *domid) MUST_CHECK;
 int hv_max_mem(struct hv *hv, uint32_t domid, uint64_t kib) MUST_CHECK;

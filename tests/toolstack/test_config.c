@@ -47,6 +47,7 @@ static void test_whole_file(void)
                           "maxmem = 0x200\n"
                           "vcpus=2\n"
                           "maxvcpus=4\n"
+                          "max_maptrack_frames=8\n"
                           "disk = [ 'phy:/dev/sdb,xvda,w',\n"
                           "   'format=raw, vdev=xvdb, access=r, target=/srv/a,b.img', # last\n"
                           "]\n"
@@ -65,11 +66,12 @@ static void test_whole_file(void)
     CU_ASSERT_STRING_EQUAL(cfg.disks[0].target, "/dev/sdb");
     CU_ASSERT_EQUAL(cfg.disks[0].vdev_id, 51712);
     CU_ASSERT_FALSE(cfg.disks[0].read_only);
-    CU_ASSERT_EQUAL(cfg.disks[0].line, 11);
+    CU_ASSERT_EQUAL(cfg.maptrack_frames, 8);
+    CU_ASSERT_EQUAL(cfg.disks[0].line, 12);
     CU_ASSERT_STRING_EQUAL(cfg.disks[1].target, "/srv/a,b.img");
     CU_ASSERT_EQUAL(cfg.disks[1].vdev_id, 51728);
     CU_ASSERT_TRUE(cfg.disks[1].read_only);
-    CU_ASSERT_EQUAL(cfg.disks[1].line, 12);
+    CU_ASSERT_EQUAL(cfg.disks[1].line, 13);
     CU_ASSERT_EQUAL_FATAL(cfg.nr_vifs, 2);
     CU_ASSERT_EQUAL(cfg.vifs[0].mac[5], 3);
     CU_ASSERT_STRING_EQUAL(cfg.vifs[0].bridge, "br0");
@@ -95,6 +97,7 @@ static void test_defaults(void)
     CU_ASSERT_EQUAL(cfg.maxmem_mib, 128);
     CU_ASSERT_EQUAL(cfg.vcpus, 1);
     CU_ASSERT_EQUAL(cfg.maxvcpus, 1);
+    CU_ASSERT_EQUAL(cfg.maptrack_frames, 0);
     CU_ASSERT_STRING_EQUAL(cfg.cmdline, "");
     CU_ASSERT_EQUAL(cfg.on_reboot, ACTION_RESTART);
     CU_ASSERT_PTR_NULL(cfg.ramdisk);
@@ -133,6 +136,7 @@ static void test_key_errors(void)
     refuse(MINIMAL "memory=256\nmaxmem=128\n", "maxmem is below memory");
     refuse(MINIMAL "vcpus=33\n", "out of range; 1 to 32");
     refuse(MINIMAL "vcpus=2\nmaxvcpus=1\n", "maxvcpus is below vcpus");
+    refuse(MINIMAL "max_maptrack_frames=1025\n", "out of range");
     refuse(MINIMAL "on_crash='coredump-destroy'\n", "core dumps are not offered");
     refuse(MINIMAL "on_crash='explode'\n", "on_crash is \"destroy\"");
     refuse(MINIMAL "type='hvm'\n", "only type=\"pv\"");

@@ -87,9 +87,11 @@ class Host:
     def rogue(self, mode, disk=None, vif=""):
         self.create("rogue", kernel=ROGUE, extra=mode, memory=32, disk=disk, vif=vif)
 
-    def create(self, name, kernel, extra, memory, ramdisk=None, disk=None, vif="", on_crash="preserve", vcpus=1):
+    def create(self, name, kernel, extra, memory, ramdisk=None, disk=None, vif="", on_crash="preserve", vcpus=1,
+               maptrack=0):
         lines = ['name = "%s"' % name, 'kernel = "%s"' % kernel, 'extra = "%s"' % extra, "memory = %d" % memory,
-                 'on_crash = "%s"' % on_crash, "vcpus = %d" % vcpus]
+                 'on_crash = "%s"' % on_crash, "vcpus = %d" % vcpus,
+                 "max_maptrack_frames = %d" % maptrack]
         if ramdisk:
             lines.append('ramdisk = "%s"' % ramdisk)
         if disk:
