@@ -78,6 +78,7 @@ void suite_watch(void);
 void suite_domains(void);
 void suite_ring(void);
 void suite_memory(void);
+void suite_death(void);
 
 #define ADD(suite, test) CU_add_test(suite, #test, test)
 
