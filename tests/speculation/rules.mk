@@ -20,3 +20,4 @@ check-linux-isolated: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)
 
 CHECK_UNIT += check-speculation-image
 CHECK_GUESTS += check-speculation check-guests-isolated
+CHECK_SYSTEM += check-linux-isolated
