@@ -254,7 +254,7 @@ static void bulk_is_done_in_parts(void)
 {
     struct xen_domctl op = {.cmd = XEN_DOMCTL_createdomain};
     struct gnttab_setup_table grants = {.nr_frames = 64};
-    struct xen_memory_reservation memory = {.nr_extents = 64};
+    struct xen_memory_reservation memory = {.nr_extents = 256};
 
     control_up();
     op.u.createdomain.max_vcpus = MAX_VCPUS;
@@ -280,8 +280,9 @@ static void bulk_is_done_in_parts(void)
     memory.extent_start.p = (void *)guest_va_at(11);
     memcpy(guest_ptr(&dom0, 10), &memory, sizeof(memory));
     CU_ASSERT_EQUAL(
-        fake_hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap, guest_va_at(10), 0, 0), 64);
-    CU_ASSERT_EQUAL(fake_restarts, 63);
+        fake_hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap, guest_va_at(10), 0, 0),
+        256);
+    CU_ASSERT_EQUAL(fake_restarts, 255);
     CU_ASSERT_EQUAL(fake_audit(), 0);
     CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_destroydomain, memory.domid), 0);
     CU_ASSERT_TRUE(fake_restarts >= 1);

@@ -353,6 +353,24 @@ static void unwritable_result_closes_the_port(void)
     guest_down();
 }
 
+/* EV-1, EV-5: there is nothing beyond the last page of ports, not even something free. */
+static void no_port_beyond_the_last(void)
+{
+    struct evtchn_status status;
+    port_t last;
+
+    three_up();
+    last = a->evtchn.valid;
+    CU_ASSERT_EQUAL(evtchn_status(a, last - 1, &status), 0);
+    for (port_t p = last; p < last + 3; p++) {
+        CU_ASSERT_EQUAL(evtchn_status(a, p, &status), -XEN_EINVAL);
+        CU_ASSERT_EQUAL(evtchn_send(a, p), -XEN_EINVAL);
+        CU_ASSERT_EQUAL(evtchn_close(a, p), -XEN_EINVAL);
+        CU_ASSERT_FALSE(evtchn_port_is_valid(a, p));
+    }
+    three_down();
+}
+
 /* EV-11: who sends to a port that is pending already makes no work, for the receiver least of all.
  */
 static void a_storm_is_one_event(void)
@@ -390,6 +408,7 @@ void suite_evtchn(void)
     CU_add_test(s, "EV-3: close leaves the peer waiting", close_leaves_the_peer_waiting);
     CU_add_test(s, "both ends in one domain", loopback);
     CU_add_test(s, "virtual interrupts", virqs);
+    CU_add_test(s, "EV-1, EV-5: no port beyond the last", no_port_beyond_the_last);
     CU_add_test(s, "EV-11: a storm is one event", a_storm_is_one_event);
     CU_add_test(s, "EV-12: global virqs", global_virqs_are_the_control_domains);
     CU_add_test(s, "IPIs", ipis_go_to_their_vcpu);

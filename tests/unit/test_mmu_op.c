@@ -200,6 +200,37 @@ static void refused_pins_leave_plain_memory(void)
     }
 }
 
+static uint64_t *walked;
+
+static void the_walker_marks_it(void)
+{
+    *walked |= PTE_A;
+}
+
+/* MM-9: a compare-and-store that loses, here to the CPU's walk, has taken nothing. */
+static void losing_stores_take_nothing(void)
+{
+    uint64_t val, old;
+
+    begin(5);
+    val = guest_maddr(&g, 40) | PTE_P | PTE_RW | PTE_US;
+    walked = &guest_ptr(&g, g.l1)[20];
+    /* Frame 40 was a table just now: becoming writable flushes, between the look and the store. */
+    CU_ASSERT_EQUAL(map(40, guest_maddr(&g, 40) | PTE_P | PTE_US, 0), 0);
+    CU_ASSERT_EQUAL(ext(MMUEXT_PIN_L1_TABLE, g.frames[40].n, 0, DOMID_SELF), 0);
+    CU_ASSERT_EQUAL(ext(MMUEXT_UNPIN_TABLE, g.frames[40].n, 0, DOMID_SELF), 0);
+    *walked &= ~PTE_A;
+    old = *walked;
+    fake_metal.after_flush = the_walker_marks_it;
+    CU_ASSERT_EQUAL(mmu_l1_write(g.d, g.d, maddr_make(l1_slot(20)), val, MMU_COMPARE, &old),
+                    -XEN_EAGAIN);
+    CU_ASSERT_PTR_NULL(fake_metal.after_flush);
+    CU_ASSERT_EQUAL(old, *walked);
+    CU_ASSERT_EQUAL(fake_audit(), 0);
+    CU_ASSERT_EQUAL(mmu_l1_write(g.d, g.d, maddr_make(l1_slot(20)), val, MMU_COMPARE, &old), 0);
+    end();
+}
+
 /* LC-4: the control domain owes a table of another domain only until its vcpu runs again. */
 static void foreign_tables_are_not_owed_for_long(void)
 {
@@ -603,6 +634,7 @@ void suite_mmu_op(void)
     CU_add_test(s, "MM-19, 16: alignment and commands", alignment_and_commands);
     CU_add_test(s, "accessed and dirty survive when asked", accessed_and_dirty_survive);
     CU_add_test(s, "HC-7: batches count what they did", batches_count_what_they_did);
+    CU_add_test(s, "MM-9: losing stores take nothing", losing_stores_take_nothing);
     CU_add_test(s, "MM-9: refused pins leave plain memory", refused_pins_leave_plain_memory);
     CU_add_test(s, "LC-4: foreign tables are not owed for long",
                 foreign_tables_are_not_owed_for_long);

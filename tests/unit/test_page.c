@@ -55,6 +55,28 @@ static void frames_come_zeroed(void)
     end(d);
 }
 
+static struct domain *taker;
+
+static void the_other_takes_some(void)
+{
+    mfn_t m;
+
+    CU_ASSERT_EQUAL(domain_alloc_frames(taker, 3, 64, &m), 0);
+}
+
+/* LC-8: what fitted when the domain asked need not when it is given. */
+static void the_maximum_holds_in_a_race(void)
+{
+    mfn_t m;
+
+    taker = begin(20);
+    fake_metal.after_heap_take = the_other_takes_some;
+    CU_ASSERT_EQUAL(domain_alloc_frames(taker, 4, 64, &m), -XEN_E2BIG);
+    CU_ASSERT_EQUAL(taker->pages.total, 8);
+    CU_ASSERT_EQUAL(fake_audit(), 0);
+    end(taker);
+}
+
 static bool known_zero_after(struct domain *d, bool was_writable)
 {
     mfn_t m;
@@ -247,6 +269,7 @@ void suite_page(void)
     CU_add_test(s, "MM-12: frames come zeroed", frames_come_zeroed);
     CU_add_test(s, "MM-12: untouched frames stay zero", untouched_frames_stay_zero);
     CU_add_test(s, "LC-8: the maximum holds", the_maximum_holds);
+    CU_add_test(s, "LC-8: so it does in a race", the_maximum_holds_in_a_race);
     CU_add_test(s, "LC-10: the dying gain nothing", the_dying_gain_nothing);
     CU_add_test(s, "MM-11, 14: references need the owner", references_need_the_owner);
     CU_add_test(s, "MM-10: counts refuse to wrap", counts_refuse_to_wrap);

@@ -69,11 +69,15 @@ extern struct fake_metal {
      * with its type is taken by name. */
     void (*at_preempt_point)(void);
     void (*before_get_and_type)(void);
+    /* The same after a block of memory was taken, and when a flush of TLBs is over; once each. */
+    void (*after_heap_take)(void);
+    void (*after_flush)(void);
     void (*at_idle)(void);          /* instead of idling a millisecond away */
     void (*wait_for)(unsigned cpu); /* somebody waits for that CPU to give up its vcpu */
 } fake_metal;
 /* Back to what it was at the start. */
 void fake_metal_reset(void);
+void fake_once(void (**hook)(void)); /* calls it and forgets it */
 
 /* Once per process: CPUs, RAM, the control domain (domid 0, no frames, one vcpu). */
 void fake_machine_init(void);

@@ -228,11 +228,21 @@ void hal_invlpg_local(uint64_t va)
     fake_tlb_flush_page(this_cpu()->id, va);
 }
 
+void fake_once(void (**hook)(void))
+{
+    void (*const call)(void) = *hook;
+
+    *hook = NULL;
+    if (call)
+        call();
+}
+
 void hal_tlb_flush(cpumask_t mask)
 {
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
         if (mask >> cpu & 1)
             flush_cpu(cpu);
+    fake_once(&fake_metal.after_flush);
 }
 
 void hal_invlpg(cpumask_t mask, uint64_t va)

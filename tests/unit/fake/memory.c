@@ -138,7 +138,10 @@ struct page *__wrap_heap_alloc(unsigned order, unsigned addr_bits)
 
 struct page *__wrap_heap_take(unsigned order, unsigned addr_bits)
 {
-    return fails() ? NULL : stale(__real_heap_take(order, addr_bits), order, true);
+    struct page *p = fails() ? NULL : stale(__real_heap_take(order, addr_bits), order, true);
+
+    fake_once(&fake_metal.after_heap_take);
+    return p;
 }
 
 uint64_t *fake_written(mfn_t m)
