@@ -80,6 +80,8 @@ static domid_t domain(void)
         return (domid_t)any(16);
     case 3:
         return (domid_t)(0x7ff0 + any(5));
+    case 4:
+        return own_id;
     default:
         return DOMID_SELF;
     }
@@ -134,6 +136,16 @@ void fill_junk(struct call *c)
     c->arg[4] = value();
 }
 
+/* A frame that could be given away, unless something else refers to it. */
+static u64 unmapped_mfn(void)
+{
+    void *p = page[any(PAGES)];
+
+    if (any(2))
+        front_unmap((u64)p);
+    return front_va_to_mfn(p);
+}
+
 void fill_memory_moves(struct call *c)
 {
     static const u8 commands[] = {XENMEM_increase_reservation, XENMEM_decrease_reservation,
@@ -149,7 +161,8 @@ void fill_memory_moves(struct call *c)
     op->domid = domain();
     set_xen_guest_handle(op->extent_start, list);
     for (u32 i = 0; i < 4; i++)
-        list[i] = mostly(c->arg[0] == XENMEM_populate_physmap ? any(front_nr_pages) : some_mfn());
+        list[i] =
+            mostly(c->arg[0] == XENMEM_populate_physmap ? any(front_nr_pages) : unmapped_mfn());
 }
 
 void fill_memory_exchange(struct call *c)
@@ -165,7 +178,7 @@ void fill_memory_exchange(struct call *c)
     op->out.extent_order = (unsigned)(any(8) ? 0 : value());
     op->out.domid = (domid_t)mostly(op->in.domid);
     set_xen_guest_handle(op->out.extent_start, list + 4);
-    list[0] = mostly(some_mfn());
+    list[0] = mostly(unmapped_mfn());
     list[4] = mostly(any(front_nr_pages));
 }
 
@@ -344,7 +357,7 @@ static void offer(void)
     e->flags = 0;
     e->domid = domain();
     if (e->domid == DOMID_SELF)
-        e->domid = (domid_t)any(16);
+        e->domid = any(4) ? own_id : (domid_t)any(16);
     e->frame = (u32)mostly(some_mfn());
     front_wmb();
     WRITE_ONCE(e->flags,

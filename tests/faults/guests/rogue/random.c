@@ -23,6 +23,7 @@ struct hand hands[HANDS];
 u8 *page[PAGES];
 bool lost[PAGES];
 evtchn_port_t first_port;
+domid_t own_id;
 
 static void several(struct call *c);
 
@@ -272,13 +273,17 @@ static void second_vcpu(void)
 
 static void prepare(void)
 {
+    evtchn_status_t status = {0};
+
     front_grant_init();
     for (u32 i = 0; i < PAGES; i++)
         page[i] = front_page_alloc();
     front_page_ro(front_page_alloc()); /* lists in the pages end here */
     for (u32 i = 0; i < HANDS; i++)
         front_page_ro(hands[i].slots[SLOTS + 6]);
-    first_port = (evtchn_port_t)front_evtchn_alloc(0);
+    first_port = (evtchn_port_t)front_evtchn_alloc(DOMID_SELF);
+    front_evtchn_status(first_port, &status);
+    own_id = status.u.unbound.dom; /* whom the port waits for, by number */
     for (unsigned vector = 0; vector < 32; vector++)
         front_trap_set(vector, broken);
 }

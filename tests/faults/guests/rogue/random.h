@@ -31,8 +31,9 @@ struct hand {
 } FRONT_PAGE_ALIGNED;
 
 extern struct hand hands[HANDS];
-extern u8 *page[PAGES];          /* to be played with */
-extern bool lost[PAGES];         /* those given back to the hypervisor */
+extern u8 *page[PAGES];  /* to be played with */
+extern bool lost[PAGES]; /* those given back to the hypervisor */
+extern domid_t own_id;
 extern evtchn_port_t first_port; /* those below were there before */
 
 static inline struct hand *hand(void)
