@@ -339,6 +339,31 @@ static int build_steps(struct build *b)
     return start_vcpu(b);
 }
 
+/* Its place and share among the others, before it runs. */
+static int give_cpus(struct build *b)
+{
+    const struct guest_config *cfg = b->plan->cfg;
+    struct hv_share share;
+    int rc = 0;
+
+    for (unsigned i = 0; i < cfg->maxvcpus && rc == 0; i++)
+        if (cfg->cpus[i] != ~0ull)
+            rc = hv_set_affinity(b->hv, b->out->domid, i, cfg->cpus[i], 0);
+    if (rc != 0)
+        return diag_set(b->d, "the hypervisor refuses cpus=: %s", strerror(-rc));
+    if (!cfg->cpu_weight && !cfg->cap)
+        return 0;
+    rc = hv_get_share(b->hv, b->out->domid, &share);
+    if (rc == 0) {
+        share.weight = cfg->cpu_weight ? cfg->cpu_weight : share.weight;
+        share.cap = cfg->cap;
+        rc = hv_set_share(b->hv, b->out->domid, &share);
+    }
+    return rc == 0
+               ? 0
+               : diag_set(b->d, "the hypervisor refuses cpu_weight= or cap=: %s", strerror(-rc));
+}
+
 int build_domain(struct hv *hv, const struct build_plan *plan, const uint8_t uuid[16],
                  struct built *out, struct diag *d)
 {
@@ -356,7 +381,7 @@ int build_domain(struct hv *hv, const struct build_plan *plan, const uint8_t uui
     if (rc != 0) {
         diag_set(d, "the hypervisor creates no domain: %s", strerror(-rc));
     } else {
-        rc = build_steps(&b);
+        rc = give_cpus(&b) != 0 ? -1 : build_steps(&b);
         if (rc != 0 && hv_destroy(hv, out->domid) != 0)
             diag_set(d, "domain %u, half built, cannot be destroyed", out->domid);
     }

@@ -2,6 +2,8 @@
 /* Pre-flight checks against the running machine: see check.h. */
 #include "check.h"
 
+#include "cpulist.h"
+
 #include "domain.h"
 
 #include <errno.h>
@@ -142,12 +144,33 @@ int check_images(const struct guest_config *cfg, struct store *st, struct diag *
     return check_against_all(cfg, st, "vbd", check_image_against, d);
 }
 
+static int check_cpus(const struct guest_config *cfg, struct hv *hv, struct diag *d)
+{
+    struct xen_sysctl_physinfo info;
+    int rc = hv_physinfo(hv, &info), missing;
+
+    if (rc != 0)
+        return diag_set(d, "the hypervisor does not describe the machine: %s", strerror(-rc));
+    for (unsigned i = 0; i < cfg->maxvcpus; i++) {
+        missing = cpulist_missing(cfg->cpus[i], info.nr_cpus);
+        if (missing >= 0)
+            return diag_set(d, "%s:%u: cpus names CPU %d; this machine has CPUs 0 to %u", cfg->path,
+                            cfg->cpus_line, missing, info.nr_cpus - 1);
+    }
+    if ((cfg->cpu_weight || cfg->cap) && !hv_scheduler_shares(hv_scheduler(hv)))
+        return diag_set(d,
+                        "%s: the hypervisor's scheduler has no weights and caps; remove"
+                        " cpu_weight and cap, or start it without sched=",
+                        cfg->path);
+    return 0;
+}
+
 int check_neighbours(const struct guest_config *cfg, struct hv *hv, struct store *st,
                      struct diag *d)
 {
     if (check_name(cfg, st, d) != 0 || check_against_all(cfg, st, "vif", check_mac_against, d) != 0)
         return -1;
-    return check_memory(cfg, hv, d);
+    return check_cpus(cfg, hv, d) != 0 ? -1 : check_memory(cfg, hv, d);
 }
 
 int check_choose_macs(struct guest_config *cfg, struct diag *d)

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 #include "cfgparse.h"
+#include "cpulist.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -165,6 +166,44 @@ static int key_maptrack(struct load *l, const struct cfg_entry *e)
     int rc = take_number(l, e, 0, CONFIG_MAX_MAPTRACK, &v);
 
     l->cfg->maptrack_frames = (unsigned)v;
+    return rc;
+}
+
+/* One set for all vcpus, or one for each in a list. */
+static int key_cpus(struct load *l, const struct cfg_entry *e)
+{
+    struct diag why = {0};
+
+    if (e->nr_items == 0 || e->nr_items > CONFIG_MAX_VCPUS)
+        return bad(l, e->line,
+                   "cpus is a set of CPUs such as \"0-3,^2\", or a list of them, one for"
+                   " each vcpu");
+    for (size_t i = 0; i < CONFIG_MAX_VCPUS; i++) {
+        const size_t item = !e->is_list ? 0 : i < e->nr_items ? i : e->nr_items;
+
+        l->cfg->cpus[i] = ~0ull;
+        if (item < e->nr_items && cpulist_parse(e->items[item].text, &l->cfg->cpus[i], &why) != 0)
+            return bad(l, e->line, "cpus: %s", why.text);
+    }
+    l->cfg->cpus_line = e->line;
+    return 0;
+}
+
+static int key_cpu_weight(struct load *l, const struct cfg_entry *e)
+{
+    uint64_t v = 0;
+    int rc = take_number(l, e, 1, 65535, &v);
+
+    l->cfg->cpu_weight = (unsigned)v;
+    return rc;
+}
+
+static int key_cap(struct load *l, const struct cfg_entry *e)
+{
+    uint64_t v = 0;
+    int rc = take_number(l, e, 0, 100 * CONFIG_MAX_VCPUS, &v);
+
+    l->cfg->cap = (unsigned)v;
     return rc;
 }
 
@@ -337,6 +376,9 @@ static const struct key {
     {"vcpus", key_vcpus},
     {"maxvcpus", key_maxvcpus},
     {"max_maptrack_frames", key_maptrack},
+    {"cpus", key_cpus},
+    {"cpu_weight", key_cpu_weight},
+    {"cap", key_cap},
     {"disk", key_disk},
     {"vif", key_vif},
     {"on_poweroff", key_on_poweroff},
@@ -358,7 +400,6 @@ static const struct {
     {"vfb", "there is no framebuffer; the console is tenue console"},
     {"on_watchdog", "there is no guest watchdog action; on_crash covers a guest that died"},
     {"on_soft_reset", "soft reset is not offered; remove the line"},
-    {"cpus", "guests are not pinned to CPUs; remove the line"},
     {"firmware", "PV guests boot a kernel directly; remove the line"},
 };
 
@@ -481,8 +522,10 @@ int config_parse(const char *name, const char *text, size_t len, struct guest_co
     struct cfg_file file;
     int rc = 0;
 
-    *cfg = (struct guest_config){
-        .on_poweroff = ACTION_DESTROY, .on_reboot = ACTION_RESTART, .on_crash = ACTION_DESTROY};
+    *cfg = (struct guest_config){.cpus = {[0 ... CONFIG_MAX_VCPUS - 1] = ~0ull},
+                                 .on_poweroff = ACTION_DESTROY,
+                                 .on_reboot = ACTION_RESTART,
+                                 .on_crash = ACTION_DESTROY};
     cfg->path = strdup(name);
     if (!cfg->path)
         return diag_set(d, "out of memory");

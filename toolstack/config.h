@@ -68,7 +68,9 @@ struct guest_config {
     bool uuid_given;
     uint64_t memory_mib, maxmem_mib;
     unsigned vcpus, maxvcpus;
-    unsigned maptrack_frames; /* 0: maps nobody's grants */
+    unsigned maptrack_frames;        /* 0: maps nobody's grants */
+    uint64_t cpus[CONFIG_MAX_VCPUS]; /* where each vcpu may run */
+    unsigned cpu_weight, cap;        /* 0: the hypervisor's; percent of one CPU, 0: no cap */
     enum guest_tsc tsc;
     enum guest_action on_poweroff, on_reboot, on_crash;
     struct disk_spec disks[CONFIG_MAX_DISKS];
@@ -76,7 +78,7 @@ struct guest_config {
     struct vif_spec vifs[CONFIG_MAX_VIFS];
     size_t nr_vifs;
     /* Lines of keys that later checks complain about; 0 when absent. */
-    unsigned name_line, kernel_line, ramdisk_line, memory_line;
+    unsigned name_line, kernel_line, ramdisk_line, memory_line, cpus_line;
 };
 
 int config_load(const char *path, struct guest_config *cfg, struct diag *d) MUST_CHECK;

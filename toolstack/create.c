@@ -143,6 +143,9 @@ static void print_plan(const struct guest_config *cfg, const struct build_plan *
     cJSON_AddNumberToObject(root, "vcpus", cfg->vcpus);
     cJSON_AddNumberToObject(root, "maxvcpus", cfg->maxvcpus);
     cJSON_AddNumberToObject(root, "max_maptrack_frames", cfg->maptrack_frames);
+    if (cfg->cpu_weight)
+        cJSON_AddNumberToObject(root, "cpu_weight", cfg->cpu_weight);
+    cJSON_AddNumberToObject(root, "cap", cfg->cap);
     cJSON_AddStringToObject(root, "tsc_mode", config_tsc_name(cfg->tsc));
     cJSON_AddStringToObject(root, "on_poweroff", config_action_name(cfg->on_poweroff));
     cJSON_AddStringToObject(root, "on_reboot", config_action_name(cfg->on_reboot));

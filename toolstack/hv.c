@@ -192,6 +192,98 @@ int hv_unpause(struct hv *hv, uint32_t domid)
     return simple_domctl(hv, XEN_DOMCTL_unpausedomain, domid);
 }
 
+uint32_t hv_scheduler(struct hv *hv)
+{
+    struct xen_sysctl op = {.cmd = XEN_SYSCTL_sched_id};
+
+    return sysctl(hv, &op) == 0 ? op.u.sched_id.sched_id : 0;
+}
+
+bool hv_scheduler_shares(uint32_t scheduler)
+{
+    return scheduler == XEN_SCHEDULER_CREDIT || scheduler == XEN_SCHEDULER_CREDIT2;
+}
+
+/* Both schedulers that have shares put weight and cap in the same places. */
+static int share_op(struct hv *hv, uint32_t domid, uint32_t cmd, struct hv_share *share)
+{
+    struct xen_domctl op = {.cmd = XEN_DOMCTL_scheduler_op, .domain = (domid_t)domid};
+    struct xen_domctl_sched_credit *p = &op.u.scheduler_op.u.credit;
+
+    op.u.scheduler_op.sched_id = hv_scheduler(hv);
+    op.u.scheduler_op.cmd = cmd;
+    if (!hv_scheduler_shares(op.u.scheduler_op.sched_id))
+        return -EOPNOTSUPP;
+    p->weight = (uint16_t)share->weight;
+    p->cap = (uint16_t)share->cap;
+    int rc = domctl(hv, &op);
+
+    share->weight = p->weight;
+    share->cap = p->cap;
+    return rc;
+}
+
+int hv_get_share(struct hv *hv, uint32_t domid, struct hv_share *share)
+{
+    *share = (struct hv_share){0};
+    return share_op(hv, domid, XEN_DOMCTL_SCHEDOP_getinfo, share);
+}
+
+int hv_set_share(struct hv *hv, uint32_t domid, const struct hv_share *share)
+{
+    struct hv_share copy = *share;
+
+    return share_op(hv, domid, XEN_DOMCTL_SCHEDOP_putinfo, &copy);
+}
+
+int hv_vcpu_info(struct hv *hv, uint32_t domid, struct xen_domctl_getvcpuinfo *v)
+{
+    struct xen_domctl op = {.cmd = XEN_DOMCTL_getvcpuinfo, .domain = (domid_t)domid};
+
+    op.u.getvcpuinfo.vcpu = v->vcpu;
+    int rc = domctl(hv, &op);
+
+    *v = op.u.getvcpuinfo;
+    return rc;
+}
+
+static int affinity_op(struct hv *hv, uint32_t domid, uint32_t cmd, unsigned vcpu, uint32_t flags,
+                       uint64_t *hard, uint64_t *soft)
+{
+    struct xen_domctl op = {.cmd = cmd, .domain = (domid_t)domid};
+    struct xen_domctl_vcpuaffinity *a = &op.u.vcpuaffinity;
+    uint64_t *maps = data_area(hv);
+
+    maps[0] = *hard;
+    maps[1] = *soft;
+    a->vcpu = vcpu;
+    a->flags = flags;
+    a->cpumap_hard.nr_bits = a->cpumap_soft.nr_bits = 64;
+    set_xen_guest_handle(a->cpumap_hard.bitmap, (uint8_t *)&maps[0]);
+    set_xen_guest_handle(a->cpumap_soft.bitmap, (uint8_t *)&maps[1]);
+    int rc = domctl(hv, &op);
+
+    *hard = maps[0];
+    *soft = maps[1];
+    return rc;
+}
+
+int hv_get_affinity(struct hv *hv, uint32_t domid, unsigned vcpu, uint64_t *hard, uint64_t *soft)
+{
+    *hard = *soft = 0;
+    return affinity_op(hv, domid, XEN_DOMCTL_getvcpuaffinity, vcpu,
+                       XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT, hard, soft);
+}
+
+int hv_set_affinity(struct hv *hv, uint32_t domid, unsigned vcpu, uint64_t hard, uint64_t soft)
+{
+    uint32_t flags = (hard ? XEN_VCPUAFFINITY_HARD : 0u) | (soft ? XEN_VCPUAFFINITY_SOFT : 0u);
+
+    if (!flags)
+        return 0;
+    return affinity_op(hv, domid, XEN_DOMCTL_setvcpuaffinity, vcpu, flags, &hard, &soft);
+}
+
 /* Long work: the hypervisor may come back for more time with -EAGAIN. */
 int hv_destroy(struct hv *hv, uint32_t domid)
 {

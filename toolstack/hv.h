@@ -48,6 +48,22 @@ int hv_pause(struct hv *hv, uint32_t domid) MUST_CHECK;
 int hv_unpause(struct hv *hv, uint32_t domid) MUST_CHECK;
 int hv_destroy(struct hv *hv, uint32_t domid) MUST_CHECK;
 
+/* A domain's share of CPU time: weight 1..65535, cap in percent of one CPU, 0: none. */
+struct hv_share {
+    unsigned weight, cap;
+};
+uint32_t hv_scheduler(struct hv *hv); /* XEN_SCHEDULER_*; unknown: 0 */
+bool hv_scheduler_shares(uint32_t scheduler);
+int hv_get_share(struct hv *hv, uint32_t domid, struct hv_share *share) MUST_CHECK;
+int hv_set_share(struct hv *hv, uint32_t domid, const struct hv_share *share) MUST_CHECK;
+int hv_vcpu_info(struct hv *hv, uint32_t domid, struct xen_domctl_getvcpuinfo *v) MUST_CHECK;
+/* Sets of up to 64 CPUs: where a vcpu may run, and where it would rather. */
+int hv_get_affinity(struct hv *hv, uint32_t domid, unsigned vcpu, uint64_t *hard,
+                    uint64_t *soft) MUST_CHECK;
+/* An empty set: as it is. */
+int hv_set_affinity(struct hv *hv, uint32_t domid, unsigned vcpu, uint64_t hard,
+                    uint64_t soft) MUST_CHECK;
+
 /* -ESRCH if there is no such domain (a dying one still is). */
 int hv_info(struct hv *hv, uint32_t domid, struct xen_domctl_getdomaininfo *info) MUST_CHECK;
 /* Domains from `first` on, at most max; returns how many, or a negative errno. */

@@ -65,15 +65,11 @@ static cJSON *json_row(const struct xen_domctl_getdomaininfo *info, const char *
     return row;
 }
 
-/* Calls show for each domain, or for the one asked for. */
-static int each_domain(struct session *s, const char *only,
-                       void (*show)(struct session *s, const struct xen_domctl_getdomaininfo *info,
-                                    const char *name, void *arg),
-                       void *arg)
+int each_domain(struct session *s, const char *only, domain_fn *show, void *arg)
 {
     struct xen_domctl_getdomaininfo infos[LIST_STEP];
     uint32_t first = 0, domid = 0;
-    int n;
+    int n, rc = 0;
 
     if (only && domain_find(s->hv, &s->st, only, &domid, &s->d) != 0)
         return -1;
@@ -83,25 +79,26 @@ static int each_domain(struct session *s, const char *only,
         n = hv_list(s->hv, first, infos, only ? 1 : LIST_STEP);
         if (n < 0)
             return diag_set(&s->d, "the hypervisor does not list domains: %s", strerror(-n));
-        for (int i = 0; i < n && (!only || infos[i].domain == domid); i++) {
+        for (int i = 0; i < n && rc == 0 && (!only || infos[i].domain == domid); i++) {
             char *name = domain_name(&s->st, infos[i].domain);
 
-            show(s, &infos[i], name ? name : "(null)", arg);
+            rc = show(s, &infos[i], name ? name : "(null)", arg);
             free(name);
             first = infos[i].domain + 1u;
         }
-    } while (!only && n == LIST_STEP);
-    return 0;
+    } while (!only && rc == 0 && n == LIST_STEP);
+    return rc;
 }
 
-static void show_list(struct session *s, const struct xen_domctl_getdomaininfo *info,
-                      const char *name, void *arg)
+static int show_list(struct session *s, const struct xen_domctl_getdomaininfo *info,
+                     const char *name, void *arg)
 {
     (void)s;
     if (arg)
         cJSON_AddItemToArray(arg, json_row(info, name));
     else
         print_row(info, name);
+    return 0;
 }
 
 /* Takes [--json] and what the verb allows besides; -1 for wrong usage. */
@@ -164,8 +161,8 @@ static long long domain_age(struct session *s, uint32_t domid)
     return age < 0 ? -1 : age;
 }
 
-static void show_uptime(struct session *s, const struct xen_domctl_getdomaininfo *info,
-                        const char *name, void *arg)
+static int show_uptime(struct session *s, const struct xen_domctl_getdomaininfo *info,
+                       const char *name, void *arg)
 {
     long long age = domain_age(s, info->domain);
 
@@ -185,6 +182,7 @@ static void show_uptime(struct session *s, const struct xen_domctl_getdomaininfo
         printf("%-33s %4u %2lld:%02lld:%02lld\n", name, info->domain, age / 3600, age / 60 % 60,
                age % 60);
     }
+    return 0;
 }
 
 int verb_uptime(int argc, char **argv)

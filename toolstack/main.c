@@ -64,6 +64,19 @@ static const struct verb {
      "  -o FILE     JSON in Chrome's format; - is the standard output\n"
      "  -t SECONDS  record for that long (1)\n"
      "  -r RECORDS  room in the hypervisor for each CPU (65536, 16 bytes each)"},
+    {"sched", verb_sched, "[--json] [-d DOMAIN [-w WEIGHT] [-c CAP]]",
+     "Show or set shares of CPU time.\n"
+     "  -d DOMAIN  of this one only\n"
+     "  -w WEIGHT  1 to 65535, 256 at first: twice the weight, twice the time of each vCPU\n"
+     "  -c CAP     at most so many percent of one CPU for all its vCPUs; 0: no limit"},
+    {"vcpu-list", verb_vcpu_list, "[--json] [DOMAIN...]",
+     "List vCPUs: CPU, state, seconds, where they may run."},
+    {"vcpu-pin", verb_vcpu_pin, "DOMAIN VCPU|all CPUS|- [SOFT]",
+     "Say on which CPUs a vCPU may run.\n"
+     "  CPUS  such as 0-3,^2 or all; - leaves them as they are\n"
+     "  SOFT  where it would rather run"},
+    {"vcpu-set", verb_vcpu_set, "DOMAIN NUMBER",
+     "Ask a guest to use so many vCPUs, at most its maxvcpus."},
     {"audit", verb_audit, "[--json]",
      "Have the hypervisor recount all its references; status 1 if any is wrong."},
     {"init", verb_init, "",

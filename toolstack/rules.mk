@@ -3,8 +3,8 @@
 TS_O := $(BUILD)/toolstack
 TS_CFLAGS := $(CFLAGS_USER) -Ibackends/include -Ihypervisor/include/public
 # Pure modules, which the unit tests and fuzzers link as they are.
-TS_PURE := diag cfgparse config devspec unpack elf layout confine image parts timeline
-TS_SYSTEM := hv store build check device domain supervise create control console list devlist audit watch top cost trace main
+TS_PURE := diag cpulist cfgparse config devspec unpack elf layout confine image parts timeline
+TS_SYSTEM := hv store build check device domain supervise create control console list devlist vcpus audit watch top cost trace main
 TS_LIBS := -lxencall -lxenforeignmemory -lxenstore -levent_core -lz -llzma -lzstd -llz4 -lseccomp \
 	-lcjson
 

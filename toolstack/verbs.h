@@ -44,7 +44,12 @@ void print_json(struct cJSON *json);
 enum { STATE_LETTERS = 6 };
 void state_letters(uint32_t flags, char out[STATE_LETTERS + 1]);
 
-/* create.c, control.c, console.c, list.c, devlist.c, audit.c, top.c, cost.c, trace.c */
+/* list.c: calls show for each domain, or for the one asked for, until it is not 0. */
+typedef int domain_fn(struct session *s, const struct xen_domctl_getdomaininfo *info,
+                      const char *name, void *arg);
+int each_domain(struct session *s, const char *only, domain_fn *show, void *arg) MUST_CHECK;
+
+/* create.c, control.c, console.c, list.c, devlist.c, audit.c, vcpus.c, top.c, cost.c, trace.c */
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
 int verb_shutdown(int argc, char **argv);
@@ -62,6 +67,10 @@ int verb_uptime(int argc, char **argv);
 int verb_block_list(int argc, char **argv);
 int verb_network_list(int argc, char **argv);
 int verb_audit(int argc, char **argv);
+int verb_sched(int argc, char **argv);
+int verb_vcpu_list(int argc, char **argv);
+int verb_vcpu_pin(int argc, char **argv);
+int verb_vcpu_set(int argc, char **argv);
 int verb_top(int argc, char **argv);
 int verb_cost(int argc, char **argv);
 int verb_trace(int argc, char **argv);

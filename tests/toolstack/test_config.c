@@ -48,6 +48,8 @@ static void test_whole_file(void)
                           "vcpus=2\n"
                           "maxvcpus=4\n"
                           "max_maptrack_frames=8\n"
+                          "cpus=['2', '0-3,^2']\n"
+                          "cpu_weight=512; cap=150\n"
                           "disk = [ 'phy:/dev/sdb,xvda,w',\n"
                           "   'format=raw, vdev=xvdb, access=r, target=/srv/a,b.img', # last\n"
                           "]\n"
@@ -62,16 +64,21 @@ static void test_whole_file(void)
     CU_ASSERT_EQUAL(cfg.maxmem_mib, 512);
     CU_ASSERT_EQUAL(cfg.vcpus, 2);
     CU_ASSERT_EQUAL(cfg.maxvcpus, 4);
+    CU_ASSERT_EQUAL(cfg.cpus[0], 4);
+    CU_ASSERT_EQUAL(cfg.cpus[1], 0xb);
+    CU_ASSERT_EQUAL(cfg.cpus[2], ~0ull);
+    CU_ASSERT_EQUAL(cfg.cpu_weight, 512);
+    CU_ASSERT_EQUAL(cfg.cap, 150);
     CU_ASSERT_EQUAL_FATAL(cfg.nr_disks, 2);
     CU_ASSERT_STRING_EQUAL(cfg.disks[0].target, "/dev/sdb");
     CU_ASSERT_EQUAL(cfg.disks[0].vdev_id, 51712);
     CU_ASSERT_FALSE(cfg.disks[0].read_only);
     CU_ASSERT_EQUAL(cfg.maptrack_frames, 8);
-    CU_ASSERT_EQUAL(cfg.disks[0].line, 12);
+    CU_ASSERT_EQUAL(cfg.disks[0].line, 14);
     CU_ASSERT_STRING_EQUAL(cfg.disks[1].target, "/srv/a,b.img");
     CU_ASSERT_EQUAL(cfg.disks[1].vdev_id, 51728);
     CU_ASSERT_TRUE(cfg.disks[1].read_only);
-    CU_ASSERT_EQUAL(cfg.disks[1].line, 13);
+    CU_ASSERT_EQUAL(cfg.disks[1].line, 15);
     CU_ASSERT_EQUAL_FATAL(cfg.nr_vifs, 2);
     CU_ASSERT_EQUAL(cfg.vifs[0].mac[5], 3);
     CU_ASSERT_STRING_EQUAL(cfg.vifs[0].bridge, "br0");
@@ -134,6 +141,13 @@ static void test_key_errors(void)
     refuse(MINIMAL "memory=[1]\n", "not a list");
     refuse(MINIMAL "memory=0\n", "out of range");
     refuse(MINIMAL "memory=256\nmaxmem=128\n", "maxmem is below memory");
+    refuse(MINIMAL "cpu_weight=0\n", "out of range; 1 to 65535");
+    refuse(MINIMAL "cpu_weight=65536\n", "out of range; 1 to 65535");
+    refuse(MINIMAL "cap=3201\n", "out of range; 0 to 3200");
+    refuse(MINIMAL "cap=-1\n", "not a number");
+    refuse(MINIMAL "cpus=\"0-\"\n", "g.cfg:3: cpus: \"0-\" is no list of CPUs");
+    refuse(MINIMAL "cpus=[]\n", "cpus is a set of CPUs");
+    refuse(MINIMAL "cpus=\"1,^1\"\n", "leaves no CPU");
     refuse(MINIMAL "vcpus=33\n", "out of range; 1 to 32");
     refuse(MINIMAL "vcpus=2\nmaxvcpus=1\n", "maxvcpus is below vcpus");
     refuse(MINIMAL "max_maptrack_frames=1025\n", "out of range");

@@ -9,7 +9,7 @@ struct test {
 };
 
 extern const struct test tests_config[], tests_elf[], tests_unpack[], tests_layout[], tests_parts[],
-    tests_timeline[];
+    tests_timeline[], tests_cpulist[];
 
 /* Prints a line that explains a failure. */
 void test_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
