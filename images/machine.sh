@@ -7,6 +7,7 @@
 #
 #   --hv IMAGE         hypervisor image (default build/hypervisor/tenue; build/images/xen is Debian's Xen)
 #   --hv-append WORDS  more words for the hypervisor
+#   --native           no hypervisor: the machine boots the kernel itself
 #   --kernel ELF       the control domain's kernel, an ELF file
 #   --append WORDS     more words for that kernel
 #   --ramdisk CPIO     the control domain's ramdisk
@@ -32,7 +33,7 @@
 set -eu
 
 hv=build/hypervisor/tenue hv_append= kernel= append= ramdisk= machine=pc memory=2048 dom0=768 cpus=1 disk= drive=
-console=stdio agent= forward= icount= print= snapshot=on cpu=max,-smap,-xsave,-avx
+console=stdio agent= forward= icount= print= native= snapshot=on cpu=max,-smap,-xsave,-avx
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -53,6 +54,7 @@ while [ $# -gt 0 ]; do
 	--forward) forward="$forward,hostfwd=tcp:127.0.0.1:${2%%:*}-${2#*:}" ;;
 	--keep) snapshot=off; shift; continue ;;
 	--icount) icount=1; shift; continue ;;
+	--native) native=1; shift; continue ;;
 	--print) print=1; shift; continue ;;
 	--) shift; break ;;
 	*) echo "machine.sh: $1: unknown option; the opening comment lists them" >&2; exit 2 ;;
@@ -66,8 +68,13 @@ double() { printf %s "$1" | sed 's/,/,,/g'; }
 modules="$kernel $(double "console=hvc0 tenue.ip=10.0.2.15/24,10.0.2.2${agent:+ tenue.agent} $append")"
 [ -z "$ramdisk" ] || modules="$modules,$ramdisk"
 
-set -- "$@" -kernel "$hv" -initrd "$modules" \
-	-append "console=com1 com1=115200,8n1 dom0_mem=${dom0}M,max:${dom0}M dom0_max_vcpus=$cpus $hv_append"
+if [ -n "$native" ]; then
+	set -- "$@" -kernel "$kernel" -append "console=ttyS0 mem=${dom0}M $append"
+	[ -z "$ramdisk" ] || set -- "$@" -initrd "$ramdisk"
+else
+	set -- "$@" -kernel "$hv" -initrd "$modules" \
+		-append "console=com1 com1=115200,8n1 dom0_mem=${dom0}M,max:${dom0}M dom0_max_vcpus=$cpus $hv_append"
+fi
 if [ -n "$icount" ]; then
 	cpu=$cpu,-rdrand,-rdseed,-erms,-fsrm
 	set -- "$@" -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm

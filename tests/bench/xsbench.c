@@ -3,7 +3,8 @@
  * xsbench write PATH VAL  one write
  * xsbench alone SECONDS   wait until no domain but this one is left
  * xsbench cycle SET N 'CREATE' 'DESTROY'  domain life cycle: run CREATE, wait until the guest
- * writes its data/up, run DESTROY; N times */
+ * writes its data/up, run DESTROY; N times
+ * xsbench start SET N 'CREATE' 'DESTROY'  the same, but what counts is CREATE up to its return */
 #include "bench.h"
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -107,9 +108,10 @@ static int event_is_up(void)
     return l > 8 && !strcmp(ev + l - 8, "/data/up");
 }
 
-/* Runs the create command until it returned and the guest wrote its data/up; false if either did
- * not come about. */
-static int create_until_up(const char *set, const char *command, struct create_times *t)
+/* Runs the create command until it returned, which closes the window if only that counts, and the
+ * guest wrote its data/up; false if either did not come about. */
+static int create_until_up(const char *set, const char *command, int only_start,
+                           struct create_times *t)
 {
     struct pollfd pf[2] = {{fd, POLLIN, 0}, {-1, POLLIN, 0}};
     uint64_t start = now_ns();
@@ -129,6 +131,8 @@ static int create_until_up(const char *set, const char *command, struct create_t
         }
         if (pf[1].revents && waitpid(p, &status, 0) == p) {
             t->returned = now_ns() - start;
+            if (only_start)
+                MARK(2);
             close(pf[1].fd);
             pf[1].fd = -1;
             if (status) {
@@ -157,15 +161,20 @@ static uint64_t free_pages(void)
  * command's return. The free memory before the create, at the destroy's return and after that wait
  * says whether all came back.
  */
-static int life(const char *set, int n, const char *create, const char *destroy)
+static int life(const char *set, int n, const char *create, const char *destroy, int only_start)
 {
     struct create_times t;
     uint64_t before = free_pages(), at_return, start;
     int status;
 
     MARK(1);
-    if (!create_until_up(set, create, &t))
+    if (!create_until_up(set, create, only_start, &t))
         return 0;
+    if (only_start) {
+        printf("%s create to its return n 1 min %.1f med - max - ns/op\n", set, (double)t.returned);
+        fflush(stdout);
+        return system(destroy) == 0 && usleep(SETTLE_US) == 0;
+    }
     MARK(2);
     printf("%s create to guest up n 1 min %.1f med - max - ns/op\n", set, (double)t.up);
     printf("%s life %d: the create command returned after %.3f ms\n", set, n, t.returned / 1e6);
@@ -215,7 +224,7 @@ static int alone(int limit)
     }
 }
 
-static int cycle(const char *set, int n, const char *create, const char *destroy)
+static int cycle(const char *set, int n, const char *create, const char *destroy, int only_start)
 {
     static const char w[] = "/local/domain\0tok";
 
@@ -223,7 +232,7 @@ static int cycle(const char *set, int n, const char *create, const char *destroy
         die("watching /local/domain");
     wait_ev();
     for (int i = 0; i < n; i++)
-        if (!life(set, i, create, destroy))
+        if (!life(set, i, create, destroy, only_start))
             return 1;
     return 0;
 }
@@ -235,8 +244,8 @@ int main(int ac, char **av)
         return xwrite(0, av[2], av[3]) ? 1 : 0;
     if (ac == 3 && !strcmp(av[1], "alone"))
         return !alone(atoi(av[2]));
-    if (ac == 6 && !strcmp(av[1], "cycle"))
-        return cycle(av[2], atoi(av[3]), av[4], av[5]);
+    if (ac == 6 && (!strcmp(av[1], "cycle") || !strcmp(av[1], "start")))
+        return cycle(av[2], atoi(av[3]), av[4], av[5], av[1][0] == 's');
     const char *S = ac > 1 ? av[1] : "XS";
     char p[64], tx[16];
     if (xwrite(0, "/bench/a", "hello"))
