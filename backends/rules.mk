@@ -9,7 +9,8 @@ BE_HOST := devhost device spawn nodes check resources
 
 BE_O := $(BUILD)/backends
 BE_COMMON_O := $(BE_COMMON:%=$(BE_O)/common/%.o)
-BE_XEN_LIBS := -lxengnttab -lxenevtchn -lseccomp
+# Within the program: a backend starts with each device, and its start was mostly the search for libraries.
+BE_XEN_LIBS := -Wl,-Bstatic -lxengnttab -lxenevtchn -lxentoollog -lxentoolcore -lseccomp -Wl,-Bdynamic
 
 BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/netback $(BE_O)/conback
 ALL_TARGETS += $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device

@@ -46,3 +46,7 @@ $(BENCH)/control.cpio: tests/bench/control.manifest $(wildcard tests/bench/contr
 # QUICK=1: hypercalls, system calls and faults only. BENCH_ARGS: see tests/bench/run --help.
 bench: $(BENCH)/control.cpio $(BENCH)/tcgcount.so $(BUILD)/hypervisor/tenue $(IMAGES)/xen ## ours beside Debian's Xen, as instructions
 	@tests/bench/run $(if $(filter 1,$(QUICK)),--quick) $(BENCH_ARGS)
+
+.PHONY: bench-docs
+bench-docs: ## docs/cost.md and docs/cost.svg from the last `make bench`
+	@tests/bench/run --report --docs docs >$(BENCH)/docs.txt; grep '^wrote' $(BENCH)/docs.txt
