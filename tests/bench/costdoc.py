@@ -90,7 +90,7 @@ def write(sides, native, report, folder):
     calls = [side.get("calls", ({},))[0] for side in sides]
     linux = [(n, figure(nat), figure(a), ratio(a, nat), figure(b), ratio(b, nat), figure(hyp))
              for n, nat, a, b, hyp in linux_rows(native, calls[0], calls[1])]
-    memory = re.findall(r"^(memory|of 2 GiB.*?|per .*?guest.*?|kept.*?|image.*?|source lines.*?)  +(\S.*?)  +(\S.*?) +(\S+)$",
+    memory = re.findall(r"^(memory|of 2 GiB.*?|per .*?guest.*?|kept.*?|image.*?|source lines.*?|core, pv, x86.*?)  +(\S.*?)  +(\S.*?) +(\S+)$",
                         report, re.M)
     met = sum(1 for r in table if r[5] == "met")
     text = text.replace("{met}", "%d of %d" % (met, len(table)))

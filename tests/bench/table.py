@@ -12,7 +12,7 @@ MACHINE_PAGES = 2048 * MIB_PAGES
 XEN_MEMORY_MIB = 23         # what the gate names, for the 2 GiB machine
 XEN_LINES_MINIMAL = 125473  # see README.md, "Source lines"
 XEN_LINES_X86 = 291266
-OURS_LINES_MAX = 15000       # of core/, pv/ and x86/; .ci/lint counts too
+OURS_LINES_MAX = 15000       # of core/, pv/ and x86/, neither blank nor comment
 IDLE_GUEST_KIB = 64          # beyond its page tables
 FIXED_PER_MILLE, FIXED_MIB = 8, 4
 
@@ -225,7 +225,8 @@ def size_lines(gates):
             "%-34s %14d %14d %6s" % ("image, gzip -9", packed[0], packed[1], ratio(*packed)),
             "%-34s %14d %14d %6s" % ("source lines (Xen's as built small)", count, XEN_LINES_MINIMAL,
                                      ratio(count, XEN_LINES_MINIMAL)),
-            "%-34s %14d %14s %6s" % ("of them core, pv and x86", layers, "", ""),
+            "%-34s %14d %14d %6s" % ("core, pv, x86 (at most %d)" % OURS_LINES_MAX, layers, XEN_LINES_MINIMAL,
+                                     ratio(layers, XEN_LINES_MINIMAL)),
             "%-34s %14d %14d %6s" % ("source lines (Xen's for x86)", count, XEN_LINES_X86, ratio(count, XEN_LINES_X86))]
 
 
