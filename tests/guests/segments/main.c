@@ -6,7 +6,7 @@
  * the pages read-only until replaced; update_descriptor edits one; the LDT's pages come in when a
  * descriptor is first used.
  *
- * Invariants: MM-24, ENT-2, EMU-3.
+ * Invariants: MM-24, ENT-2, ENT-12, EMU-3.
  * A failure means: thread-local storage of processes or of the kernel is corrupted, or a guest
  * gains a descriptor of the hypervisor's level.
  * Sabotage: drop the present bit from DATA: the loads of its selector fault.

@@ -6,7 +6,7 @@
  * the hypervisor keeps up to date are written with the guest's own rights, wherever their address
  * leads by then.
  *
- * Invariants: LC-9, ENT-2, ENT-3, ENT-7, ENT-8, ENT-15, HC-1, HC-11, EV-9, HC-12.
+ * Invariants: LC-9, ENT-2, ENT-3, ENT-7, ENT-8, ENT-12, ENT-15, HC-1, HC-11, EV-9, HC-12.
  * Advisories: 1, 12, 20, 98, 193, 327.
  * A failure means: a guest starts a vCPU in a state that no instruction could have reached.
  * Sabotage: let context_is_sane() in pv/state.c accept user mode without a user root: it starts.
