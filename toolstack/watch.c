@@ -15,7 +15,7 @@
 
 #define LOCK_FILE "/run/tenue/watch.lock"
 
-enum { BUSY_TRIES = 100 };
+enum { BUSY_TRIES = 100, SLACK_TRIES = 20, SLACK_MAX = 500 * 1000 /* ns */ };
 
 static volatile sig_atomic_t interrupted;
 
@@ -135,18 +135,33 @@ int watch_names(struct session *s, struct part_names *names)
     return 0;
 }
 
-int watch_snapshot(struct session *s, uint32_t domid, unsigned vcpu, struct part_snapshot *to)
+/* *slack: between our looks at the clock, before and after. */
+static int snapshot_once(struct session *s, uint32_t domid, unsigned vcpu, struct part_snapshot *to,
+                         uint64_t *slack)
 {
     struct tenue_op_account op = {.domid = (uint16_t)domid, .vcpu = (uint16_t)vcpu};
     uint64_t before = watch_clock();
     int rc = hv_account(s->hv, &op, to->parts);
 
-    to->clock = before + (watch_clock() - before) / 2;
+    *slack = watch_clock() - before;
+    to->clock = before + *slack / 2;
     to->now = op.now;
     to->opened = op.opened;
-    if (rc == 0 || rc == -ENOENT)
-        return rc;
-    complain(s, rc);
+    if (rc != 0 && rc != -ENOENT)
+        complain(s, rc);
+    return rc;
+}
+
+/* We may lose the CPU in between, and would take that for the hypervisor's error. */
+int watch_snapshot(struct session *s, uint32_t domid, unsigned vcpu, struct part_snapshot *to)
+{
+    uint64_t slack;
+    unsigned tries = 0;
+    int rc;
+
+    do
+        rc = snapshot_once(s, domid, vcpu, to, &slack);
+    while (rc == 0 && slack > SLACK_MAX && ++tries < SLACK_TRIES);
     return rc;
 }
 

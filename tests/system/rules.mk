@@ -34,3 +34,9 @@ CHECK_SYSTEM += check-sdk-disk
 check-machines: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/machines
 CHECK_SYSTEM += check-machines
+
+# Where the time goes: tenue top, cost, trace.
+.PHONY: check-cost
+check-cost: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/account $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@tests/system/cost
+CHECK_SYSTEM += check-cost
