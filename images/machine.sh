@@ -18,6 +18,8 @@
 #   --cpus N           processors (default 1)
 #   --disk FILE        the disk labelled tenue-images, raw
 #   --keep             writes to the disk are kept (default: dropped at the end)
+#   --disk-device DEV  the emulated disk (default virtio-blk-pci; nvme,serial=1 ...)
+#   --net-device DEV   the emulated network card (default virtio-net-pci; e1000e ...)
 #   --disk-spec SPEC   the disk's -drive options instead of --disk's
 #   --console SPEC     where the first serial port goes: stdio (default), file:PATH, ...
 #   --agent PATH       the second serial port, as a UNIX socket here: the test channel
@@ -33,6 +35,7 @@
 set -eu
 
 hv=build/hypervisor/tenue hv_append= kernel= append= ramdisk= machine=pc memory=2048 dom0=768 cpus=1 disk= drive=
+disk_device=virtio-blk-pci net_device=virtio-net-pci
 console=stdio agent= forward= icount= print= native= snapshot=on cpu=max,-smap,-xsave,-avx
 
 while [ $# -gt 0 ]; do
@@ -49,6 +52,8 @@ while [ $# -gt 0 ]; do
 	--cpus) cpus=$2 ;;
 	--disk) disk=$2 ;;
 	--disk-spec) drive=$2 ;;
+	--disk-device) disk_device=$2 ;;
+	--net-device) net_device=$2 ;;
 	--console) console=$2 ;;
 	--agent) agent=$2 ;;
 	--forward) forward="$forward,hostfwd=tcp:127.0.0.1:${2%%:*}-${2#*:}" ;;
@@ -92,8 +97,8 @@ else
 fi
 [ -z "$agent" ] || set -- "$@" -chardev "socket,id=agent,path=$agent,server=on,wait=off" -serial chardev:agent
 [ -z "$disk" ] || drive="file=$disk,format=raw,snapshot=$snapshot,discard=unmap"
-[ -z "$drive" ] || set -- "$@" -drive "if=none,id=disk,$drive" -device virtio-blk-pci,drive=disk
-set -- "$@" -netdev "user,id=uplink$forward" -device virtio-net-pci,netdev=uplink,romfile=
+[ -z "$drive" ] || set -- "$@" -drive "if=none,id=disk,$drive" -device "$disk_device,drive=disk"
+set -- "$@" -netdev "user,id=uplink$forward" -device "$net_device,netdev=uplink,romfile="
 
 if [ -n "$print" ]; then
 	printf '%s\n' "$@"

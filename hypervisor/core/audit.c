@@ -117,8 +117,8 @@ static void check_users(const struct domain *d)
             if (port && (!e || e->state != EVTCHN_VIRQ || e->virq != virq))
                 port_violation(d, port, "a vcpu takes it for its virtual interrupt");
         }
-    for (uint32_t pirq = 0; pirq_is_valid(d, pirq); pirq++) {
-        const port_t port = pirq_port(d, pirq);
+    for (uint32_t pirq = 0; pirq < MAX_PIRQS; pirq++) {
+        const port_t port = pirq_is_valid(d, pirq) ? pirq_port(d, pirq) : 0;
         const struct evtchn *e = port_of(d, port);
 
         if (port && (!e || e->state != EVTCHN_PIRQ || e->pirq != pirq))

@@ -16,7 +16,7 @@
 
 #define WORD_MAX 128u
 
-struct options options;
+struct options options = {.msi = true};
 
 bool options_parse_size(const char *s, uint64_t *bytes)
 {
@@ -132,6 +132,11 @@ static bool set_noreboot(const char *value)
     return parse_bool(value, &options.noreboot);
 }
 
+static bool set_msi(const char *value)
+{
+    return parse_bool(value, &options.msi);
+}
+
 /* Read before by the machine layer, which starts the CPUs by them: said here what was not
  * understood.
  */
@@ -176,6 +181,7 @@ static const struct {
     {"dom0_vcpus_pin", set_dom0_vcpus_pin, "nothing, or a boolean"},
     {"sched", set_sched, "credit2 (or credit: fair shares) or null (a CPU for each vcpu)"},
     {"noreboot", set_noreboot, "nothing, or a boolean"},
+    {"msi", set_msi, "a boolean"},
     {"spec-ctrl", set_spec_ctrl, "a boolean, or names from docs/speculation.md, with commas"},
     {"xpti", set_xpti, "a boolean, or default"},
     {"pv-l1tf", set_pv_l1tf, "a boolean"},

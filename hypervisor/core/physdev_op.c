@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * PHYSDEVOP_*: the control domain's interrupt lines, and every guest's virtual IOPL (public header
- * physdev.h). pirq n is GSI n. Message signalled interrupts answer -ENOSYS, on which Linux
- * warns once per device and uses the pin (contract 2.7); PCI devices are accepted without effect,
- * as we drive none.
+ * physdev.h). pirq n is GSI n; MSI and MSI-X get numbers of their own, one vector a call (a block
+ * of several is refused, whereupon Linux asks for one). With the option msi=off they answer
+ * -ENOSYS, on which Linux uses the pin (contract 2.7). PCI devices are accepted without effect, as
+ * we drive none.
  */
 #include <tenue/abi.h>
 #include <tenue/domain.h>
 #include <tenue/guestmem.h>
 #include <tenue/hal.h>
 #include <tenue/hypercall.h>
+#include <tenue/options.h>
 #include <tenue/pirq.h>
 #include <tenue/vcpu.h>
+
+#include "msi.h"
+
+#define MSIX_ENTRY_MAX 2047u
 
 static long op_set_iopl(guest_va arg)
 {
@@ -89,6 +95,63 @@ static long op_alloc_irq_vector(struct domain *d, guest_va arg)
     return guest_write_obj(arg, &op);
 }
 
+static int map_gsi(const struct domain *d, struct physdev_map_pirq *op)
+{
+    if (op->index < 0 || !pirq_is_gsi(d, (uint32_t)op->index))
+        return -XEN_EINVAL;
+    if (op->pirq >= 0 && op->pirq != op->index)
+        return -XEN_EINVAL;
+    op->pirq = op->index;
+    return 0;
+}
+
+/* The kinds differ in what entry_nr and the upper half of bus mean. */
+static int msi_request_of(const struct physdev_map_pirq *op, struct msi_request *r)
+{
+    uint32_t bus = (uint32_t)op->bus, entry = (uint32_t)op->entry_nr;
+
+    switch (op->type) {
+    case MAP_PIRQ_TYPE_MULTI_MSI:
+        if (entry != 1)
+            return entry == 0 ? -XEN_EINVAL : -XEN_EOPNOTSUPP;
+        entry = 0;
+        break;
+    case MAP_PIRQ_TYPE_MSI:
+    case MAP_PIRQ_TYPE_MSI_SEG:
+        break;
+    default:
+        return -XEN_EINVAL;
+    }
+    if (op->type != MAP_PIRQ_TYPE_MSI && bus >> 16)
+        return -XEN_ENODEV; /* ports reach segment 0 only */
+    if (bus > 0xff || (uint32_t)op->devfn > 0xff || entry > MSIX_ENTRY_MAX || op->index >= 0 ||
+        op->pirq >= 0)
+        return -XEN_EINVAL;
+    *r = (struct msi_request){
+        .bdf = (uint16_t)(bus << 8 | (uint32_t)op->devfn),
+        .x = op->table_base != 0,
+        .entry = (uint16_t)entry,
+        .table_base = op->table_base,
+    };
+    return 0;
+}
+
+static int map_msi(struct domain *d, struct physdev_map_pirq *op)
+{
+    struct msi_request r;
+    uint32_t pirq;
+    int rc;
+
+    if (!options.msi)
+        return -XEN_ENOSYS;
+    rc = msi_request_of(op, &r);
+    if (rc == 0)
+        rc = pirq_map_msi(d, &r, &pirq);
+    if (rc == 0)
+        op->pirq = (int)pirq;
+    return rc;
+}
+
 static long op_map_pirq(struct domain *d, guest_va arg)
 {
     struct physdev_map_pirq op;
@@ -98,14 +161,11 @@ static long op_map_pirq(struct domain *d, guest_va arg)
         return rc;
     if (op.domid != DOMID_SELF && op.domid != d->domid)
         return -XEN_EOPNOTSUPP;
-    if (op.type != MAP_PIRQ_TYPE_GSI)
-        return -XEN_ENOSYS;
-    if (op.index < 0 || !pirq_is_valid(d, (uint32_t)op.index))
-        return -XEN_EINVAL;
-    if (op.pirq >= 0 && op.pirq != op.index)
-        return -XEN_EINVAL;
-    op.pirq = op.index;
-    return guest_write_obj(arg, &op);
+    if (op.type == MAP_PIRQ_TYPE_GSI)
+        rc = map_gsi(d, &op);
+    else
+        rc = map_msi(d, &op);
+    return rc ? rc : guest_write_obj(arg, &op);
 }
 
 static long op_unmap_pirq(struct domain *d, guest_va arg)
@@ -115,7 +175,32 @@ static long op_unmap_pirq(struct domain *d, guest_va arg)
 
     if (rc)
         return rc;
-    return op.pirq >= 0 && pirq_is_valid(d, (uint32_t)op.pirq) ? 0 : -XEN_EINVAL;
+    if (op.domid != DOMID_SELF && op.domid != d->domid)
+        return -XEN_EOPNOTSUPP;
+    return op.pirq >= 0 ? pirq_unmap(d, (uint32_t)op.pirq) : -XEN_EINVAL;
+}
+
+static long op_restore_msi(struct domain *d, guest_va arg)
+{
+    struct physdev_restore_msi op;
+    int rc = guest_read_obj(&op, arg);
+
+    if (rc == 0)
+        pirq_restore_msi(d, (uint16_t)(op.bus << 8 | op.devfn));
+    return rc;
+}
+
+static long op_restore_msi_ext(struct domain *d, guest_va arg)
+{
+    struct physdev_pci_device op;
+    int rc = guest_read_obj(&op, arg);
+
+    if (rc)
+        return rc;
+    if (op.seg)
+        return -XEN_ENODEV;
+    pirq_restore_msi(d, (uint16_t)(op.bus << 8 | op.devfn));
+    return 0;
 }
 
 static long op_setup_gsi(struct domain *d, guest_va arg)
@@ -147,6 +232,12 @@ static long control_op(struct domain *d, uint32_t cmd, guest_va arg)
         return op_unmap_pirq(d, arg);
     case PHYSDEVOP_setup_gsi:
         return op_setup_gsi(d, arg);
+    case PHYSDEVOP_restore_msi:
+        return op_restore_msi(d, arg);
+    case PHYSDEVOP_restore_msi_ext:
+        return op_restore_msi_ext(d, arg);
+    case PHYSDEVOP_prepare_msix: /* for devices given to guests, which ours are not */
+    case PHYSDEVOP_release_msix:
     case PHYSDEVOP_manage_pci_add:
     case PHYSDEVOP_manage_pci_remove:
     case PHYSDEVOP_pci_device_add:

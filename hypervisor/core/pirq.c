@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Physical interrupts for the control domain: which GSI is set up how, and which port hears it.
+ * pirq n is GSI n; messages (msi.c) have numbers from the top down, as they are mapped.
  *
  * A level interrupt stays held back by the machine layer from pirq_interrupt() until pirq_eoi();
  * an edge one needs nothing. A line that nobody listens to is masked when it fires.
@@ -18,12 +19,17 @@
 #include <tenue/hal.h>
 #include <tenue/page.h>
 
+#include "msi.h"
+
 #define ISA_LINES 16u
+#define MSI_FIRST (MAX_PIRQS - MSI_SLOTS)
+#define SLOT_OF(pirq) (MAX_PIRQS - 1 - (pirq))
 
 struct pirq {
     port_t port;     /* 0: none */
     bool configured; /* trigger mode and polarity were set */
     bool level, active_low;
+    bool msi;         /* mapped: a message; such a number is free otherwise */
     bool eoi_pending; /* [a] taken, not yet ended */
 };
 
@@ -46,14 +52,20 @@ void pirq_domain_free(struct domain *d)
         hv_free_page(d->pirqs);
 }
 
-bool pirq_is_valid(const struct domain *d, uint32_t pirq)
-{
-    return d->pirqs && pirq < MIN(hal_gsi_count(), MAX_PIRQS);
-}
-
 static struct pirq *line_of(const struct domain *d, uint32_t pirq)
 {
     return &d->pirqs->line[index_nospec(pirq, MAX_PIRQS)];
+}
+
+bool pirq_is_gsi(const struct domain *d, uint32_t pirq)
+{
+    return d->pirqs && pirq < MIN(hal_gsi_count(), MSI_FIRST);
+}
+
+bool pirq_is_valid(const struct domain *d, uint32_t pirq)
+{
+    return pirq_is_gsi(d, pirq) ||
+           (d->pirqs && pirq >= MSI_FIRST && pirq < MAX_PIRQS && READ_ONCE(line_of(d, pirq)->msi));
 }
 
 static int configure(struct pirq *p, uint32_t gsi, bool level, bool active_low)
@@ -77,12 +89,69 @@ int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low)
 {
     int rc;
 
-    if (!pirq_is_valid(d, gsi))
+    if (!pirq_is_gsi(d, gsi))
         return -XEN_EINVAL;
     spin_lock(&d->evtchn.lock);
     rc = configure(line_of(d, gsi), gsi, level, active_low);
     spin_unlock(&d->evtchn.lock);
     return rc;
+}
+
+static int map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq)
+{
+    int slot = msi_free_slot(), rc;
+
+    if (slot < 0)
+        return slot;
+    *pirq = MAX_PIRQS - 1 - (uint32_t)slot;
+    rc = msi_map((unsigned)slot, r, *pirq);
+    if (rc == 0) {
+        *line_of(d, *pirq) = (struct pirq){.msi = true};
+        barrier();
+    }
+    return rc;
+}
+
+int pirq_map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq)
+{
+    int rc;
+
+    spin_lock(&d->evtchn.lock);
+    rc = map_msi(d, r, pirq);
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+static int unmap(struct domain *d, uint32_t pirq)
+{
+    struct pirq *p = line_of(d, pirq);
+
+    if (!p->msi)
+        return pirq_is_gsi(d, pirq) ? 0 : -XEN_EINVAL;
+    if (p->port)
+        return -XEN_EBUSY;
+    WRITE_ONCE(p->msi, false);
+    msi_unmap(SLOT_OF(pirq), pirq);
+    return 0;
+}
+
+int pirq_unmap(struct domain *d, uint32_t pirq)
+{
+    int rc;
+
+    if (pirq >= MAX_PIRQS)
+        return -XEN_EINVAL;
+    spin_lock(&d->evtchn.lock);
+    rc = unmap(d, pirq);
+    spin_unlock(&d->evtchn.lock);
+    return rc;
+}
+
+void pirq_restore_msi(struct domain *d, uint16_t bdf)
+{
+    spin_lock(&d->evtchn.lock);
+    msi_restore(bdf);
+    spin_unlock(&d->evtchn.lock);
 }
 
 /* A line that ACPI said nothing about is what its bus makes it: ISA edge high, PCI level low. */
@@ -94,6 +163,13 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 
     if (p->port)
         return -XEN_EEXIST;
+    if (p->msi) {
+        WRITE_ONCE(p->port, port);
+        msi_mask(SLOT_OF(pirq), false);
+        return 0;
+    }
+    if (!pirq_is_gsi(d, pirq))
+        return -XEN_EINVAL; /* unmapped meanwhile */
     if (!p->configured) {
         rc = configure(p, pirq, pci, pci);
         if (rc)
@@ -119,6 +195,11 @@ void pirq_unbind(struct domain *d, uint32_t pirq)
 {
     struct pirq *p = line_of(d, pirq);
 
+    if (p->msi) {
+        msi_mask(SLOT_OF(pirq), true);
+        WRITE_ONCE(p->port, 0);
+        return;
+    }
     hal_gsi_mask(pirq);
     WRITE_ONCE(p->port, 0);
     end_if_pending(p, pirq);
@@ -137,13 +218,26 @@ bool pirq_needs_eoi(const struct domain *d, uint32_t pirq)
     return line_of(d, pirq)->level;
 }
 
+/* One that nobody hears is dropped: it is masked, but for devices that have no mask. */
+static void message(struct domain *d, unsigned pirq)
+{
+    port_t port = READ_ONCE(line_of(d, pirq)->port);
+
+    if (port)
+        evtchn_deliver(d, port);
+}
+
 void pirq_interrupt(unsigned gsi)
 {
     struct domain *d = control_domain;
     struct pirq *p;
     port_t port;
 
-    if (!d || !pirq_is_valid(d, gsi)) {
+    if (d && gsi >= MSI_FIRST) {
+        message(d, gsi);
+        return;
+    }
+    if (!d || !pirq_is_gsi(d, gsi)) {
         hal_gsi_mask(gsi);
         hal_gsi_eoi(gsi);
         return;

@@ -78,7 +78,7 @@ uint32_t pv_port_in(struct domain *d, uint16_t port, unsigned bytes)
     if (port == PORT_PCI_ADDRESS && bytes == 4)
         return d->pv.pci_cf8;
     if (is_pci_data(port))
-        hal_port_out(PORT_PCI_ADDRESS, 4, d->pv.pci_cf8);
+        return hal_pci_in(d->pv.pci_cf8, port & 3, bytes);
     return hal_port_in(port, bytes);
 }
 
@@ -91,6 +91,7 @@ void pv_port_out(struct domain *d, uint16_t port, unsigned bytes, uint32_t value
         return;
     }
     if (is_pci_data(port))
-        hal_port_out(PORT_PCI_ADDRESS, 4, d->pv.pci_cf8);
-    hal_port_out(port, bytes, value);
+        hal_pci_out(d->pv.pci_cf8, port & 3, bytes, value);
+    else
+        hal_port_out(port, bytes, value);
 }

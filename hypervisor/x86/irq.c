@@ -21,6 +21,9 @@
 
 #define GSI_MAX (VEC_GSI_LAST - VEC_GSI_FIRST) /* one vector is skipped: int 0x80 */
 #define NOBODY 0xffffu
+#define IS_MSI 0x8000u /* in irq_of_vector: a pirq, not a GSI */
+#define MSI_ADDRESS 0xfee00000u
+#define MSI_APIC_ID_MAX 0xfeu
 
 struct gsi {
     void (*ours)(void); /* [irq_lock] our handler, NULL: the control domain's */
@@ -32,7 +35,7 @@ struct gsi {
 
 static struct spinlock irq_lock = SPINLOCK_INIT(RANK_IRQ);
 static struct gsi gsis[GSI_MAX];
-static uint16_t gsi_of_vector[256];
+static uint16_t irq_of_vector[256];
 static uint8_t next_vector = VEC_GSI_FIRST;
 
 /* entry.S. */
@@ -43,16 +46,21 @@ unsigned hal_gsi_count(void)
     return MIN(ioapic_gsis(), GSI_MAX);
 }
 
+static bool vector_taken(unsigned vector)
+{
+    return irq_of_vector[vector] != NOBODY;
+}
+
 static uint8_t vector_new(unsigned gsi)
 {
     uint8_t v;
 
-    if (next_vector == VEC_INT80)
+    while (next_vector == VEC_INT80 || (next_vector <= VEC_GSI_LAST && vector_taken(next_vector)))
         next_vector++;
     if (next_vector > VEC_GSI_LAST)
         return 0;
     v = next_vector++;
-    gsi_of_vector[v] = (uint16_t)gsi;
+    irq_of_vector[v] = (uint16_t)gsi;
     return v;
 }
 
@@ -145,6 +153,35 @@ bool hal_gsi_is_level(unsigned gsi)
     return gsi < hal_gsi_count() && gsis[gsi].level;
 }
 
+/* Messages have their vectors from the top, GSIs from the bottom; one vector for all CPUs. */
+int hal_msi_route(unsigned pirq, uint64_t *address, uint32_t *data)
+{
+    const uint32_t here = this_pcpu()->apic_id;
+    const uint32_t apic_id = here <= MSI_APIC_ID_MAX ? here : pcpu_of(0)->apic_id;
+    unsigned v = VEC_GSI_LAST;
+
+    spin_lock(&irq_lock);
+    while (v >= VEC_GSI_FIRST && (v == VEC_INT80 || vector_taken(v)))
+        v--;
+    if (v >= VEC_GSI_FIRST)
+        irq_of_vector[v] = (uint16_t)(IS_MSI | pirq);
+    spin_unlock(&irq_lock);
+    if (v < VEC_GSI_FIRST)
+        return -XEN_ENOSPC;
+    *address = MSI_ADDRESS | apic_id << 12; /* to that CPU, physical, fixed */
+    *data = v;                              /* edge */
+    return 0;
+}
+
+void hal_msi_unroute(unsigned pirq)
+{
+    spin_lock(&irq_lock);
+    for (unsigned v = VEC_GSI_FIRST; v <= VEC_GSI_LAST; v++)
+        if (irq_of_vector[v] == (IS_MSI | pirq))
+            irq_of_vector[v] = NOBODY;
+    spin_unlock(&irq_lock);
+}
+
 unsigned irq_isa_to_gsi(uint8_t irq, bool *level, bool *active_low)
 {
     *level = false;
@@ -194,6 +231,19 @@ static void gsi_interrupt(unsigned gsi)
     pirq_interrupt(gsi);
 }
 
+static void device_interrupt(uint8_t vector, uint16_t irq)
+{
+    if (irq == NOBODY) { /* an APIC error, or a vector withdrawn in flight */
+        if (vector >= VEC_GSI_FIRST)
+            apic_eoi();
+    } else if (irq & IS_MSI) {
+        apic_eoi();
+        pirq_interrupt(irq & ~IS_MSI);
+    } else {
+        gsi_interrupt(irq);
+    }
+}
+
 static unsigned interrupt_part(uint8_t vector)
 {
     switch (vector) {
@@ -233,10 +283,7 @@ void irq_dispatch(struct cpu_user_regs *regs)
     case VEC_SPURIOUS:
         break;
     default:
-        if (gsi_of_vector[vector] != NOBODY)
-            gsi_interrupt(gsi_of_vector[vector]);
-        else if (vector >= VEC_GSI_FIRST) /* an APIC error, or a vector withdrawn in flight */
-            apic_eoi();
+        device_interrupt(vector, READ_ONCE(irq_of_vector[vector]));
         break;
     }
 }
@@ -259,7 +306,7 @@ static void pic_disable(void)
 void irq_init(void)
 {
     for (unsigned v = 0; v < 256; v++)
-        gsi_of_vector[v] = NOBODY;
+        irq_of_vector[v] = NOBODY;
     pic_disable();
     ioapic_init();
 }

@@ -119,7 +119,7 @@ bool hal_mmio_is_ours(mfn_t m)
     return false;
 }
 
-/* Nothing so far: MSI-X tables will be. */
+/* Nothing: not even MSI-X tables (ADR 0043). */
 bool hal_mmio_is_readonly(mfn_t m)
 {
     (void)m;

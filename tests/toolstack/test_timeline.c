@@ -56,13 +56,18 @@ static double number_of(const cJSON *e, const char *key)
     return item ? item->valuedouble : -1;
 }
 
+static int deepest;
+
 /* Depth and time of each track stay right all along; how many begins. */
 static unsigned check_track(const cJSON *events, double pid, double tid)
 {
     unsigned begins = 0;
     double last = 0;
     int depth = 0;
+
     const cJSON *e;
+
+    deepest = 0;
 
     cJSON_ArrayForEach(e, events)
     {
@@ -73,6 +78,7 @@ static unsigned check_track(const cJSON *events, double pid, double tid)
         depth += kind == 'B' ? 1 : kind == 'E' ? -1 : 0;
         begins += kind == 'B';
         CU_ASSERT(depth >= 0 && depth <= 2);
+        deepest = depth > deepest ? depth : deepest;
         CU_ASSERT(number_of(e, "ts") >= last);
         last = number_of(e, "ts");
     }
@@ -145,6 +151,7 @@ static void test_elements(void)
     cJSON *json = written(), *events = cJSON_GetObjectItem(json, "traceEvents");
 
     CU_ASSERT(check_track(events, 1000, 0) == 5);
+    CU_ASSERT(deepest == 2);
     CU_ASSERT(named(json, "part 77") == 1);
     CU_ASSERT(named(json, "part 81") == 3);
     cJSON_Delete(json);

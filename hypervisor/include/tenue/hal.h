@@ -119,6 +119,15 @@ void hal_gsi_mask(unsigned gsi);
 void hal_gsi_eoi(unsigned gsi); /* end of a level interrupt that pirq_interrupt() took */
 bool hal_gsi_is_level(unsigned gsi);
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value) must_check;
+/* A vector for a message: what the device is to write where. Interrupts come as
+ * pirq_interrupt(pirq). -XEN_ENOSPC: none is left. */
+int hal_msi_route(unsigned pirq, uint64_t *address, uint32_t *data) must_check;
+void hal_msi_unroute(unsigned pirq);
+/* Configuration space: address as port 0xcf8 takes it, offset 0..3 into the data port. */
+uint32_t hal_pci_in(uint32_t address, unsigned offset, unsigned bytes);
+void hal_pci_out(uint32_t address, unsigned offset, unsigned bytes, uint32_t value);
+/* A page of a device's memory, mapped uncached for good; NULL when there were too many. */
+volatile void *hal_device_page(mfn_t m);
 uint32_t hal_port_in(uint16_t port, unsigned bytes); /* bytes 1, 2, 4 */
 void hal_port_out(uint16_t port, unsigned bytes, uint32_t value);
 /* Ports and frames that are ours alone (serial in use, PIC, PIT, timers, APICs, RAM above the first

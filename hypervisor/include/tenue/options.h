@@ -14,6 +14,7 @@ struct options {
     uint64_t dom0_mem_max;   /* bytes: what it may grow to; 0: no more than it starts with */
     uint32_t dom0_max_vcpus; /* 1..MAX_VCPUS; 0: as many as CPUs */
     bool dom0_vcpus_pin;     /* each vcpu of the control domain stays on one CPU */
+    bool msi;                /* message signalled interrupts are offered */
     bool noreboot;           /* halt instead of rebooting after a panic or a shutdown */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Physical interrupts given to the control domain as event channels. pirq n is GSI n; message
- * signalled interrupts are not offered (Linux falls back to the pin). Mechanism: core/pirq.c.
+ * signalled ones have numbers from MAX_PIRQS down while they are mapped. Mechanism: core/pirq.c.
  */
 #ifndef TENUE_PIRQ_H
 #define TENUE_PIRQ_H
@@ -9,12 +9,18 @@
 #include <tenue/abi.h>
 
 struct domain;
+struct msi_request;
 
 int pirq_domain_init(struct domain *d) must_check;
 void pirq_domain_free(struct domain *d);
 
 /* d may use pirq n at all (IRQ-1). */
 bool pirq_is_valid(const struct domain *d, uint32_t pirq);
+bool pirq_is_gsi(const struct domain *d, uint32_t pirq);
+/* PHYSDEVOP_map_pirq, unmap_pirq and restore_msi for messages; unmap_pirq of a GSI does nothing. */
+int pirq_map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq) must_check;
+int pirq_unmap(struct domain *d, uint32_t pirq) must_check;
+void pirq_restore_msi(struct domain *d, uint16_t bdf);
 /* PHYSDEVOP_setup_gsi: trigger mode and polarity, once per pin; -XEN_EEXIST when set otherwise. */
 int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low) must_check;
 /* EVTCHNOP_bind_pirq: route the line to a port; the caller holds d's evtchn lock. */

@@ -58,6 +58,10 @@ extern struct fake_metal {
     struct fake_port_access ports[FAKE_PORT_LOG]; /* the first ones */
     unsigned port_count;
     uint32_t port_value; /* what every port reads, cut to width */
+    /* A device in PCI configuration space: reads, or writes *out. NULL: none but the ports. */
+    uint32_t (*pci)(uint32_t address, unsigned offset, unsigned bytes, const uint32_t *out);
+    uint32_t device[1024]; /* the device page at FAKE_MMIO_FRAME */
+    unsigned msi_routes, msi_routes_max;
     /* The hardware's CPUID; NULL: zeroes. */
     void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     /* Its MSRs; NULL: as msrs_exist says. */

@@ -498,6 +498,41 @@ void hal_port_out(uint16_t port, unsigned bytes, uint32_t value)
 {
     port_log(port, bytes, true, value);
 }
+/* By the ports, unless a test has a device. */
+uint32_t hal_pci_in(uint32_t address, unsigned offset, unsigned bytes)
+{
+    if (fake_metal.pci)
+        return fake_metal.pci(address, offset, bytes, NULL);
+    hal_port_out(0xcf8, 4, address);
+    return hal_port_in((uint16_t)(0xcfc + offset), bytes);
+}
+void hal_pci_out(uint32_t address, unsigned offset, unsigned bytes, uint32_t value)
+{
+    if (fake_metal.pci) {
+        fake_metal.pci(address, offset, bytes, &value);
+        return;
+    }
+    hal_port_out(0xcf8, 4, address);
+    hal_port_out((uint16_t)(0xcfc + offset), bytes, value);
+}
+volatile void *hal_device_page(mfn_t m)
+{
+    return m.n == FAKE_MMIO_FRAME ? fake_metal.device : NULL;
+}
+int hal_msi_route(unsigned pirq, uint64_t *address, uint32_t *data)
+{
+    if (fake_metal.msi_routes == fake_metal.msi_routes_max)
+        return -XEN_ENOSPC;
+    fake_metal.msi_routes++;
+    *address = 0xfee01000;
+    *data = pirq;
+    return 0;
+}
+void hal_msi_unroute(unsigned pirq)
+{
+    (void)pirq;
+    fake_metal.msi_routes--;
+}
 bool hal_port_is_ours(uint16_t port)
 {
     return port >= 0x3f8 && port < 0x400;
