@@ -627,6 +627,12 @@ static bool hand_over(struct supervisor *s)
     kind = hear(s->parent_fd, ignored, sizeof(ignored), &len);
     if (kind != MSG_GO && kind != MSG_GO_PAUSED)
         return false;
+    if (!store_lives(s)) {
+        static const char why[] = "the store has died";
+
+        tell(s->parent_fd, MSG_ERROR, why, strlen(why));
+        return false; /* its drivers would wait for devices that nobody can announce */
+    }
     if (kind == MSG_GO) {
         int rc = hv_unpause(s->hv, s->built.domid);
 
