@@ -10,6 +10,7 @@
 #include "fake.h"
 #include "machine.h"
 
+#include "../../hypervisor/core/sched_priv.h"
 #include "../../hypervisor/core/softirq.h"
 
 #include <tenue/bootinfo.h>
@@ -109,12 +110,26 @@ void fake_on_cpu(unsigned cpu)
     fake_this_cpu = cpus[cpu];
 }
 
+/* The scheduler loads only vcpus that belong to its CPU. */
+static void belong_here(struct vcpu *v)
+{
+    const unsigned from = v->cpu, to = this_cpu()->id;
+
+    sched_lock_two(from, to);
+    if (from != to && v->sched.queued)
+        sched_move_queued(v, to);
+    else if (from != to && cpus[from]->runq.running != v)
+        sched_carry(v, to);
+    sched_unlock_two(from, to);
+}
+
 void fake_run(struct vcpu *v)
 {
     if (!v) {
         hal_unload_current();
         return;
     }
+    belong_here(v);
     if (v->is_running && v->is_running != 1 + this_cpu()->id)
         hal_unload_remote(v->is_running - 1, v);
     hal_context_switch(v);
