@@ -21,19 +21,23 @@
 
 #define SYSCALL_LENGTH 2
 
+STATIC_ASSERT(hypercall_numbers_can_be_masked, (HYPERCALL_NRS & (HYPERCALL_NRS - 1)) == 0);
+
 #define CALL_0(fn) fn()
 #define CALL_1(fn) fn(a0)
 #define CALL_2(fn) fn(a0, a1)
 #define CALL_3(fn) fn(a0, a1, a2)
 #define CALL_4(fn) fn(a0, a1, a2, a3)
 #define MAY_ANY true
-#define MAY_CONTROL (current_domain()->is_control)
+#define MAY_CONTROL (current_vcpu()->domain->is_control)
 
-static inline long dispatch(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+/* The arguments come first, where handlers have them too: each case is a jump. */
+long hypercall_dispatch(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t nr)
 {
     if (unlikely(nr >= HYPERCALL_NRS))
         return -XEN_ENOSYS;
-    nr = index_nospec(nr, HYPERCALL_NRS);
+    __asm__("" : "+r"(nr)); /* whatever the compiler knows of it, clamp it under speculation */
+    nr &= HYPERCALL_NRS - 1;
     this_cpu()->hypercall_count[nr]++;
     switch (nr) {
 #define HYPERCALL(number, name, nargs, who)                                                        \
@@ -52,7 +56,7 @@ void hypercall_entry(struct cpu_user_regs *regs)
 {
     if (unlikely(watch_on))
         account_enter_hypercall(regs);
-    regs->rax = (uint64_t)dispatch(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
+    regs->rax = (uint64_t)hypercall_dispatch(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->rax);
 }
 
 static long __attribute__((noinline)) run_watched(uint64_t nr, const uint64_t a[HYPERCALL_ARGS_MAX])
@@ -60,7 +64,7 @@ static long __attribute__((noinline)) run_watched(uint64_t nr, const uint64_t a[
     long rc;
 
     account_element_begin(nr);
-    rc = dispatch(nr, a[0], a[1], a[2], a[3]);
+    rc = hypercall_dispatch(a[0], a[1], a[2], a[3], nr);
     account_element_end();
     return rc;
 }
@@ -69,7 +73,7 @@ long hypercall_run(uint64_t nr, const uint64_t a[HYPERCALL_ARGS_MAX])
 {
     if (unlikely(watch_on))
         return run_watched(nr, a);
-    return dispatch(nr, a[0], a[1], a[2], a[3]);
+    return hypercall_dispatch(a[0], a[1], a[2], a[3], nr);
 }
 
 long hypercall_restart(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)

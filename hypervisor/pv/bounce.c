@@ -179,7 +179,7 @@ static void deliver_nmi(struct vcpu *v, struct cpu_user_regs *regs)
     v->nmi_pending = false;
     if (handler == 0)
         return; /* nobody asked for NMIs: dropped, as the sender was told they may be */
-    v->pv.in_nmi = true;
+    v->in_nmi = true;
     enter_simple(v, regs, handler, true, NULL);
 }
 
@@ -187,7 +187,7 @@ void pv_deliver_event(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
 
-    if (v->nmi_pending && !v->pv.in_nmi) {
+    if (v->nmi_pending && !v->in_nmi) {
         deliver_nmi(v, regs);
         return;
     }

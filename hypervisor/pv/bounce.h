@@ -21,6 +21,9 @@
  * value: all registers must be restored.
  */
 #define PV_EXIT_SYSRET_OK 0x100u
+/* The same, in a hypercall under way of which only the registers that it may change are saved with
+ * their final meaning: hal_guest_regs() completes the frame and makes it the above. */
+#define PV_EXIT_HYPERCALL 0x102u
 
 /* Failsafe with the selectors the guest meant to have, when loading some of them failed. */
 void pv_failsafe_selectors(struct cpu_user_regs *regs, uint16_t ds, uint16_t es, uint16_t fs,

@@ -45,6 +45,6 @@ long hc_iret(void)
         regs->entry_vector = VECTOR_IRET;
     }
     WRITE_ONCE(v->vcpu_info->evtchn_upcall_mask, (ctx.rflags & PV_EFLAGS_IF) == 0);
-    v->pv.in_nmi = false;
+    v->in_nmi = false;
     return (long)ctx.rax;
 }

@@ -37,6 +37,7 @@ int pv_vcpu_init(struct vcpu *v)
         .kernel_mode = true,
         .root_kernel = MFN_NONE,
         .root_user = MFN_NONE,
+        .entry_frame = PV_ENTRY_FRAME_NONE,
         .cr4_guest = PV_CR4_FIXED,
         .xcr0 = 1,
     };
@@ -120,7 +121,6 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     pv->kernel_mode = c->flags & VGCF_in_kernel;
     pv->iopl = c->user_regs.rflags >> PV_EFLAGS_IOPL_SHIFT & 3;
     pv->kernel_ss = (uint16_t)c->kernel_ss | 3;
-    pv->kernel_sp = c->kernel_sp;
     pv->ds = c->user_regs.ds;
     pv->es = c->user_regs.es;
     pv->fs = c->user_regs.fs;
@@ -133,7 +133,7 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     pv->syscall = (struct pv_callback){c->syscall_callback_eip, syscall_masks};
     /* The structure has no place for these: registered anew by whoever wants them. */
     pv->syscall32 = pv->sysenter = pv->nmi = (struct pv_callback){0};
-    pv->in_nmi = false;
+    v->in_nmi = false;
     pv->cr0_guest = c->ctrlreg[0] & PV_CR0_TS;
     pv->cr4_guest = pv_cr4_merge(c->ctrlreg[4]);
 }
@@ -149,9 +149,12 @@ int pv_vcpu_set_context(struct vcpu *v, const vcpu_guest_context_t *ctxt)
         rc = set_tables(v, ctxt);
     if (rc != 0)
         return rc;
+    if (!pv_entry_stack_set(v, ctxt->kernel_sp))
+        return -XEN_EINVAL;
     set_registers(v, ctxt);
     __atomic_or_fetch(&v->domain->pv.vm_assist, ctxt->vm_assist & PV_VM_ASSIST_OFFERED,
                       __ATOMIC_RELAXED);
+    pv_assists_changed(v->domain);
     return 0;
 }
 

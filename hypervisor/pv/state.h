@@ -11,6 +11,9 @@
 
 #define PV_TRAPS 256u
 
+/* Not canonical, nor is anything near it: whoever writes a frame there faults. */
+#define PV_ENTRY_FRAME_NONE (1ull << 63)
+
 #define PV_CR0_TS (1ull << 3)
 #define PV_CR0_FIXED 0x80050033ull /* PG AM WP NE ET MP PE: what every PV vcpu runs with */
 
@@ -68,6 +71,10 @@ static inline uint64_t pv_eflags_sanitise(uint64_t flags)
 bool pv_canonical(uint64_t a);
 /* False: address refused, nothing stored. */
 bool pv_trap_entry_set(struct vcpu *v, const struct trap_info *ti) must_check;
+/* Set the stack for entries from user mode; False: address refused, nothing stored. */
+bool pv_entry_stack_set(struct vcpu *v, uint64_t sp) must_check;
+/* d's vm_assist changed: what its vcpus keep of it. */
+void pv_assists_changed(struct domain *d);
 /* 0, -XEN_EPERM (value not allowed), -XEN_EINVAL (no such register). Stores only. */
 int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value) must_check;
 int pv_debugreg_get(struct vcpu *v, unsigned reg, uint64_t *value) must_check;

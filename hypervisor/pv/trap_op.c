@@ -14,6 +14,9 @@
 #include <tenue/hal.h>
 #include <tenue/hypercall.h>
 
+#define FRAME_BYTES (7 * sizeof(uint64_t)) /* RCX R11 RIP CS RFLAGS RSP SS */
+#define FRAME_BYTES_MAX (12 * sizeof(uint64_t))
+
 #define DR7_FIXED_ONE 0x400ull
 #define DR7_ALLOWED 0xffff03ffull /* all but the reserved bits and general detect */
 
@@ -149,14 +152,38 @@ long hc_nmi_op(uint64_t cmd, uint64_t arg)
     }
 }
 
+/* Wherever else than in the upper half, with room around it. */
+static noinline_fn bool entry_stack_set_slowly(struct vcpu *v, uint64_t sp)
+{
+    const uint64_t top = sp & ~15ull;
+
+    if (!guest_addr_ok(sp))
+        return false;
+    v->pv.kernel_sp = sp;
+    v->pv.entry_frame = PV_ENTRY_FRAME_NONE;
+    if (guest_range_ok(guest_va_make(top - FRAME_BYTES_MAX), FRAME_BYTES_MAX))
+        v->pv.entry_frame = top - FRAME_BYTES;
+    return true;
+}
+
+bool pv_entry_stack_set(struct vcpu *v, uint64_t sp)
+{
+    const uint64_t top = sp & ~15ull;
+
+    if (unlikely(!guest_range_high(guest_va_make(top - FRAME_BYTES_MAX), FRAME_BYTES_MAX + 16)))
+        return entry_stack_set_slowly(v, sp);
+    v->pv.kernel_sp = sp;
+    v->pv.entry_frame = top - FRAME_BYTES;
+    return true;
+}
+
 long hc_stack_switch(uint64_t ss, uint64_t sp)
 {
     struct vcpu *v = current_vcpu();
 
-    if (!guest_addr_ok(sp))
+    if (!pv_entry_stack_set(v, sp))
         return -XEN_EINVAL;
     v->pv.kernel_ss = (uint16_t)ss | 3;
-    v->pv.kernel_sp = sp;
     return 0;
 }
 
@@ -252,20 +279,32 @@ long hc_get_debugreg(uint64_t reg)
     return rc != 0 ? rc : (long)value;
 }
 
+void pv_assists_changed(struct domain *d)
+{
+    const bool iopl = d->pv.vm_assist & 1ull << VMASST_TYPE_architectural_iopl;
+
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i] != NULL)
+            WRITE_ONCE(d->vcpus[i]->shows_iopl, iopl);
+}
+
 long hc_vm_assist(uint64_t cmd, uint64_t type)
 {
-    uint64_t *assist = &current_domain()->pv.vm_assist;
+    struct domain *d = current_domain();
+    uint64_t *assist = &d->pv.vm_assist;
 
     if (type >= 64 || !(PV_VM_ASSIST_OFFERED & 1ull << type))
         return -XEN_EINVAL;
     switch (cmd) {
     case VMASST_CMD_enable:
         __atomic_or_fetch(assist, 1ull << type, __ATOMIC_RELAXED);
-        return 0;
+        break;
     case VMASST_CMD_disable:
         __atomic_and_fetch(assist, ~(1ull << type), __ATOMIC_RELAXED);
-        return 0;
+        break;
     default:
         return -XEN_ENOSYS;
     }
+    pv_assists_changed(d);
+    return 0;
 }

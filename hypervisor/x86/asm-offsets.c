@@ -9,6 +9,7 @@
 #include "desc.h"
 #include "pcpu.h"
 #include "../pv/bounce.h"
+#include "../pv/state.h"
 
 #define DEFINE(name, value) __asm__ volatile(".ascii \"->" #name " %0\"" ::"i"((long)(value)))
 
@@ -18,8 +19,19 @@ void asm_offsets(void)
 {
     DEFINE(REGS_SIZE, sizeof(struct cpu_user_regs));
     DEFINE(REGS_r15, offsetof(struct cpu_user_regs, r15));
+    DEFINE(REGS_r14, offsetof(struct cpu_user_regs, r14));
+    DEFINE(REGS_r13, offsetof(struct cpu_user_regs, r13));
+    DEFINE(REGS_r12, offsetof(struct cpu_user_regs, r12));
+    DEFINE(REGS_rbp, offsetof(struct cpu_user_regs, rbp));
     DEFINE(REGS_rbx, offsetof(struct cpu_user_regs, rbx));
     DEFINE(REGS_r11, offsetof(struct cpu_user_regs, r11));
+    DEFINE(REGS_r10, offsetof(struct cpu_user_regs, r10));
+    DEFINE(REGS_r9, offsetof(struct cpu_user_regs, r9));
+    DEFINE(REGS_r8, offsetof(struct cpu_user_regs, r8));
+    DEFINE(REGS_rax, offsetof(struct cpu_user_regs, rax));
+    DEFINE(REGS_rdx, offsetof(struct cpu_user_regs, rdx));
+    DEFINE(REGS_rsi, offsetof(struct cpu_user_regs, rsi));
+    DEFINE(REGS_rdi, offsetof(struct cpu_user_regs, rdi));
     DEFINE(REGS_rcx, offsetof(struct cpu_user_regs, rcx));
     DEFINE(REGS_error_code, offsetof(struct cpu_user_regs, error_code));
     DEFINE(REGS_entry_vector, offsetof(struct cpu_user_regs, entry_vector));
@@ -32,6 +44,8 @@ void asm_offsets(void)
 
     DEFINE(CPU_softirqs, offsetof(struct cpu, softirqs));
     DEFINE(CPU_current, offsetof(struct cpu, current));
+    DEFINE(CPU_root, offsetof(struct cpu, root));
+    DEFINE(CPU_flush_stamp, offsetof(struct cpu, flush_stamp));
     /* In a CPU's block: the guest's registers, and where they are pushed from. */
     DEFINE(BLOCK_regs, BLOCK_STACK_TOP - sizeof(struct cpu_user_regs));
     DEFINE(BLOCK_regs_top,
@@ -45,6 +59,18 @@ void asm_offsets(void)
     DEFINE(VCPU_vcpu_info, offsetof(struct vcpu, vcpu_info));
     DEFINE(VCPU_nmi_pending, offsetof(struct vcpu, nmi_pending));
     DEFINE(VCPU_kernel_mode, offsetof(struct vcpu, pv.kernel_mode));
+    DEFINE(VCPU_odd, offsetof(struct vcpu, odd));
+    DEFINE(VCPU_root_kernel, offsetof(struct vcpu, pv.root_kernel));
+    DEFINE(VCPU_root_user, offsetof(struct vcpu, pv.root_user));
+    DEFINE(VCPU_entry_frame, offsetof(struct vcpu, pv.entry_frame));
+    DEFINE(VCPU_syscall_address, offsetof(struct vcpu, pv.syscall.address));
+    DEFINE(VCPU_syscall_masks, offsetof(struct vcpu, pv.syscall.mask_events));
+    DEFINE(VCPU_event_address, offsetof(struct vcpu, pv.event.address));
+    DEFINE(VCPU_traps, offsetof(struct vcpu, pv.traps));
+    DEFINE(TRAP_PF_flags, VEC_PF * sizeof(struct trap_info) + offsetof(struct trap_info, flags));
+    DEFINE(TRAP_PF_address,
+           VEC_PF * sizeof(struct trap_info) + offsetof(struct trap_info, address));
+    DEFINE(INFO_cr2, offsetof(struct vcpu_info, arch.cr2));
     DEFINE(INFO_pending, offsetof(struct vcpu_info, evtchn_upcall_pending));
     DEFINE(INFO_mask, offsetof(struct vcpu_info, evtchn_upcall_mask));
 
@@ -53,6 +79,22 @@ void asm_offsets(void)
     DEFINE(GUEST_SS, FLAT_RING3_SS64);
     DEFINE(HV_CS, SEL_HV_CS);
     DEFINE(HV_DS, SEL_HV_DS);
+    DEFINE(HYPERCALL_iret, __HYPERVISOR_iret);
+    DEFINE(IRET_rax, offsetof(struct iret_context, rax));
+    DEFINE(IRET_r11, offsetof(struct iret_context, r11));
+    DEFINE(IRET_rcx, offsetof(struct iret_context, rcx));
+    DEFINE(IRET_flags, offsetof(struct iret_context, flags));
+    DEFINE(IRET_rip, offsetof(struct iret_context, rip));
+    DEFINE(IRET_cs, offsetof(struct iret_context, cs));
+    DEFINE(IRET_rflags, offsetof(struct iret_context, rflags));
+    DEFINE(IRET_rsp, offsetof(struct iret_context, rsp));
+    DEFINE(IRET_ss, offsetof(struct iret_context, ss));
+    DEFINE(IRET_SIZE, sizeof(struct iret_context));
+    DEFINE(IRET_in_syscall, VGCF_in_syscall);
+    DEFINE(EFLAGS_GUEST, PV_EFLAGS_GUEST);
+    DEFINE(EFLAGS_ALWAYS, PV_EFLAGS_FIXED | PV_EFLAGS_IF);
+    DEFINE(GUEST_HIGH_START, GUEST_HIGH_START);
+    DEFINE(EXIT_HYPERCALL, PV_EXIT_HYPERCALL);
     DEFINE(EXIT_SYSRET_OK, PV_EXIT_SYSRET_OK);
 
     DEFINE(SPEC_PTI, SPEC_PTI);

@@ -49,9 +49,28 @@ void hal_vcpu_destroy(struct vcpu *v)
     v->hal = NULL;
 }
 
-struct cpu_user_regs *hal_guest_regs(void)
+struct cpu_user_regs *guest_frame(void)
 {
     return (struct cpu_user_regs *)((uint8_t *)this_cpu() + BLOCK_STACK_TOP) - 1;
+}
+
+/*
+ * A hypercall's frame is completed when somebody asks for it: SYSCALL implies most of the rest, and
+ * what C preserves is in registers still, to be stored before anybody else runs (fast.S).
+ */
+struct cpu_user_regs *hal_guest_regs(void)
+{
+    struct cpu_user_regs *r = guest_frame();
+
+    if (r->entry_vector == PV_EXIT_HYPERCALL) {
+        r->entry_vector = PV_EXIT_SYSRET_OK;
+        r->rcx = r->rip;
+        r->r11 = r->rflags;
+        r->cs = FLAT_RING3_CS64;
+        r->ss = FLAT_RING3_SS64;
+        r->rbx = r->rbp = r->r12 = r->r13 = r->r14 = r->r15 = 0;
+    }
+    return r;
 }
 
 void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs)

@@ -6,22 +6,8 @@
  *
  * C calling convention throughout; only caller-saved registers are used.
  */
+#include "access.inc"
 #include "desc.h"
-
-.macro RECOVER at, to
-    .pushsection .extable, "a"
-    .quad \at, \to
-    .popsection
-.endm
-
-.macro SMAP_SITE last_byte
-661: .byte 0x0f, 0x1f, 0x00
-    .pushsection .smap_sites, "a"
-    .quad 661b, \last_byte
-    .popsection
-.endm
-#define STAC SMAP_SITE 0xcb
-#define CLAC SMAP_SITE 0xca
 
 .text
 

@@ -88,6 +88,9 @@ syscall_entry:
     pushq %rcx
     pushq $0
     movl $EXIT_SYSRET_OK, 4(%rsp)
+/* fast.S comes here with what is not for it. */
+.globl syscall_framed
+syscall_framed:
     SAVE_REGS
     movq %rsp, %rdi
     leaq REGS_SIZE - BLOCK_STACK_TOP(%rsp), %rbx

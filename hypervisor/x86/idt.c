@@ -25,6 +25,7 @@ struct gate {
 extern uint8_t idt_stubs[], idt_stubs_end[];
 extern uint8_t syscall_entry[], syscall32_entry[], sysenter_entry[];
 extern uint8_t isolation_syscall[], isolation_syscall32[];
+extern uint8_t fast_syscall[], fast_page_fault[];
 
 static struct gate idt[256] __attribute__((aligned(4096)));
 
@@ -49,17 +50,27 @@ static enum ist_stack gate_ist(unsigned vector)
     }
 }
 
+static void gate_set(unsigned v, const uint8_t *entry)
+{
+    uint64_t to = (uint64_t)entry;
+
+    idt[v].lo = (to & 0xffff) | (uint64_t)SEL_HV_CS << 16 | (uint64_t)gate_ist(v) << 32 |
+                GATE_INTERRUPT << 40 | (uint64_t)gate_dpl(v) << 45 | 1ull << 47 |
+                (to >> 16 & 0xffff) << 48;
+    idt[v].hi = to >> 32;
+}
+
 void idt_init(void)
 {
     BUG_ON(idt_stubs_end - idt_stubs != 256 * 16);
-    for (unsigned v = 0; v < 256; v++) {
-        uint64_t to = (uint64_t)idt_stubs + 16 * v;
+    for (unsigned v = 0; v < 256; v++)
+        gate_set(v, idt_stubs + 16 * v);
+}
 
-        idt[v].lo = (to & 0xffff) | (uint64_t)SEL_HV_CS << 16 | (uint64_t)gate_ist(v) << 32 |
-                    GATE_INTERRUPT << 40 | (uint64_t)gate_dpl(v) << 45 | 1ull << 47 |
-                    (to >> 16 & 0xffff) << 48;
-        idt[v].hi = to >> 32;
-    }
+/* fast.S does nothing about speculation. */
+static bool fast_paths(void)
+{
+    return x86_options.fastpaths && !spec_works_on_transitions();
 }
 
 static uint8_t *emit_rel32(uint8_t *at, uint8_t *rip_alias, const uint8_t *target)
@@ -104,19 +115,33 @@ static void emit_isolation(struct emit *e, struct pcpu *c)
     emit_rip(e, load, &c->entry.scratch_rax);
 }
 
-/* mov %rsp, scratch(%rip); [isolation;] lea stack(%rip), %rsp; jmp target. */
-static void emit_stub(struct emit *e, struct pcpu *c, const uint8_t *target)
+/* mov %rsp, save(%rip); [isolation;] lea stack(%rip), %rsp; jmp target. */
+static void emit_stub_with(struct emit *e, struct pcpu *c, const void *save, const void *stack_at,
+                           const uint8_t *target)
 {
-    static const uint8_t scratch[] = {0x48, 0x89, 0x25}, stack[] = {0x48, 0x8d, 0x25},
-                         jmp[] = {0xe9};
+    static const uint8_t store[] = {0x48, 0x89, 0x25}, stack[] = {0x48, 0x8d, 0x25}, jmp[] = {0xe9};
 
-    emit_rip(e, scratch, &c->entry.scratch_rsp);
+    emit_rip(e, store, save);
     if (c->guest_l4 != NULL)
         emit_isolation(e, c);
-    emit_rip(e, stack, (const void *)pcpu_regs_top(c));
+    emit_rip(e, stack, stack_at);
     emit_bytes(e, jmp, 1);
     e->w = emit_rel32(e->w, e->x, target);
     e->x += 4;
+}
+
+static void emit_stub(struct emit *e, struct pcpu *c, const uint8_t *target)
+{
+    emit_stub_with(e, c, &c->entry.scratch_rsp, (const void *)pcpu_regs_top(c), target);
+}
+
+/* fast.S has the guest's stack pointer where it belongs, and the stack at the register frame. */
+static void emit_fast_stub(struct emit *e, struct pcpu *c)
+{
+    const struct cpu_user_regs *frame = (void *)((uint8_t *)c + BLOCK_STACK_TOP);
+
+    frame--;
+    emit_stub_with(e, c, &frame->rsp, frame, fast_syscall);
 }
 
 /* stub_alias: where the stub page can be written. */
@@ -126,7 +151,10 @@ static void syscall_init_cpu(struct pcpu *c, uint8_t *stub_alias)
     bool work = spec_works_on_entry();
 
     wrmsr(MSR_LSTAR, (uint64_t)e.x);
-    emit_stub(&e, c, work ? isolation_syscall : syscall_entry);
+    if (fast_paths())
+        emit_fast_stub(&e, c);
+    else
+        emit_stub(&e, c, work ? isolation_syscall : syscall_entry);
     wrmsr(MSR_CSTAR, (uint64_t)e.x);
     emit_stub(&e, c, work ? isolation_syscall32 : syscall32_entry);
     wrmsr(MSR_STAR, (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)SEL_HV_CS << 32);
@@ -152,6 +180,7 @@ void idt_load_cpu(struct pcpu *c)
     } __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)idt};
     maddr_t stub = paging_maddr_of((uint64_t)c + BLOCK_STUB_OFF);
 
+    gate_set(VEC_PF, fast_paths() ? fast_page_fault : idt_stubs + 16 * VEC_PF);
     __asm__ volatile("lidt %0" ::"m"(idtr));
     syscall_init_cpu(c, mfn_to_ptr(maddr_to_mfn(stub)));
 }

@@ -21,6 +21,7 @@ extern uint8_t image_start[], image_rodata[], image_data[], image_end[], boot_bl
 /* option.c: what the command line said; read once bring-up is under way. */
 struct x86_options {
     bool smep, smap, umip;
+    bool fastpaths; /* fast.S may be used */
     unsigned maxcpus;
     bool serial;          /* console= names a port (or was not given) */
     unsigned serial_port; /* 0: com1, 1: com2 */
@@ -140,6 +141,9 @@ void tlb_answer_requests(void);
 void unload_answer_request(void);
 void smp_init(void);
 noreturn_fn void cpu_run(void); /* the rest of this CPU's life */
+
+/* context.c: where a guest's registers lie, whatever of them has been saved. */
+struct cpu_user_regs *guest_frame(void);
 
 /* trap.c: also from entry.S */
 unsigned trap_from_hv(struct cpu_user_regs *regs);

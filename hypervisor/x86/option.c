@@ -5,8 +5,9 @@
  * know. Storing a value twice is harmless.
  *
  *   console=com1|com2|none   com1=, com2=BAUD[,DPS[,PORT[,IRQ]]]   clocksource=hpet|acpi|pit
- *   smep= smap= umip= BOOL   maxcpus=N                             a bare word means true, no-word
- * false
+ *   smep= smap= umip= fastpaths= BOOL   maxcpus=N
+ *
+ * A bare word means true, no-WORD false.
  */
 #include <tenue/entrypoints.h>
 #include <tenue/spec.h>
@@ -17,6 +18,7 @@
 struct x86_options x86_options = {
     .smep = true,
     .smap = true,
+    .fastpaths = true,
     .maxcpus = MAX_CPUS,
     .serial = true,
     .com = {"115200,8n1", "115200,8n1"},
@@ -102,6 +104,8 @@ bool hal_option(const char *name, const char *value)
         return set_bool(&x86_options.smap, value, inverted);
     if (strcmp(word, "umip") == 0)
         return set_bool(&x86_options.umip, value, inverted);
+    if (strcmp(word, "fastpaths") == 0)
+        return set_bool(&x86_options.fastpaths, value, inverted);
     if (value == NULL)
         return false;
     if (strcmp(name, "console") == 0)

@@ -193,6 +193,11 @@ bool spec_works_on_entry(void)
     return spec_plan.on & SPEC_ON_ENTRY;
 }
 
+bool spec_works_on_transitions(void)
+{
+    return spec_plan.on & (SPEC_PTI | SPEC_ON_ENTRY | SPEC_DIV | SPEC_VERW);
+}
+
 /* Once the CPU has its descriptor windows; before that, no guest. */
 static void isolate(struct pcpu *c)
 {

@@ -121,8 +121,8 @@ static void guest_registers_restore(const struct cpu_user_regs *nested)
 {
     struct cpu_user_regs general = *nested;
 
-    memcpy(hal_guest_regs(), &general, GPR_BYTES);
-    hal_guest_regs()->entry_vector = nested->entry_vector;
+    memcpy(guest_frame(), &general, GPR_BYTES);
+    guest_frame()->entry_vector = nested->entry_vector;
 }
 
 /* Nonzero: the exit to the guest failed, its registers are restored for the failsafe callback. */
@@ -172,7 +172,7 @@ void trap_exit_failed(struct cpu_user_regs *regs)
 /* From the debug stack to where a guest's registers live. */
 struct cpu_user_regs *trap_move_to_main_stack(const struct cpu_user_regs *regs)
 {
-    struct cpu_user_regs *to = hal_guest_regs();
+    struct cpu_user_regs *to = guest_frame();
 
     memcpy(to, regs, offsetof(struct cpu_user_regs, es));
     return to;
@@ -191,5 +191,5 @@ bool exit_nmi_deliverable(void)
 {
     const struct vcpu *v = this_cpu()->current;
 
-    return v->nmi_pending && !v->pv.in_nmi;
+    return v->nmi_pending && !v->in_nmi;
 }

@@ -235,25 +235,25 @@ static void nmi_waits_for_an_iret(void)
     CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(PV_AT_NMI));
     CU_ASSERT_EQUAL(pv_frame(3), 0xe030 | 1ull << 32);
     CU_ASSERT_FALSE(pvv->nmi_pending);
-    CU_ASSERT_TRUE(pvv->pv.in_nmi);
+    CU_ASSERT_TRUE(pvv->in_nmi);
     /* A second one stays where it is: an event is delivered meanwhile. */
     pvv->nmi_pending = true;
     pv_deliver_event(pvr);
     CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(PV_AT_EVENT));
     CU_ASSERT_TRUE(pvv->nmi_pending);
     /* Vector 2 when no callback was registered; dropped when there is neither. */
-    pvv->pv.in_nmi = false;
+    pvv->in_nmi = false;
     pvv->pv.nmi.address = 0;
     pv_deliver_event(pvr);
     CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(2));
-    pvv->pv.in_nmi = false;
+    pvv->in_nmi = false;
     pvv->pv.traps[2].address = 0;
     pvv->nmi_pending = true;
     pvr->rip = 0x1234;
     pv_deliver_event(pvr);
     CU_ASSERT_EQUAL(pvr->rip, 0x1234);
     CU_ASSERT_FALSE(pvv->nmi_pending);
-    CU_ASSERT_FALSE(pvv->pv.in_nmi);
+    CU_ASSERT_FALSE(pvv->in_nmi);
     pv_end();
 }
 

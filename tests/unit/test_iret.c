@@ -211,9 +211,9 @@ static void nmi_ends_here(void)
     const struct iret_context c = good(false);
 
     pv_begin(5);
-    pvv->pv.in_nmi = true;
+    pvv->in_nmi = true;
     iret(&c);
-    CU_ASSERT_FALSE(pvv->pv.in_nmi);
+    CU_ASSERT_FALSE(pvv->in_nmi);
     pv_end();
 }
 

@@ -97,7 +97,7 @@ static void a_context_is_the_whole_state(void)
     c.ctrlreg[1] = xen_pfn_to_cr3(pvg.frames[pvg.user_l4].n);
     CU_ASSERT_EQUAL(pv_vcpu_set_context(ap, &c), 0);
     ap->pv.sysenter.address = ap->pv.syscall32.address = ap->pv.nmi.address = 0x1000;
-    ap->pv.in_nmi = true;
+    ap->in_nmi = true;
     c.ctrlreg[1] = 0;
     c.gdt_ents = 0;
     c.trap_ctxt[3].address = 0;
@@ -106,7 +106,7 @@ static void a_context_is_the_whole_state(void)
     CU_ASSERT_TRUE(mfn_is_none(ap->pv.gdt_frames[0]));
     CU_ASSERT_EQUAL(ap->pv.traps[3].address, 0);
     CU_ASSERT_EQUAL(ap->pv.sysenter.address | ap->pv.syscall32.address | ap->pv.nmi.address, 0);
-    CU_ASSERT_FALSE(ap->pv.in_nmi);
+    CU_ASSERT_FALSE(ap->in_nmi);
     CU_ASSERT_EQUAL(fake_audit(), 0);
     pv_end();
 }

@@ -60,6 +60,7 @@ STATIC_ASSERT(sysctl_version, XEN_SYSCTL_INTERFACE_VERSION == 0x15);
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define must_check __attribute__((warn_unused_result))
+#define noinline_fn __attribute__((noinline)) /* keeps a rare case out of a hot caller */
 #define noreturn_fn __attribute__((noreturn))
 #define printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
 

@@ -43,6 +43,11 @@ static inline bool guest_range_ok(guest_va g, uint64_t bytes)
         return bytes <= 0 - g.va; /* up to the top of the address space */
     return g.va < GUEST_LOW_END && bytes <= GUEST_LOW_END - g.va;
 }
+/* The usual case of it, for hot callers: [va, va + bytes) lies wholly in the upper half. */
+static inline bool guest_range_high(guest_va g, uint64_t bytes)
+{
+    return g.va - GUEST_HIGH_START <= 0 - GUEST_HIGH_START - bytes;
+}
 /* True when a is canonical and not in the hypervisor's range: fit for a handler or stack. */
 static inline bool guest_addr_ok(uint64_t a)
 {

@@ -36,6 +36,9 @@ struct pv_vcpu {
     mfn_t root_kernel;  /* L4 with reference and type held; MFN_NONE before context */
     mfn_t root_user;    /* likewise; MFN_NONE: none, user mode cannot be entered */
     uint64_t kernel_sp; /* stack for entries from user mode */
+    /* Where a frame of seven words goes on it; an address that faults when the stack cannot take
+     * the largest frame. For hand-written paths, which then fall back (pv_entry_stack_set). */
+    uint64_t entry_frame;
     uint16_t kernel_ss;
     uint64_t fs_base;        /* saved copies: valid while not loaded */
     uint64_t gs_base_kernel; /* guest kernel's GS base: active in kernel mode */
@@ -57,7 +60,6 @@ struct pv_vcpu {
     uint64_t iobmp_va;    /* guest address of the bitmap, 0: none */
     uint64_t tsc_aux;
     uint32_t vm_assist; /* unused per vcpu; kept in the domain */
-    bool in_nmi;
     /* Tables whose devalidation was preempted, by level - 1; 0: none. pv/root.c finishes them
      * before this vcpu runs again, or at teardown. */
     mfn_t old_tables[4];

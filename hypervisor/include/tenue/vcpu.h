@@ -56,8 +56,16 @@ struct vcpu {
     port_t virq_port[NR_VIRQS]; /* [domain's evtchn lock] 0: not bound */
     uint32_t time_version;      /* ours; what the shared page shows is a copy */
     uint64_t time_stamp;        /* tsc_timestamp that its pvclock page was written with */
-    bool nmi_pending;           /* [a] */
     uint8_t pirq_eoi_pending;
+    /* While one of these holds, entries and exits take the general paths: one load tells. */
+    union {
+        struct {
+            bool nmi_pending; /* [a] */
+            bool in_nmi;      /* its NMI handler has not returned yet */
+            bool shows_iopl;  /* entry frames hold the virtual IOPL (architectural_iopl) */
+        };
+        uint32_t odd;
+    };
 
     struct vcpu_account *account; /* [a] set once; NULL: never watched (account.h) */
 
