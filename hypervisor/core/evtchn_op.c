@@ -162,16 +162,12 @@ static long op_reset(guest_va arg)
     return rc;
 }
 
-long hc_event_channel_op(uint64_t cmd, uint64_t arg_va)
+static noinline_fn long other_op(uint32_t cmd, guest_va arg)
 {
-    guest_va arg = guest_va_make(arg_va);
     uint32_t port; /* send, close and unmask have nothing else in their structure */
     int rc;
 
-    switch ((uint32_t)cmd) {
-    case EVTCHNOP_send:
-        rc = guest_read_obj(&port, arg);
-        return rc ? rc : evtchn_send(current_domain(), port);
+    switch (cmd) {
     case EVTCHNOP_unmask:
         rc = guest_read_obj(&port, arg);
         return rc ? rc : evtchn_unmask(current_domain(), port);
@@ -197,6 +193,17 @@ long hc_event_channel_op(uint64_t cmd, uint64_t arg_va)
     default:
         return -XEN_ENOSYS;
     }
+}
+
+long hc_event_channel_op(uint64_t cmd, uint64_t arg)
+{
+    uint32_t port;
+    int rc;
+
+    if (unlikely((uint32_t)cmd != EVTCHNOP_send))
+        return other_op((uint32_t)cmd, guest_va_make(arg));
+    rc = guest_load32(&port, guest_va_make(arg));
+    return rc ? rc : evtchn_send(current_vcpu()->domain, port);
 }
 
 /* The old form: one structure that starts with the command. */

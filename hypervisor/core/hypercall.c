@@ -59,21 +59,15 @@ void hypercall_entry(struct cpu_user_regs *regs)
     regs->rax = (uint64_t)hypercall_dispatch(regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->rax);
 }
 
-static long __attribute__((noinline)) run_watched(uint64_t nr, const uint64_t a[HYPERCALL_ARGS_MAX])
+/* An element of a multicall that is accounted as itself. */
+long hypercall_watched(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t nr)
 {
     long rc;
 
     account_element_begin(nr);
-    rc = hypercall_dispatch(a[0], a[1], a[2], a[3], nr);
+    rc = hypercall_dispatch(a0, a1, a2, a3, nr);
     account_element_end();
     return rc;
-}
-
-long hypercall_run(uint64_t nr, const uint64_t a[HYPERCALL_ARGS_MAX])
-{
-    if (unlikely(watch_on))
-        return run_watched(nr, a);
-    return hypercall_dispatch(a[0], a[1], a[2], a[3], nr);
 }
 
 long hypercall_restart(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)

@@ -11,6 +11,7 @@
 #include <tenue/hypercall.h>
 
 #include <tenue/abi.h>
+#include <tenue/account.h>
 #include <tenue/guestmem.h>
 #include <tenue/hal.h>
 #include <tenue/percpu.h>
@@ -21,80 +22,66 @@
 #define SHORT_CALLS                                                                                \
     (1ull << __HYPERVISOR_update_va_mapping | 1ull << __HYPERVISOR_update_descriptor |             \
      1ull << __HYPERVISOR_stack_switch | 1ull << __HYPERVISOR_set_segment_base |                   \
-     1ull << __HYPERVISOR_fpu_taskswitch)
+     1ull << __HYPERVISOR_fpu_taskswitch | 1ull << __HYPERVISOR_xen_version)
 
-/* The part of a multicall_entry that we read: all but the sixth argument. */
-struct element {
-    uint64_t op;
-    uint64_t result;
-    uint64_t args[HYPERCALL_ARGS_MAX];
-};
-STATIC_ASSERT(element_is_a_prefix,
-              offsetof(struct multicall_entry, args) == offsetof(struct element, args));
-
-static guest_va element_at(uint64_t calls, uint64_t i)
-{
-    return guest_va_make(calls + i * sizeof(struct multicall_entry));
-}
-
-static long restart_at(uint64_t calls, uint64_t i, uint64_t count)
-{
-    return hypercall_restart(__HYPERVISOR_multicall, element_at(calls, i).va, count - i, 0, 0, 0);
-}
-
-static long run_element(struct cpu *c, const struct element *e)
-{
-    long result;
-
-    if (e->op == __HYPERVISOR_iret || e->op == __HYPERVISOR_multicall)
-        return -XEN_EINVAL;
-    c->in_multicall = true;
-    result = hypercall_run(e->op, e->args);
-    c->in_multicall = false;
-    return result;
-}
+#define ELEMENT sizeof(struct multicall_entry)
+#define RESULT offsetof(struct multicall_entry, result)
 
 static bool is_short(uint64_t op)
 {
     return op < 64 && SHORT_CALLS >> op & 1;
 }
 
-/* The element wants to be issued again: its arguments say from where. */
-static int save_restart(struct cpu *c, guest_va entry)
+static long restart_at(uint64_t at, uint64_t count)
 {
+    return hypercall_restart(__HYPERVISOR_multicall, at, count, 0, 0, 0);
+}
+
+/* The element wants to be issued again: its arguments say from where. */
+static long restart_element(struct cpu *c, uint64_t at, uint64_t count)
+{
+    const guest_va args = guest_va_make(at + offsetof(struct multicall_entry, args));
+
     c->hypercall_restarted = false;
-    return guest_write(guest_va_add(entry, offsetof(struct multicall_entry, args)), c->restart_args,
-                       sizeof(c->restart_args));
+    if (guest_write(args, c->restart_args, sizeof(c->restart_args)))
+        return -XEN_EFAULT;
+    return restart_at(at, count);
+}
+
+/* The whole list's range has been checked. Each element is read once, when its turn has come. */
+static long run(struct cpu *c, uint64_t at, uint64_t count)
+{
+    for (;;) {
+        uint64_t w[5]; /* operation, arguments */
+        long result = -XEN_EINVAL;
+
+        if (unlikely(!hal_guest_load_call(w, at)))
+            return -XEN_EFAULT;
+        if (likely(w[0] != __HYPERVISOR_iret && w[0] != __HYPERVISOR_multicall)) {
+            c->in_multicall = true;
+            if (unlikely(watch_on))
+                result = hypercall_watched(w[1], w[2], w[3], w[4], w[0]);
+            else
+                result = hypercall_dispatch(w[1], w[2], w[3], w[4], w[0]);
+            c->in_multicall = false;
+        }
+        if (unlikely(c->hypercall_restarted))
+            return restart_element(c, at, count);
+        if (unlikely(!hal_guest_store64(at + RESULT, (uint64_t)result)))
+            return -XEN_EFAULT;
+        at += ELEMENT;
+        if (--count == 0)
+            return 0;
+        if (READ_ONCE(c->softirqs) ||
+            ((count % SHORT_BATCH == 0 || !is_short(w[0])) && hal_preempt_point()))
+            return restart_at(at, count);
+    }
 }
 
 long hc_multicall(uint64_t calls, uint64_t count)
 {
-    struct cpu *c = this_cpu();
-
     count = (uint32_t)count;
-    if (!guest_range_ok(guest_va_make(calls), count * sizeof(struct multicall_entry)))
+    if (!guest_range_ok(guest_va_make(calls), count * ELEMENT))
         return -XEN_EFAULT;
-    for (uint64_t i = 0; i < count; i++) {
-        guest_va entry = element_at(calls, i);
-        struct element e;
-        long result;
-
-        if (guest_read_obj(&e, entry))
-            return -XEN_EFAULT;
-        result = run_element(c, &e);
-        if (unlikely(c->hypercall_restarted)) {
-            if (save_restart(c, entry))
-                return -XEN_EFAULT;
-            return restart_at(calls, i, count);
-        }
-        if (guest_write(guest_va_add(entry, offsetof(struct multicall_entry, result)), &result,
-                        sizeof(result)))
-            return -XEN_EFAULT;
-        if (i + 1 == count)
-            break;
-        if (READ_ONCE(c->softirqs) ||
-            ((i % SHORT_BATCH == SHORT_BATCH - 1 || !is_short(e.op)) && hal_preempt_point()))
-            return restart_at(calls, i + 1, count);
-    }
-    return 0;
+    return count ? run(this_cpu(), calls, count) : 0;
 }

@@ -14,6 +14,8 @@
 #include <tenue/abi.h>
 #include <tenue/hal.h>
 
+#include "hal_access.h"
+
 typedef struct {
     uint64_t va;
 } guest_va;
@@ -70,6 +72,14 @@ int guest_clear(guest_va dst, uint64_t bytes) must_check;
 /* As above for element idx of an array of elements of elem bytes; overflow-checked. */
 int guest_read_elem(void *dst, guest_va base, uint64_t idx, uint64_t elem) must_check;
 int guest_write_elem(guest_va base, uint64_t idx, const void *src, uint64_t elem) must_check;
+
+/* One word, without a call where it lies in the upper half, as kernels' own data do. */
+static inline int must_check guest_load32(uint32_t *v, guest_va g)
+{
+    if (unlikely(!guest_range_high(g, sizeof(*v))))
+        return guest_read(v, g, sizeof(*v));
+    return hal_guest_load32(v, g.va) ? 0 : -XEN_EFAULT;
+}
 
 /*
  * For hot callers that have a constant size: the compiler turns these into the range check and

@@ -19,8 +19,7 @@
 void hypercall_entry(struct cpu_user_regs *regs);
 /* The same without its registers: the result. Handlers find those by hal_guest_regs(). */
 long hypercall_dispatch(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t nr);
-/* Run call nr with arguments a[0..4]; the result. -XEN_ENOSYS for what is not offered. */
-long hypercall_run(uint64_t nr, const uint64_t a[HYPERCALL_ARGS_MAX]);
+long hypercall_watched(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t nr);
 /* Re-issue nr with these arguments. Returns the value the handler must return. */
 long hypercall_restart(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
                        uint64_t a4);
