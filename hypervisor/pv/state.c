@@ -120,7 +120,6 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     v->regs.entry_vector = 0;
     pv->kernel_mode = c->flags & VGCF_in_kernel;
     pv->iopl = c->user_regs.rflags >> PV_EFLAGS_IOPL_SHIFT & 3;
-    pv->kernel_ss = (uint16_t)c->kernel_ss | 3;
     pv->ds = c->user_regs.ds;
     pv->es = c->user_regs.es;
     pv->fs = c->user_regs.fs;
@@ -149,7 +148,7 @@ int pv_vcpu_set_context(struct vcpu *v, const vcpu_guest_context_t *ctxt)
         rc = set_tables(v, ctxt);
     if (rc != 0)
         return rc;
-    if (!pv_entry_stack_set(v, ctxt->kernel_sp))
+    if (!pv_entry_stack_set(v, ctxt->kernel_ss, ctxt->kernel_sp))
         return -XEN_EINVAL;
     set_registers(v, ctxt);
     __atomic_or_fetch(&v->domain->pv.vm_assist, ctxt->vm_assist & PV_VM_ASSIST_OFFERED,

@@ -71,8 +71,8 @@ static inline uint64_t pv_eflags_sanitise(uint64_t flags)
 bool pv_canonical(uint64_t a);
 /* False: address refused, nothing stored. */
 bool pv_trap_entry_set(struct vcpu *v, const struct trap_info *ti) must_check;
-/* Set the stack for entries from user mode; False: address refused, nothing stored. */
-bool pv_entry_stack_set(struct vcpu *v, uint64_t sp) must_check;
+/* Set the stack for entries from user mode. False: address refused, nothing stored. */
+bool pv_entry_stack_set(struct vcpu *v, uint64_t ss, uint64_t sp) must_check;
 /* d's vm_assist changed: what its vcpus keep of it. */
 void pv_assists_changed(struct domain *d);
 /* 0, -XEN_EPERM (value not allowed), -XEN_EINVAL (no such register). Stores only. */

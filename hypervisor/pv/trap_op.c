@@ -152,13 +152,13 @@ long hc_nmi_op(uint64_t cmd, uint64_t arg)
     }
 }
 
-/* Wherever else than in the upper half, with room around it. */
-static noinline_fn bool entry_stack_set_slowly(struct vcpu *v, uint64_t sp)
+bool pv_entry_stack_set(struct vcpu *v, uint64_t ss, uint64_t sp)
 {
     const uint64_t top = sp & ~15ull;
 
     if (!guest_addr_ok(sp))
         return false;
+    v->pv.kernel_ss = (uint16_t)ss | 3;
     v->pv.kernel_sp = sp;
     v->pv.entry_frame = PV_ENTRY_FRAME_NONE;
     if (guest_range_ok(guest_va_make(top - FRAME_BYTES_MAX), FRAME_BYTES_MAX))
@@ -166,24 +166,22 @@ static noinline_fn bool entry_stack_set_slowly(struct vcpu *v, uint64_t sp)
     return true;
 }
 
-bool pv_entry_stack_set(struct vcpu *v, uint64_t sp)
+static noinline_fn long stack_switch_anywhere(uint64_t ss, uint64_t sp)
 {
-    const uint64_t top = sp & ~15ull;
-
-    if (unlikely(!guest_range_high(guest_va_make(top - FRAME_BYTES_MAX), FRAME_BYTES_MAX + 16)))
-        return entry_stack_set_slowly(v, sp);
-    v->pv.kernel_sp = sp;
-    v->pv.entry_frame = top - FRAME_BYTES;
-    return true;
+    return pv_entry_stack_set(current_vcpu(), ss, sp) ? 0 : -XEN_EINVAL;
 }
 
+/* At each switch of a guest's processes: to a stack in the upper half with room around it. */
 long hc_stack_switch(uint64_t ss, uint64_t sp)
 {
+    const uint64_t top = sp & ~15ull;
     struct vcpu *v = current_vcpu();
 
-    if (!pv_entry_stack_set(v, sp))
-        return -XEN_EINVAL;
+    if (unlikely(!guest_range_high(guest_va_make(top - FRAME_BYTES_MAX), FRAME_BYTES_MAX + 16)))
+        return stack_switch_anywhere(ss, sp);
     v->pv.kernel_ss = (uint16_t)ss | 3;
+    v->pv.kernel_sp = sp;
+    v->pv.entry_frame = top - FRAME_BYTES;
     return 0;
 }
 
