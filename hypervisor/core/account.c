@@ -133,7 +133,7 @@ void account_exit(void)
 {
     const struct vcpu *v = current_vcpu();
 
-    if (vcpu_event_pending(v) || (v->nmi_pending && !v->pv.in_nmi))
+    if (vcpu_event_pending(v) || (v->nmi_pending && !v->in_nmi))
         account_enter(TENUE_PART_UPCALL);
     else
         account_enter(v->pv.kernel_mode ? TENUE_PART_KERNEL : TENUE_PART_USER);

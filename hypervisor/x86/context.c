@@ -289,11 +289,6 @@ void hal_send_softirq_ipi(unsigned cpu)
     apic_send(cpu, VEC_SOFTIRQ);
 }
 
-void hal_fast_paths(bool allowed)
-{
-    (void)allowed; /* there are none: every entry passes the general path */
-}
-
 static const uint32_t segbase_msr[] = {MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE};
 
 uint64_t hal_segbase_read(enum hal_segbase which)

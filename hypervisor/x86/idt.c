@@ -67,10 +67,15 @@ void idt_init(void)
         gate_set(v, idt_stubs + 16 * v);
 }
 
-/* fast.S does nothing about speculation. */
-static bool fast_paths(void)
+/* All CPUs share the gate: whoever allows fast.S last decides for all. Which of them a fault takes
+ * is the same to the guest. fast.S does nothing about speculation. */
+void hal_fast_paths(bool allowed)
 {
-    return x86_options.fastpaths && !spec_works_on_transitions();
+    const struct pcpu *c = this_pcpu();
+    const bool fast = allowed && x86_options.fastpaths && !spec_works_on_transitions();
+
+    wrmsr(MSR_LSTAR, fast ? c->syscall_fast : c->syscall_general);
+    gate_set(VEC_PF, fast ? fast_page_fault : idt_stubs + 16 * VEC_PF);
 }
 
 static uint8_t *emit_rel32(uint8_t *at, uint8_t *rip_alias, const uint8_t *target)
@@ -150,11 +155,11 @@ static void syscall_init_cpu(struct pcpu *c, uint8_t *stub_alias)
     struct emit e = {stub_alias, (uint8_t *)c + BLOCK_STUB_OFF};
     bool work = spec_works_on_entry();
 
-    wrmsr(MSR_LSTAR, (uint64_t)e.x);
-    if (fast_paths())
-        emit_fast_stub(&e, c);
-    else
-        emit_stub(&e, c, work ? isolation_syscall : syscall_entry);
+    c->syscall_general = (uint64_t)e.x;
+    emit_stub(&e, c, work ? isolation_syscall : syscall_entry);
+    c->syscall_fast = (uint64_t)e.x;
+    emit_fast_stub(&e, c);
+    hal_fast_paths(true);
     wrmsr(MSR_CSTAR, (uint64_t)e.x);
     emit_stub(&e, c, work ? isolation_syscall32 : syscall32_entry);
     wrmsr(MSR_STAR, (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)SEL_HV_CS << 32);
@@ -180,7 +185,6 @@ void idt_load_cpu(struct pcpu *c)
     } __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)idt};
     maddr_t stub = paging_maddr_of((uint64_t)c + BLOCK_STUB_OFF);
 
-    gate_set(VEC_PF, fast_paths() ? fast_page_fault : idt_stubs + 16 * VEC_PF);
     __asm__ volatile("lidt %0" ::"m"(idtr));
     syscall_init_cpu(c, mfn_to_ptr(maddr_to_mfn(stub)));
 }
