@@ -39,6 +39,8 @@ long hypercall_dispatch(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint
     __asm__("" : "+r"(nr)); /* whatever the compiler knows of it, clamp it under speculation */
     nr &= HYPERCALL_NRS - 1;
     this_cpu()->hypercall_count[nr]++;
+    if (nr == __HYPERVISOR_xen_version) /* shorter than the search: how events are asked for */
+        return hc_xen_version(a0, a1);
     switch (nr) {
 #define HYPERCALL(number, name, nargs, who)                                                        \
     case number:                                                                                   \
