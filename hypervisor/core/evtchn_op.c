@@ -200,10 +200,13 @@ long hc_event_channel_op(uint64_t cmd, uint64_t arg)
     uint32_t port;
     int rc;
 
-    if (unlikely((uint32_t)cmd != EVTCHNOP_send))
+    switch ((uint32_t)cmd) {
+    case EVTCHNOP_send:
+        rc = guest_load32(&port, guest_va_make(arg));
+        return rc ? rc : evtchn_send(current_vcpu()->domain, port);
+    default:
         return other_op((uint32_t)cmd, guest_va_make(arg));
-    rc = guest_load32(&port, guest_va_make(arg));
-    return rc ? rc : evtchn_send(current_vcpu()->domain, port);
+    }
 }
 
 /* The old form: one structure that starts with the command. */

@@ -93,8 +93,9 @@ upper_fault_frame: .quad -GUEST_HIGH_START - FRAME_SIZE - 8
 /*
  * SYSCALL, from the CPU's stub, which has stored the guest's RSP. RCX, R11: the guest's RIP, RFLAGS.
  */
-.globl fast_syscall
+.globl fast_start, fast_syscall
     .balign 16
+fast_start:
 fast_syscall:
     movq %rcx, REGS_rip(%rsp)
     movq %r11, REGS_rflags(%rsp)
@@ -490,3 +491,5 @@ pf_general:
 pf_not_of_guest:
     addq $REGS_error_code, %rsp
     jmp idt_stubs + 16 * VEC_PF
+.globl fast_end
+fast_end:

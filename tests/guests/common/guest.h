@@ -18,9 +18,9 @@ void guest_test(void);
  * ours (the contract is this project's own; not run on Xen), oracle (only meaningful on Xen),
  * append=OPTION (to the hypervisor), args=WORDS,WITH,COMMAS (the guest's command line),
  * icount (one TSC tick is one instruction), maxlines=N (more lines than that on the console are a
- * failure), twin=OPTION (boot it twice, the second time with this option: both pass, and their lines
- * "TWIN ..." are the same), crash=REGEX (to pass the domain must die, and the hypervisor's console
- * say so in these words).
+ * failure), twin=OPTION (boot it twice, the second time with this option: both pass, and their
+ * lines "TWIN ..." are the same), crash=REGEX (to pass the domain must die, and the hypervisor's
+ * console say so in these words).
  */
 #define GUEST_RUN(words)                                                                           \
     __attribute__((used, section(".rodata.guest_run"))) static const char guest_run_words[] =      \

@@ -9,11 +9,13 @@
  *
  * Invariants: ENT-1, ENT-3, ENT-4, ENT-5, ENT-8, ENT-9, ENT-10, MM-18.
  * A failure means: what a guest gets depends on which path it happened to take.
- * Sabotage, in fast.S: leave EFLAGS_AC out of FLAGS_CLEARED: "user syscall" differs. Store the mask
- * as 1 in user_syscall: "syscall masked" differs. Drop the `orl EFLAGS_ALWAYS` of IRET_READ: the
- * hypervisor's own checks stop it. Leave out `andl $~PF_USER`: "kernel fault" differs. Jump past
- * the mask test in hypercall_attention: "events" differs. Do not restore R9 in hypercall_out:
- * "hypercall" differs.
+ * Sabotage, in fast.S: leave EFLAGS_AC out of FLAGS_CLEARED: "user syscall, masking" differs. Store
+ * 1 for the callback's mask in user_syscall: "user syscall" differs. Read the pending byte alone
+ * there: "user syscall, masking" differs; do not OR VCPU_odd: "user syscall, IOPL shown". Drop the
+ * `orl EFLAGS_ALWAYS` of IRET_READ: "hypercall" differs, for its single steps. Leave out `andl
+ * $~PF_USER`: "kernel fault". Leave out the mask test in hypercall_attention: "events". Take any
+ * RIP in iret_from_syscall: "iret to user". Do not restore R9 in hypercall_out: the guest itself
+ * fails.
  */
 #include "guest.h"
 
