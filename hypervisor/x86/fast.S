@@ -2,7 +2,7 @@
 /*
  * Short ways through the hypervisor for what guests do all the time: hypercalls, a user's system
  * call to its kernel, the kernel's return, page faults that are the kernel's business, and the
- * upcall at the end of a hypercall (ADR 0042, which says what each step is for).
+ * upcall at the end of a hypercall (ADR 0045, which says what each step is for).
  *
  * Each is the common case of a general path (entry.S, hypercall_entry, pv_syscall, hc_iret,
  * page_fault, pv_deliver_event) and does exactly what that does. What it does not know it leaves to
