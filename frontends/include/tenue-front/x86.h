@@ -160,7 +160,7 @@ void front_user_set_syscall(front_trap_fn fn);
 
 /* ---- vCPUs ---- */
 
-#define FRONT_MAX_VCPUS 4
+#define FRONT_MAX_VCPUS 16
 unsigned front_vcpu_id(void);
 int front_vcpu_start(unsigned id, void (*fn)(void));
 

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS_DOMU += spin
+GUEST_FLAVOUR_spin := high
