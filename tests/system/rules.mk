@@ -40,3 +40,10 @@ CHECK_SYSTEM += check-machines
 check-cost: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/account $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/cost
 CHECK_SYSTEM += check-cost
+
+# Four processors, busy.
+.PHONY: check-smp
+check-smp: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/spin $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control \
+		$(IMAGES)/data.img
+	@tests/system/smp
+CHECK_SYSTEM += check-smp
