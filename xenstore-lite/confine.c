@@ -25,10 +25,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* recvmsg brings a new log from the keeper; sysinfo is qsort's, getrusage the memory report's. */
+/* recvmsg brings a new log from the keeper and clients from the guard; recvmmsg and sendmmsg are
+ * recv and send whose result the kernel writes into the journal; sysinfo is qsort's, getrusage the
+ * memory report's. */
 static const int store_calls[] = {
-    SCMP_SYS(accept4),   SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl),   SCMP_SYS(recvmsg),
-    SCMP_SYS(getrusage), SCMP_SYS(sysinfo),    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl),   SCMP_SYS(recvmsg),  SCMP_SYS(getrusage),
+    SCMP_SYS(sysinfo),    SCMP_SYS(epoll_pwait), SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg),
 };
 static const unsigned long store_ioctls[] = {
     IOCTL_GNTDEV_MAP_GRANT_REF,    IOCTL_GNTDEV_UNMAP_GRANT_REF, IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR,

@@ -10,9 +10,11 @@
  */
 #include "conn.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
 #include "log.h"
 #include "quota.h"
 #include "transaction.h"
@@ -33,15 +35,17 @@ void conn_init(struct conn *conn, const struct transport *transport, struct doma
                bool privileged)
 {
     conn->transport = transport;
+    conn->id = domain->domid;
     conn->domain = domain;
     conn->privileged = privileged;
-    LIST_INIT(&conn->watches);
+    TAILQ_INIT(&conn->watches);
     LIST_INIT(&conn->transactions);
     LIST_INSERT_HEAD(&conn_all, conn, all);
 }
 
 void conn_reset(struct conn *conn)
 {
+    journal_put(JOURNAL_RESET, &conn->id, sizeof(conn->id), NULL, 0, NULL, 0);
     watch_remove_all(conn);
     transaction_abort_all(conn);
 }
@@ -74,6 +78,7 @@ static void unlink_dirty(struct conn *conn)
 void conn_destroy(struct conn *conn)
 {
     conn_reset(conn);
+    journal_put(JOURNAL_GONE, &conn->id, sizeof(conn->id), NULL, 0, NULL, 0);
     if (conn->dirty)
         unlink_dirty(conn);
     LIST_REMOVE(conn, all);
@@ -191,16 +196,10 @@ void conn_send_event(struct conn *conn, const char *path, const char *token)
     conn_send(conn, &header, path, path_len, token, token_len);
 }
 
-void conn_flush_all(void)
+static void bury_the_dead(void)
 {
     struct conn *conn, *next;
 
-    while ((conn = dirty_list)) {
-        dirty_list = conn->next_dirty;
-        conn->dirty = false;
-        if (!conn->dead)
-            conn->transport->flush(conn);
-    }
     while (some_dead) {
         some_dead = false;
         for (conn = LIST_FIRST(&conn_all); conn; conn = next) {
@@ -209,4 +208,72 @@ void conn_flush_all(void)
                 conn_destroy(conn);
         }
     }
+}
+
+static void stage_all(void)
+{
+    for (struct conn *conn = dirty_list; conn; conn = conn->next_dirty)
+        if (!conn->dead && conn->transport->stage)
+            conn->transport->stage(conn);
+}
+
+void conn_flush_all(void)
+{
+    struct conn *conn;
+
+    stage_all();
+    for (conn = dirty_list; conn; conn = conn->next_dirty)
+        if (!conn->dead)
+            conn_note(conn);
+    domains_note_changes();
+    journal_commit(store_generation());
+    while ((conn = dirty_list)) {
+        dirty_list = conn->next_dirty;
+        conn->dirty = false;
+        if (!conn->dead)
+            conn->transport->publish(conn);
+    }
+    bury_the_dead();
+}
+
+struct conn *conn_find(uint64_t id)
+{
+    struct conn *conn;
+
+    LIST_FOREACH(conn, &conn_all, all)
+    if (conn->id == id)
+        return conn;
+    return NULL;
+}
+
+int conn_restore_output(struct conn *conn, const char *bytes, size_t len, size_t next)
+{
+    struct outbuf *out = &conn->out;
+
+    out->head = out->next = out->tail = 0;
+    if (!len)
+        return 0;
+    if (next > len || !out_reserve(out, len))
+        return next > len ? -EINVAL : -ENOMEM;
+    append(out, bytes, len);
+    out->next = next;
+    return 0;
+}
+
+void conn_note(const struct conn *conn)
+{
+    const struct outbuf *out = &conn->out;
+    struct conn_state state = {
+        .id = conn->id,
+        .last_tx_id = conn->last_tx_id,
+        .out_len = (uint32_t)(out->tail - out->head),
+        .out_next = (uint32_t)(out->next - out->head),
+    };
+    const char *in = NULL;
+
+    if (!journal_is_on() || !conn->transport->describe)
+        return;
+    conn->transport->describe(conn, &state, &in);
+    journal_put(JOURNAL_CONN, &state, sizeof(state), in, state.in_len, out->data + out->head,
+                state.out_len);
 }

@@ -19,15 +19,29 @@
 #include <sys/queue.h>
 
 #include "domains.h"
+#include "journal.h"
 #include "wire.h"
 
 struct conn;
 struct transaction;
 struct watch;
 
+/* A connection in the journal: then come its input and its output. */
+struct conn_state {
+    uint64_t id;
+    uint32_t in_len, out_len, out_next; /* as in struct outbuf, from its head */
+    uint32_t last_tx_id;
+    uint32_t req_cons, rsp_prod, remote_port; /* a ring's */
+    uint8_t bad, reconnected, reserved[2];
+};
+
 struct transport {
-    /* Moves bytes of conn->out to the client, by conn_sent(); may mark the connection dead. */
-    void (*flush)(struct conn *conn);
+    /* What the journal keeps of the connection's input; *in stays the transport's. */
+    void (*describe)(const struct conn *conn, struct conn_state *state, const char **in);
+    /* Moves output to where it can be given to the client by one word, by conn_sent(); or NULL. */
+    void (*stage)(struct conn *conn);
+    /* The turn is committed: the client may see what was staged; may mark the connection dead. */
+    void (*publish)(struct conn *conn);
     /* Releases what the transport holds, the connection's memory included. */
     void (*destroy)(struct conn *conn);
 };
@@ -41,6 +55,7 @@ struct outbuf {
 
 struct conn {
     LIST_ENTRY(conn) all;
+    uint64_t id; /* across the store's deaths: the domain's number; from CONN_SOCKET on, sockets' */
     const struct transport *transport;
     struct domain *domain;
     bool privileged;
@@ -50,7 +65,7 @@ struct conn {
     uint32_t last_tx_id;
     struct conn *next_dirty;
     struct outbuf out;
-    LIST_HEAD(, watch) watches;
+    TAILQ_HEAD(watch_list, watch) watches;
     LIST_HEAD(, transaction) transactions;
 };
 
@@ -77,6 +92,14 @@ static inline size_t conn_pending(const struct conn *conn)
 /* The transport moved this many bytes of the output. */
 void conn_sent(struct conn *conn, size_t bytes);
 
+struct conn *conn_find(uint64_t id);
+
+/* Output of an earlier store, to an empty buffer: 0 or -ENOMEM. */
+int conn_restore_output(struct conn *conn, const char *bytes, size_t len, size_t next);
+
+/* Notes its present state in the journal. */
+void conn_note(const struct conn *conn);
+
 /* Appends a message made of two parts; kills the connection if there is no memory. */
 void conn_send(struct conn *conn, const struct xsd_sockmsg *header, const void *first,
                size_t first_len, const void *second, size_t second_len);
@@ -88,10 +111,10 @@ void conn_send(struct conn *conn, const struct xsd_sockmsg *header, const void *
  */
 void conn_send_event(struct conn *conn, const char *path, const char *token);
 
-/* Asks for a flush at the end of this turn. */
+/* Asks for a note and a flush at the end of this turn. */
 void conn_mark_dirty(struct conn *conn);
 
-/* One flush for every dirty connection, then the burial of the dead. */
+/* The end of a turn: its commit, one flush for every dirty connection, the burial of the dead. */
 void conn_flush_all(void);
 
 #endif

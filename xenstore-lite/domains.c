@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "journal.h"
 #include "log.h"
 #include "ring.h"
 #include "transaction.h"
@@ -25,6 +26,7 @@ struct view store_main;
 static struct domain table[DOMID_LIMIT];
 static struct domain *known;
 static const struct hv *hypervisor;
+static struct domain *changed_list;
 static size_t all_bytes;
 
 void domains_init(const struct hv *hv)
@@ -34,7 +36,7 @@ void domains_init(const struct hv *hv)
         if (table[i].known)
             table[i] = (struct domain){0};
     }
-    known = NULL;
+    known = changed_list = NULL;
     all_bytes = 0;
 }
 
@@ -59,10 +61,53 @@ struct domain *domains_first(void)
     return known;
 }
 
+/* What was found out or decided about it goes to the journal with the end of the turn. */
+static void changed(struct domain *d)
+{
+    if (d->changed || !journal_is_on())
+        return;
+    d->changed = true;
+    d->next_changed = changed_list;
+    changed_list = d;
+}
+
+static void note(const struct domain *d)
+{
+    struct domain_state state = {
+        .domid = d->domid,
+        .known = d->known,
+        .introduced = d->introduced,
+        .ending_told = d->ending_told,
+        .has_handle = d->has_handle,
+        .target = d->target,
+    };
+
+    memcpy(state.handle, d->handle, sizeof(state.handle));
+    journal_put(JOURNAL_DOMAIN, &state, sizeof(state), NULL, 0, NULL, 0);
+}
+
+void domains_note_changes(void)
+{
+    struct domain *d;
+
+    while ((d = changed_list)) {
+        changed_list = d->next_changed;
+        d->changed = false;
+        note(d);
+    }
+}
+
+void domains_note_all(void)
+{
+    for (const struct domain *d = known; d; d = d->next_known)
+        note(d);
+}
+
 static void mark_known(struct domain *d)
 {
     if (d->known)
         return;
+    changed(d);
     d->known = true;
     d->next_known = known;
     d->prev_known = &known;
@@ -80,7 +125,24 @@ static void forget_if_unused(struct domain *d)
     *d->prev_known = d->next_known;
     if (d->next_known)
         d->next_known->prev_known = d->prev_known;
-    *d = (struct domain){.domid = d->domid, .target = -1};
+    *d = (struct domain){
+        .domid = d->domid, .target = -1, .changed = d->changed, .next_changed = d->next_changed};
+    changed(d);
+}
+
+void domains_restore(const struct domain_state *state)
+{
+    struct domain *d = domain_of(state->domid);
+
+    d->introduced = state->introduced;
+    d->ending_told = state->ending_told;
+    d->has_handle = state->has_handle;
+    d->target = state->target;
+    memcpy(d->handle, state->handle, sizeof(d->handle));
+    if (state->known)
+        mark_known(d);
+    else
+        forget_if_unused(d);
 }
 
 int domain_know(struct domain *d)
@@ -247,8 +309,10 @@ static void purge_nodes(struct domain *d)
 static void drop_targets(uint16_t domid)
 {
     for (struct domain *d = known; d; d = d->next_known)
-        if (d->target == domid)
+        if (d->target == domid) {
             d->target = -1;
+            changed(d);
+        }
 }
 
 /* The domain is over: connection, tree, books. */
@@ -262,6 +326,7 @@ static void domain_purge(struct domain *d)
     d->introduced = false;
     d->ending_told = false;
     d->target = -1;
+    changed(d);
     drop_targets(d->domid);
     purge_nodes(d);
     forget_if_unused(d);
@@ -275,6 +340,7 @@ int domains_introduce_self(void)
 
     mark_known(d);
     d->introduced = true;
+    changed(d);
     return hypervisor->rings ? ring_open_self(d) : 0;
 }
 
@@ -291,6 +357,7 @@ static int check_bearer(struct domain *d)
     if (rc == 0) {
         memcpy(d->handle, info.handle, sizeof(d->handle));
         d->has_handle = true;
+        changed(d);
     }
     return 0;
 }
@@ -325,6 +392,7 @@ int domains_introduce(uint16_t domid, uint64_t frame, uint32_t port)
     mark_known(d);
     d->introduced = true;
     d->ending_told = false;
+    changed(d);
     watch_fire_special("@introduceDomain");
     return 0;
 }
@@ -350,6 +418,7 @@ int domains_resume(uint16_t domid)
     if (!d->introduced)
         return -ENOENT;
     d->ending_told = false;
+    changed(d);
     return 0;
 }
 
@@ -362,6 +431,7 @@ int domains_set_target(uint16_t domid, uint16_t target)
     if (!d->introduced || !domain_of(target)->introduced)
         return -ENOENT;
     d->target = target;
+    changed(d);
     return 0;
 }
 
@@ -383,6 +453,7 @@ static void check_death(struct domain *d)
     }
     if (rc == 0 && info.shutdown && d->introduced && !d->ending_told) {
         d->ending_told = true;
+        changed(d);
         watch_fire_special("@releaseDomain");
     }
 }

@@ -20,6 +20,14 @@
 struct conn;
 struct ring;
 
+/* A domain in the journal; a domain that is not known has no other fields. */
+struct domain_state {
+    uint16_t domid;
+    uint8_t known, introduced, ending_told, has_handle, reserved[2];
+    int32_t target;
+    uint8_t handle[16];
+};
+
 struct domain {
     uint16_t domid;
     bool known;
@@ -33,6 +41,8 @@ struct domain {
     struct conn *conn; /* its ring's connection, or NULL */
     uint8_t handle[16];
     struct domain *next_known, **prev_known;
+    bool changed; /* since the last commit; linked by next_changed */
+    struct domain *next_changed;
 };
 
 /* The store proper. */
@@ -49,6 +59,11 @@ struct domain *domains_first(void);
 
 /* Makes a domain known; -ESRCH if the hypervisor says that it does not exist. */
 int domain_know(struct domain *d);
+
+/* The journal: those that changed, all of them; back from it. */
+void domains_note_changes(void);
+void domains_note_all(void);
+void domains_restore(const struct domain_state *state);
 
 /* Books what the last operation on the store proper did. */
 void domains_apply_ledger(struct ledger *l);

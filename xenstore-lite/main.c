@@ -3,7 +3,8 @@
  * xenstore-lite: options, start-up in order, the event loop.
  *
  * Owns: the command line, the libevent base, the process (daemon, pid file, signals).
- * Invariants: by the time the parent process exits, the socket accepts connections.
+ * Invariants: by the time the parent process exits, the store answers. What a user starts becomes
+ *   the guard (guard.c), which starts us again as the store, whose life is short or long.
  * Leaves to others: everything that a client can notice.
  */
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +23,14 @@
 #include "confine.h"
 #include "conn.h"
 #include "domains.h"
+#include "guarded.h"
 #include "hv.h"
+#include "journal.h"
 #include "keeper.h"
 #include "log.h"
 #include "ops.h"
 #include "quota.h"
+#include "resume.h"
 #include "ring.h"
 #include "sock.h"
 #include "transaction.h"
@@ -90,11 +95,17 @@ static void set_quota(const char *pair)
 static void parse_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"foreground", no_argument, NULL, 'f'},   {"pid-file", required_argument, NULL, 'p'},
-        {"socket", required_argument, NULL, 's'}, {"log", required_argument, NULL, 'l'},
-        {"no-rings", no_argument, NULL, 'n'},     {"quota", required_argument, NULL, 'q'},
-        {"audit", no_argument, NULL, 'a'},        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+        {"foreground", no_argument, NULL, 'f'},
+        {"pid-file", required_argument, NULL, 'p'},
+        {"socket", required_argument, NULL, 's'},
+        {"log", required_argument, NULL, 'l'},
+        {"no-rings", no_argument, NULL, 'n'},
+        {"quota", required_argument, NULL, 'q'},
+        {"audit", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {"guarded", required_argument, NULL, 'g'},
+        {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -121,6 +132,10 @@ static void parse_options(int argc, char **argv)
             break;
         case 'a':
             ops_audit_always = true;
+            break;
+        case 'g': /* the guard's, and not for users */
+            if (!guarded_parse(optarg))
+                exit(2);
             break;
         case 'h':
             print_usage();
@@ -220,6 +235,24 @@ static int add_event(int fd, short what, event_callback_fn callback, void *arg)
     return e && event_add(e, NULL) == 0 ? 0 : -ENOMEM;
 }
 
+static void on_guard(evutil_socket_t fd, short what, void *arg)
+{
+    uint64_t id;
+    int rc, client;
+
+    (void)fd;
+    (void)what;
+    (void)arg;
+    while ((rc = guarded_next(&id, &client)) > 0)
+        if (sock_client_open(id, client))
+            log_client("no memory for a client");
+    if (rc < 0) {
+        log_line("the guard is gone, nobody can connect any more: ending");
+        event_base_loopbreak(base);
+    }
+    turn_over();
+}
+
 static int start_events(void)
 {
     base = event_base_new();
@@ -229,7 +262,8 @@ static int start_events(void)
     floor_timer = event_new(base, -1, 0, on_floor_timeout, NULL);
     if (!again || !floor_timer || add_event(SIGTERM, EV_SIGNAL | EV_PERSIST, on_terminate, NULL) ||
         add_event(SIGINT, EV_SIGNAL | EV_PERSIST, on_terminate, NULL) ||
-        add_event(SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, NULL))
+        add_event(SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, NULL) ||
+        add_event(guarded_wire(), EV_READ | EV_PERSIST, on_guard, NULL))
         return -ENOMEM;
     signal(SIGPIPE, SIG_IGN);
     sock_turn_over = turn_over;
@@ -237,25 +271,49 @@ static int start_events(void)
     return 0;
 }
 
-/* The store as it is born: the root and a sign that the store is up. */
-static int start_store(void)
+static const struct resume_sockets sockets = {sock_client_restore, sock_client_received};
+
+/* The store as it is born: the root, and a sign that the store is up unless the journal has it. */
+static int start_store(bool resumes)
 {
     struct perms *root = perms_new(1);
     int rc = root ? view_init(&store_main, root) : -ENOMEM;
 
     perms_unref(root);
     if (!rc)
-        rc = store_create(&store_main, "/tool/xenstored", -1, NULL, 0);
-    if (!rc)
         rc = watch_init();
     if (!rc)
         domains_apply_ledger(&store_main.ledger);
+    if (!rc)
+        rc = resumes ? resume_state(&sockets)
+                     : store_create(&store_main, "/tool/xenstored", -1, NULL, 0);
+    if (!rc)
+        domains_apply_ledger(&store_main.ledger);
+    store_main.noted = true;
     return rc;
 }
 
-static int start_domains(const struct hv *hv)
+/* Rings and clients of the store before us. */
+static void take_over(void)
 {
-    int rc = domains_introduce_self();
+    const struct journal_client *clients = journal_inherited();
+    unsigned count = 0;
+
+    resume_rings();
+    for (unsigned i = 0; clients && i < JOURNAL_CLIENTS; i++)
+        if (clients[i].id) {
+            fcntl(clients[i].fd, F_SETFD, FD_CLOEXEC);
+            count += sock_client_resume(clients[i].id, clients[i].fd) == 0;
+        }
+    sock_end_strays();
+    domains_check_deaths();
+    log_line("signal %d ended the store before this one; went on with %u clients", guarded_death(),
+             count);
+}
+
+static int start_domains(const struct hv *hv, bool resumes)
+{
+    int rc = resumes ? 0 : domains_introduce_self();
 
     if (rc)
         log_line("the control domain's kernel offers no ring (%s): its own devices will not work",
@@ -267,21 +325,6 @@ static int start_domains(const struct hv *hv)
         log_line("cannot hear of domains' deaths: %s. Is another store running?",
                  strerror(-death_port));
     return add_event(hv->event_fd(), EV_READ | EV_PERSIST, on_event_channel, (void *)(uintptr_t)hv);
-}
-
-static int start_socket(void)
-{
-    char directory[128];
-    int rc;
-
-    snprintf(directory, sizeof(directory), "%s", options.socket);
-    if (mkdir(dirname(directory), 0755) && errno != EEXIST)
-        log_line("cannot make the directory of %s: %s", options.socket, strerror(errno));
-    rc = sock_listen(base, options.socket);
-    if (rc)
-        fprintf(stderr, "xenstore-lite: cannot listen on %s: %s%s\n", options.socket, strerror(-rc),
-                rc == -EADDRINUSE ? " (another store serves it)" : "");
-    return rc;
 }
 
 static int write_pid_file(void)
@@ -299,9 +342,8 @@ static int write_pid_file(void)
 }
 
 /*
- * Forks early, so that device handles and libevent belong to the child; the parent waits on a pipe
- * for one byte, which says that the child serves.  Returns the pipe's end in the child, or -1 when
- * staying in the foreground.
+ * Forks early, so that the parent can wait for one byte, which says that the store serves. Returns
+ * the pipe's end in the child, or -1 when staying in the foreground.
  */
 static int daemonise(void)
 {
@@ -311,7 +353,7 @@ static int daemonise(void)
 
     if (options.foreground)
         return -1;
-    if (pipe2(ready, O_CLOEXEC)) {
+    if (pipe(ready)) {
         perror("xenstore-lite: pipe");
         exit(1);
     }
@@ -327,6 +369,55 @@ static int daemonise(void)
     close(ready[0]);
     setsid();
     return ready[1];
+}
+
+/* The guard is beside us, or where it is installed: DIRECTORY/../lib/tenue. */
+static void find_guard(const char *self, char guard[PATH_MAX])
+{
+    static const char *const places[] = {"store-guard", "../lib/tenue/store-guard"};
+    const char *slash = strrchr(self, '/');
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        snprintf(guard, PATH_MAX, "%.*s/%s", (int)(slash - self), self, places[i]);
+        if (access(guard, X_OK) == 0)
+            return;
+    }
+}
+
+static int make_directory(void)
+{
+    char directory[128];
+
+    snprintf(directory, sizeof(directory), "%s", options.socket);
+    if (mkdir(dirname(directory), 0755) && errno != EEXIST)
+        log_line("cannot make the directory of %s: %s", options.socket, strerror(errno));
+    return 0;
+}
+
+/* Becomes the guard, which starts this program again with the same arguments. */
+static int become_guard(int argc, char **argv)
+{
+    char self[PATH_MAX], guard[PATH_MAX], ready[16];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char **line = calloc((size_t)argc + 4, sizeof(*line));
+
+    if (n <= 0 || !line) {
+        perror("xenstore-lite");
+        return 1;
+    }
+    self[n] = '\0';
+    find_guard(self, guard);
+    make_directory();
+    snprintf(ready, sizeof(ready), "%d", daemonise());
+    line[0] = guard;
+    line[1] = (char *)(uintptr_t)options.socket;
+    line[2] = ready;
+    line[3] = self;
+    memcpy(line + 4, argv + 1, (size_t)argc * sizeof(*line)); /* the NULL behind them, too */
+    execv(guard, line);
+    fprintf(stderr, "xenstore-lite: %s: %s. It belongs beside xenstore-lite\n", guard,
+            strerror(errno));
+    return 1;
 }
 
 static void let_go_of_terminal(void)
@@ -371,10 +462,12 @@ static int start_keeper(void)
 int main(int argc, char **argv)
 {
     const struct hv *hv;
-    int ready, rc;
+    bool resumes;
+    int rc;
 
     parse_options(argc, argv);
-    ready = daemonise();
+    if (!guarded_is())
+        return become_guard(argc, argv);
     if (options.log && (rc = log_open(options.log))) {
         fprintf(stderr, "xenstore-lite: cannot open log %s: %s\n", options.log, strerror(-rc));
         return 1;
@@ -385,20 +478,28 @@ int main(int argc, char **argv)
     if (!hv)
         return 1;
     domains_init(hv);
-    if (start_events() || start_store() || start_domains(hv)) {
-        log_line("cannot start: no memory");
+    rc = journal_open(guarded_journal());
+    if (rc < 0) {
+        log_line("cannot map the journal: %s", strerror(-rc));
         return 1;
     }
-    if (start_socket() || write_pid_file())
+    resumes = rc > 0;
+    if (start_events() || (rc = start_store(resumes)) || start_domains(hv, resumes)) {
+        log_line("cannot start: %s", rc == -EINVAL ? "the journal makes no sense" : "no memory");
         return 1;
-    if (ready >= 0)
+    }
+    sock_init(base);
+    if (resumes)
+        take_over();
+    if (write_pid_file())
+        return 1;
+    if (!options.foreground)
         let_go_of_terminal();
     if (confine_enter(&confine_store, CONFINE_UID))
         return 1;
-    announce_ready(ready);
     turn_over();
+    announce_ready(guarded_ready());
     event_base_dispatch(base);
-    sock_close();
     keeper_end();
     return 0;
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
 #include "log.h"
 #include "quota.h"
 #include "transaction.h"
@@ -736,7 +737,10 @@ static void audit_or_stop(const struct request *r)
 void ops_dispatch(struct conn *conn, const struct xsd_sockmsg *header, const char *data)
 {
     struct request r = {.conn = conn, .header = *header, .data = data, .view = &store_main};
-    int rc = run(&r);
+    int rc;
+
+    journal_serving(conn->id);
+    rc = run(&r);
 
     ops_count++;
     if (rc) {

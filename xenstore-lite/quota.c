@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "journal.h"
 #include "wire.h"
 
 struct quota quota_table[QUOTA_COUNT] = {
@@ -27,6 +28,13 @@ struct quota quota_table[QUOTA_COUNT] = {
     [QUOTA_OUTPUT] = {"output", "bytes of events waiting for a domain that does not read", 65536},
 };
 
+void quota_note(enum quota_id id)
+{
+    const struct journal_quota note = {.id = id, .limit = quota_table[id].limit};
+
+    journal_put(JOURNAL_QUOTA, &note, sizeof(note), NULL, 0, NULL, 0);
+}
+
 int quota_set(const char *name, const char *value)
 {
     uint64_t limit;
@@ -37,6 +45,7 @@ int quota_set(const char *name, const char *value)
         if (wire_parse_number(value, INT32_MAX, &limit))
             return -EINVAL;
         quota_table[i].limit = (unsigned long)limit;
+        quota_note((enum quota_id)i);
         return 0;
     }
     return -EINVAL;

@@ -39,6 +39,9 @@ static inline unsigned long quota_limit(enum quota_id id)
 /* Sets one limit by name: 0, or -EINVAL for an unknown name or a bad number. */
 int quota_set(const char *name, const char *value);
 
+/* Notes the limit in the journal. */
+void quota_note(enum quota_id id);
+
 /* The same from "NAME=N". */
 int quota_set_pair(const char *pair);
 

@@ -3,7 +3,9 @@
  * Domain rings.
  *
  * Owns: struct ring, the table of local ports, the queue of rings that deserve another turn.
- * Invariants: the page is shared with a guest that may lie: each index is read once per decision
+ * Invariants: what a turn did shows in the page's indices only once the turn is committed
+ *   (ring_publish), so the guest never sees what a store that is killed does not remember; the page
+ *   is shared with a guest that may lie: each index is read once per decision
  *   into a local, checked, and our own two indices are kept privately and only ever written to the
  *   page; bytes are copied to private memory before anybody looks at them (R-1, XS-2).  One request
  *   at a time is taken, and none while output is pending, so a guest that does not read stops being
@@ -39,7 +41,9 @@ struct ring {
     uint32_t req_cons, rsp_prod; /* ours; the page only gets copies */
     bool bad;                    /* broke the protocol: ignored until it reconnects or dies */
     bool notify;                 /* something changed that the guest must hear */
-    bool waiting;                /* for the floor */
+    bool reconnected;            /* the page's indices start over when this turn is published */
+    uint32_t remote_port;
+    bool waiting; /* for the floor */
     bool ready;
     TAILQ_ENTRY(ring) in_ready;
     size_t in_len;
@@ -99,15 +103,13 @@ static size_t take(struct ring *r, char *to, size_t want)
         r->req_cons += (uint32_t)part;
     }
     if (done) {
-        atomic_thread_fence(memory_order_release);
-        WRITE_ONCE(page->req_cons, r->req_cons);
         r->notify = true;
         conn_mark_dirty(&r->conn);
     }
     return done;
 }
 
-/* Moves what fits of the output into the response ring. */
+/* Copies what fits of the output into the response ring, where it does not count yet. */
 static void push(struct ring *r)
 {
     struct xenstore_domain_interface *page = r->map.page;
@@ -137,20 +139,55 @@ static void push(struct ring *r)
     }
     if (!done)
         return;
-    atomic_thread_fence(memory_order_release);
-    WRITE_ONCE(page->rsp_prod, r->rsp_prod);
     r->notify = true;
     conn_sent(&r->conn, done);
+    conn_mark_dirty(&r->conn);
 }
 
-static void ring_flush(struct conn *conn)
+static void ring_stage(struct conn *conn)
+{
+    push(ring_of(conn));
+}
+
+static void start_page_over(struct xenstore_domain_interface *page)
+{
+    WRITE_ONCE(page->req_cons, 0);
+    WRITE_ONCE(page->req_prod, 0);
+    WRITE_ONCE(page->rsp_cons, 0);
+    WRITE_ONCE(page->rsp_prod, 0);
+    WRITE_ONCE(page->error, XENSTORE_ERROR_NONE);
+    atomic_thread_fence(memory_order_release);
+    WRITE_ONCE(page->connection, XENSTORE_CONNECTED);
+}
+
+static void ring_publish(struct conn *conn)
 {
     struct ring *r = ring_of(conn);
 
-    push(r);
+    if (r->reconnected) {
+        start_page_over(r->map.page);
+        r->reconnected = false;
+    } else {
+        atomic_thread_fence(memory_order_release);
+        WRITE_ONCE(r->map.page->req_cons, r->req_cons);
+        WRITE_ONCE(r->map.page->rsp_prod, r->rsp_prod);
+    }
     if (r->notify && r->bound)
         domains_hv()->notify(r->port);
     r->notify = false;
+}
+
+static void ring_describe(const struct conn *conn, struct conn_state *state, const char **in)
+{
+    const struct ring *r = (const struct ring *)(const void *)conn;
+
+    state->req_cons = r->req_cons;
+    state->rsp_prod = r->rsp_prod;
+    state->remote_port = r->remote_port;
+    state->bad = r->bad;
+    state->reconnected = r->reconnected;
+    state->in_len = (uint32_t)r->in_len;
+    *in = r->in;
 }
 
 static void make_ready(struct ring *r)
@@ -174,20 +211,12 @@ static void drop_ready(struct ring *r)
 /* The guest starts over (a new kernel after kexec, firmware handing over): so do we. */
 static void reconnect(struct ring *r)
 {
-    struct xenstore_domain_interface *page = r->map.page;
-
     conn_reset(&r->conn);
     conn_sent(&r->conn, conn_pending(&r->conn));
     r->in_len = 0;
     r->bad = false;
     r->req_cons = r->rsp_prod = 0;
-    WRITE_ONCE(page->req_cons, 0);
-    WRITE_ONCE(page->req_prod, 0);
-    WRITE_ONCE(page->rsp_cons, 0);
-    WRITE_ONCE(page->rsp_prod, 0);
-    WRITE_ONCE(page->error, XENSTORE_ERROR_NONE);
-    atomic_thread_fence(memory_order_release);
-    WRITE_ONCE(page->connection, XENSTORE_CONNECTED);
+    r->reconnected = true;
     r->notify = true;
     conn_mark_dirty(&r->conn);
 }
@@ -213,8 +242,10 @@ static void process(struct ring *r)
 {
     struct xsd_sockmsg header;
 
-    if (READ_ONCE(r->map.page->connection) == XENSTORE_RECONNECT)
+    if (!r->reconnected && READ_ONCE(r->map.page->connection) == XENSTORE_RECONNECT)
         reconnect(r);
+    if (r->reconnected)
+        return; /* what the page says counts from the end of this turn on */
     r->waiting = false;
     for (int turn = 0; !r->bad && !r->conn.dead; turn++) {
         push(r);
@@ -289,13 +320,14 @@ static void unbind(struct ring *r)
     r->bound = false;
 }
 
-static int bind(struct ring *r, uint32_t remote_port)
+static int bind_port(struct ring *r, uint32_t remote_port)
 {
     int port = domains_hv()->bind(r->conn.domain->domid, remote_port);
     int rc;
 
     if (port < 0)
         return port;
+    r->remote_port = remote_port;
     rc = register_port(r, (uint32_t)port);
     if (rc)
         domains_hv()->unbind((uint32_t)port);
@@ -308,14 +340,15 @@ static void ring_destroy(struct conn *conn)
 
     unbind(r);
     drop_ready(r);
-    if (r->own_page)
+    if (r->own_page && r->map.page)
         domains_hv()->unmap_ring(&r->map);
     if (conn->domain->conn == conn)
         conn->domain->conn = NULL;
     free(r);
 }
 
-static const struct transport ring_transport = {ring_flush, ring_destroy};
+static const struct transport ring_transport = {ring_describe, ring_stage, ring_publish,
+                                                ring_destroy};
 
 /* Says what we can do and takes over the indices that a previous store left. */
 static void connect_page(struct ring *r)
@@ -345,7 +378,7 @@ static int finish_open(struct ring *r, uint32_t remote_port)
     int rc;
 
     r->own_page = true;
-    rc = bind(r, remote_port);
+    rc = bind_port(r, remote_port);
     if (rc) {
         conn_destroy(&r->conn);
         return rc;
@@ -353,6 +386,7 @@ static int finish_open(struct ring *r, uint32_t remote_port)
     connect_page(r);
     r->conn.domain->conn = &r->conn;
     r->notify = true;
+    conn_note(&r->conn); /* before all that it asks for */
     conn_mark_dirty(&r->conn);
     make_ready(r); /* requests may be waiting already */
     return 0;
@@ -394,12 +428,67 @@ int ring_rebind(struct conn *conn, uint32_t remote_port)
     struct ring *r = ring_of(conn);
 
     unbind(r);
-    if (bind(r, remote_port))
+    if (bind_port(r, remote_port))
         return -EINVAL;
     r->notify = true;
     conn_mark_dirty(conn);
     make_ready(r);
     return 0;
+}
+
+int ring_restore(struct domain *d, const struct conn_state *state, const char *in)
+{
+    struct ring *r = d->conn ? ring_of(d->conn) : ring_new(d);
+
+    if (!r)
+        return -ENOMEM;
+    if (state->in_len > sizeof(r->in))
+        return -EINVAL;
+    r->own_page = true;
+    r->req_cons = state->req_cons;
+    r->rsp_prod = state->rsp_prod;
+    r->remote_port = state->remote_port;
+    r->bad = state->bad;
+    r->reconnected = state->reconnected;
+    r->in_len = state->in_len;
+    memcpy(r->in, in, r->in_len);
+    d->conn = &r->conn;
+    return 0;
+}
+
+static int map_again(struct ring *r)
+{
+    if (r->conn.domain->domid != 0)
+        return domains_hv()->map_ring(r->conn.domain->domid, &r->map);
+    return domains_hv()->own_ring(&r->map, &r->remote_port);
+}
+
+/* The guest has seen all, some or nothing of the last turn that was committed. */
+int ring_resume(struct conn *conn)
+{
+    struct ring *r = ring_of(conn);
+    int rc = map_again(r);
+
+    if (rc) {
+        r->map.page = NULL;
+        return rc;
+    }
+    if (r->reconnected && READ_ONCE(r->map.page->connection) != XENSTORE_RECONNECT)
+        r->reconnected = false;
+    if (r->bad && READ_ONCE(r->map.page->error) == XENSTORE_ERROR_NONE)
+        WRITE_ONCE(r->map.page->error, XENSTORE_ERROR_PROTO);
+    rc = bind_port(r, r->remote_port);
+    if (rc)
+        return rc;
+    r->notify = true;
+    conn_mark_dirty(conn);
+    make_ready(r);
+    return 0;
+}
+
+void ring_blame(struct conn *conn)
+{
+    ring_of(conn)->bad = true; /* ring_resume() tells the guest */
 }
 
 struct conn *ring_attach_page(struct domain *d, void *page)

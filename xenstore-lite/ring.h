@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct conn;
+struct conn_state;
 struct domain;
 
 /* Maps the page, binds the port, connects; 0 or -errno with nothing left behind. */
@@ -19,6 +20,15 @@ int ring_open_self(struct domain *d);
 
 /* INTRODUCE of a domain that is introduced: a new event channel for the old page. */
 int ring_rebind(struct conn *conn, uint32_t remote_port);
+
+/*
+ * After an earlier store's death: a ring as it was at its last commit, without its page; then, when
+ * the journal is read, page and port. 0 or -errno.
+ */
+int ring_restore(struct domain *d, const struct conn_state *state, const char *in);
+int ring_resume(struct conn *conn);
+/* Its request is not served again. */
+void ring_blame(struct conn *conn);
 
 /* A local port fired. */
 void ring_port_fired(uint32_t port);

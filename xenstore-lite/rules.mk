@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 # The store daemon, and its objects without main() and without Xen's libraries for the tests.
 XSL_DIR := xenstore-lite
-XSL_CORE := wire perms node store quota log conn watch transaction domains ops control ring hv_none
-XSL_MAIN := sock xen keeper confine main
+XSL_CORE := wire perms node store quota log conn watch transaction domains ops control ring \
+	journal resume hv_none
+XSL_MAIN := sock xen guarded keeper confine main
 XSL_BIN := $(BUILD)/xenstore-lite/xenstore-lite
 XSL_LIBS := -levent_core -lxenevtchn -lxengnttab -lxencall -lseccomp
 XSL_CORE_OBJS := $(XSL_CORE:%=$(BUILD)/xenstore-lite/%.o)
 # How the backends are confined, the store is.
 XSL_OBJS := $(XSL_CORE_OBJS) $(XSL_MAIN:%=$(BUILD)/xenstore-lite/%.o) $(BUILD)/backends/common/sandbox.o
 
-ALL_TARGETS += $(XSL_BIN)
+XSL_GUARD := $(BUILD)/xenstore-lite/store-guard
+
+ALL_TARGETS += $(XSL_BIN) $(XSL_GUARD)
 DEPS_PACKAGES += libevent-dev libxen-dev libseccomp-dev
 
 $(BUILD)/xenstore-lite/%.o: $(XSL_DIR)/%.c
@@ -20,3 +23,9 @@ $(BUILD)/xenstore-lite/%.o: $(XSL_DIR)/%.c
 $(XSL_BIN): $(XSL_OBJS)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(XSL_LIBS)
+
+# The daemon starts it, so whoever needs the daemon needs both.
+$(XSL_BIN): | $(XSL_GUARD)
+$(XSL_GUARD): $(BUILD)/xenstore-lite/guard.o $(XSL_CORE_OBJS)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^

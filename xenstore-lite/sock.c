@@ -2,11 +2,12 @@
 /*
  * UNIX socket clients.
  *
- * Owns: the listening socket, struct sock_client, what was received but is not yet a whole message.
- * Invariants: one recv and one send for each turn, however many messages they carry; no further
- *   request is read while output is pending, so what a client can make us hold is bounded.
+ * Owns: struct sock_client, what was received but is not yet a whole message.
+ * Invariants: one recv and one send for each turn, however many messages they carry; the answers
+ *   leave when the turn is committed; no further request is read while output is pending, so what a
+ *   client can make us hold is bounded.
  * Locks: none, one thread.
- * Leaves to others: meaning (ops.c), the end of a connection (conn.c).
+ * Leaves to others: accepting (guard.c), meaning (ops.c), the end of a connection (conn.c).
  */
 #include "sock.h"
 
@@ -15,16 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "conn.h"
+#include "guarded.h"
+#include "journal.h"
 #include "log.h"
 #include "ops.h"
 
-#define RECEIVE_MAX (64u << 10)
-#define ACCEPT_REST_US 100000
+#define OUTPUT_PAUSE (64u << 10) /* more output than this ends the turn */
 
 struct sock_client {
     struct conn conn; /* first, so that one pointer serves for both */
@@ -32,14 +32,12 @@ struct sock_client {
     struct event *readable, *writable;
     char *rest; /* received, not yet processed */
     size_t rest_len;
+    bool paused; /* whole messages are among it, too much output came before them */
 };
 
 void (*sock_turn_over)(void);
 
-static struct event *listener, *accept_again;
-
-/* All clients receive here, one after the other; what is left over moves to the client. */
-static char receive[WIRE_MESSAGE_MAX + RECEIVE_MAX];
+static struct event_base *base;
 
 static struct sock_client *client_of(struct conn *conn)
 {
@@ -63,6 +61,16 @@ static bool is_blocked(const struct sock_client *c)
     return event_pending(c->writable, EV_WRITE, NULL);
 }
 
+/* The bytes are gone, whatever becomes of us: a small turn of its own. */
+static void sent(struct conn *conn, size_t bytes)
+{
+    const struct journal_sent note = {.conn = conn->id, .bytes = bytes};
+
+    journal_put(JOURNAL_SENT, &note, sizeof(note), NULL, 0, NULL, 0);
+    conn_sent(conn, bytes);
+    journal_commit(store_generation());
+}
+
 /* Sends what it can; true if all is gone. */
 static bool send_pending(struct sock_client *c)
 {
@@ -70,10 +78,9 @@ static bool send_pending(struct sock_client *c)
     ssize_t n;
 
     while (conn_pending(conn)) {
-        n = send(c->fd, conn->out.data + conn->out.head, conn_pending(conn),
-                 MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = journal_send(conn->id, c->fd, conn->out.data + conn->out.head, conn_pending(conn));
         if (n > 0) {
-            conn_sent(conn, (size_t)n);
+            sent(conn, (size_t)n);
         } else if (errno == EAGAIN) {
             return false;
         } else if (errno != EINTR) {
@@ -84,26 +91,39 @@ static bool send_pending(struct sock_client *c)
     return true;
 }
 
-static void sock_flush(struct conn *conn)
+/* What was not served for too much output before it is served when the output is gone. */
+static void sock_publish(struct conn *conn)
 {
     struct sock_client *c = client_of(conn);
 
-    if (!is_blocked(c) && !send_pending(c))
+    if (!is_blocked(c) && (!send_pending(c) || c->paused))
         wait_for_writable(c, true);
+}
+
+static void sock_describe(const struct conn *conn, struct conn_state *state, const char **in)
+{
+    const struct sock_client *c = (const struct sock_client *)(const void *)conn;
+
+    state->in_len = (uint32_t)c->rest_len;
+    *in = c->rest;
 }
 
 static void sock_destroy(struct conn *conn)
 {
     struct sock_client *c = client_of(conn);
 
-    event_free(c->readable);
-    event_free(c->writable);
-    close(c->fd);
+    if (c->readable)
+        event_free(c->readable);
+    if (c->writable)
+        event_free(c->writable);
+    if (c->fd >= 0)
+        close(c->fd);
+    guarded_let_go(conn->id);
     free(c->rest);
     free(c);
 }
 
-static const struct transport sock_transport = {sock_flush, sock_destroy};
+static const struct transport sock_transport = {sock_describe, NULL, sock_publish, sock_destroy};
 
 /* Serves the whole messages at the front of data; returns how many bytes they were. */
 static size_t serve(struct sock_client *c, const char *data, size_t len)
@@ -111,6 +131,7 @@ static size_t serve(struct sock_client *c, const char *data, size_t len)
     struct xsd_sockmsg header;
     size_t done = 0;
 
+    c->paused = false;
     while (len - done >= sizeof(header) && !c->conn.dead) {
         memcpy(&header, data + done, sizeof(header));
         if (header.len > XENSTORE_PAYLOAD_MAX) {
@@ -121,8 +142,8 @@ static size_t serve(struct sock_client *c, const char *data, size_t len)
         }
         if (len - done - sizeof(header) < header.len)
             break;
-        if (conn_pending(&c->conn) >= RECEIVE_MAX && !send_pending(c)) {
-            wait_for_writable(c, true);
+        if (conn_pending(&c->conn) >= OUTPUT_PAUSE) {
+            c->paused = true;
             break;
         }
         ops_dispatch(&c->conn, &header, data + done + sizeof(header));
@@ -149,14 +170,24 @@ static void keep_rest(struct sock_client *c, const char *data, size_t len)
     c->rest_len = len;
 }
 
+static void take(struct sock_client *c, char *data, size_t len)
+{
+    size_t done = serve(c, data, len);
+
+    if (done != len || c->rest)
+        keep_rest(c, data + done, len - done);
+    conn_mark_dirty(&c->conn);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct sock_client *c = arg;
-    size_t len = c->rest_len, done;
+    size_t len = c->rest_len, size;
+    char *receive = journal_receive_room(&size);
     ssize_t n;
 
     (void)what;
-    n = recv(fd, receive + len, sizeof(receive) - len, MSG_DONTWAIT);
+    n = journal_receive(c->conn.id, fd, receive + len, size - len);
     if (n <= 0) {
         if (n == 0 || (errno != EAGAIN && errno != EINTR))
             conn_kill(&c->conn);
@@ -165,138 +196,125 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
     if (len)
         memcpy(receive, c->rest, len);
-    len += (size_t)n;
-    done = serve(c, receive, len);
-    if (done != len || c->rest)
-        keep_rest(c, receive + done, len - done);
+    take(c, receive, len + (size_t)n);
     sock_turn_over();
+}
+
+static void serve_rest(struct sock_client *c)
+{
+    size_t len = c->rest_len, size;
+    char *receive = journal_receive_room(&size);
+
+    if (c->conn.dead || !len)
+        return;
+    memcpy(receive, c->rest, len);
+    take(c, receive, len);
 }
 
 /* The client reads again: serve what it had asked meanwhile, then listen again. */
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct sock_client *c = arg;
-    size_t len = c->rest_len, done;
 
     (void)fd;
     (void)what;
     if (!send_pending(c))
         return;
     wait_for_writable(c, false);
-    if (!c->conn.dead && len) {
-        memcpy(receive, c->rest, len);
-        done = serve(c, receive, len);
-        keep_rest(c, receive + done, len - done);
-    }
+    serve_rest(c);
     sock_turn_over();
 }
 
-int sock_accept_fd(struct event_base *base, int fd)
+static struct sock_client *client_new(uint64_t id)
 {
     struct sock_client *c = calloc(1, sizeof(*c));
 
     if (!c)
-        return -ENOMEM;
+        return NULL;
+    c->fd = -1;
+    conn_init(&c->conn, &sock_transport, domain_of(0), true);
+    c->conn.id = id;
+    return c;
+}
+
+/* On failure the connection ends, and with it the descriptor. */
+static int connect_client(struct sock_client *c, int fd)
+{
     c->fd = fd;
     c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
     c->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
-    if (!c->readable || !c->writable || event_add(c->readable, NULL)) {
-        if (c->readable)
-            event_free(c->readable);
-        if (c->writable)
-            event_free(c->writable);
-        free(c);
+    if (c->readable && c->writable && event_add(c->readable, NULL) == 0)
+        return 0;
+    conn_destroy(&c->conn);
+    return -ENOMEM;
+}
+
+int sock_client_open(uint64_t id, int fd)
+{
+    struct sock_client *c = client_new(id);
+
+    if (!c) {
+        close(fd);
         return -ENOMEM;
     }
-    conn_init(&c->conn, &sock_transport, domain_of(0), true);
+    conn_note(&c->conn); /* before all that it asks for */
+    return connect_client(c, fd);
+}
+
+int sock_client_restore(const struct conn_state *state, const char *in)
+{
+    struct conn *conn = conn_find(state->id);
+    struct sock_client *c = conn ? client_of(conn) : client_new(state->id);
+
+    if (!c)
+        return -ENOMEM;
+    keep_rest(c, in, state->in_len);
+    return c->conn.dead ? -ENOMEM : 0;
+}
+
+int sock_client_resume(uint64_t id, int fd)
+{
+    struct conn *conn = conn_find(id);
+
+    if (!conn)
+        return sock_client_open(id, fd);
+    if (connect_client(client_of(conn), fd))
+        return -ENOMEM;
+    serve_rest(client_of(conn));
+    conn_mark_dirty(conn);
     return 0;
 }
 
-/* Who waits would wake us again at once, and we could do nothing for him but burn time. */
-static void rest_from_accepting(int error)
+/* What an earlier store had received when it died, behind what it remembered. */
+int sock_client_received(struct conn *conn, const char *bytes, size_t len)
 {
-    const struct timeval a_while = {.tv_usec = ACCEPT_REST_US};
+    struct sock_client *c = client_of(conn);
+    char *all = malloc(c->rest_len + len);
 
-    log_client("cannot accept a connection: %s", strerror(error));
-    if (event_add(accept_again, &a_while) == 0)
-        event_del(listener);
-}
-
-static void on_rested(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    (void)arg;
-    event_add(listener, NULL);
-}
-
-static void on_connection(evutil_socket_t fd, short what, void *arg)
-{
-    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    (void)what;
-    if (client < 0) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-            rest_from_accepting(errno);
-        return;
-    }
-    if (sock_accept_fd(arg, client))
-        close(client);
-}
-
-/* A socket that answers belongs to another store; one that does not is left over from a crash. */
-static int remove_stale(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int rc = fd < 0 ? -errno : 0;
-
-    if (!rc && !connect(fd, (const struct sockaddr *)address, sizeof(*address)))
-        rc = -EADDRINUSE;
-    if (fd >= 0)
-        close(fd);
-    if (!rc && unlink(address->sun_path) && errno != ENOENT)
-        rc = -errno;
-    return rc;
-}
-
-int sock_listen(struct event_base *base, const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    mode_t mask;
-    int fd, rc;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    rc = remove_stale(&address);
-    if (rc)
-        return rc;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    mask = umask(0177);
-    rc = bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, 128) ? -errno
-                                                                                         : 0;
-    umask(mask);
-    if (!rc) {
-        listener = event_new(base, fd, EV_READ | EV_PERSIST, on_connection, base);
-        accept_again = event_new(base, -1, 0, on_rested, NULL);
-        if (!listener || !accept_again || event_add(listener, NULL))
-            rc = -ENOMEM;
-    }
-    if (rc) {
-        close(fd);
-        return rc;
-    }
+    if (!all)
+        return -ENOMEM;
+    if (c->rest_len)
+        memcpy(all, c->rest, c->rest_len);
+    memcpy(all + c->rest_len, bytes, len);
+    free(c->rest);
+    c->rest = all;
+    c->rest_len += len;
     return 0;
 }
 
-void sock_close(void)
+/* The guard forgot it, or it never came: nobody is at the other end. */
+void sock_end_strays(void)
 {
-    if (!listener)
-        return;
-    close(event_get_fd(listener));
-    event_free(listener);
-    event_free(accept_again);
-    listener = NULL;
+    struct conn *conn, *next;
+
+    for (conn = LIST_FIRST(&conn_all); conn; conn = next) {
+        next = LIST_NEXT(conn, all);
+        if (conn->transport == &sock_transport && client_of(conn)->fd < 0)
+            conn_destroy(conn);
+    }
+}
+
+void sock_init(struct event_base *events)
+{
+    base = events;
 }

@@ -14,11 +14,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
+
 static uint64_t generation;
 
 uint64_t store_next_generation(void)
 {
     return ++generation;
+}
+
+uint64_t store_generation(void)
+{
+    return generation;
+}
+
+void store_set_generation(uint64_t at_least)
+{
+    if (generation < at_least)
+        generation = at_least;
+}
+
+static void note(const struct view *v, enum journal_type type, int32_t owner, const char *path,
+                 const void *bytes, size_t len)
+{
+    if (v->noted)
+        journal_put(type, &owner, sizeof(owner), path, strlen(path) + 1, bytes, len);
 }
 
 const struct ledger_line *ledger_find(const struct ledger *l, uint16_t domid)
@@ -235,6 +255,7 @@ int store_create(struct view *v, const char *path, int owner, const char *value,
         return -ENOMEM;
     }
     parent->dir_gen = gen;
+    note(v, JOURNAL_CREATE, owner, path, value, len);
     for (const struct node *n = chain;; n = n->child[0]) {
         charge(&v->ledger, n, 1);
         if (!n->child_count)
@@ -256,6 +277,7 @@ int store_set_value(struct view *v, const char *path, const char *value, size_t 
         return -ENOMEM;
     line->bytes += (long)len - (long)old_len;
     n->gen = gen;
+    note(v, JOURNAL_VALUE, 0, path, value, len);
     return 0;
 }
 
@@ -270,6 +292,7 @@ int store_set_perms(struct view *v, const char *path, struct perms *perms)
     node_set_perms(n, perms);
     charge(&v->ledger, n, 1);
     n->gen = gen;
+    note(v, JOURNAL_PERMS, 0, path, perms->entry, perms->count * sizeof(perms->entry[0]));
     return 0;
 }
 
@@ -291,6 +314,7 @@ int store_remove(struct view *v, const char *path, struct node **removed)
         return -ENOMEM;
     *removed = node_take(parent, at);
     parent->dir_gen = gen;
+    note(v, JOURNAL_REMOVE, 0, path, NULL, 0);
     return 0;
 }
 

@@ -30,6 +30,7 @@ struct ledger {
 struct view {
     struct node *root;
     struct ledger ledger;
+    bool noted; /* changes go to the journal: the store proper, and what is about to become it */
 };
 
 /* What lies along a path. */
@@ -52,6 +53,8 @@ void view_fini(struct view *v);
 
 /* A number never given before; every change carries one. */
 uint64_t store_next_generation(void);
+uint64_t store_generation(void); /* the last one given */
+void store_set_generation(uint64_t at_least);
 
 void store_walk(const struct view *v, const char *path, struct walk *w);
 struct node *store_find(const struct view *v, const char *path);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "domains.h"
+#include "journal.h"
 #include "quota.h"
 #include "watch.h"
 
@@ -36,19 +37,45 @@ static uint32_t unused_id(struct conn *conn)
     return conn->last_tx_id;
 }
 
-struct transaction *transaction_start(struct conn *conn)
+static void note(const struct transaction *t, enum journal_type type)
+{
+    const struct journal_transaction note = {.conn = t->conn->id, .id = t->id};
+
+    journal_put(type, &note, sizeof(note), NULL, 0, NULL, 0);
+}
+
+static struct transaction *begin(struct conn *conn, uint32_t id)
 {
     struct transaction *t = calloc(1, sizeof(*t));
 
     if (!t)
         return NULL;
     t->conn = conn;
-    t->id = unused_id(conn);
+    t->id = id;
     t->base = node_ref(store_main.root);
     view_snapshot(&t->view, &store_main);
     LIST_INSERT_HEAD(&conn->transactions, t, in_conn);
     conn->domain->transactions++;
     charge(t, sizeof(*t));
+    note(t, JOURNAL_START);
+    return t;
+}
+
+int transaction_restore(struct conn *conn, uint32_t id)
+{
+    struct transaction *t = begin(conn, id);
+
+    if (t)
+        transaction_doom(t, -EAGAIN);
+    return t ? 0 : -ENOMEM;
+}
+
+struct transaction *transaction_start(struct conn *conn)
+{
+    struct transaction *t = begin(conn, unused_id(conn));
+
+    if (!t)
+        return NULL;
     if (conn->privileged && conn->failed_commits >= FLOOR_AFTER_FAILURES && !floor_holder) {
         t->has_floor = true;
         floor_holder = t;
@@ -263,14 +290,17 @@ static bool changes_anything(const struct transaction *t)
  */
 static int apply(const struct transaction *t)
 {
+    const size_t mark = journal_mark();
     struct view next, before;
     int rc;
 
     if (!changes_anything(t))
         return 0;
     view_snapshot(&next, &store_main);
+    next.noted = store_main.noted;
     rc = replay(t, &next);
     if (rc) {
+        journal_forget(mark);
         view_fini(&next);
         return rc;
     }
@@ -320,6 +350,7 @@ void transaction_abort(struct transaction *t)
 {
     if (t->has_floor)
         give_back_floor(t);
+    note(t, JOURNAL_END);
     t->conn->domain->transactions--;
     t->conn->domain->transaction_bytes -= t->bytes;
     LIST_REMOVE(t, in_conn);

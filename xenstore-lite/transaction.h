@@ -49,6 +49,8 @@ struct transaction {
 
 /* A new transaction, or NULL if there is no memory. */
 struct transaction *transaction_start(struct conn *conn);
+/* One of an earlier store, whose snapshot died with it: its commit will answer EAGAIN. */
+int transaction_restore(struct conn *conn, uint32_t id);
 struct transaction *transaction_find(struct conn *conn, uint32_t id);
 
 /* Notes a dependency; 0, -ENOMEM or -ENOSPC (more nodes than a transaction may touch). */

@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
+
 #define BUCKETS 4096u
 
 struct watch {
     LIST_ENTRY(watch) in_bucket;
-    LIST_ENTRY(watch) in_conn;
+    TAILQ_ENTRY(watch) in_conn;
     struct conn *conn;
     int depth;
     uint32_t path_len;
@@ -71,6 +73,23 @@ static struct watch *find(struct conn *conn, const char *canonical, const char *
     return NULL;
 }
 
+static void note(const struct watch *w)
+{
+    const struct watch_state state = {
+        .conn = w->conn->id, .depth = w->depth, .prefix_len = w->prefix_len};
+
+    journal_put(JOURNAL_WATCH, &state, sizeof(state), w->path, w->path_len + 1, w->token,
+                strlen(w->token) + 1);
+}
+
+void watch_note_all(const struct conn *conn)
+{
+    const struct watch *w;
+
+    TAILQ_FOREACH(w, &conn->watches, in_conn)
+    note(w);
+}
+
 int watch_add(struct conn *conn, const char *path, const char *canonical, const char *token,
               int depth)
 {
@@ -89,10 +108,11 @@ int watch_add(struct conn *conn, const char *path, const char *canonical, const 
     memcpy(w->path, canonical, path_len + 1);
     w->token = w->path + path_len + 1;
     memcpy(w->path + path_len + 1, token, token_len + 1);
-    LIST_INSERT_HEAD(&conn->watches, w, in_conn);
+    TAILQ_INSERT_TAIL(&conn->watches, w, in_conn);
     LIST_INSERT_HEAD(bucket_of_path(canonical), w, in_bucket);
     conn->domain->watches++;
     conn->domain->watch_bytes += watch_bytes(canonical, token);
+    note(w);
     return 0;
 }
 
@@ -100,7 +120,7 @@ static void discard(struct watch *w)
 {
     w->conn->domain->watches--;
     w->conn->domain->watch_bytes -= watch_bytes(w->path, w->token);
-    LIST_REMOVE(w, in_conn);
+    TAILQ_REMOVE(&w->conn->watches, w, in_conn);
     LIST_REMOVE(w, in_bucket);
     free(w);
 }
@@ -111,6 +131,8 @@ int watch_remove(struct conn *conn, const char *canonical, const char *token)
 
     if (!w)
         return -ENOENT;
+    journal_put(JOURNAL_UNWATCH, &conn->id, sizeof(conn->id), canonical, strlen(canonical) + 1,
+                token, strlen(token) + 1);
     discard(w);
     return 0;
 }
@@ -119,7 +141,7 @@ void watch_remove_all(struct conn *conn)
 {
     struct watch *w;
 
-    while ((w = LIST_FIRST(&conn->watches)))
+    while ((w = TAILQ_FIRST(&conn->watches)))
         discard(w);
 }
 
@@ -186,11 +208,15 @@ struct perms *watch_special_perms(const char *name)
 
 void watch_set_special_perms(const char *name, struct perms *perms)
 {
+    const int32_t none = 0;
+
     for (size_t i = 0; i < SPECIALS; i++)
         if (!strcmp(specials[i].name, name)) {
             perms_ref(perms);
             perms_unref(specials[i].perms);
             specials[i].perms = perms;
+            journal_put(JOURNAL_PERMS, &none, sizeof(none), name, strlen(name) + 1, perms->entry,
+                        perms->count * sizeof(perms->entry[0]));
         }
 }
 
@@ -216,7 +242,7 @@ void watch_count(const struct conn *conn, unsigned long *watches, unsigned long 
 {
     const struct watch *w;
 
-    LIST_FOREACH(w, &conn->watches, in_conn)
+    TAILQ_FOREACH(w, &conn->watches, in_conn)
     {
         (*watches)++;
         *bytes += watch_bytes(w->path, w->token);

@@ -16,11 +16,21 @@
 
 struct watch;
 
+/* A watch in the journal: then come its canonical path and its token. */
+struct watch_state {
+    uint64_t conn;
+    int32_t depth;
+    uint32_t prefix_len; /* of the path: what the client did not write */
+};
+
 /* path as the client wrote it, canonical as path_canonical() made it; 0, -EEXIST or -ENOMEM. */
 int watch_add(struct conn *conn, const char *path, const char *canonical, const char *token,
               int depth);
 int watch_remove(struct conn *conn, const char *canonical, const char *token);
 void watch_remove_all(struct conn *conn);
+
+/* Notes all of conn's in the journal, in an order that makes the same list of them again. */
+void watch_note_all(const struct conn *conn);
 
 /* The path changed; either list may be NULL if the node did not exist then. */
 void watch_fire(const char *path, const struct perms *before, const struct perms *after);

@@ -30,7 +30,7 @@ def status(pid):
 def alive(pid):
     try:
         return status(pid)["State"][0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -40,10 +40,24 @@ class Store:
     def __init__(self, binary, where):
         self.socket, self.pid_file, self.log = (os.path.join(where, name) for name in ("socket", "pid", "log"))
         subprocess.run([binary, "--no-rings", "-s", self.socket, "-p", self.pid_file, "-l", self.log], check=True, timeout=20)
+        self.look()
+
+    def look(self):
         with open(self.pid_file) as f:
             self.pid = int(f.read())
         with open("/proc/%d/task/%d/children" % (self.pid, self.pid)) as f:
             self.keeper = int(f.read())
+        self.guard = int(status(self.pid)["PPid"])
+
+    def replaced(self):
+        """The guard has started another, which serves."""
+        try:
+            before = self.pid
+            self.look()
+            self.print_to_log(b"here again")
+            return self.pid != before
+        except (OSError, ValueError, KeyError):
+            return False
 
     def print_to_log(self, text, count=1):
         with socket.socket(socket.AF_UNIX) as s:
@@ -97,17 +111,28 @@ def ends(binary):
         check("a store that ends takes socket and pid file with it",
               wait_for(lambda: not alive(s.pid)) and sorted(os.listdir(where)) == ["log"], os.listdir(where))
         check("and its keeper", wait_for(lambda: not alive(s.keeper)))
+        check("and its guard", wait_for(lambda: not alive(s.guard)))
         s = Store(binary, where)
+        keeper = s.keeper
         os.kill(s.pid, signal.SIGKILL)
-        check("a store that is killed takes its keeper with it", wait_for(lambda: not alive(s.keeper)))
-        check("but no file, which may be the next store's", sorted(os.listdir(where)) == ["log", "pid", "socket"], os.listdir(where))
-        s = Store(binary, where)
+        check("a store that is killed takes its keeper with it", wait_for(lambda: not alive(keeper)))
+        check("and another takes its place", wait_for(s.replaced))
+        looks_confined(s)
         os.kill(s.keeper, signal.SIGKILL)
         wait_for(lambda: not alive(s.keeper))
         s.print_to_log(b"alone")
         check("a store without its keeper goes on", alive(s.pid) and "alone" in s.logged())
         os.kill(s.pid, signal.SIGTERM)
         check("and can end", wait_for(lambda: not alive(s.pid)))
+        os.unlink(s.socket)
+        os.unlink(s.pid_file)
+        s = Store(binary, where)
+        os.kill(s.guard, signal.SIGTERM)
+        check("a guard that is to end ends its store", wait_for(lambda: not alive(s.pid) and not os.path.exists(s.socket)))
+        s = Store(binary, where)
+        os.kill(s.guard, signal.SIGKILL)
+        check("a store whose guard is killed ends, and takes its files with it",
+              wait_for(lambda: not alive(s.pid) and sorted(os.listdir(where)) == ["log"]), os.listdir(where))
 
 
 def main():

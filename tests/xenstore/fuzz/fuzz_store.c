@@ -65,7 +65,7 @@ static void forget_client(struct conn *conn)
     free(conn);
 }
 
-static const struct transport fuzz_transport = {no_flush, forget_client};
+static const struct transport fuzz_transport = {.publish = no_flush, .destroy = forget_client};
 
 static struct conn *client_of(int i)
 {

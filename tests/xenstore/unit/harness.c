@@ -85,7 +85,7 @@ static void free_client(struct conn *conn)
     free(conn);
 }
 
-static const struct transport fake_transport = {no_flush, free_client};
+static const struct transport fake_transport = {.publish = no_flush, .destroy = free_client};
 
 struct client *client_new(uint16_t domid)
 {

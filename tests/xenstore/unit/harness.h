@@ -79,6 +79,7 @@ void suite_domains(void);
 void suite_ring(void);
 void suite_memory(void);
 void suite_death(void);
+void suite_resume(void);
 
 #define ADD(suite, test) CU_add_test(suite, #test, test)
 

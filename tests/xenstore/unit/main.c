@@ -23,6 +23,7 @@ int main(int argc, char **argv)
     suite_ring();
     suite_memory();
     suite_death();
+    suite_resume();
     CU_basic_set_mode(CU_BRM_NORMAL);
     CU_basic_run_tests();
     run = CU_get_number_of_tests_run();

@@ -306,6 +306,7 @@ static void test_release_while_ready(void)
     rings[1] = busy_ring(4, NULL, 0);
     CU_ASSERT(rings[1]->req_cons < rings[1]->req_prod);
     CU_ASSERT_FALSE(ring_run_ready());
+    conn_flush_all();
     CU_ASSERT_EQUAL(rings[1]->req_cons, rings[1]->req_prod);
     for (int i = 0; i < 3; i++)
         free(rings[i]);

@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The store is killed under its clients, again and again, and no client notices but by the clock (XS-16).
+
+Usage: killed.py DAEMON [KILLS [SEED]]
+
+Eight clients work at once, without pausing: each keeps a model of its own subtree and compares every answer; each has a
+watch on it and counts its events; pairs write to one place under transactions; one sends long runs of requests in one
+piece and reads the answers late. The daemon is killed with SIGKILL at random moments meanwhile. An answer that is
+missing, comes twice, or differs from the model fails the test; EAGAIN at a commit is the one thing that may happen.
+At the end the daemon recounts its books (xenstore-control check).
+
+Sabotage: in sock.c let sent() not note it (answers twice); in journal.c let journal_unnoted_received() return 0 (a request
+lost: a client waits for ever); let journal_put() drop JOURNAL_WATCH (events missing); in conn.c publish before the
+commit (a model that is ahead of the store).
+"""
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+CONTROL, READ, WATCH, UNWATCH, START, END, DIRECTORY, WRITE, RM, EVENT, ERROR = 0, 2, 4, 5, 6, 7, 1, 11, 13, 15, 16
+TIMEOUT = 60
+
+
+def pack(kind, payload, request=1, tx=0):
+    return struct.pack("<IIII", kind, request, tx, len(payload)) + payload
+
+
+class Client:
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(TIMEOUT)
+        self.sock.connect(path)
+        self.events = []
+        self.next_id = 0
+        self.slowest = 0
+
+    def receive(self, count):
+        data = b""
+        while len(data) < count:
+            part = self.sock.recv(count - len(data))
+            if not part:
+                raise EOFError("the connection ended")
+            data += part
+        return data
+
+    def reply(self, request):
+        while True:
+            kind, answered, _, length = struct.unpack("<IIII", self.receive(16))
+            data = self.receive(length)
+            if kind == EVENT:
+                self.events.append(data.split(b"\0")[0].decode())
+                continue
+            assert answered == request, "answer to request %d where %d was due" % (answered, request)
+            return kind, data
+
+    def ask(self, kind, payload, tx=0):
+        self.next_id += 1
+        began = time.time()
+        self.sock.sendall(pack(kind, payload, self.next_id, tx))
+        answer = self.reply(self.next_id)
+        self.slowest = max(self.slowest, time.time() - began)
+        return answer
+
+
+def ok(answer):
+    assert answer[0] != ERROR, answer
+    return answer[1]
+
+
+class Worker(threading.Thread):
+    def __init__(self, path, number, seed, stop):
+        super().__init__()
+        self.client, self.number, self.stop = Client(path), number, stop
+        self.random = random.Random(seed * 100 + number)
+        self.error, self.requests, self.again = None, 0, 0
+
+    def run(self):
+        try:
+            self.begin()
+            while not self.stop.is_set():
+                self.work()
+            self.finish()
+        except Exception as e:  # reported by the main thread
+            self.error = "client %d (%s): %s: %s" % (self.number, type(self).__name__, type(e).__name__, e)
+
+    def begin(self):
+        pass
+
+    def finish(self):
+        pass
+
+    def ask(self, *args):
+        self.requests += 1
+        return self.client.ask(*args)
+
+
+class Modelled(Worker):
+    """Its own subtree, known to the byte; every change brings one event."""
+
+    def begin(self):
+        self.top = "/work/%d" % self.number
+        self.model, self.expected = {}, []
+        ok(self.ask(WRITE, self.top.encode() + b"\0"))
+        ok(self.ask(WATCH, b"%s\0token\0" % self.top.encode()))
+        self.expected.append(self.top)
+
+    def work(self):
+        name = "n%d" % self.random.randrange(20)
+        path = self.top + "/" + name
+        what = self.random.randrange(10)
+        if what < 5:
+            value = self.random.randbytes(self.random.choice((0, 5, 100, 2000)))
+            ok(self.ask(WRITE, path.encode() + b"\0" + value))
+            self.model[name] = value
+            self.expected.append(path)
+        elif what < 8:
+            kind, data = self.ask(READ, path.encode() + b"\0")
+            want = self.model.get(name)
+            if want is None:
+                assert (kind, data) == (ERROR, b"ENOENT\0"), (path, kind, data)
+            else:
+                assert (kind, data) == (READ, want), "%s is not what was written" % path
+        elif what < 9 and name in self.model:
+            ok(self.ask(RM, path.encode() + b"\0"))
+            del self.model[name]
+            self.expected.append(path)
+        else:
+            names = ok(self.ask(DIRECTORY, self.top.encode() + b"\0")).decode().split("\0")[:-1]
+            assert sorted(names) == sorted(self.model), (names, sorted(self.model))
+
+    def finish(self):
+        self.ask(READ, b"/\0")  # its events come before the answer
+        # Identical events that wait together are one.
+        events, expected = squeeze(self.client.events), squeeze(self.expected)
+        assert events == expected, "%d events where %d were due" % (len(events), len(expected))
+
+
+def squeeze(events):
+    return [e for i, e in enumerate(events) if i == 0 or events[i - 1] != e]
+
+
+class Counter(Worker):
+    """Counts up in a place that it shares, in transactions."""
+    done = 0
+
+    def work(self):
+        place = b"/shared/counter%d\0" % (self.number % 2)
+        tx = int(ok(self.ask(START, b"\0"))[:-1])
+        kind, data = self.ask(READ, place, tx)
+        value = 0 if kind == ERROR else int(data)
+        ok(self.ask(WRITE, place + b"%d" % (value + 1), tx))
+        kind, data = self.ask(END, b"T\0", tx)
+        assert kind != ERROR or data == b"EAGAIN\0", data
+        self.done += kind != ERROR
+        self.again += kind == ERROR
+
+
+class Pipeliner(Worker):
+    """Many requests in one piece, answers read late."""
+
+    def work(self):
+        first = self.client.next_id + 1
+        count = self.random.randrange(1, 200)
+        path = b"/pipe/%d\0" % self.number
+        burst = b"".join(pack(WRITE, path + b"%d" % (first + i), first + i) + pack(READ, path, first + i) for i in range(count))
+        sender = threading.Thread(target=self.client.sock.sendall, args=(burst,))
+        sender.start()
+        for i in range(count):
+            ok(self.client.reply(first + i))
+            assert ok(self.client.reply(first + i)) == b"%d" % (first + i)
+        sender.join()
+        self.client.next_id += count
+        self.requests += 2 * count
+
+
+class Daemon:
+    def __init__(self, binary, where):
+        self.socket, self.pid_file, self.log = (os.path.join(where, name) for name in ("socket", "pid", "log"))
+        subprocess.run([binary, "--no-rings", "-s", self.socket, "-p", self.pid_file, "-l", self.log], check=True, timeout=20)
+
+    def pid(self):
+        with open(self.pid_file) as f:
+            return int(f.read() or 0)
+
+    def end(self):
+        """In order, also when a test gives up."""
+        with open("/proc/%d/stat" % self.pid()) as f:
+            os.kill(int(f.read().rsplit(")", 1)[1].split()[1]), signal.SIGTERM)
+
+    def kill(self):
+        """Waits until the one that took over serves: a store that dies at once again and again is another matter."""
+        old = self.pid()
+        os.kill(old, signal.SIGKILL)
+        end = time.time() + TIMEOUT
+        while time.time() < end:
+            if self.pid() not in (0, old):
+                return
+            time.sleep(0.001)
+        raise TimeoutError("no store took over from %d" % old)
+
+
+
+def main():
+    kills = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
+    results = []
+
+    def check(name, good, why=""):
+        results.append(bool(good))
+        print("%s %s%s" % ("PASS" if good else "FAIL", name, "" if good else ": %s" % (why,)))
+
+    chance = random.Random(seed)
+    stop = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="xsl-") as where:
+        daemon = Daemon(sys.argv[1], where)
+        kinds = (Modelled, Modelled, Modelled, Counter, Counter, Counter, Counter, Pipeliner)
+        workers = [kind(daemon.socket, i, seed, stop) for i, kind in enumerate(kinds)]
+        for w in workers:
+            w.start()
+        killed, trouble = 0, None
+        try:
+            while killed < kills and not any(w.error for w in workers):
+                time.sleep(chance.random() * 0.06)
+                daemon.kill()
+                killed += 1
+        except (TimeoutError, ProcessLookupError) as e:
+            trouble = e
+        stop.set()
+        for w in workers:
+            w.join(2 * TIMEOUT)
+        check("a store takes over from each of %d that were killed (seed %d)" % (kills, seed), killed == kills and not trouble,
+              trouble or killed)
+        for w in workers:
+            check("client %d, %s: %d requests, slowest %.0f ms%s" % (
+                w.number, type(w).__name__, w.requests, 1000 * w.client.slowest,
+                ", %d commits tried again" % w.again if w.again else ""), not w.error and not w.is_alive(), w.error or "hangs")
+        last = Client(daemon.socket)
+        for i in range(2):
+            due = sum(w.done for w in workers if isinstance(w, Counter) and w.number % 2 == i)
+            value = last.ask(READ, b"/shared/counter%d\0" % i)
+            check("counter %d stands where its commits brought it" % i, value == (READ, b"%d" % due), (value, due))
+        books = ok(last.ask(CONTROL, b"check\0"))
+        check("the books agree with the tree", books == b"OK\0", books)
+        daemon.end()
+        end = time.time() + 10
+        while os.path.exists(daemon.socket) and time.time() < end:
+            time.sleep(0.01)
+        check("a store that is ended in order is not started again", not os.path.exists(daemon.socket))
+        if not all(results):
+            with open(daemon.log) as f:
+                print(f.read()[-3000:])
+    print("check-xenstore-killed: %d passed, %d failed" % (sum(results), len(results) - sum(results)))
+    return 0 if all(results) else 1
+
+
+sys.exit(main())
