@@ -5,7 +5,7 @@ DEPS_PACKAGES += python3 qemu-system-x86 busybox-static kmod cpio e2fsprogs xens
 IMAGES := build/images
 IMAGES_FETCH := build/images/.fetched
 # Programs that go into the control domain's ramdisk once their folder builds them.
-IMAGES_PROGRAMS := build/xenstore-lite/xenstore-lite build/toolstack/tenue build/backends/blkback \
+IMAGES_PROGRAMS := build/xenstore-lite/xenstore-lite build/xenstore-lite/store-guard build/toolstack/tenue build/backends/blkback \
 	build/backends/netback build/backends/conback
 IMAGES_SOURCES := $(wildcard images/control/* images/guest/*) images/passwd images/group images/mkramdisk \
 	$(wildcard images/*.manifest)

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static int listener, journal, ready, wire = -1, signals;
 static struct journal_client *clients;
 static uint64_t next_id = CONN_SOCKET;
 static pid_t store;
+static uint32_t stores; /* started so far */
 
 static void fail(const char *what, int error)
 {
@@ -105,8 +107,9 @@ static struct journal_client *slot_of(uint64_t id)
 /* A store that is dead by now finds the client in the list. */
 static void hand_over(const struct journal_client *c)
 {
+    uint64_t id = c->id;
     union guarded_control control;
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)&c->id, .iov_len = sizeof(c->id)};
+    struct iovec iov = {.iov_base = &id, .iov_len = sizeof(id)};
     struct msghdr m = {.msg_iov = &iov,
                        .msg_iovlen = 1,
                        .msg_control = &control,
@@ -130,7 +133,9 @@ static bool accept_one(void)
     fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
-    *c = (struct journal_client){.id = next_id++, .fd = fd};
+    c->fd = fd;
+    c->came = stores;
+    atomic_store_explicit(&c->id, next_id++, memory_order_release);
     hand_over(c);
     return true;
 }
@@ -142,7 +147,7 @@ static void let_go(uint64_t id)
     if (!c)
         return;
     close(c->fd);
-    *c = (struct journal_client){0};
+    c->id = 0;
 }
 
 /* ---- the store ---- */
@@ -164,7 +169,8 @@ static void __attribute__((noreturn)) become_store(int its_wire, int death)
     argv = calloc((size_t)count + 2, sizeof(*argv));
     if (!argv)
         _exit(1);
-    snprintf(guarded, sizeof(guarded), "--guarded=%d,%d,%d,%d", its_wire, journal, ready, death);
+    snprintf(guarded, sizeof(guarded), "--guarded=%d,%d,%d,%d,%u", its_wire, journal, ready, death,
+             stores);
     memcpy(argv, job.store, (size_t)count * sizeof(*argv));
     argv[count] = guarded;
     keep_in_exec(its_wire);
@@ -191,6 +197,7 @@ static void start_store(int death)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
         fail("socketpair", errno);
     wire = ends[0];
+    stores++;
     store = fork();
     if (store < 0)
         fail("fork", errno);

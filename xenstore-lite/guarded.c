@@ -15,12 +15,13 @@
 static struct {
     bool is;
     int wire, journal, ready, death;
+    uint32_t number;
 } guard = {.wire = -1, .journal = -1, .ready = -1};
 
 bool guarded_parse(const char *numbers)
 {
-    if (sscanf(numbers, "%d,%d,%d,%d", &guard.wire, &guard.journal, &guard.ready, &guard.death) !=
-        4)
+    if (sscanf(numbers, "%d,%d,%d,%d,%u", &guard.wire, &guard.journal, &guard.ready, &guard.death,
+               &guard.number) != 5)
         return false;
     fcntl(guard.wire, F_SETFD, FD_CLOEXEC);
     fcntl(guard.wire, F_SETFL, O_NONBLOCK);
@@ -51,6 +52,11 @@ int guarded_ready(void)
 int guarded_death(void)
 {
     return guard.death;
+}
+
+uint32_t guarded_number(void)
+{
+    return guard.number;
 }
 
 int guarded_next(uint64_t *id, int *fd)

@@ -79,9 +79,9 @@ struct journal_slot {
 };
 
 struct journal_client {
-    uint64_t id;
-    int32_t fd; /* in the guard and in a store at its start; -1: free */
-    uint32_t reserved;
+    _Atomic uint64_t id; /* 0: free */
+    int32_t fd;          /* in the guard, and in every store that was started since he came */
+    uint32_t came;       /* how many stores had been started by then */
 };
 
 struct journal_area; /* the file, mapped */
@@ -100,7 +100,8 @@ int journal_attach(void *memory);
 size_t journal_size(void);
 void journal_detach(void);
 bool journal_is_on(void);
-const struct journal_client *journal_inherited(void);
+/* The i-th client whose descriptor the store numbered `store` inherited; false when it is none. */
+bool journal_inherited(unsigned i, uint32_t store, uint64_t *id, int *fd);
 
 /* Notes something: up to three parts, one behind the other. */
 void journal_put(enum journal_type type, const void *a, size_t a_len, const void *b, size_t b_len,

@@ -296,14 +296,15 @@ static int start_store(bool resumes)
 /* Rings and clients of the store before us. */
 static void take_over(void)
 {
-    const struct journal_client *clients = journal_inherited();
     unsigned count = 0;
+    uint64_t id;
+    int fd;
 
     resume_rings();
-    for (unsigned i = 0; clients && i < JOURNAL_CLIENTS; i++)
-        if (clients[i].id) {
-            fcntl(clients[i].fd, F_SETFD, FD_CLOEXEC);
-            count += sock_client_resume(clients[i].id, clients[i].fd) == 0;
+    for (unsigned i = 0; i < JOURNAL_CLIENTS; i++)
+        if (journal_inherited(i, guarded_number(), &id, &fd)) {
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+            count += sock_client_resume(id, fd) == 0;
         }
     sock_end_strays();
     domains_check_deaths();

@@ -43,7 +43,7 @@ D=$W/control; mkdir -p "$D"/{usr/lib/tenue,usr/sbin,usr/lib/x86_64-linux-gnu,boo
 cp "$IMAGES/vmlinux" "$IMAGES/vmlinuz" "$D/boot/"
 cp "$BUILD"/backends/{blkback,netback,conback} "$D/usr/lib/tenue/"
 cp "$BUILD/toolstack/tenue" "$D/usr/sbin/"
-[ "$STORE" != lite ] || cp "$BUILD/xenstore-lite/xenstore-lite" "$D/usr/sbin/"
+[ "$STORE" != lite ] || { cp "$BUILD/xenstore-lite/xenstore-lite" "$D/usr/sbin/"; mkdir -p "$D/usr/lib/tenue"; cp "$BUILD/xenstore-lite/store-guard" "$D/usr/lib/tenue/"; }
 for b in "$D"/usr/lib/tenue/* "$D"/usr/sbin/*; do ldd "$b"; done | awk '$3 ~ /^\// {print $3}' |
 	sort -u | while read -r l; do cp -L "$l" "$D/usr/lib/x86_64-linux-gnu/"; done
 install -m 755 "$HERE/on-xen/control-init" "$D/init"

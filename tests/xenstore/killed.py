@@ -4,15 +4,15 @@
 
 Usage: killed.py DAEMON [KILLS [SEED]]
 
-Eight clients work at once, without pausing: each keeps a model of its own subtree and compares every answer; each has a
+Ten clients work at once, without pausing: each keeps a model of its own subtree and compares every answer; each has a
 watch on it and counts its events; pairs write to one place under transactions; one sends long runs of requests in one
-piece and reads the answers late. The daemon is killed with SIGKILL at random moments meanwhile. An answer that is
+piece and reads the answers late; two connect anew for each thing they ask. The daemon is killed with SIGKILL at random moments meanwhile. An answer that is
 missing, comes twice, or differs from the model fails the test; EAGAIN at a commit is the one thing that may happen.
 At the end the daemon recounts its books (xenstore-control check).
 
 Sabotage: in sock.c let sent() not note it (answers twice); in journal.c let journal_unnoted_received() return 0 (a request
 lost: a client waits for ever); let journal_put() drop JOURNAL_WATCH (events missing); in conn.c publish before the
-commit (a model that is ahead of the store).
+commit (a model that is ahead of the store); let journal_inherited() ignore who came when (comers hang).
 """
 import os
 import random
@@ -78,7 +78,7 @@ def ok(answer):
 class Worker(threading.Thread):
     def __init__(self, path, number, seed, stop):
         super().__init__()
-        self.client, self.number, self.stop = Client(path), number, stop
+        self.client, self.path, self.number, self.stop = Client(path), path, number, stop
         self.random = random.Random(seed * 100 + number)
         self.error, self.requests, self.again = None, 0, 0
 
@@ -181,6 +181,17 @@ class Pipeliner(Worker):
         self.requests += 2 * count
 
 
+class Comer(Worker):
+    """Comes, asks one thing, and goes."""
+
+    def work(self):
+        self.client.sock.close()
+        self.client = Client(self.path)
+        value = b"%d" % self.requests
+        ok(self.ask(WRITE, b"/comers/%d\0" % self.number + value))
+        assert ok(self.ask(READ, b"/comers/%d\0" % self.number)) == value
+
+
 class Daemon:
     def __init__(self, binary, where):
         self.socket, self.pid_file, self.log = (os.path.join(where, name) for name in ("socket", "pid", "log"))
@@ -221,7 +232,7 @@ def main():
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="xsl-") as where:
         daemon = Daemon(sys.argv[1], where)
-        kinds = (Modelled, Modelled, Modelled, Counter, Counter, Counter, Counter, Pipeliner)
+        kinds = (Modelled, Modelled, Modelled, Counter, Counter, Counter, Counter, Pipeliner, Comer, Comer)
         workers = [kind(daemon.socket, i, seed, stop) for i, kind in enumerate(kinds)]
         for w in workers:
             w.start()

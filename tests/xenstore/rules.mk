@@ -8,7 +8,7 @@ XST_BUILD := $(BUILD)/tests/xenstore
 XST_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strndup
 XST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-CHECK_UNIT += check-xenstore-unit check-xenstore-native check-xenstore-confined
+CHECK_UNIT += check-xenstore-unit check-xenstore-native check-xenstore-confined check-xenstore-killed
 DEPS_PACKAGES += libcunit1-dev xenstore-utils python3
 
 $(XST_BUILD)/plain/%.o: $(XST_DIR)/unit/%.c
@@ -32,12 +32,14 @@ $(XST_BUILD)/unit-sanitized: $(XST_UNIT:%=$(XST_BUILD)/sanitized/%.o) \
 	@echo "LD $@"
 	$(Q)$(CC) $(XST_SANITIZE) $(XST_WRAP) -o $@ $^ -lcunit
 
-.PHONY: check-xenstore-unit check-xenstore-native check-xenstore-confined
+.PHONY: check-xenstore-unit check-xenstore-native check-xenstore-confined check-xenstore-killed
 check-xenstore-unit: $(XST_BUILD)/unit $(XST_BUILD)/unit-sanitized
 	$(XST_BUILD)/unit xenstore-unit
 	$(XST_BUILD)/unit-sanitized xenstore-unit-sanitized
 check-xenstore-native: $(XSL_BIN)
 	$(XST_DIR)/native.py $(XSL_BIN)
+check-xenstore-killed: $(XSL_BIN)
+	$(XST_DIR)/killed.py $(XSL_BIN) 60
 check-xenstore-confined: $(XSL_BIN)
 	$(XST_DIR)/confined.py $(XSL_BIN)
 	$(XST_DIR)/hostile.py $(XSL_BIN)
