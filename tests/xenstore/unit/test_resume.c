@@ -6,9 +6,9 @@
  * everything that can be asked must be the same; after each death every guest gets each answer
  * once, in order.
  *
- * Sabotage: leave watch_note_all() or write_perms() out of resume.c; publish in ring_stage(); note
- * rsp_prod before the output is staged; let transaction.c keep the notes of a commit that failed;
- * do not restore a ring's half message; drop JOURNAL_UNWATCH in watch.c.
+ * Sabotage, each seen: leave watch_note_all() out of resume.c, or write_perms() of nodes whose list
+ * is their own; let ring_stage() write the page's indices; do not restore a ring's half message;
+ * let watch.c not note what is no longer watched.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -37,6 +37,7 @@ struct guest {
 
 static struct guest guests[RINGS];
 static uint32_t notifications, die_in; /* die in the so manieth notification from now, 0: not */
+static bool die_noting;                /* all rings are staged, nothing is committed */
 static jmp_buf death;
 static void *memory;
 static uint64_t chance;
@@ -111,6 +112,8 @@ static struct client *clients[CLIENTS];
 static void describe(const struct conn *conn, struct conn_state *state, const char **in)
 {
     (void)conn;
+    if (die_noting)
+        longjmp(death, 1);
     state->in_len = 0;
     *in = NULL;
 }
@@ -183,6 +186,7 @@ static void start(bool resumes)
 static void die(void)
 {
     die_in = 0;
+    die_noting = false;
     journal_detach();
     harness_end();
 }
@@ -403,6 +407,15 @@ static void one_turn(void)
     ring_run_ready();
 }
 
+/* By what they see in their rings; nobody serves them now. */
+static void guests_go_on(void)
+{
+    for (uint16_t i = 0; i < RINGS; i++) {
+        guest_reads(&guests[i]);
+        guest_asks(i);
+    }
+}
+
 static void live_and_die(unsigned kind)
 {
     unsigned turns = 1 + pick(20);
@@ -415,6 +428,7 @@ static void live_and_die(unsigned kind)
             return; /* nothing of this turn was committed */
         if (kind == 2 && !turns)
             die_in = 1 + pick(RINGS);
+        die_noting = kind == 3 && !turns;
         conn_flush_all();
     }
 }
@@ -463,11 +477,12 @@ static void test_deaths(void)
     chance = 20261121;
     prepare();
     for (unsigned i = 0; i < DEATHS; i++) {
-        const unsigned kind = i % 3;
+        const unsigned kind = i % 4;
 
         live_and_die(kind);
         dump(before);
         die();
+        guests_go_on();
         start(true);
         dump(after);
         if (kind == 0 && strcmp(before, after)) {
