@@ -157,10 +157,9 @@ static void parse_options(int argc, char **argv)
 /* End of every callback: output leaves, the dead are buried, rings with more to do come back. */
 static void turn_over(void)
 {
-    bool more = ring_run_ready();
-
+    ring_run_ready();
     conn_flush_all();
-    if (more)
+    if (ring_any_ready())
         event_active(again, 0, 0);
 }
 

@@ -160,36 +160,6 @@ static void start_page_over(struct xenstore_domain_interface *page)
     WRITE_ONCE(page->connection, XENSTORE_CONNECTED);
 }
 
-static void ring_publish(struct conn *conn)
-{
-    struct ring *r = ring_of(conn);
-
-    if (r->reconnected) {
-        start_page_over(r->map.page);
-        r->reconnected = false;
-    } else {
-        atomic_thread_fence(memory_order_release);
-        WRITE_ONCE(r->map.page->req_cons, r->req_cons);
-        WRITE_ONCE(r->map.page->rsp_prod, r->rsp_prod);
-    }
-    if (r->notify && r->bound)
-        domains_hv()->notify(r->port);
-    r->notify = false;
-}
-
-static void ring_describe(const struct conn *conn, struct conn_state *state, const char **in)
-{
-    const struct ring *r = (const struct ring *)(const void *)conn;
-
-    state->req_cons = r->req_cons;
-    state->rsp_prod = r->rsp_prod;
-    state->remote_port = r->remote_port;
-    state->bad = r->bad;
-    state->reconnected = r->reconnected;
-    state->in_len = (uint32_t)r->in_len;
-    *in = r->in;
-}
-
 static void make_ready(struct ring *r)
 {
     if (r->ready)
@@ -206,6 +176,54 @@ static void drop_ready(struct ring *r)
     r->ready = false;
     ready_count--;
     TAILQ_REMOVE(&ready_rings, r, in_ready);
+}
+
+/*
+ * A guest signals a request only if it saw the ring empty, and what it took only if it saw the ring
+ * full. Until our indices were published it saw neither: whatever it did meanwhile is ours to find.
+ */
+static bool went_on_unheard(const struct ring *r)
+{
+    const struct xenstore_domain_interface *page = r->map.page;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    if (r->bad || r->waiting)
+        return false;
+    if (conn_pending(&r->conn))
+        return r->rsp_prod - READ_ONCE(page->rsp_cons) < XENSTORE_RING_SIZE;
+    return READ_ONCE(page->req_prod) != r->req_cons;
+}
+
+static void ring_publish(struct conn *conn)
+{
+    struct ring *r = ring_of(conn);
+
+    if (r->reconnected) {
+        start_page_over(r->map.page);
+        r->reconnected = false;
+    } else {
+        atomic_thread_fence(memory_order_release);
+        WRITE_ONCE(r->map.page->req_cons, r->req_cons);
+        WRITE_ONCE(r->map.page->rsp_prod, r->rsp_prod);
+    }
+    if (r->notify && r->bound)
+        domains_hv()->notify(r->port);
+    r->notify = false;
+    if (went_on_unheard(r))
+        make_ready(r);
+}
+
+static void ring_describe(const struct conn *conn, struct conn_state *state, const char **in)
+{
+    const struct ring *r = (const struct ring *)(const void *)conn;
+
+    state->req_cons = r->req_cons;
+    state->rsp_prod = r->rsp_prod;
+    state->remote_port = r->remote_port;
+    state->bad = r->bad;
+    state->reconnected = r->reconnected;
+    state->in_len = (uint32_t)r->in_len;
+    *in = r->in;
 }
 
 /* The guest starts over (a new kernel after kexec, firmware handing over): so do we. */
@@ -270,11 +288,16 @@ void ring_port_fired(uint32_t port)
         process(by_port[port]);
 }
 
+bool ring_any_ready(void)
+{
+    return !TAILQ_EMPTY(&ready_rings);
+}
+
 /*
  * Each ring that is ready now gets one turn; those that become ready meanwhile queue up behind.  A
  * turn may end other domains, so nothing is remembered across it but how many turns are left.
  */
-bool ring_run_ready(void)
+void ring_run_ready(void)
 {
     uint32_t turns = ready_count;
     struct ring *r;
@@ -283,7 +306,6 @@ bool ring_run_ready(void)
         drop_ready(r);
         process(r);
     }
-    return !TAILQ_EMPTY(&ready_rings);
 }
 
 void ring_wake_waiting(void)

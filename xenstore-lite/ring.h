@@ -33,8 +33,9 @@ void ring_blame(struct conn *conn);
 /* A local port fired. */
 void ring_port_fired(uint32_t port);
 
-/* Rings that used up their turn get another; true if there are still such rings afterwards. */
-bool ring_run_ready(void);
+/* Rings that used up their turn get another; whether there are rings that wait for one. */
+void ring_run_ready(void);
+bool ring_any_ready(void);
 
 /* Requests that had to wait for a privileged transaction may go on. */
 void ring_wake_waiting(void);

@@ -4,8 +4,8 @@
  * oversized messages, never reading, reconnecting.
  *
  * Sabotage: in take() drop the check of available; in collect() drop the check of the length; in
- * process() go on while output is pending; let ring_run_ready() move the queue to a list of its
- * own.
+ * process() go on while output is pending; in ring_publish() look at nothing again; let
+ * ring_run_ready() move the queue to a list of its own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,6 +283,50 @@ static struct xenstore_domain_interface *busy_ring(uint16_t domid, const char *t
     return busy;
 }
 
+/*
+ * A guest signals only what it must: a request into a ring that it sees empty, room in one that it
+ * saw full. What it does before our indices are published it does not signal.
+ */
+static void test_unheard(void)
+{
+    char out[2][64], in[XENSTORE_RING_SIZE];
+    size_t len[2], have;
+
+    prepare();
+    for (unsigned i = 0; i < 2; i++)
+        len[i] = message(out[i], XS_GET_DOMAIN_PATH, i + 1, "1", 2);
+    put(out[0], len[0]);
+    ring_process_page(conn);
+    put(out[1], len[1]); /* it sees the first one still there */
+    conn_flush_all();
+    have = get(in, sizeof(in));
+    CU_ASSERT(ring_any_ready());
+    ring_run_ready();
+    conn_flush_all();
+    CU_ASSERT_EQUAL(get(in, sizeof(in)), have);
+    CU_ASSERT_FALSE(ring_any_ready());
+}
+
+/* As above for answers: more than a ring full of them, of which it takes some early. */
+static void test_room_unheard(void)
+{
+    char out[64], in[XENSTORE_RING_SIZE];
+    size_t len = message(out, XS_GET_DOMAIN_PATH, 1, "1", 2), answers = 0;
+
+    prepare();
+    while (put(out, len) == len)
+        answers++;
+    turn();
+    CU_ASSERT(conn_pending(conn) > 0);
+    CU_ASSERT_FALSE(ring_any_ready()); /* full: it will tell us */
+    get(in, 100);
+    ring_process_page(conn);
+    get(in, 100); /* not full any more when it looks */
+    conn_flush_all();
+    CU_ASSERT(ring_any_ready());
+    CU_ASSERT(answers > 20);
+}
+
 /* The control domain's kernel releases domains whose rings wait for their own turn (XS-14). */
 static void test_release_while_ready(void)
 {
@@ -298,14 +342,16 @@ static void test_release_while_ready(void)
     rings[0] = busy_ring(0, out, len);
     rings[1] = busy_ring(2, NULL, 0);
     rings[2] = busy_ring(3, NULL, 0);
-    CU_ASSERT_FALSE(ring_run_ready());
+    ring_run_ready();
+    CU_ASSERT_FALSE(ring_any_ready());
     CU_ASSERT_FALSE(domains_is_introduced(2));
     CU_ASSERT_FALSE(domains_is_introduced(3));
     /* the queue is sound: others still get their turns */
     free(rings[1]);
     rings[1] = busy_ring(4, NULL, 0);
     CU_ASSERT(rings[1]->req_cons < rings[1]->req_prod);
-    CU_ASSERT_FALSE(ring_run_ready());
+    ring_run_ready();
+    CU_ASSERT_FALSE(ring_any_ready());
     conn_flush_all();
     CU_ASSERT_EQUAL(rings[1]->req_cons, rings[1]->req_prod);
     for (int i = 0; i < 3; i++)
@@ -325,5 +371,7 @@ void suite_ring(void)
     ADD(s, test_turns_are_bounded);
     ADD(s, test_reconnect);
     ADD(s, test_waits_for_the_floor);
+    ADD(s, test_unheard);
+    ADD(s, test_room_unheard);
     ADD(s, test_release_while_ready);
 }
