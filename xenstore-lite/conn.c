@@ -98,8 +98,12 @@ static size_t message_end(const struct outbuf *out, size_t at)
 void conn_sent(struct conn *conn, size_t bytes)
 {
     struct outbuf *out = &conn->out;
+    size_t noted;
 
     out->head += bytes;
+    noted = bytes < out->noted ? bytes : out->noted;
+    out->noted -= noted;
+    out->dropped += noted;
     if (out->head < out->tail) {
         while (out->next < out->head)
             out->next = message_end(out, out->next);
@@ -246,27 +250,30 @@ struct conn *conn_find(uint64_t id)
     return NULL;
 }
 
-int conn_restore_output(struct conn *conn, const char *bytes, size_t len, size_t next)
+int conn_restore_output(struct conn *conn, const struct conn_state *state, const char *bytes)
 {
     struct outbuf *out = &conn->out;
 
-    out->head = out->next = out->tail = 0;
-    if (!len)
-        return 0;
-    if (next > len || !out_reserve(out, len))
-        return next > len ? -EINVAL : -ENOMEM;
-    append(out, bytes, len);
-    out->next = next;
+    if (state->out_dropped > conn_pending(conn))
+        return -EINVAL;
+    out->head += state->out_dropped;
+    if (!out_reserve(out, state->out_len))
+        return -ENOMEM;
+    append(out, bytes, state->out_len);
+    if (state->out_next > conn_pending(conn))
+        return -EINVAL;
+    out->next = out->head + state->out_next;
     return 0;
 }
 
-void conn_note(const struct conn *conn)
+void conn_note(struct conn *conn)
 {
-    const struct outbuf *out = &conn->out;
+    struct outbuf *out = &conn->out;
     struct conn_state state = {
         .id = conn->id,
         .last_tx_id = conn->last_tx_id,
-        .out_len = (uint32_t)(out->tail - out->head),
+        .out_dropped = (uint32_t)out->dropped,
+        .out_len = (uint32_t)(conn_pending(conn) - out->noted),
         .out_next = (uint32_t)(out->next - out->head),
     };
     const char *in = NULL;
@@ -274,6 +281,23 @@ void conn_note(const struct conn *conn)
     if (!journal_is_on() || !conn->transport->describe)
         return;
     conn->transport->describe(conn, &state, &in);
-    journal_put(JOURNAL_CONN, &state, sizeof(state), in, state.in_len, out->data + out->head,
-                state.out_len);
+    journal_put(JOURNAL_CONN, &state, sizeof(state), in, state.in_len,
+                out->data + out->head + out->noted, state.out_len);
+    out->noted = conn_pending(conn);
+    out->dropped = 0;
+}
+
+void conn_note_all(struct conn *conn)
+{
+    conn->out.noted = conn->out.dropped = 0;
+    conn_note(conn);
+}
+
+void conn_note_sent(struct conn *conn, size_t bytes)
+{
+    const struct journal_sent note = {.conn = conn->id, .bytes = bytes};
+
+    journal_put(JOURNAL_SENT, &note, sizeof(note), NULL, 0, NULL, 0);
+    conn_sent(conn, bytes);
+    conn->out.dropped = 0;
 }

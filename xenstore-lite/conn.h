@@ -29,7 +29,9 @@ struct watch;
 /* A connection in the journal: then come its input and its output. */
 struct conn_state {
     uint64_t id;
-    uint32_t in_len, out_len, out_next; /* as in struct outbuf, from its head */
+    uint32_t in_len;
+    uint32_t out_dropped, out_len,
+        out_next; /* output: less in front, more behind; next from its head */
     uint32_t last_tx_id;
     uint32_t req_cons, rsp_prod, remote_port; /* a ring's */
     uint8_t bad, reconnected, reserved[2];
@@ -51,6 +53,8 @@ struct outbuf {
     size_t head; /* first byte not sent */
     size_t next; /* start of the first message of which nothing was sent */
     size_t tail, cap;
+    size_t noted;   /* so many bytes from head on are in the journal */
+    size_t dropped; /* so many bytes before them are still there, though sent */
 };
 
 struct conn {
@@ -94,11 +98,14 @@ void conn_sent(struct conn *conn, size_t bytes);
 
 struct conn *conn_find(uint64_t id);
 
-/* Output of an earlier store, to an empty buffer: 0 or -ENOMEM. */
-int conn_restore_output(struct conn *conn, const char *bytes, size_t len, size_t next);
+/* Output of an earlier store, as struct conn_state says: 0, -EINVAL or -ENOMEM. */
+int conn_restore_output(struct conn *conn, const struct conn_state *state, const char *bytes);
 
-/* Notes its present state in the journal. */
-void conn_note(const struct conn *conn);
+/* Notes in the journal what became of it since the last note; or its whole state, in a new one. */
+void conn_note(struct conn *conn);
+void conn_note_all(struct conn *conn);
+/* As conn_sent(), with a note of its own. */
+void conn_note_sent(struct conn *conn, size_t bytes);
 
 /* Appends a message made of two parts; kills the connection if there is no memory. */
 void conn_send(struct conn *conn, const struct xsd_sockmsg *header, const void *first,

@@ -240,7 +240,7 @@ static void rewrite(uint64_t generation)
     atomic_store_explicit(&area->committed, other | tail, memory_order_release);
     /* Fails over memory that is no file's (tests): then it is only not given back. */
     (void)madvise(old, HALF_BYTES, MADV_REMOVE);
-    rewrite_at = 4 * tail > REWRITE_MIN ? 4 * tail : REWRITE_MIN;
+    rewrite_at = 2 * tail > REWRITE_MIN ? 2 * tail : REWRITE_MIN;
     if (rewrite_at > HALF_BYTES / 2)
         rewrite_at = HALF_BYTES / 2;
 }

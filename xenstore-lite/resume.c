@@ -124,7 +124,7 @@ static int apply_conn(struct reader r)
     if (rc || !conn)
         return rc ? rc : -EINVAL;
     conn->last_tx_id = state.last_tx_id;
-    return conn_restore_output(conn, in + state.in_len, state.out_len, state.out_next);
+    return conn_restore_output(conn, &state, in + state.in_len);
 }
 
 static int apply_to_conn(enum journal_type type, uint64_t id)
@@ -358,11 +358,11 @@ static void write_tree(void)
 }
 
 /* The oldest first, as they came to be. */
-static void write_conn(const struct conn *conn)
+static void write_conn(struct conn *conn)
 {
     const struct transaction *t;
 
-    conn_note(conn);
+    conn_note_all(conn);
     watch_note_all(conn);
     LIST_FOREACH(t, &conn->transactions, in_conn)
     {
@@ -374,7 +374,7 @@ static void write_conn(const struct conn *conn)
 
 void resume_write_all(void)
 {
-    const struct conn *conn;
+    struct conn *conn;
 
     for (unsigned i = 0; i < QUOTA_COUNT; i++)
         quota_note((enum quota_id)i);

@@ -64,10 +64,7 @@ static bool is_blocked(const struct sock_client *c)
 /* The bytes are gone, whatever becomes of us: a small turn of its own. */
 static void sent(struct conn *conn, size_t bytes)
 {
-    const struct journal_sent note = {.conn = conn->id, .bytes = bytes};
-
-    journal_put(JOURNAL_SENT, &note, sizeof(note), NULL, 0, NULL, 0);
-    conn_sent(conn, bytes);
+    conn_note_sent(conn, bytes);
     journal_commit(store_generation());
 }
 

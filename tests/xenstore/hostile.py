@@ -139,7 +139,8 @@ def watch_storm(s):
         if i % 5 == 0:
             s.work()
     grown = s.kib() - before
-    measured("a storm of 5000 watches that nobody reads costs bounded memory", grown < 16 << 10, "%d KiB" % grown)
+    # What waits for them, and the journal, which holds it up to three times while it is written anew.
+    measured("a storm of 5000 watches that nobody reads costs bounded memory", grown < 32 << 10, "%d KiB" % grown)
     for c in clients:
         c.s.close()
     s.work()
