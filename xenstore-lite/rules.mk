@@ -26,6 +26,7 @@ $(XSL_BIN): $(XSL_OBJS)
 
 # The daemon starts it, so whoever needs the daemon needs both.
 $(XSL_BIN): | $(XSL_GUARD)
+# (The sanitizers' build wraps a function of libseccomp in every program.)
 $(XSL_GUARD): $(BUILD)/xenstore-lite/guard.o $(XSL_CORE_OBJS)
 	@echo "LD $@"
-	$(Q)$(CC) -o $@ $^
+	$(Q)$(CC) -o $@ $^ -Wl,--as-needed -lseccomp
