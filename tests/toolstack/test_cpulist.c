@@ -2,7 +2,7 @@
 /*
  * Contract: sets of CPUs read and print as xl's do; what is no set, or an empty one, is refused.
  *
- * Sabotage tried and seen to fail: in take_range() `last <= first` for `last < first`; no `have` in
+ * Sabotage: in take_range() `last <= first` for `last < first`; no `have` in
  * cpulist_format().
  */
 #include "tests.h"

@@ -7,7 +7,7 @@
  * fails. Add PTE_RW to PTE_L1_HARMLESS: every_bit_of_live_entries fails the audit. Drop the
  * is_mapping() test in mapping_replace(): grant_entries fails. Do not raise SOFTIRQ_TABLES in
  * pv_defer(): refused_pins_leave_plain_memory fails. In mmu_l1_set() drop nothing of the entry
- * before, or leave the writable type to it: the_short_way_agrees fails.
+ * before: the audit fails, in test_audit.c already.
  */
 #include <string.h>
 

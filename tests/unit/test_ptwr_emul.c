@@ -8,7 +8,6 @@
  * Sabotage: merge without the shift: every_encoding fails. Give xchg the new value: the same. Use
  * the bit number unmasked: the same. Drop CF of bts: the same. Use MMU_SET with ptwr_store(): the
  * same (the register of xchg). Write the entry without the validator: same_as_the_hypercall fails.
- * Let plain_mov() take xchg too (opcode | 2): every_encoding fails.
  */
 #include <string.h>
 

@@ -3,9 +3,8 @@
  * core/sched.c, vcpu.c, sched_op.c: who runs next, that no wake-up is lost, and what pausing,
  * polling and timers do (EV-5).
  *
- * Sabotage: let sched_wake() insert at the tail always: woken_goes_first fails; drop both looks at
- * upcall_pending in op_block(): block_with_an_event_returns fails; do not refill slice_left in
- * insert_tail(): turns_go_round fails.
+ * Sabotage: drop both looks at upcall_pending in op_block(): block_with_an_event_returns fails. What
+ * is fair is tested in test_sched_fair.c.
  */
 #include <string.h>
 

@@ -10,9 +10,9 @@
  *
  * Invariants: HC-1.
  * A failure means: `tenue cost` tells stories.
- * Sabotage: in core/account.c, drop `a->since = now` in change(): the sum; count in
- * account_element_begin(): the count of multicall; drop the compare of CPU_softirqs in exit_slow
- * (entry.S), so that account_exit is always called: it stops, the softirq is never done.
+ * Sabotage, each seen: in core/account.c, drop `a->since = now`: the sum; drop the compare of
+ * CPU_softirqs in exit_slow (entry.S), so that account_exit is always called: it stops, the softirq
+ * is never done.
  */
 #include "guest.h"
 
