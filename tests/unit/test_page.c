@@ -2,10 +2,11 @@
 /*
  * core/page.c: who owns a frame, how many refer to it, and what is left of a dead domain.
  *
- * Sabotage: leave out frames_clear() where a domain gets frames, or in heap_free_chain() say C_CLEAN
- * whatever the type is, or in type_at_birth() forget the control domain: the fake machine ends the
- * program (a frame reaches a domain uncleared) or tests fail all over. In page_get_owned() drop refs_may_grow(): counts_refuse_to_wrap fails. In page_free_last() skip
- * list_unlink(): the audit in guest_released_frames_go fails.
+ * Sabotage: leave out frames_clear() where a domain gets frames, or in heap_free_chain() say
+ * C_CLEAN whatever the type is, or in type_at_birth() forget the control domain: the fake machine
+ * ends the program (a frame reaches a domain uncleared) or tests fail all over. In page_get_owned()
+ * drop refs_may_grow(): counts_refuse_to_wrap fails. In page_free_last() skip list_unlink(): the
+ * audit in guest_released_frames_go fails.
  */
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * core/sched.c, vcpu.c, sched_op.c: who runs next, that no wake-up is lost, and what pausing,
  * polling and timers do (EV-5).
  *
- * Sabotage: drop both looks at upcall_pending in op_block(): block_with_an_event_returns fails. What
- * is fair is tested in test_sched_fair.c.
+ * Sabotage: drop both looks at upcall_pending in op_block(): block_with_an_event_returns fails.
+ * What is fair is tested in test_sched_fair.c.
  */
 #include <string.h>
 
