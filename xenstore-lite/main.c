@@ -384,14 +384,13 @@ static void find_guard(const char *self, char guard[PATH_MAX])
     }
 }
 
-static int make_directory(void)
+static void make_directory(void)
 {
     char directory[128];
 
     snprintf(directory, sizeof(directory), "%s", options.socket);
     if (mkdir(dirname(directory), 0755) && errno != EEXIST)
         log_line("cannot make the directory of %s: %s", options.socket, strerror(errno));
-    return 0;
 }
 
 /* Becomes the guard, which starts this program again with the same arguments. */
@@ -399,16 +398,21 @@ static int become_guard(int argc, char **argv)
 {
     char self[PATH_MAX], guard[PATH_MAX], ready[16];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char **line = calloc((size_t)argc + 4, sizeof(*line));
+    char **line;
 
-    if (n <= 0 || !line) {
-        perror("xenstore-lite");
+    if (n <= 0) {
+        perror("xenstore-lite: /proc/self/exe");
         return 1;
     }
     self[n] = '\0';
     find_guard(self, guard);
     make_directory();
     snprintf(ready, sizeof(ready), "%d", daemonise());
+    line = calloc((size_t)argc + 4, sizeof(*line));
+    if (!line) {
+        fputs("xenstore-lite: no memory\n", stderr);
+        return 1;
+    }
     line[0] = guard;
     line[1] = (char *)(uintptr_t)options.socket;
     line[2] = ready;
