@@ -55,6 +55,17 @@
     ja \to
 .endm
 
+/*
+ * Go to `to` if the way back of the vcpu in RCX is not the plain one. movzbl looks for events, movzwl
+ * for a mask, too. Uses up tmp.
+ */
+.macro ATTEND load, info, tmp, to
+    \load INFO_pending(\info), \tmp
+    orl VCPU_odd(%rcx), \tmp
+    orl OURS(CPU_softirqs), \tmp
+    jnz \to
+.endm
+
 /* Load root, a frame number, as hal_load_root() does. Uses up root and tmp (and its lower half). */
 .macro LOAD_ROOT root, tmp, tmp32
     movl $1, \tmp32
@@ -74,13 +85,12 @@
     LOAD_ROOT %rax, %r11, %r11d
 .endm
 
-/* And back, because the kernel's stack faulted. */
-.macro LEAVE_KERNEL
-    CLAC
+/* From guest kernel to guest user mode. Uses up root, which may be RCX, and R11. */
+.macro ENTER_USER root
     movb $0, VCPU_kernel_mode(%rcx)
     swapgs
-    movq VCPU_root_user(%rcx), %rax
-    LOAD_ROOT %rax, %r11, %r11d
+    movq VCPU_root_user(%rcx), \root
+    LOAD_ROOT \root, %r11, %r11d
 .endm
 
 .section .rodata
@@ -127,10 +137,7 @@ fast_syscall:
     call hypercall_dispatch
     movq OURS(CPU_current), %rcx
     movq VCPU_vcpu_info(%rcx), %r11
-    movzbl INFO_pending(%r11), %edx
-    orl VCPU_odd(%rcx), %edx
-    orl OURS(CPU_softirqs), %edx
-    jnz hypercall_attention
+    ATTEND movzbl, %r11, %edx, hypercall_attention
 hypercall_out:
     movq REGS_rdi(%rsp), %rdi
     movq REGS_rsi(%rsp), %rsi
@@ -200,10 +207,7 @@ hypercall_general_exit:
     .balign 16
 user_syscall:
     movq VCPU_vcpu_info(%rcx), %r11
-    movzwl INFO_pending(%r11), %r11d
-    orl VCPU_odd(%rcx), %r11d
-    orl OURS(CPU_softirqs), %r11d
-    jnz general
+    ATTEND movzwl, %r11, %r11d, general
     cmpq $0, VCPU_syscall_address(%rcx)
     je general
     movq %rax, REGS_rax(%rsp)
@@ -233,7 +237,8 @@ user_syscall:
     sysretq
 
 user_syscall_fault:
-    LEAVE_KERNEL
+    CLAC
+    ENTER_USER %rax
     movq REGS_rax(%rsp), %rax
     jmp general
 
@@ -244,10 +249,7 @@ user_syscall_fault:
     .balign 16
 kernel_iret:
     movq VCPU_vcpu_info(%rcx), %r11
-    movzbl INFO_pending(%r11), %r11d
-    orl VCPU_odd(%rcx), %r11d
-    orl OURS(CPU_softirqs), %r11d
-    jnz general
+    ATTEND movzbl, %r11, %r11d, general
     movq REGS_rsp(%rsp), %rax
     IN_UPPER_HALF %rax, %r11, upper_iret, iret_undo
     STAC
@@ -287,10 +289,7 @@ kernel_iret:
 .endm
     IRET_READ
     movq OURS(CPU_current), %rcx
-    movb $0, VCPU_kernel_mode(%rcx)
-    swapgs
-    movq VCPU_root_user(%rcx), %rcx
-    LOAD_ROOT %rcx, %r11, %r11d
+    ENTER_USER %rcx
     movq REGS_rcx(%rsp), %rcx
     movq REGS_r11(%rsp), %r11
     addq $REGS_rip, %rsp
@@ -332,10 +331,7 @@ iret_from_syscall:
     movq OURS(CPU_current), %rcx
     movq VCPU_vcpu_info(%rcx), %r11
     movb $0, INFO_mask(%r11)
-    movb $0, VCPU_kernel_mode(%rcx)
-    swapgs
-    movq VCPU_root_user(%rcx), %rcx
-    LOAD_ROOT %rcx, %r11, %r11d
+    ENTER_USER %rcx
     movq REGS_rcx(%rsp), %rcx
     movq REGS_r11(%rsp), %r11
     movq REGS_rsp(%rsp), %rsp
@@ -422,10 +418,7 @@ fast_page_fault:
     andl $~(PF_PRESENT | PF_WRITE | PF_FETCH), %eax
     cmpl $PF_USER, %eax
     jne pf_general
-    movzwl INFO_pending(%rdx), %eax
-    orl VCPU_odd(%rcx), %eax
-    orl OURS(CPU_softirqs), %eax
-    jnz pf_general
+    ATTEND movzwl, %rdx, %eax, pf_general
     movq %cr2, %rax
     movq %rax, INFO_cr2(%rdx)
     ENTER_KERNEL
@@ -445,10 +438,7 @@ pf_from_kernel:
     andl $~(PF_WRITE | PF_FETCH), %eax
     cmpl $PF_USER, %eax
     jne pf_general
-    movzbl INFO_pending(%rdx), %eax
-    orl VCPU_odd(%rcx), %eax
-    orl OURS(CPU_softirqs), %eax
-    jnz pf_general
+    ATTEND movzbl, %rdx, %eax, pf_general
     movq %cr2, %rax
     movq %rax, INFO_cr2(%rdx)
     movzbl INFO_mask(%rdx), %edx
@@ -477,7 +467,8 @@ pf_from_kernel:
 
 /* The stack faulted, and CR2 says where: put it back. */
 pf_user_fault:
-    LEAVE_KERNEL
+    CLAC
+    ENTER_USER %rax
 pf_kernel_fault:
     CLAC
     movq VCPU_vcpu_info(%rcx), %rdx
