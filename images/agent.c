@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The test channel's far end: runs shell commands that arrive over a serial line and sends back
- *what they print and how they end, so that a test never has to scrape a console.
+ * what they print and how they end, so that a test never has to scrape a console.
  *
  * Owns the serial line (argv[1]) and the commands it started. Frames both ways are little endian:
  *
  *	u32 magic | u16 type | u16 id | u32 length | u32 crc | length bytes
  *
  * with the CRC-32 of everything but the magic and the crc itself. Bytes that make no valid frame
- *are skipped, so either end may start anywhere in the stream. Several commands run side by side,
- *told apart by the id that the peer chose.
+ * are skipped, so either end may start anywhere in the stream. Several commands run side by side,
+ * told apart by the id that the peer chose.
  *
  * Invariants: a command's output precedes its FRAME_EXIT; a descriptor number is -1 once closed;
- *the agent never waits for a command, only for the serial line to take its output.
+ * the agent never waits for a command, only for the serial line to take its output.
  *
  * Left to the peer (tests/system/lib/agent.py): time limits. It leaves the privileges as they are:
- *whoever can write to the line runs commands as root, which is why only test and demonstration
- *machines start this program.
+ * whoever can write to the line runs commands as root, which is why only test and demonstration
+ * machines start this program.
  */
 #include <errno.h>
 #include <fcntl.h>

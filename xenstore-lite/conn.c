@@ -43,11 +43,16 @@ void conn_init(struct conn *conn, const struct transport *transport, struct doma
     LIST_INSERT_HEAD(&conn_all, conn, all);
 }
 
-void conn_reset(struct conn *conn)
+static void forget_requests(struct conn *conn, enum journal_type why)
 {
-    journal_put(JOURNAL_RESET, &conn->id, sizeof(conn->id), NULL, 0, NULL, 0);
+    journal_put(why, &conn->id, sizeof(conn->id), NULL, 0, NULL, 0);
     watch_remove_all(conn);
     transaction_abort_all(conn);
+}
+
+void conn_reset(struct conn *conn)
+{
+    forget_requests(conn, JOURNAL_RESET);
 }
 
 void conn_kill(struct conn *conn)
@@ -77,8 +82,7 @@ static void unlink_dirty(struct conn *conn)
 
 void conn_destroy(struct conn *conn)
 {
-    conn_reset(conn);
-    journal_put(JOURNAL_GONE, &conn->id, sizeof(conn->id), NULL, 0, NULL, 0);
+    forget_requests(conn, JOURNAL_GONE);
     if (conn->dirty)
         unlink_dirty(conn);
     LIST_REMOVE(conn, all);

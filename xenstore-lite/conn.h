@@ -30,8 +30,8 @@ struct watch;
 struct conn_state {
     uint64_t id;
     uint32_t in_len;
-    uint32_t out_dropped, out_len,
-        out_next; /* output: less in front, more behind; next from its head */
+    uint32_t out_dropped, out_len; /* output: so much less in front, so much more behind */
+    uint32_t out_next;             /* as in struct outbuf, but from its head */
     uint32_t last_tx_id;
     uint32_t req_cons, rsp_prod, remote_port; /* a ring's */
     uint8_t bad, reconnected, reserved[2];

@@ -37,10 +37,7 @@
 #define FUTILE_BLAME 3u
 #define FUTILE_END 6u
 
-static struct {
-    const char *socket;
-    char **store; /* its path and arguments */
-} job;
+static char **job; /* the store's path and arguments */
 
 static int listener, journal, ready, wire = -1, signals;
 static struct journal_client *clients;
@@ -159,20 +156,20 @@ static void keep_in_exec(int fd)
 
 static void __attribute__((noreturn)) become_store(int its_wire, int death)
 {
-    char guarded[64];
+    char told[64];
     sigset_t none;
     int count = 0;
     char **argv;
 
-    while (job.store[count])
+    while (job[count])
         count++;
     argv = calloc((size_t)count + 2, sizeof(*argv));
     if (!argv)
         _exit(1);
-    snprintf(guarded, sizeof(guarded), "--guarded=%d,%d,%d,%d,%u", its_wire, journal, ready, death,
+    snprintf(told, sizeof(told), "--guarded=%d,%d,%d,%d,%u", its_wire, journal, ready, death,
              stores);
-    memcpy(argv, job.store, (size_t)count * sizeof(*argv));
-    argv[count] = guarded;
+    memcpy(argv, job, (size_t)count * sizeof(*argv));
+    argv[count] = told;
     keep_in_exec(its_wire);
     keep_in_exec(journal);
     if (ready >= 0)
@@ -325,14 +322,13 @@ int main(int argc, char **argv)
         fputs("store-guard is started by xenstore-lite\n", stderr);
         return 2;
     }
-    job.socket = argv[1];
     ready = atoi(argv[2]);
     background = ready >= 0;
-    job.store = argv + 3;
+    job = argv + 3;
     prctl(PR_SET_NAME, "store-guard");
-    rc = listen_at(job.socket);
+    rc = listen_at(argv[1]);
     if (rc) {
-        fprintf(stderr, "xenstore-lite: cannot listen on %s: %s%s\n", job.socket, strerror(-rc),
+        fprintf(stderr, "xenstore-lite: cannot listen on %s: %s%s\n", argv[1], strerror(-rc),
                 rc == -EADDRINUSE ? " (another store serves it)" : "");
         return 1;
     }

@@ -15,14 +15,18 @@ union guarded_control {
     char room[CMSG_SPACE(sizeof(int))];
 };
 
+/* What a guard tells the store that it starts. */
+struct guarded {
+    uint32_t number;   /* the first store is 1; 0: we have no guard */
+    int wire, journal; /* descriptors */
+    int ready;         /* where to tell that the store serves, or -1 */
+    int death;         /* the signal that killed the store before us, or 0 */
+};
+
+extern struct guarded guarded;
+
 /* Takes "WIRE,JOURNAL,READY,SIGNAL,NUMBER" of --guarded; false when it is not that. */
 bool guarded_parse(const char *numbers);
-bool guarded_is(void);
-int guarded_wire(void);
-int guarded_journal(void);
-int guarded_ready(void);       /* where to tell that the store serves, or -1 */
-int guarded_death(void);       /* the signal that killed the store before us, or 0 */
-uint32_t guarded_number(void); /* the first store is 1 */
 
 /* A new client: 1 and its number and descriptor; 0 when there is none now; -EPIPE: no guard. */
 int guarded_next(uint64_t *id, int *fd);

@@ -204,6 +204,12 @@ void journal_put(enum journal_type type, const void *a, size_t a_len, const void
     tail = ALIGN8(tail);
 }
 
+void journal_put_node(enum journal_type type, int32_t owner, const char *path, const void *bytes,
+                      size_t len)
+{
+    journal_put(type, &owner, sizeof(owner), path, strlen(path) + 1, bytes, len);
+}
+
 size_t journal_mark(void)
 {
     return tail;

@@ -107,6 +107,10 @@ bool journal_inherited(unsigned i, uint32_t store, uint64_t *id, int *fd);
 void journal_put(enum journal_type type, const void *a, size_t a_len, const void *b, size_t b_len,
                  const void *c, size_t c_len);
 
+/* JOURNAL_CREATE to JOURNAL_REMOVE; owner as store_create()'s, else unused. */
+void journal_put_node(enum journal_type type, int32_t owner, const char *path, const void *bytes,
+                      size_t len);
+
 /* What was noted since the mark is forgotten. */
 size_t journal_mark(void);
 void journal_forget(size_t mark);
@@ -116,7 +120,7 @@ void journal_commit(uint64_t generation);
 
 /* Whose request is being served, 0 for nobody's: known to the guard if it is our last. */
 void journal_serving(uint64_t conn);
-/* Whom an earlier store died over, twice; 0: nobody. */
+/* Whom earlier stores died over, again and again; 0: nobody. */
 uint64_t journal_blamed(void);
 
 /* Calls apply for each note of all turns that were committed, in order; the first error ends it. */

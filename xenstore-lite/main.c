@@ -262,7 +262,7 @@ static int start_events(void)
     if (!again || !floor_timer || add_event(SIGTERM, EV_SIGNAL | EV_PERSIST, on_terminate, NULL) ||
         add_event(SIGINT, EV_SIGNAL | EV_PERSIST, on_terminate, NULL) ||
         add_event(SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, NULL) ||
-        add_event(guarded_wire(), EV_READ | EV_PERSIST, on_guard, NULL))
+        add_event(guarded.wire, EV_READ | EV_PERSIST, on_guard, NULL))
         return -ENOMEM;
     signal(SIGPIPE, SIG_IGN);
     sock_turn_over = turn_over;
@@ -301,13 +301,13 @@ static void take_over(void)
 
     resume_rings();
     for (unsigned i = 0; i < JOURNAL_CLIENTS; i++)
-        if (journal_inherited(i, guarded_number(), &id, &fd)) {
+        if (journal_inherited(i, guarded.number, &id, &fd)) {
             fcntl(fd, F_SETFD, FD_CLOEXEC);
             count += sock_client_resume(id, fd) == 0;
         }
     sock_end_strays();
     domains_check_deaths();
-    log_line("signal %d ended the store before this one; went on with %u clients", guarded_death(),
+    log_line("signal %d ended the store before this one; went on with %u clients", guarded.death,
              count);
 }
 
@@ -470,7 +470,7 @@ int main(int argc, char **argv)
     int rc;
 
     parse_options(argc, argv);
-    if (!guarded_is())
+    if (!guarded.number)
         return become_guard(argc, argv);
     if (options.log && (rc = log_open(options.log))) {
         fprintf(stderr, "xenstore-lite: cannot open log %s: %s\n", options.log, strerror(-rc));
@@ -482,7 +482,7 @@ int main(int argc, char **argv)
     if (!hv)
         return 1;
     domains_init(hv);
-    rc = journal_open(guarded_journal());
+    rc = journal_open(guarded.journal);
     if (rc < 0) {
         log_line("cannot map the journal: %s", strerror(-rc));
         return 1;
@@ -502,7 +502,7 @@ int main(int argc, char **argv)
     if (confine_enter(&confine_store, CONFINE_UID))
         return 1;
     turn_over();
-    announce_ready(guarded_ready());
+    announce_ready(guarded.ready);
     event_base_dispatch(base);
     keeper_end();
     return 0;

@@ -285,7 +285,7 @@ static void end_blamed(uint64_t id)
 
     if (!conn)
         return;
-    log_line("connection %#lx: serving it ended the store twice, it is served no more",
+    log_line("connection %#lx: serving it ended the store again and again, it is served no more",
              (unsigned long)id);
     if (id < CONN_SOCKET)
         ring_blame(conn);
@@ -329,16 +329,12 @@ void resume_rings(void)
 
 static void write_perms(const char *path, const struct perms *p)
 {
-    const int32_t none = 0;
-
-    journal_put(JOURNAL_PERMS, &none, sizeof(none), path, strlen(path) + 1, p->entry,
-                p->count * sizeof(p->entry[0]));
+    journal_put_node(JOURNAL_PERMS, 0, path, p->entry, p->count * sizeof(p->entry[0]));
 }
 
 /* A new node takes its parent's list: most have it. The root is made by whoever starts a store. */
 static void write_tree(void)
 {
-    const int32_t inherit = -1;
     const struct perms *above[PATH_DEPTH_MAX + 2];
     struct tree_iter it;
     const struct node *n;
@@ -346,12 +342,9 @@ static void write_tree(void)
     tree_iter_start(&it, store_main.root, "/");
     while ((n = tree_iter_next(&it))) {
         above[it.depth] = n->perms;
-        if (it.depth)
-            journal_put(JOURNAL_CREATE, &inherit, sizeof(inherit), it.path, it.path_len + 1,
-                        n->value, n->value_len);
-        if (!it.depth && n->value_len)
-            journal_put(JOURNAL_VALUE, &inherit, sizeof(inherit), it.path, it.path_len + 1,
-                        n->value, n->value_len);
+        if (it.depth || n->value_len)
+            journal_put_node(it.depth ? JOURNAL_CREATE : JOURNAL_VALUE, -1, it.path, n->value,
+                             n->value_len);
         if (!it.depth || n->perms != above[it.depth - 1])
             write_perms(it.path, n->perms);
     }

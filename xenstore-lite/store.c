@@ -38,7 +38,7 @@ static void note(const struct view *v, enum journal_type type, int32_t owner, co
                  const void *bytes, size_t len)
 {
     if (v->noted)
-        journal_put(type, &owner, sizeof(owner), path, strlen(path) + 1, bytes, len);
+        journal_put_node(type, owner, path, bytes, len);
 }
 
 const struct ledger_line *ledger_find(const struct ledger *l, uint16_t domid)

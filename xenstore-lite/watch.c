@@ -208,15 +208,13 @@ struct perms *watch_special_perms(const char *name)
 
 void watch_set_special_perms(const char *name, struct perms *perms)
 {
-    const int32_t none = 0;
-
     for (size_t i = 0; i < SPECIALS; i++)
         if (!strcmp(specials[i].name, name)) {
             perms_ref(perms);
             perms_unref(specials[i].perms);
             specials[i].perms = perms;
-            journal_put(JOURNAL_PERMS, &none, sizeof(none), name, strlen(name) + 1, perms->entry,
-                        perms->count * sizeof(perms->entry[0]));
+            journal_put_node(JOURNAL_PERMS, 0, name, perms->entry,
+                             perms->count * sizeof(perms->entry[0]));
         }
 }
 

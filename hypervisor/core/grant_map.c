@@ -75,8 +75,7 @@ static inline void handle_free(struct domain *mapper, ghandle_t h, struct grant_
     struct grant_table *t = &mapper->grant;
 
     spin_lock(&t->lock);
-    slot->flags = 0;
-    slot->ref = t->maptrack_free;
+    slot->ref = t->maptrack_free; /* its flags are 0: never published, or claimed */
     t->maptrack_free = h;
     t->maptrack_used--;
     spin_unlock(&t->lock);

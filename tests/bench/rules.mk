@@ -28,7 +28,7 @@ $(BENCH)/spin: $(BENCH_FREE_SRC) tests/bench/hvbench.lds
 	@echo "LD $@"
 	$(Q)$(CC) $(BENCH_FREE) -DSPIN -o $@ $(BENCH_FREE_SRC)
 
-$(BENCH)/tcgcount.so: tests/bench/tcgcount.c
+$(BENCH)/tcgcount.so: tests/bench/tcgcount.c tests/bench/tcgplugin.h
 	@mkdir -p $(@D)
 	@echo "LD $@"
 	$(Q)$(CC) $(CFLAGS_USER) -MF $@.d -shared -fPIC -o $@ $<

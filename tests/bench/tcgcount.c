@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tcgcount: an emulator plugin that counts instructions by whose they are, and the costly events
- *that a plain count hides.
+ * that a plain count hides.
  *
  * Areas are told by address: a PV kernel and its programs both run in ring 3, and the hypervisor
- *alone runs in the region that the ABI reserves for it (0xffff8000_00000000 up to
- *0xffff8800_00000000). Low addresses are the firmware's until the first block in the hypervisor's
- *load range, the hypervisor's (its start-up code before its own page tables) until the first block
- *of a kernel, and programs' after that.
+ * alone runs in the region that the ABI reserves for it (0xffff8000_00000000 up to
+ * 0xffff8800_00000000). Low addresses are the firmware's until the first block in the hypervisor's
+ * load range, the hypervisor's (its start-up code before its own page tables) until the first block
+ * of a kernel, and programs' after that.
  *
  * Output, one line each on out=FILE:
- *	B name count...  since reset, at mark 3 (user space reached)
- *	P                mark 4: the next phase starts
- *	w name count...  a batch: mark 1 begins, mark 5 ends
- *	W                a row: its batches are the lines since the last; mark 2, which also ends a
- *batch that is under way H what address count	with hist=1, before its batch's line: by address,
- *the hypervisor's instructions (hyp, by the block's address), CR3 loads and INVLPG TOTAL name
- *count...
  *
- * Written against plugin interface version 1 (QEMU 6.0 to 8.x), whose declarations are repeated
- *here because Debian packages no header. One virtual processor, so plain counters do.
+ *	B name count...		since reset, at mark 3 (user space reached)
+ *	P			mark 4: the next phase starts
+ *	w name count...		a batch: mark 1 begins, mark 5 ends
+ *	W			a row: its batches are the lines since the last; mark 2,
+ *				which also ends a batch that is under way
+ *	H what address count	with hist=1, before its batch's line, by address: the
+ *				hypervisor's instructions (hyp, by block), CR3 loads, INVLPG
+ *	TOTAL name count...
+ *
+ * One virtual processor, so plain counters do.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -29,35 +30,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef uint64_t plugin_id;
-struct tb;
-struct insn;
-typedef void (*tb_cb)(plugin_id, struct tb *);
-typedef void (*exec_cb)(unsigned cpu, void *);
-typedef void (*exit_cb)(plugin_id, void *);
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, tb_cb);
-extern void qemu_plugin_register_vcpu_tb_exec_inline(struct tb *, int op, void *p, uint64_t imm);
-extern void qemu_plugin_register_vcpu_insn_exec_inline(struct insn *, int op, void *p,
-                                                       uint64_t imm);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *, exec_cb, int flags, void *);
-extern void qemu_plugin_register_atexit_cb(plugin_id, exit_cb, void *);
-extern size_t qemu_plugin_tb_n_insns(const struct tb *);
-extern struct insn *qemu_plugin_tb_get_insn(const struct tb *, size_t);
-extern uint64_t qemu_plugin_tb_vaddr(const struct tb *);
-extern const void *qemu_plugin_insn_data(const struct insn *);
-extern size_t qemu_plugin_insn_size(const struct insn *);
-extern uint64_t qemu_plugin_insn_vaddr(const struct insn *);
+#include "tcgplugin.h"
 
-#define EXPORT __attribute__((visibility("default")))
-EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
-EXPORT extern int qemu_plugin_version;
-int qemu_plugin_version = 1;
+int qemu_plugin_version = TCGPLUGIN_VERSION;
 
-#define HYPERVISOR_START 0xffff800000000000u
-#define HYPERVISOR_END 0xffff880000000000u
-#define LOAD_START                                                                                 \
-    0x100000u /* where multiboot images are put; the firmware runs below and at the top of memory  \
-               */
+/* Where multiboot images are put; the firmware runs below, and at the top of memory. */
+#define LOAD_START 0x100000u
 #define LOAD_END 0x4000000u
 
 enum counter {

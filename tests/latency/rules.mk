@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # tests/latency/: how long interrupts stay off, and how long the hypervisor cannot be preempted.
 LATENCY_B := $(BUILD)/tests/latency
-$(LATENCY_B)/stretch.so: tests/latency/stretch.c
+$(LATENCY_B)/stretch.so: tests/latency/stretch.c tests/bench/tcgplugin.h
 	@mkdir -p $(@D)
 	@echo "LD $@"
 	$(Q)$(CC) $(CFLAGS_USER) -MF $@.d -shared -fPIC -o $@ $<

@@ -5,11 +5,13 @@
  * a REP instruction counts as one: memory takes about as long).
  *
  * The hypervisor is entered with interrupts off, and takes some only where it says STI. So
+ *
  *	off	a stretch from an entry, or a CLI, to the next STI or the return to the guest
  *	busy	the same, but only the STI of hal_preempt_point() and hal_idle() end it: there an
  *		operation is told that somebody waits, and stops; elsewhere interrupts are only
- *taken wait	from softirq_raise() (somebody wants the CPU) to the work: what "busy" promises, as
- *it came about, so also where what hal_preempt_point() says is not heeded
+ *		taken
+ *	wait	from softirq_raise() (somebody wants the CPU) to the work: what "busy" promises, as
+ *		it came about, so also where what hal_preempt_point() says is not heeded
  *
  * Nothing counts before the first guest runs. The longest of each kind and operation is kept; an
  * operation is the last function entered that names one (named[], hc_*), else the first after the
@@ -18,8 +20,7 @@
  * Output at the end, one line each: KIND INSTRUCTIONS OPERATION ENDED-IN MOST-OF-IT SHARE%.
  *
  * Arguments: out=FILE, symbols=FILE (nm of the hypervisor's ELF). Only blocks of the hypervisor are
- * instrumented, guests run at full speed. See tests/bench/tcgcount.c for the interface's
- * declarations and why they are here.
+ * instrumented, guests run at full speed.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -30,30 +31,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef uint64_t plugin_id;
-struct tb;
-struct insn;
-typedef void (*tb_cb)(plugin_id, struct tb *);
-typedef void (*exec_cb)(unsigned cpu, void *);
-typedef void (*exit_cb)(plugin_id, void *);
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, tb_cb);
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct tb *, exec_cb, int flags, void *);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *, exec_cb, int flags, void *);
-extern void qemu_plugin_register_atexit_cb(plugin_id, exit_cb, void *);
-extern size_t qemu_plugin_tb_n_insns(const struct tb *);
-extern struct insn *qemu_plugin_tb_get_insn(const struct tb *, size_t);
-extern uint64_t qemu_plugin_tb_vaddr(const struct tb *);
-extern const void *qemu_plugin_insn_data(const struct insn *);
-extern size_t qemu_plugin_insn_size(const struct insn *);
-extern uint64_t qemu_plugin_insn_vaddr(const struct insn *);
+#include "../bench/tcgplugin.h"
 
-#define EXPORT __attribute__((visibility("default")))
-EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
-EXPORT extern int qemu_plugin_version;
-int qemu_plugin_version = 1;
+int qemu_plugin_version = TCGPLUGIN_VERSION;
 
-#define HYPERVISOR_START 0xffff800000000000u
-#define HYPERVISOR_END 0xffff880000000000u
 #define CPUS_MAX 8
 #define FUNCTIONS_MAX 4096
 

@@ -14,56 +14,16 @@ import os
 import resource
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+from client import ERROR, READ, WATCH, WRITE, Client, head, pack  # noqa: E402
 from ledger import check, measured, verdict  # noqa: E402
 
-READ, WATCH, WRITE, EVENT = 2, 4, 11, 15
 ANSWER_MAX = 1.0        # s, for the honest client on a busy machine
-
-
-def pack(kind, payload, request=1, tx=0):
-    return struct.pack("<IIII", kind, request, tx, len(payload)) + payload
-
-
-class Client:
-    def __init__(self, path):
-        self.s = socket.socket(socket.AF_UNIX)
-        self.s.settimeout(10)
-        self.s.connect(path)
-
-    def receive(self, count):
-        data = b""
-        while len(data) < count:
-            part = self.s.recv(count - len(data))
-            if not part:
-                raise EOFError
-            data += part
-        return data
-
-    def ask(self, kind, payload, tx=0):
-        self.s.sendall(pack(kind, payload, tx=tx))
-        while True:
-            got, _, _, length = struct.unpack("<IIII", self.receive(16))
-            body = self.receive(length)
-            if got != EVENT:
-                return got, body
-
-    def ended(self):
-        """Has the other side closed? Answers are thrown away."""
-        try:
-            while self.s.recv(65536):
-                pass
-        except ConnectionResetError:
-            pass
-        except TimeoutError:
-            return False
-        return True
 
 
 class Store:
@@ -81,8 +41,8 @@ class Store:
     def work(self):
         """One round of the honest client."""
         begin = time.monotonic()
-        assert self.honest.ask(WRITE, b"/honest\0yes")[1] == b"OK\0"
-        assert self.honest.ask(READ, b"/honest\0")[1] == b"yes"
+        assert self.honest.ask(WRITE, b"/honest\0yes").body == b"OK\0"
+        assert self.honest.ask(READ, b"/honest\0").body == b"yes"
         self.slowest = max(self.slowest, time.monotonic() - begin)
 
     def kib(self):
@@ -101,14 +61,14 @@ def lengths_in_pieces(s):
     for length in (4097, 65535, 65536, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff):
         for cut in range(1, 16):
             c = Client(s.path)
-            head = struct.pack("<IIII", READ, 1, 0, length)
-            c.s.sendall(head[:cut])
+            start = head(READ, length)
+            c.sock.sendall(start[:cut])
             s.work()
-            c.s.settimeout(0.001)
+            c.sock.settimeout(0.001)
             if c.ended():
                 wrong.append((length, cut, "too early"))
-            c.s.settimeout(5)
-            c.s.sendall(head[cut:] + b"x" * 50)
+            c.sock.settimeout(5)
+            c.sock.sendall(start[cut:] + b"x" * 50)
             if not c.ended():
                 wrong.append((length, cut, "served"))
                 break
@@ -117,13 +77,13 @@ def lengths_in_pieces(s):
         for cut in (1, 15, 16, 17, 16 + length // 2):
             c = Client(s.path)
             message = pack(READ, b"/" * length)
-            c.s.sendall(message[:cut])
+            c.sock.sendall(message[:cut])
             s.work()
-            c.s.sendall(message[cut:])
-            got = struct.unpack("<IIII", c.receive(16))
-            if got[0] != 16 or not c.receive(got[3]).endswith(b"\0"):
+            c.sock.sendall(message[cut:])
+            got = c.message()
+            if got.kind != ERROR or not got.body.endswith(b"\0"):
                 wrong.append((length, cut))
-            c.s.close()
+            c.sock.close()
     check("a good length, cut anywhere, is answered", not wrong, *wrong[:5])
 
 
@@ -131,7 +91,7 @@ def watch_storm(s):
     """50 clients with 100 watches each on what a 51st writes in a loop; none of them reads."""
     clients = [Client(s.path) for _ in range(50)]
     for c in clients:
-        c.s.sendall(b"".join(pack(WATCH, b"/storm\0token-%03d\0" % i) for i in range(100)))
+        c.sock.sendall(b"".join(pack(WATCH, b"/storm\0token-%03d\0" % i) for i in range(100)))
     s.work()
     before, writer = s.kib(), Client(s.path)
     for i in range(200):
@@ -142,7 +102,7 @@ def watch_storm(s):
     # What waits for them, and the journal, which holds it up to three times while it is written anew.
     measured("a storm of 5000 watches that nobody reads costs bounded memory", grown < 32 << 10, "%d KiB" % grown)
     for c in clients:
-        c.s.close()
+        c.sock.close()
     s.work()
 
 
@@ -152,22 +112,22 @@ def slow_readers(s):
     clients = [Client(s.path) for _ in range(50)]
     before = s.kib()
     for c in clients:
-        c.s.setblocking(False)
+        c.sock.setblocking(False)
     for _ in range(100):
         for c in clients:
             try:
-                c.s.send(pack(READ, b"/big\0") * 50)
+                c.sock.send(pack(READ, b"/big\0") * 50)
             except BlockingIOError:
                 pass
             try:
-                c.s.recv(1)
+                c.sock.recv(1)
             except BlockingIOError:
                 pass
         s.work()
     grown = s.kib() - before
     measured("slow readers are stopped, not served without bound", grown < 50 * 512, "%d KiB for 50" % grown)
     for c in clients:
-        c.s.close()
+        c.sock.close()
     s.work()
 
 
@@ -196,7 +156,7 @@ def no_descriptors(s):
     for c in crowd:
         c.close()
     late = Client(s.path)
-    check("and serves new clients when some are free", late.ask(READ, b"/honest\0")[1] == b"yes")
+    check("and serves new clients when some are free", late.ask(READ, b"/honest\0").body == b"yes")
 
 
 def main():

@@ -17,55 +17,38 @@ its clients); let journal_inherited() ignore who came when (comers hang).
 import os
 import random
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-CONTROL, READ, WATCH, UNWATCH, START, END, DIRECTORY, WRITE, RM, EVENT, ERROR = 0, 2, 4, 5, 6, 7, 1, 11, 13, 15, 16
+from client import CONTROL, DIRECTORY, END, ERROR, READ, RM, START, WATCH, WRITE, Client, pack
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+from ledger import check, results, verdict, wait_for  # noqa: E402
+
 TIMEOUT = 60
 
 
-def pack(kind, payload, request=1, tx=0):
-    return struct.pack("<IIII", kind, request, tx, len(payload)) + payload
+class Timed(Client):
+    """Numbers its requests, and looks that each answer is the one that is due."""
 
-
-class Client:
     def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(TIMEOUT)
-        self.sock.connect(path)
-        self.events = []
+        super().__init__(path, TIMEOUT)
         self.next_id = 0
         self.slowest = 0
 
-    def receive(self, count):
-        data = b""
-        while len(data) < count:
-            part = self.sock.recv(count - len(data))
-            if not part:
-                raise EOFError("the connection ended")
-            data += part
-        return data
+    def answer(self, request):
+        message = self.reply()
+        assert message.request == request, "answer to request %d where %d was due" % (message.request, request)
+        return message.kind, message.body
 
-    def reply(self, request):
-        while True:
-            kind, answered, _, length = struct.unpack("<IIII", self.receive(16))
-            data = self.receive(length)
-            if kind == EVENT:
-                self.events.append(data.split(b"\0")[0].decode())
-                continue
-            assert answered == request, "answer to request %d where %d was due" % (answered, request)
-            return kind, data
-
-    def ask(self, kind, payload, tx=0):
+    def question(self, kind, payload, tx=0):
         self.next_id += 1
         began = time.time()
         self.sock.sendall(pack(kind, payload, self.next_id, tx))
-        answer = self.reply(self.next_id)
+        answer = self.answer(self.next_id)
         self.slowest = max(self.slowest, time.time() - began)
         return answer
 
@@ -78,7 +61,7 @@ def ok(answer):
 class Worker(threading.Thread):
     def __init__(self, path, number, seed, stop):
         super().__init__()
-        self.client, self.path, self.number, self.stop = Client(path), path, number, stop
+        self.client, self.path, self.number, self.stop = Timed(path), path, number, stop
         self.random = random.Random(seed * 100 + number)
         self.error, self.requests, self.again = None, 0, 0
 
@@ -99,14 +82,14 @@ class Worker(threading.Thread):
 
     def ask(self, *args):
         self.requests += 1
-        return self.client.ask(*args)
+        return self.client.question(*args)
 
 
 class Modelled(Worker):
     """Its own subtree, known to the byte; every change brings one event."""
 
     def begin(self):
-        self.top = "/work/%d" % self.number
+        self.top = "/model/%d" % self.number
         self.model, self.expected = {}, []
         ok(self.ask(WRITE, self.top.encode() + b"\0"))
         ok(self.ask(WATCH, b"%s\0token\0" % self.top.encode()))
@@ -139,7 +122,7 @@ class Modelled(Worker):
     def finish(self):
         self.ask(READ, b"/\0")  # its events come before the answer
         # Identical events that wait together are one.
-        events, expected = squeeze(self.client.events), squeeze(self.expected)
+        events, expected = squeeze([e.split(b"\0")[0].decode() for e in self.client.events]), squeeze(self.expected)
         assert events == expected, "%d events where %d were due" % (len(events), len(expected))
 
 
@@ -181,7 +164,7 @@ class Pipeliner(Worker):
 
     def work(self):
         self.requests += 1
-        ok(self.client.reply(self.requests))
+        ok(self.client.answer(self.requests))
 
     def finish(self):
         self.sender.join(TIMEOUT)
@@ -199,7 +182,7 @@ class Comer(Worker):
 
     def work(self):
         self.client.sock.close()
-        self.client = Client(self.path)
+        self.client = Timed(self.path)
         value = b"%d" % self.requests
         ok(self.ask(WRITE, b"/comers/%d\0" % self.number + value))
         assert ok(self.ask(READ, b"/comers/%d\0" % self.number)) == value
@@ -231,16 +214,9 @@ class Daemon:
         raise TimeoutError("no store took over from %d" % old)
 
 
-
 def main():
     kills = int(sys.argv[2]) if len(sys.argv) > 2 else 60
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
-    results = []
-
-    def check(name, good, why=""):
-        results.append(bool(good))
-        print("%s %s%s" % ("PASS" if good else "FAIL", name, "" if good else ": %s" % (why,)))
-
     chance = random.Random(seed)
     stop = threading.Event()
     with tempfile.TemporaryDirectory(prefix="xsl-") as where:
@@ -266,23 +242,19 @@ def main():
             check("client %d, %s: %d requests, slowest %.0f ms%s" % (
                 w.number, type(w).__name__, w.requests, 1000 * w.client.slowest,
                 ", %d commits tried again" % w.again if w.again else ""), not w.error and not w.is_alive(), w.error or "hangs")
-        last = Client(daemon.socket)
+        last = Timed(daemon.socket)
         for i in range(2):
             due = sum(w.done for w in workers if isinstance(w, Counter) and w.number % 2 == i)
-            value = last.ask(READ, b"/shared/counter%d\0" % i)
+            value = last.question(READ, b"/shared/counter%d\0" % i)
             check("counter %d stands where its commits brought it" % i, value == (READ, b"%d" % due), (value, due))
-        books = ok(last.ask(CONTROL, b"check\0"))
+        books = ok(last.question(CONTROL, b"check\0"))
         check("the books agree with the tree", books == b"OK\0", books)
         daemon.end()
-        end = time.time() + 10
-        while os.path.exists(daemon.socket) and time.time() < end:
-            time.sleep(0.01)
-        check("a store that is ended in order is not started again", not os.path.exists(daemon.socket))
+        check("a store that is ended in order is not started again", wait_for(lambda: not os.path.exists(daemon.socket)))
         if not all(results):
             with open(daemon.log) as f:
                 print(f.read()[-3000:])
-    print("check-xenstore-killed: %d passed, %d failed" % (sum(results), len(results) - sum(results)))
-    return 0 if all(results) else 1
+    verdict("check-xenstore-killed")
 
 
-sys.exit(main())
+main()

@@ -15,52 +15,13 @@ import os
 import resource
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
-DIRECTORY, READ, WATCH, START, END, WRITE, RM, EVENT, ERROR = 1, 2, 4, 6, 7, 11, 13, 15, 16
-PAYLOAD_MAX = 4096
-
-
-class Client:
-    """A client that speaks the protocol byte by byte."""
-
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
-        self.sock.connect(path)
-        self.events = []
-
-    def receive(self, count):
-        data = b""
-        while len(data) < count:
-            part = self.sock.recv(count - len(data))
-            if not part:
-                raise EOFError
-            data += part
-        return data
-
-    def message(self):
-        kind, request, tx, length = struct.unpack("<IIII", self.receive(16))
-        return kind, request, tx, self.receive(length)
-
-    def reply(self):
-        while True:
-            message = self.message()
-            if message[0] != EVENT:
-                return message
-            self.events.append(message[3])
-
-    def ask(self, kind, payload, request=1, tx=0):
-        self.sock.sendall(pack(kind, payload, request, tx))
-        return self.reply()
-
-
-def pack(kind, payload, request=1, tx=0):
-    return struct.pack("<IIII", kind, request, tx, len(payload)) + payload
+from client import (CONTROL, DIRECTORY, END, EVENT, INTRODUCE, IS_INTRODUCED, PAYLOAD_MAX, READ, RELEASE, RM, START, WATCH,
+                    WRITE, Client, head, pack)
 
 
 class Daemon:
@@ -151,8 +112,8 @@ def test_long_listing(d):
                 c.reply()
     names = d.run("xenstore-list", "/many").stdout.split()
     expect(names, [f"child-{i:04d}" for i in range(2000)])
-    expect(c.ask(DIRECTORY, b"/many\0")[3], b"E2BIG\0")
-    expect(c.ask(RM, b"/many\0")[0], RM)
+    expect(c.ask(DIRECTORY, b"/many\0").body, b"E2BIG\0")
+    expect(c.ask(RM, b"/many\0").kind, RM)
 
 
 def test_split_messages(d):
@@ -173,7 +134,7 @@ def test_many_in_one(d):
     c = d.client()
     c.sock.sendall(b"".join(pack(READ, b"/\0", i) for i in range(1000)))
     for i in range(1000):
-        expect(c.reply()[1], i)
+        expect(c.reply().request, i)
 
 
 def test_oversized(d):
@@ -181,15 +142,15 @@ def test_oversized(d):
     other = d.client()
     for length in (4097, 65536, 0x7fffffff, 0x80000000, 0xffffffff):
         c = d.client()
-        c.sock.sendall(struct.pack("<IIII", READ, 1, 0, length))
+        c.sock.sendall(head(READ, length))
         try:
             c.message()
             raise AssertionError("answered")
         except (EOFError, ConnectionResetError):
             pass
-    expect(other.ask(READ, b"/\0")[0], READ)
-    expect(other.ask(WRITE, b"/max\0" + b"v" * (PAYLOAD_MAX - 5))[0], WRITE)
-    expect(len(other.ask(READ, b"/max\0")[3]), PAYLOAD_MAX - 5)
+    expect(other.ask(READ, b"/\0").kind, READ)
+    expect(other.ask(WRITE, b"/max\0" + b"v" * (PAYLOAD_MAX - 5)).kind, WRITE)
+    expect(len(other.ask(READ, b"/max\0").body), PAYLOAD_MAX - 5)
 
 
 def test_malformed(d):
@@ -200,8 +161,8 @@ def test_malformed(d):
                         b"x" * PAYLOAD_MAX, b"\0" * PAYLOAD_MAX):
             reply = c.ask(kind, payload, request=kind & 0xff)
             expect(reply[1], kind & 0xff)
-    expect(c.ask(READ, b"/nope\0")[3], b"ENOENT\0")
-    expect(c.ask(READ, b"/\0", tx=1234)[3], b"ENOENT\0")
+    expect(c.ask(READ, b"/nope\0").body, b"ENOENT\0")
+    expect(c.ask(READ, b"/\0", tx=1234).body, b"ENOENT\0")
 
 
 def test_disconnect_inside(d):
@@ -212,7 +173,7 @@ def test_disconnect_inside(d):
             c = d.client()
             c.sock.sendall(payload)
             c.sock.close()
-    report = d.client().ask(0, b"memreport\0")[3].decode()
+    report = d.client().ask(CONTROL, b"memreport\0").body.decode()
     line = next(x for x in report.splitlines() if x.startswith("domain 0:"))
     assert " 0 watches, 0 transactions" in line, line
 
@@ -220,25 +181,25 @@ def test_disconnect_inside(d):
 def test_transaction(d):
     """commit, conflict and retry over the socket"""
     a, b = d.client(), d.client()
-    tx = int(a.ask(START, b"\0")[3][:-1])
-    expect(a.ask(WRITE, b"/t/1\0x", tx=tx)[3], b"OK\0")
-    expect(b.ask(READ, b"/t/1\0")[3], b"ENOENT\0")
-    expect(a.ask(END, b"T\0", tx=tx)[3], b"OK\0")
-    expect(b.ask(READ, b"/t/1\0")[3], b"x")
-    tx = int(a.ask(START, b"\0")[3][:-1])
+    tx = int(a.ask(START, b"\0").body[:-1])
+    expect(a.ask(WRITE, b"/t/1\0x", tx=tx).body, b"OK\0")
+    expect(b.ask(READ, b"/t/1\0").body, b"ENOENT\0")
+    expect(a.ask(END, b"T\0", tx=tx).body, b"OK\0")
+    expect(b.ask(READ, b"/t/1\0").body, b"x")
+    tx = int(a.ask(START, b"\0").body[:-1])
     a.ask(READ, b"/t/1\0", tx=tx)
     b.ask(WRITE, b"/t/1\0y")
     a.ask(WRITE, b"/t/2\0z", tx=tx)
-    expect(a.ask(END, b"T\0", tx=tx)[3], b"EAGAIN\0")
+    expect(a.ask(END, b"T\0", tx=tx).body, b"EAGAIN\0")
 
 
 def test_reply_before_event(d):
     """a client that watches what it writes gets the reply first"""
     c = d.client()
     c.ask(WATCH, b"/order\0t\0")
-    expect(c.message()[3], b"/order\0t\0")
+    expect(c.message().body, b"/order\0t\0")
     c.sock.sendall(pack(WRITE, b"/order\0v"))
-    expect(c.message()[0], WRITE)
+    expect(c.message().kind, WRITE)
     expect(c.message(), (EVENT, 0, 0, b"/order\0t\0"))
 
 
@@ -260,11 +221,11 @@ def test_never_reads(d):
             time.sleep(0.01)
     assert sent < 4 << 20, f"took {sent} bytes of requests"
     assert d.resident_kib() - before < 2048, "memory grew"
-    expect(c_other.ask(READ, b"/\0")[0], READ)
+    expect(c_other.ask(READ, b"/\0").kind, READ)
     c.sock.setblocking(True)
     c.sock.settimeout(10)
     for _ in range(sent // len(request)):
-        expect(len(c.message()[3]), 4000)
+        expect(len(c.message().body), 4000)
 
 
 def test_socket_is_private(d):
@@ -287,7 +248,7 @@ def test_stale_socket(d):
             s.bind(path)
         pid_file = os.path.join(where, "pid")
         subprocess.run([d.command[0], "--no-rings", "-s", path, "-p", pid_file], check=True)
-        expect(Client(path).ask(READ, b"/\0")[0], READ)
+        expect(Client(path).ask(READ, b"/\0").kind, READ)
         with open(pid_file) as f:
             os.kill(int(f.read()), signal.SIGTERM)
 
@@ -312,7 +273,7 @@ def test_log_reopen(d):
         if os.path.exists(d.log):
             break
         time.sleep(0.02)
-    d.client().ask(0, b"print\0a line\0")
+    d.client().ask(CONTROL, b"print\0a line\0")
     with open(d.log) as f:
         assert "a line" in f.read()
 
@@ -320,10 +281,10 @@ def test_log_reopen(d):
 def test_introduce_by_book(d):
     """without a hypervisor, domains are book-keeping only"""
     c = d.client()
-    expect(c.ask(8, b"7\0001\0001\0")[3], b"OK\0")
-    expect(c.ask(17, b"7\0")[3], b"T\0")
-    expect(c.ask(9, b"7\0")[3], b"OK\0")
-    expect(c.ask(17, b"7\0")[3], b"F\0")
+    expect(c.ask(INTRODUCE, b"7\0001\0001\0").body, b"OK\0")
+    expect(c.ask(IS_INTRODUCED, b"7\0").body, b"T\0")
+    expect(c.ask(RELEASE, b"7\0").body, b"OK\0")
+    expect(c.ask(IS_INTRODUCED, b"7\0").body, b"F\0")
 
 
 def main():
