@@ -198,9 +198,9 @@ static void queue_transfer(struct blkback *b, struct blk_io *io)
 
     io->stage = IO_TRANSFER;
     if (io->req.op == REQUEST_READ) {
-        uring_read(&b->uring, io, buf, len, offset);
+        image_read(&b->img, io, buf, len, offset);
     } else {
-        uring_write(&b->uring, io, buf, len, offset);
+        image_write(&b->img, io, buf, len, offset);
     }
     io_queued(b, io);
 }
@@ -208,19 +208,20 @@ static void queue_transfer(struct blkback *b, struct blk_io *io)
 static void queue_flush(struct blkback *b, struct blk_io *io, enum io_stage stage)
 {
     io->stage = stage;
-    uring_fdatasync(&b->uring, io);
+    image_flush(&b->img, io);
     io_queued(b, io);
 }
 
 static void start_discard(struct blkback *b, struct blk_io *io)
 {
-    if (b->img.is_block) {
-        io_finish(b, io, image_discard_block(&b->img, io->req.sector, io->req.nr_sectors));
-        return;
-    }
+    int rc;
+
     io->stage = IO_DISCARD;
-    uring_punch(&b->uring, io, io->req.sector * REQUEST_SECTOR, request_bytes(&io->req));
-    io_queued(b, io);
+    if (image_discard(&b->img, io, io->req.sector * REQUEST_SECTOR, request_bytes(&io->req), &rc)) {
+        io_queued(b, io);
+    } else {
+        io_finish(b, io, rc);
+    }
 }
 
 /* A flush or barrier that had to wait, if it need not wait any longer. */
@@ -279,12 +280,7 @@ static void transfer_done(struct blkback *b, struct blk_io *io, int res)
 {
     uint32_t len = (uint32_t)request_bytes(&io->req);
 
-    if (res == -EINVAL && b->img.direct) {
-        log_line("image refuses direct I/O, going on through the page cache");
-        image_clear_direct(&b->img);
-        res = -EAGAIN;
-    }
-    if (res == -EAGAIN || res == -EINTR) {
+    if (res < 0 && image_retry(&b->img, res)) {
         queue_transfer(b, io);
         return;
     }
@@ -683,8 +679,10 @@ static int blk_init(struct device *d, const struct channel_msg *start)
     if (rc) {
         log_line("io_uring: %s", strerror(-rc));
         pool_free(&b->pool);
+        return rc;
     }
-    return rc;
+    image_attach(&b->img, &b->uring);
+    return 0;
 }
 
 void blkback_fini(struct device *d)

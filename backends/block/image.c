@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * image.c - geometry and modes of a raw image. The descriptor belongs to the caller; a guest cannot
- * influence anything here.
+ * image.c - geometry, modes and operations of a raw image. The descriptor belongs to the caller; a
+ * guest cannot influence anything here but where in the image an operation goes, which was checked.
  */
 #include "image.h"
 
@@ -10,6 +10,20 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+
+#include "../common/log.h"
+#include "uring.h"
+
+/* Some file systems take O_DIRECT at open and refuse it at I/O: go on without. */
+static void clear_direct(struct image *img)
+{
+    int flags = fcntl(img->fd, F_GETFL);
+
+    img->direct = false;
+    if (flags >= 0) {
+        fcntl(img->fd, F_SETFL, flags & ~O_DIRECT);
+    }
+}
 
 static int init_block(struct image *img)
 {
@@ -41,7 +55,7 @@ static int init_file(struct image *img, const struct stat *st)
      */
     if (!statx(img->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) && (sx.stx_mask & STATX_DIOALIGN) &&
         (sx.stx_dio_offset_align > 512 || sx.stx_dio_mem_align > 4096)) {
-        image_clear_direct(img);
+        clear_direct(img);
     }
     return 0;
 }
@@ -68,19 +82,65 @@ int image_init(struct image *img, int fd)
     return rc;
 }
 
-void image_clear_direct(struct image *img)
+void image_attach(struct image *img, struct uring *uring)
 {
-    int flags = fcntl(img->fd, F_GETFL);
-
-    img->direct = false;
-    if (flags >= 0) {
-        fcntl(img->fd, F_SETFL, flags & ~O_DIRECT);
-    }
+    img->uring = uring;
 }
 
-int image_discard_block(const struct image *img, uint64_t sector, uint64_t nr_sectors)
+void image_read(struct image *img, void *tag, void *buf, uint32_t len, uint64_t offset)
 {
-    uint64_t range[2] = {sector * 512, nr_sectors * 512};
+    uring_read(img->uring, tag, buf, len, offset);
+}
 
-    return ioctl(img->fd, BLKDISCARD, range) ? -errno : 0;
+void image_write(struct image *img, void *tag, const void *buf, uint32_t len, uint64_t offset)
+{
+    uring_write(img->uring, tag, buf, len, offset);
+}
+
+void image_flush(struct image *img, void *tag)
+{
+    uring_fdatasync(img->uring, tag);
+}
+
+bool image_discard(struct image *img, void *tag, uint64_t offset, uint64_t len, int *rc)
+{
+    uint64_t range[2] = {offset, len};
+
+    if (img->is_block) {
+        *rc = ioctl(img->fd, BLKDISCARD, range) ? -errno : 0;
+        return false;
+    }
+    uring_punch(img->uring, tag, offset, len);
+    return true;
+}
+
+bool image_retry(struct image *img, int res)
+{
+    if (res == -EINVAL && img->direct) {
+        log_line("image refuses direct I/O, going on through the page cache");
+        clear_direct(img);
+        return true;
+    }
+    return res == -EAGAIN || res == -EINTR;
+}
+
+int image_refresh(struct image *img)
+{
+    uint64_t before = img->sectors;
+    struct stat st;
+
+    if (img->is_block) {
+        uint64_t bytes;
+
+        if (ioctl(img->fd, BLKGETSIZE64, &bytes)) {
+            return -errno;
+        }
+        img->sectors = bytes / 512;
+    } else {
+        if (fstat(img->fd, &st)) {
+            return -errno;
+        }
+        img->sectors = (uint64_t)st.st_size / 512;
+    }
+    return img->sectors != before;
 }

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * image.h - the raw image behind a disk: a regular file or a block device, given as an open
- * descriptor.
+ * image.h - what is behind a disk: geometry, and operations that the event loop completes.
+ *
+ * An operation is queued with a tag and moves when the loop enters the kernel next; its completion
+ * carries the tag and the bytes moved (transfers; a short one is continued by the caller), 0, or
+ * -errno. Operations are not ordered among each other. Buffers are pieces of the pool that was
+ * registered with the ring.
+ *
+ * The raw image is a regular file or a block device, given as an open descriptor.
  */
 #ifndef BACKENDS_BLOCK_IMAGE_H
 #define BACKENDS_BLOCK_IMAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct uring;
 
 struct image {
     int fd;
@@ -16,17 +24,26 @@ struct image {
     uint64_t sectors;              /* of 512 bytes */
     uint32_t sector_size;          /* smallest addressable unit, bytes */
     uint32_t physical_sector_size; /* a hint for the guest */
+    struct uring *uring;           /* the loop's; its file URING_IMAGE is fd */
 };
 
 /* 0 or -errno; -EINVAL: neither file nor block device, or smaller than a sector. */
 int image_init(struct image *img, int fd);
 
-/* Some file systems take O_DIRECT at open and refuse it at I/O: go on without. */
-void image_clear_direct(struct image *img);
+/* Operations go by this ring from now on. */
+void image_attach(struct image *img, struct uring *uring);
 
-/*
- * Discard a range of a block device now (files: the caller punches through io_uring). 0 or -errno.
- */
-int image_discard_block(const struct image *img, uint64_t sector, uint64_t nr_sectors);
+void image_read(struct image *img, void *tag, void *buf, uint32_t len, uint64_t offset);
+void image_write(struct image *img, void *tag, const void *buf, uint32_t len, uint64_t offset);
+/* What was completed before is durable when this completes. */
+void image_flush(struct image *img, void *tag);
+/* True if queued. False: done at once, *rc is the result and nothing completes. */
+bool image_discard(struct image *img, void *tag, uint64_t offset, uint64_t len, int *rc);
+
+/* A transfer gave res (< 0): true if it is worth queueing it once more. */
+bool image_retry(struct image *img, int res);
+
+/* Look at the size again. 1: it has changed (img->sectors), 0: it has not, or -errno. */
+int image_refresh(struct image *img);
 
 #endif
