@@ -8,12 +8,7 @@
  */
 #include <tenue/account.h>
 
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
 #include <tenue/vcpu.h>
 
 #include "lib.h"

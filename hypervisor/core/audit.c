@@ -5,11 +5,7 @@
  */
 #include "audit.h"
 
-#include <tenue/domain.h>
-#include <tenue/evtchn.h>
 #include <tenue/log.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
 #include <tenue/pirq.h>
 #include <tenue/vcpu.h>
 

@@ -12,14 +12,7 @@
  */
 #include <tenue/log.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/evtchn.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
-#include <tenue/lock.h>
-#include <tenue/percpu.h>
 #include <tenue/vcpu.h>
 
 #include "lib.h"

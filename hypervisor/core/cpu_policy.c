@@ -5,7 +5,6 @@
  */
 #include "cpu_policy.h"
 
-#include <tenue/hal.h>
 #include <tenue/pv.h>
 
 #define BASIC_MAX 0xdu

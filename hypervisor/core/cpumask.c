@@ -2,10 +2,7 @@
 /* See cpumask.h. */
 #include "cpumask.h"
 
-#include <tenue/guestmem.h>
-#include <tenue/percpu.h>
-
-#include "lib.h"
+#include <tenue/vcpu.h>
 
 /* Longer maps are the caller's mistake; it bounds the clearing below. */
 #define MAP_BITS_MAX 8192u

@@ -5,15 +5,8 @@
  */
 #include <tenue/log.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
 #include <tenue/pv.h>
-#include <tenue/sched.h>
-#include <tenue/vcpu.h>
 
 static void dump_vcpu(const struct vcpu *v)
 {

@@ -14,17 +14,11 @@
  */
 #include <tenue/domain.h>
 
-#include <tenue/abi.h>
 #include <tenue/assert.h>
-#include <tenue/hal.h>
 #include <tenue/log.h>
 #include <tenue/options.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
 #include <tenue/pirq.h>
 #include <tenue/pv.h>
-#include <tenue/sched.h>
-#include <tenue/vcpu.h>
 
 #include "lib.h"
 

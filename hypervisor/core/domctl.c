@@ -8,17 +8,8 @@
  * since destroying or loading a context may be preempted; whoever finds it claimed has the
  * hypercall issued again. Not offered (HVM, shadow, debugging, passthrough): -ENOSYS.
  */
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
-#include <tenue/page.h>
-#include <tenue/pagetype.h>
-#include <tenue/percpu.h>
 #include <tenue/pv.h>
-#include <tenue/sched.h>
-#include <tenue/vcpu.h>
 
 #include "cpu_policy.h"
 #include "cpumask.h"

@@ -16,12 +16,6 @@
  */
 #include <tenue/evtchn.h>
 
-#include <tenue/abi.h>
-#include <tenue/assert.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
 #include <tenue/pirq.h>
 #include <tenue/vcpu.h>
 

@@ -6,11 +6,7 @@
  * A port that was made but whose number could not be written back is closed again: the caller
  * would never learn of it (EV-2).
  */
-#include <tenue/evtchn.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
 #include <tenue/hypercall.h>
 #include <tenue/vcpu.h>
 

@@ -11,13 +11,9 @@
  * never changes. nr_exchanged, written after every chunk, is where a restarted call continues; it
  * is checked like any other argument (MM-20).
  */
-#include <tenue/assert.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
 #include <tenue/m2p.h>
-#include <tenue/page.h>
 
-#include "lib.h"
 #include "memory_priv.h"
 #include "page_priv.h"
 

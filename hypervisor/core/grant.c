@@ -7,14 +7,10 @@
  * bounded retries; once pinned only the private copy counts). Lock: the table's, one at a time
  * here. Leaves handles to grant_map.c, the guest's arguments to grant_op.c.
  */
-#include <tenue/assert.h>
 #include <tenue/hal.h>
-#include <tenue/page.h>
-#include <tenue/pagetype.h>
 
 #include "audit.h"
 #include "grant_pin.h"
-#include "grant_priv.h"
 #include "lib.h"
 
 #define GROW_BATCH 8u /* frames added, or freed, between two looks at the interrupt lines */

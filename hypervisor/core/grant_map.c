@@ -8,13 +8,10 @@
  * Invariants: GT-2 (validate, then apply), GT-4 (a handle is released once), GT-5 (pin before
  * reference), GT-16. Locks: the mapper's table for handles, never together with the granter's.
  */
-#include <tenue/hal.h>
 #include <tenue/log.h>
-#include <tenue/page.h>
 #include <tenue/pv.h>
 
 #include "grant_pin.h"
-#include "grant_priv.h"
 
 #define MAPTRACK_INDEX_ORDER 3u
 #define RELEASE_BATCH 64u

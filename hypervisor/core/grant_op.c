@@ -7,18 +7,12 @@
  * batch may be preempted between elements. Version 2, transfer and what belongs to them answer
  * -XEN_ENOSYS (GT-9, GT-12).
  */
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
-#include <tenue/page.h>
-#include <tenue/pagetype.h>
-#include <tenue/tlb.h>
 #include <tenue/vcpu.h>
 
 #include "lib.h"
 
 #include "grant_pin.h"
-#include "grant_priv.h"
 
 #define UNMAP_BATCH 32u
 

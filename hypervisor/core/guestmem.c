@@ -8,7 +8,6 @@
  * copy then reports it (HC-1).
  */
 #include <tenue/guestmem.h>
-#include <tenue/hal.h>
 
 int guest_clear(guest_va dst, uint64_t bytes)
 {

@@ -10,13 +10,7 @@
  */
 #include <tenue/hypercall.h>
 
-#include <tenue/abi.h>
 #include <tenue/account.h>
-#include <tenue/domain.h>
-#include <tenue/evtchn.h>
-#include <tenue/grant.h>
-#include <tenue/hal.h>
-#include <tenue/percpu.h>
 #include <tenue/vcpu.h>
 
 #define SYSCALL_LENGTH 2

@@ -6,10 +6,8 @@
  */
 #include <tenue/lock.h>
 
-#include <tenue/abi.h>
 #include <tenue/assert.h>
-#include <tenue/hal.h>
-#include <tenue/percpu.h>
+#include <tenue/vcpu.h>
 
 void spin_lock_init(struct spinlock *l, enum lock_rank rank)
 {

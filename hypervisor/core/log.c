@@ -9,10 +9,7 @@
  */
 #include <tenue/log.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
-#include <tenue/lock.h>
+#include <tenue/vcpu.h>
 
 #include "lib.h"
 

@@ -3,19 +3,11 @@
  * Bring-up in order, once the machine layer has memory, clocks, interrupts and the other CPUs. What
  * goes wrong here is said in one line that names the thing and the remedy, then the machine halts.
  */
-#include <tenue/abi.h>
 #include <tenue/assert.h>
-#include <tenue/bootinfo.h>
-#include <tenue/domain.h>
 #include <tenue/entrypoints.h>
-#include <tenue/hal.h>
 #include <tenue/log.h>
 #include <tenue/options.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
 #include <tenue/pv.h>
-#include <tenue/sched.h>
-#include <tenue/vcpu.h>
 
 #define MIB_OF(frames) ((frames) >> (20 - PAGE_SHIFT))
 

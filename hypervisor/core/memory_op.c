@@ -10,16 +10,10 @@
  * copies.
  */
 #include <tenue/hypercall.h>
-#include <tenue/bootinfo.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/m2p.h>
-#include <tenue/page.h>
 #include <tenue/vcpu.h>
 
 #include "memory_priv.h"
-#include "page_priv.h"
 
 #define EXTENT_SHIFT 6 /* command in the bits below, first extent above */
 #define ANY_ADDRESS 64u

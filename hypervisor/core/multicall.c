@@ -10,11 +10,8 @@
  */
 #include <tenue/hypercall.h>
 
-#include <tenue/abi.h>
 #include <tenue/account.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
-#include <tenue/percpu.h>
+#include <tenue/vcpu.h>
 
 /* Softirqs are looked at after each element, interrupt lines too; but after so many only of those
  * elements that kernels put in long lists and that are short, whatever their arguments. */

@@ -6,7 +6,6 @@
  */
 #include <tenue/options.h>
 
-#include <tenue/abi.h>
 #include <tenue/entrypoints.h>
 #include <tenue/log.h>
 #include <tenue/sched.h>

@@ -16,8 +16,6 @@
  */
 #include <tenue/page.h>
 #include <tenue/assert.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
 #include <tenue/m2p.h>
 
 #include "lib.h"

@@ -23,8 +23,6 @@
 #include <tenue/assert.h>
 #include <tenue/hal.h>
 #include <tenue/log.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
 
 #include "audit.h"
 #include "lib.h"

@@ -5,12 +5,8 @@
  */
 #include <tenue/assert.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
 #include <tenue/log.h>
 #include <tenue/options.h>
-#include <tenue/percpu.h>
 #include <tenue/vcpu.h>
 
 #include "lib.h"

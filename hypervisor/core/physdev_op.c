@@ -6,10 +6,6 @@
  * -ENOSYS, on which Linux uses the pin (contract 2.7). PCI devices are accepted without effect, as
  * we drive none.
  */
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
 #include <tenue/options.h>
 #include <tenue/pirq.h>

@@ -12,12 +12,8 @@
  */
 #include <tenue/pirq.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
+#include <tenue/vcpu.h>
 #include <tenue/entrypoints.h>
-#include <tenue/evtchn.h>
-#include <tenue/hal.h>
-#include <tenue/page.h>
 
 #include "msi.h"
 

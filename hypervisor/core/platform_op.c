@@ -4,13 +4,7 @@
  * from BIOS or a loader that hides it, so firmware_info has nothing to tell: its errors are what
  * Linux takes for "no more disks" and "not EFI".
  */
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
-#include <tenue/percpu.h>
-#include <tenue/sched.h>
 #include <tenue/vcpu.h>
 
 #define S5_POWER_OFF 5

@@ -18,13 +18,8 @@
  */
 #include <tenue/sched.h>
 
-#include <tenue/abi.h>
 #include <tenue/assert.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
 #include <tenue/log.h>
-#include <tenue/percpu.h>
-#include <tenue/vcpu.h>
 
 #include "sched_priv.h"
 #include "softirq.h"

@@ -6,10 +6,6 @@
  */
 #include "sched_ctl.h"
 
-#include <tenue/domain.h>
-#include <tenue/sched.h>
-#include <tenue/vcpu.h>
-
 #include "cpumask.h"
 #include "sched_priv.h"
 

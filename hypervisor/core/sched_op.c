@@ -3,14 +3,7 @@
  * SCHEDOP_*: yield, block, shut down, poll (public header sched.h). The compat form (hypercall 6)
  * carries yield, block and shutdown with the reason as a value.
  */
-#include <tenue/sched.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/evtchn.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
-#include <tenue/hypercall.h>
 #include <tenue/vcpu.h>
 
 #define POLL_PORTS_MAX 128u

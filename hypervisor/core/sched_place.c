@@ -9,11 +9,6 @@
  * A CPU says that it idles (idle_cpus) before it looks at the others' queues for the last time; who
  * queues a vcpu behind another looks at idle_cpus afterwards. So one of them sees the other.
  */
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/percpu.h>
-#include <tenue/sched.h>
-#include <tenue/vcpu.h>
 
 #include "sched_priv.h"
 

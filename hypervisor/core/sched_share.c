@@ -7,11 +7,6 @@
  *
  * Lock: the domain's RANK_CAP lock, taken under run queues' locks.
  */
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
-#include <tenue/sched.h>
-#include <tenue/vcpu.h>
 
 #include "sched_priv.h"
 

@@ -3,17 +3,11 @@
  * Work that waits for the way out: raised from anywhere, done by the CPU it was raised on when it
  * is about to enter a guest, or idles. Bits are set by any CPU and cleared by their own.
  */
-#include <tenue/percpu.h>
 
-#include <tenue/abi.h>
 #include <tenue/account.h>
-#include <tenue/domain.h>
 #include <tenue/entrypoints.h>
-#include <tenue/hal.h>
 #include <tenue/log.h>
 #include <tenue/pv.h>
-#include <tenue/sched.h>
-#include <tenue/timer.h>
 
 #include "softirq.h"
 

@@ -4,9 +4,8 @@
  */
 #include <tenue/spec.h>
 
-#include <tenue/hal.h>
+#include <tenue/vcpu.h>
 #include <tenue/log.h>
-#include <tenue/percpu.h>
 
 #include "lib.h"
 

@@ -4,19 +4,11 @@
  * interface 0x15): console log, memory, CPUs, the list of domains, debug keys. One NUMA node, one
  * CPU pool. Not offered: -ENOSYS; what is about HVM: -EOPNOTSUPP.
  */
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
-#include <tenue/hypercall.h>
+#include <tenue/vcpu.h>
 #include <tenue/log.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
-#include <tenue/sched.h>
 
 #include "cpu_policy.h"
 #include "cpumask.h"
-#include "lib.h"
 #include "sched_ctl.h"
 
 #define DEBUG_KEYS_MAX 32u

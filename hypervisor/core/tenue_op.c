@@ -5,11 +5,7 @@
  */
 #include <tenue/account.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
 #include <tenue/hypercall.h>
-#include <tenue/percpu.h>
 #include <tenue/vcpu.h>
 
 #include "lib.h"

@@ -11,11 +11,6 @@
  */
 #include <tenue/vcpu.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
-#include <tenue/lock.h>
-
 static struct spinlock wallclock_lock = SPINLOCK_INIT(RANK_TIMER);
 static uint64_t wallclock_base; /* [wallclock_lock] UTC in ns at system time 0; 0: not yet read */
 

@@ -11,9 +11,7 @@
  */
 #include <tenue/timer.h>
 
-#include <tenue/abi.h>
-#include <tenue/hal.h>
-#include <tenue/percpu.h>
+#include <tenue/vcpu.h>
 
 /* A century from now is never; it keeps keys comparable (heap.h). */
 #define DEADLINE_MAX (1ull << 62)

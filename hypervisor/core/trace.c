@@ -11,11 +11,6 @@
  */
 #include <tenue/account.h>
 
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/lock.h>
-#include <tenue/page.h>
-#include <tenue/percpu.h>
 #include <tenue/vcpu.h>
 
 #include "lib.h"

@@ -13,15 +13,9 @@
  */
 #include <tenue/vcpu.h>
 
-#include <tenue/abi.h>
 #include <tenue/account.h>
 #include <tenue/assert.h>
-#include <tenue/domain.h>
-#include <tenue/evtchn.h>
-#include <tenue/hal.h>
-#include <tenue/pagetype.h>
 #include <tenue/pv.h>
-#include <tenue/sched.h>
 
 #include "lib.h"
 

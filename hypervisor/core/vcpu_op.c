@@ -6,14 +6,9 @@
  * load a context into a vcpu: init_claim, an atomic flag and not a lock, since validation may be
  * preempted.
  */
-#include <tenue/vcpu.h>
 
-#include <tenue/abi.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
 #include <tenue/pv.h>
-#include <tenue/sched.h>
 
 #define PERIOD_MIN (1000 * 1000ull) /* 1 ms: below it, ticks are all that runs */
 #define PERIOD_MAX (1ull << 56)

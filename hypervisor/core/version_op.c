@@ -4,10 +4,6 @@
  * as Xen 4.17, whose ABI this is, with an extra-version of our own; changeset and compile_info
  * name Tenue. Fixed-size texts are copied out whole, zero-padded (HC-3).
  */
-#include <tenue/abi.h>
-#include <tenue/bootinfo.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
 #include <tenue/hypercall.h>
 #include <tenue/vcpu.h>
 

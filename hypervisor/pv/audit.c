@@ -14,10 +14,7 @@
  */
 #include "audit.h"
 
-#include <tenue/domain.h>
-#include <tenue/hal.h>
 #include <tenue/log.h>
-#include <tenue/page.h>
 #include <tenue/pv.h>
 
 #include "../core/audit.h"

@@ -10,10 +10,7 @@
 #include "bounce.h"
 
 #include <tenue/account.h>
-#include <tenue/domain.h>
 #include <tenue/entrypoints.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 
 #include "root.h"
 #include "state.h"

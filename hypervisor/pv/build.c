@@ -16,22 +16,15 @@
  * Runs once, alone, before any guest: no locks. On failure nothing is kept.
  */
 #include <tenue/assert.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/log.h>
 #include <tenue/options.h>
-#include <tenue/page.h>
-#include <tenue/pagetype.h>
 #include <tenue/pv.h>
-#include <tenue/vcpu.h>
 
 #include "lib.h"
 
 #include "elf.h"
 #include "m2p.h"
 #include "mmu.h"
-#include "pte.h"
 
 #define EXTENTS_MAX 256u
 #define EXTENT_ORDER_MAX 18u

@@ -7,8 +7,6 @@
  * Hypervisor leaves: arch-x86/cpuid.h, base 0x40000000.
  */
 #include <tenue/account.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
 
 #include "state.h"
 

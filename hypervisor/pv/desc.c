@@ -12,11 +12,7 @@
 
 #include <tenue/assert.h>
 #include <tenue/entrypoints.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
-#include <tenue/pagetype.h>
-#include <tenue/vcpu.h>
 
 #include "pte.h"
 

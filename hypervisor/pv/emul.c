@@ -7,14 +7,10 @@
  * chose (EMU-7). No locks. Leaves MSRs to msr.c, ports to port.c, page-table stores to ptwr_emul.c.
  */
 #include <tenue/account.h>
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 
 #include "bounce.h"
 #include "insn.h"
 #include "root.h"
-#include "state.h"
 
 #define STRING_IO_BATCH 64u /* elements of a rep ins/outs per trap: bounds the stretch (HC-6) */
 

@@ -8,8 +8,6 @@
  * nothing. One table locked at a time.
  */
 #include <tenue/pv.h>
-#include <tenue/page.h>
-#include <tenue/vcpu.h>
 
 #include "mmu.h"
 

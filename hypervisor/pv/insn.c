@@ -5,12 +5,8 @@
  */
 #include "insn.h"
 
-#include <tenue/guestmem.h>
-#include <tenue/vcpu.h>
-
 #include "bounce.h"
 #include "desc.h"
-#include "state.h"
 
 #define DR6_SINGLE_STEP (1ull << 14)
 

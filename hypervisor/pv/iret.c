@@ -5,12 +5,8 @@
  * Invariants: ENT-3 (flags and selectors fit for ring 3), ENT-9 (frame copied once), ENT-15 (user
  * mode needs a user root). A frame the CPU refuses later becomes the failsafe callback.
  */
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
 
-#include "bounce.h"
 #include "state.h"
 
 #define VECTOR_IRET 0x101u /* any value but PV_EXIT_SYSRET_OK: restore all registers */

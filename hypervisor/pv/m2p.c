@@ -6,8 +6,6 @@
  */
 #include "m2p.h"
 
-#include <tenue/page.h>
-
 int m2p_update_for(const struct domain *owner, mfn_t m, uint64_t pfn)
 {
     if (!page_get(m, owner))

@@ -13,10 +13,6 @@
  */
 #include "mmu.h"
 
-#include <tenue/assert.h>
-#include <tenue/hal.h>
-#include <tenue/page.h>
-
 #include "root.h"
 
 /* --- the table's lock bit --- */

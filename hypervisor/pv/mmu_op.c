@@ -8,10 +8,6 @@
  * *done already counts the part before (as the ABI's own encoding has it; a guest that sets the
  * bit itself only gets its own number added). No locks held across guest copies.
  */
-#include <tenue/hypercall.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
-#include <tenue/vcpu.h>
 
 #include "batch.h"
 #include "m2p.h"

@@ -8,11 +8,6 @@
  * Base pointers between validated roots are the hottest operations of a Linux boot: their path is
  * two reference pairs and one CR3 load.
  */
-#include <tenue/hypercall.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
-#include <tenue/page.h>
-#include <tenue/vcpu.h>
 
 #include "lib.h"
 

@@ -5,9 +5,6 @@
  * bases and TSC_AUX of the running vcpu.
  */
 #include <tenue/assert.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
-#include <tenue/pagetype.h>
 #include <tenue/pv.h>
 
 #include "state.h"

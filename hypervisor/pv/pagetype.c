@@ -40,10 +40,6 @@
  */
 #include <tenue/pagetype.h>
 #include <tenue/assert.h>
-#include <tenue/domain.h>
-#include <tenue/hal.h>
-#include <tenue/page.h>
-#include <tenue/vcpu.h>
 
 #include "desc.h"
 #include "pte.h"

@@ -7,10 +7,6 @@
  * The PCI configuration address is latched per domain, because ours and its accesses may
  * interleave.
  */
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
-#include <tenue/vcpu.h>
 
 #include "state.h"
 

@@ -9,9 +9,6 @@
  */
 #include "pte.h"
 
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/page.h>
 #include <tenue/vcpu.h>
 
 static uint64_t device_take(const struct domain *d, const struct domain *fd, uint64_t e)

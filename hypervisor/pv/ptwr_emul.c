@@ -8,13 +8,10 @@
  * accessed and dirty bits set meanwhile are neither lost nor misreported. Narrower stores merge
  * into the entry. Flags are set as hardware would.
  */
-#include <tenue/domain.h>
-#include <tenue/vcpu.h>
 
 #include "insn.h"
 #include "mmu.h"
 #include "ptwr.h"
-#include "state.h"
 
 #define RETRIES 8u
 #define FLAG_PF (1ull << 2)

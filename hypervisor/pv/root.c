@@ -9,8 +9,6 @@
  */
 #include "root.h"
 
-#include <tenue/hal.h>
-
 void pv_root_load(struct vcpu *v)
 {
     hal_load_root(v->pv.kernel_mode ? v->pv.root_kernel : v->pv.root_user);

@@ -8,11 +8,6 @@
  */
 #include "state.h"
 
-#include <tenue/hal.h>
-#include <tenue/hypercall.h>
-#include <tenue/page.h>
-#include <tenue/pv.h>
-
 #include "desc.h"
 #include "root.h"
 

@@ -7,9 +7,6 @@
  * devalidation whose remaining reference belongs to a table met later is finished with that one.
  * The domain is dying and its vcpus run nowhere.
  */
-#include <tenue/pv.h>
-#include <tenue/hal.h>
-#include <tenue/page.h>
 
 #include "mmu.h"
 #include "root.h"

@@ -6,14 +6,10 @@
  * guest state reaches a BUG; a guest without a handler is crashed by inject (bounce.c).
  */
 #include <tenue/account.h>
-#include <tenue/domain.h>
 #include <tenue/entrypoints.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 
 #include "bounce.h"
 #include "insn.h"
-#include "state.h"
 
 #define PF_PRESENT 1u
 #define PF_WRITE 2u

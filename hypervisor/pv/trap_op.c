@@ -9,9 +9,6 @@
  */
 #include "state.h"
 
-#include <tenue/domain.h>
-#include <tenue/guestmem.h>
-#include <tenue/hal.h>
 #include <tenue/hypercall.h>
 
 #define FRAME_BYTES (7 * sizeof(uint64_t)) /* RCX R11 RIP CS RFLAGS RSP SS */

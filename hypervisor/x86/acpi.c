@@ -4,7 +4,6 @@
  * AML: what needs it is the control domain's. Tables are firmware's word: lengths and checksums are
  * checked, and a table that lies is left out with a message.
  */
-#include <tenue/hal.h>
 #include <tenue/log.h>
 
 #include "lib.h"

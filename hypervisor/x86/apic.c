@@ -3,8 +3,6 @@
  * The local APIC: end of interrupt, interrupts between CPUs, the one-shot timer. x2APIC when the
  * firmware left it on, else memory mapped. Each CPU touches only its own.
  */
-#include <tenue/hal.h>
-#include <tenue/log.h>
 
 #include "asm.h"
 #include "machine.h"

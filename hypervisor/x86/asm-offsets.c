@@ -2,9 +2,7 @@
 /*
  * Every offset and constant that assembly uses. Never linked: the build reads the listing.
  */
-#include <tenue/abi.h>
 #include <tenue/spec.h>
-#include <tenue/vcpu.h>
 
 #include "desc.h"
 #include "pcpu.h"

@@ -5,11 +5,9 @@
  * Allocations are for ever and come from the top of the highest range that fits; the rest goes to
  * the allocator when paging is up. Boot CPU only.
  */
-#include <tenue/hal.h>
 #include <tenue/page.h>
 
 #include "bootmem.h"
-#include "lib.h"
 #include "machine.h"
 
 #define RANGES_MAX 64u

@@ -10,15 +10,10 @@
  * Order: the old vcpu is given up (is_running) only after the new root is loaded, so that nobody
  * frees a root that is in a CR3 (MM-18).
  */
-#include <tenue/hal.h>
-#include <tenue/page.h>
-#include <tenue/spec.h>
-#include <tenue/vcpu.h>
 
 #include "../pv/bounce.h"
 #include "../pv/root.h"
 #include "asm.h"
-#include "hal_vcpu.h"
 #include "machine.h"
 #include "spec.h"
 

@@ -7,12 +7,9 @@
  * guest's; FSGSBASE stays off, as guests could then install bases nobody checked; UMIP is off
  * unless asked for, because user space may use SIDT and friends on a PV kernel.
  */
-#include <tenue/hal.h>
-#include <tenue/log.h>
 #include <tenue/vcpu.h>
 
 #include "asm.h"
-#include "lib.h"
 #include "machine.h"
 
 #define CR4_GUEST (CR4_TSD | CR4_DE)

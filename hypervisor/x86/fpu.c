@@ -7,8 +7,6 @@
  * Offered: x87, SSE, AVX, AVX-512. Not switched, hence never enabled: MPX, PKRU, AMX.
  */
 #include <tenue/assert.h>
-#include <tenue/hal.h>
-#include <tenue/page.h>
 #include <tenue/vcpu.h>
 
 #include "asm.h"

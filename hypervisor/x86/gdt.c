@@ -7,13 +7,10 @@
  * Frames in the windows are typed as descriptors by pv/, entries forced to ring 3 (MM-24). Absent
  * GDT frames show a page of zeros: a selector there gives #GP as it should.
  */
-#include <tenue/hal.h>
-#include <tenue/page.h>
 #include <tenue/vcpu.h>
 
 #include "asm.h"
 #include "isolation.h"
-#include "lib.h"
 #include "machine.h"
 #include "pte.h"
 #include "spec.h"

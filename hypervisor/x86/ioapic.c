@@ -6,7 +6,6 @@
  * Lock: ioapic_lock, for the index register and the entries.
  */
 #include <tenue/hal.h>
-#include <tenue/lock.h>
 
 #include "machine.h"
 

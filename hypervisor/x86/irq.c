@@ -11,9 +11,6 @@
  */
 #include <tenue/account.h>
 #include <tenue/entrypoints.h>
-#include <tenue/hal.h>
-#include <tenue/lock.h>
-#include <tenue/log.h>
 #include <tenue/vcpu.h>
 
 #include "asm.h"

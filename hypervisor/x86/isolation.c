@@ -18,10 +18,8 @@
 #include "isolation.h"
 
 #include <tenue/assert.h>
-#include <tenue/hal.h>
-#include <tenue/page.h>
+#include <tenue/vcpu.h>
 
-#include "asm.h"
 #include "lib.h"
 #include "machine.h"
 #include "pte.h"

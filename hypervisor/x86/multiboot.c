@@ -6,7 +6,6 @@
  * QEMU and old loaders put the file's name first in each string, GRUB 2 does not (its
  * configurations often put the word "placeholder" there, as for Xen): strings are cut accordingly.
  */
-#include <tenue/hal.h>
 
 #include "lib.h"
 #include "machine.h"

@@ -9,9 +9,7 @@
  * CPU only (MM-26). Window entries (gdt.c) belong to their CPU.
  */
 #include <tenue/assert.h>
-#include <tenue/hal.h>
-#include <tenue/log.h>
-#include <tenue/page.h>
+#include <tenue/vcpu.h>
 
 #include "asm.h"
 #include "bootmem.h"

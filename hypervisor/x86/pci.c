@@ -4,7 +4,6 @@
  * keeps address and data together. And pages of devices, mapped once and for ever.
  */
 #include <tenue/hal.h>
-#include <tenue/lock.h>
 
 #include "asm.h"
 #include "machine.h"

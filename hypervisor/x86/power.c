@@ -3,8 +3,6 @@
  * The end: halt, reboot, ACPI power-off; and which ports and frames are ours for as long as we run.
  */
 #include <tenue/hal.h>
-#include <tenue/log.h>
-#include <tenue/page.h>
 
 #include "asm.h"
 #include "machine.h"

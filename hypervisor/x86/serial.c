@@ -9,7 +9,6 @@
 #include <tenue/log.h>
 
 #include "asm.h"
-#include "lib.h"
 #include "machine.h"
 
 #define UART_DATA 0

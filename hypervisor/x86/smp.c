@@ -7,11 +7,9 @@
  * put back. A CPU that does not answer is left out.
  */
 #include <tenue/entrypoints.h>
-#include <tenue/hal.h>
+#include <tenue/vcpu.h>
 #include <tenue/log.h>
-#include <tenue/page.h>
 
-#include "asm.h"
 #include "lib.h"
 #include "machine.h"
 #include "spec.h"

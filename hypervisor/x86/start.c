@@ -3,13 +3,11 @@
  * Bring-up of the machine, in order; then core's (tenue_main), then the control domain. Runs on CPU
  * 0's block, which is part of the image, so that this_cpu() holds from the first line.
  */
-#include <stdarg.h>
 
 #include <tenue/entrypoints.h>
 #include <tenue/hal.h>
 #include <tenue/log.h>
 
-#include "asm.h"
 #include "bootmem.h"
 #include "lib.h"
 #include "machine.h"

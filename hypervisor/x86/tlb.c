@@ -9,7 +9,6 @@
  * whatever loop it spins (hal_spin_wait), so two CPUs that ask each other cannot deadlock. A mask
  * of one is free of all this.
  */
-#include <tenue/hal.h>
 #include <tenue/vcpu.h>
 
 #include "asm.h"

@@ -7,7 +7,6 @@
 #include <tenue/account.h>
 #include <tenue/assert.h>
 #include <tenue/entrypoints.h>
-#include <tenue/hal.h>
 #include <tenue/log.h>
 #include <tenue/vcpu.h>
 
