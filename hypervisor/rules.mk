@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
 # hypervisor/: build/hypervisor/tenue, the bootable image, and tenue.elf, the same with symbols.
 HV_B := $(BUILD)/hypervisor
-HV_CORE_SRC := $(wildcard hypervisor/core/*.c hypervisor/core/lib/*.c)
-HV_PV_SRC := $(wildcard hypervisor/pv/*.c)
+HV_LAYERS_SRC := $(wildcard hypervisor/lib/*.c hypervisor/core/*.c hypervisor/pv/*.c)
+HV_DIAG_SRC := $(filter-out %/none.c,$(wildcard hypervisor/diag/*.c))
 # What hosted programs are made of: libc has the string functions there.
-HV_HOSTED_SRC := $(filter-out hypervisor/core/lib/string.c,$(HV_CORE_SRC) $(HV_PV_SRC))
+HV_HOSTED_SRC := $(filter-out hypervisor/lib/string.c,$(HV_LAYERS_SRC) $(HV_DIAG_SRC))
+# Without diagnostics (HV_DIAG=0): the audit, debug keys, accounts and traces are answered by none.c.
+HV_DIAG ?= 1
+HV_DIAG_USED = $(if $(filter 0,$(HV_DIAG)),hypervisor/diag/none.c hypervisor/diag/lock_order.c,$(HV_DIAG_SRC))
 HV_X86_SRC := $(filter-out hypervisor/x86/asm-offsets.c,$(wildcard hypervisor/x86/*.c hypervisor/x86/*.S))
-HV_OBJ := $(patsubst hypervisor/%,$(HV_B)/%.o,$(HV_X86_SRC) $(HV_PV_SRC) $(HV_CORE_SRC))
+HV_OBJ = $(patsubst hypervisor/%,$(HV_B)/%.o,$(HV_X86_SRC) $(HV_LAYERS_SRC) $(HV_DIAG_USED))
 
 # The installed public headers, reached through a link so that nothing else of the host leaks in.
 HV_XEN_INCLUDE ?= /usr/include/xen
 HV_DEBUG ?= 0
 HV_CPPFLAGS = -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isystem $(BUILD)/include \
-	-Ihypervisor/include -Ihypervisor/core/lib -Ihypervisor/x86 -I$(HV_B)/include \
+	-Ihypervisor/include -Ihypervisor/lib -Ihypervisor/x86 -I$(HV_B)/include \
 	$(if $(filter 1,$(HV_DEBUG)),-DTENUE_DEBUG=1)
 # Indirect branches through the thunks of x86/thunk.S (SPEC-2).
 HV_THUNKS = $(if $(findstring clang,$(CC)),-mretpoline -mretpoline-external-thunk,-mindirect-branch=thunk-extern \
@@ -28,6 +31,11 @@ ALL_TARGETS += $(HV_B)/tenue
 .PHONY: hypervisor-debug
 hypervisor-debug: ## the hypervisor with assertions: build/debug/hypervisor/tenue
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/debug HV_DEBUG=1 $(BUILD)/debug/hypervisor/tenue
+
+# Without the audit, debug keys, accounts and traces.
+.PHONY: hypervisor-nodiag
+hypervisor-nodiag: ## the hypervisor without diagnostics: build/nodiag/hypervisor/tenue
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/nodiag HV_DIAG=0 $(BUILD)/nodiag/hypervisor/tenue
 
 $(BUILD)/include/xen:
 	@test -d $(HV_XEN_INCLUDE) || { echo "hypervisor: $(HV_XEN_INCLUDE) is missing: install libxen-dev"; exit 1; }

@@ -9,7 +9,6 @@
  */
 #include <tenue/hal.h>
 
-#include "audit.h"
 #include "grant_pin.h"
 #include "lib.h"
 
@@ -122,32 +121,4 @@ void grant_table_free(struct domain *d)
         hv_free_pages(t->maptrack, 3);
     t->maptrack = NULL;
     t->maptrack_frames = 0;
-}
-
-void grant_pins_digest(const struct grant_table *t, uint64_t digest[PIN_KINDS])
-{
-    memset(digest, 0, PIN_KINDS * sizeof(digest[0]));
-    for (uint32_t i = 0; i < t->frames; i++)
-        for (uint32_t n = 0; n < GRANTS_PER_FRAME; n++) {
-            const struct grant_active *a = &t->frame[i].active[n];
-
-            for (unsigned kind = 0; grant_pinned(a) && kind < PIN_KINDS; kind++)
-                digest[kind] +=
-                    a->pins[kind] * grant_pin_digest((uint32_t)(i * GRANTS_PER_FRAME + n));
-        }
-}
-
-bool grant_covers(struct domain *owner, uint16_t mapper, mfn_t m, bool rw)
-{
-    const struct grant_table *t = &owner->grant;
-
-    for (uint32_t i = 0; i < t->frames; i++)
-        for (uint32_t n = 0; n < GRANTS_PER_FRAME; n++) {
-            const struct grant_active *a = &t->frame[i].active[n];
-
-            if (a->frame == m.n && a->domid == mapper &&
-                a->pins[rw ? PIN_HOST_RW : PIN_HOST_RO] != 0)
-                return true;
-        }
-    return false;
 }

@@ -8,7 +8,6 @@
  * Invariants: GT-2 (validate, then apply), GT-4 (a handle is released once), GT-5 (pin before
  * reference), GT-16. Locks: the mapper's table for handles, never together with the granter's.
  */
-#include <tenue/log.h>
 #include <tenue/pv.h>
 
 #include "grant_pin.h"
@@ -85,16 +84,6 @@ static inline void handle_publish(struct grant_maptrack *slot, const struct gran
     slot->granter = value->granter;
     slot->ref = value->ref;
     __atomic_store_n(&slot->flags, value->flags, __ATOMIC_RELEASE);
-}
-
-static enum grant_pin host_kind(bool readonly)
-{
-    return readonly ? PIN_HOST_RO : PIN_HOST_RW;
-}
-
-static enum grant_pin dev_kind(bool readonly)
-{
-    return readonly ? PIN_DEV_RO : PIN_DEV_RW;
 }
 
 static inline int map_host(struct domain *granter, const struct gnttab_map_grant_ref *op,
@@ -294,106 +283,4 @@ int grant_table_release_mappings(struct domain *d)
             return -XEN_ERESTART;
     }
     return 0;
-}
-
-/* --- audit --- */
-
-static unsigned audit_handle(const struct grant_maptrack *slot,
-                             void (*explain)(mfn_t m, enum page_type type))
-{
-    const bool readonly = slot->flags & GNTMAP_readonly;
-    mfn_t frame;
-
-    if (!slot->granter) {
-        log_err("audit: a handle in use names no domain");
-        return 1;
-    }
-    frame = grant_pinned_frame(slot->granter, slot->ref);
-    if (mfn_is_none(frame)) {
-        log_err("audit: a handle names reference %u of domain %u, which is not pinned", slot->ref,
-                slot->granter->domid);
-        return 1;
-    }
-    if (slot->flags & GNTMAP_host_map)
-        slot->granter->grant.audited[host_kind(readonly)] += grant_pin_digest(slot->ref);
-    if (slot->flags & GNTMAP_device_map) {
-        slot->granter->grant.audited[dev_kind(readonly)] += grant_pin_digest(slot->ref);
-        explain(frame, readonly ? PGT_NONE : PGT_WRITABLE);
-    }
-    return 0;
-}
-
-/* Handles on the list of free ones, each once; a broken list counts too many. */
-static uint32_t free_handles(const struct grant_table *t)
-{
-    const uint32_t capacity = t->maptrack_frames * (uint32_t)MAPTRACK_PER_FRAME;
-    uint32_t n = 0;
-
-    for (ghandle_t h = t->maptrack_free; h < capacity && n <= capacity; n++) {
-        const struct grant_maptrack *slot =
-            &t->maptrack[h / MAPTRACK_PER_FRAME][h % MAPTRACK_PER_FRAME];
-
-        h = slot->flags ? capacity : slot->ref;
-    }
-    return n;
-}
-
-static unsigned audit_handles(const struct domain *mapper,
-                              void (*explain)(mfn_t m, enum page_type type))
-{
-    const struct grant_table *t = &mapper->grant;
-    const uint32_t capacity = t->maptrack_frames * (uint32_t)MAPTRACK_PER_FRAME;
-    unsigned violations = 0, used = 0;
-
-    for (uint32_t i = 0; i < t->maptrack_frames; i++) {
-        for (uint32_t n = 0; n < MAPTRACK_PER_FRAME; n++) {
-            if (t->maptrack[i][n].flags == 0)
-                continue;
-            used++;
-            violations += audit_handle(&t->maptrack[i][n], explain);
-        }
-    }
-    if (used != t->maptrack_used || used + free_handles(t) != capacity) {
-        log_err("audit: domain %u has %u handles and %u free ones, and counts %u of %u",
-                mapper->domid, used, free_handles(t), t->maptrack_used, capacity);
-        violations++;
-    }
-    return violations;
-}
-
-static unsigned audit_pins(struct domain *granter)
-{
-    uint64_t digest[PIN_KINDS];
-    unsigned violations = 0;
-
-    grant_pins_digest(&granter->grant, digest);
-    for (unsigned kind = 0; kind < PIN_KINDS; kind++) {
-        const uint64_t pins = digest[kind];
-        const uint64_t explained = granter->grant.audited[kind];
-
-        if (pins != explained) {
-            log_err("audit: domain %u has %lu pins of kind %u, handles explain %lu%s",
-                    granter->domid, pins & 0xfffff, kind, explained & 0xfffff,
-                    (pins ^ explained) & 0xfffff ? "" : " others");
-            violations++;
-        }
-        granter->grant.audited[kind] = 0;
-    }
-    return violations;
-}
-
-unsigned grant_audit(void (*explain)(mfn_t m, enum page_type type))
-{
-    unsigned violations = 0;
-    struct domain *d;
-
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
-        id = d->domid + 1u;
-        violations += audit_handles(d, explain);
-    }
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
-        id = d->domid + 1u;
-        violations += audit_pins(d);
-    }
-    return violations;
 }

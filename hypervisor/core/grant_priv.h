@@ -15,15 +15,15 @@
 /* --- grant.c --- */
 int grant_table_grow(struct domain *d, uint32_t frames) must_check; /* 0 or -XEN_E* */
 
-/* For the audit: what one pin of a reference adds to a sum that tells which references are pinned
- * how often, the number of pins in its low 20 bits; and that sum over all pins, by kind. */
-static inline uint64_t grant_pin_digest(gref_t ref)
-{
-    return (ref + 1ull) * 0x9e3779b97f4a7c15ull << 20 | 1;
-}
-void grant_pins_digest(const struct grant_table *t, uint64_t digest[PIN_KINDS]);
-
 /* --- grant_map.c --- */
+static inline enum grant_pin host_kind(bool readonly)
+{
+    return readonly ? PIN_HOST_RO : PIN_HOST_RW;
+}
+static inline enum grant_pin dev_kind(bool readonly)
+{
+    return readonly ? PIN_DEV_RO : PIN_DEV_RW;
+}
 int grant_map_ref(struct domain *mapper, struct gnttab_map_grant_ref *op) must_check;
 
 /* A mapping taken out of the tables whose references wait for the TLB flush. */

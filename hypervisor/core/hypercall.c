@@ -89,16 +89,3 @@ long hypercall_restart(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint6
     regs->r8 = a4;
     return (long)nr;
 }
-
-const char *hypercall_name(uint64_t nr)
-{
-    switch (nr) {
-#define HYPERCALL(number, name, nargs, who)                                                        \
-    case number:                                                                                   \
-        return #name;
-#include <tenue/hypercalls.def>
-#undef HYPERCALL
-    default:
-        return NULL;
-    }
-}

@@ -177,6 +177,14 @@ int page_undo_partial(struct page *p) must_check;
 int domain_walk_frames(struct domain *d, uint64_t mask, bool again, struct page **p) must_check;
 
 /* --- allocator's inner interface --- */
+#define HEAP_ORDER_MAX 18u
+#define HEAP_ZONES 33u /* bit lengths of a 32-bit frame number */
+extern uint32_t heap_heads[HEAP_ZONES][HEAP_ORDER_MAX + 1]; /* first block's frame, 0: none */
+extern uint32_t heap_zone_orders[HEAP_ZONES];               /* bit per order that has a block */
+static inline unsigned heap_zone_of(uint32_t mfn)
+{
+    return 32u - (unsigned)__builtin_clz(mfn);
+}
 /* As heap_alloc, but the frames' records are left for the caller to write; until then they say
  * which frames are C_CLEAN. */
 struct page *heap_take(unsigned order, unsigned addr_bits);

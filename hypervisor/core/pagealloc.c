@@ -2,9 +2,9 @@
 /*
  * The frame allocator: a binary buddy system over the frame table.
  *
- * Free memory is a set of blocks of 2^order naturally aligned frames, order 0..ORDER_MAX. A block's
- * first record says C_FREE | C_HEAD and the order and links the block into the list of its zone
- * and order; the other records say C_FREE. A zone holds the frames whose numbers have one bit
+ * Free memory is a set of blocks of 2^order naturally aligned frames, order 0..HEAP_ORDER_MAX. A
+ * block's first record says C_FREE | C_HEAD and the order and links the block into the list of its
+ * zone and order; the other records say C_FREE. A zone holds the frames whose numbers have one bit
  * length, so a block never spans two zones, and "below 2^bits" is a prefix of the zones.
  * Allocation prefers high zones: low memory is what devices with short address lines want.
  *
@@ -22,30 +22,20 @@
  */
 #include <tenue/assert.h>
 #include <tenue/hal.h>
-#include <tenue/log.h>
 
-#include "audit.h"
 #include "lib.h"
 #include "page_priv.h"
 
-#define ORDER_MAX 18u
-#define ZONES 33u /* bit lengths of a 32-bit frame number */
 #define FIRST_FRAME 256u
-#define ORDER_MASK 0xffull
 
 static struct spinlock heap_lock = SPINLOCK_INIT(RANK_HEAP);
-static uint32_t heads[ZONES][ORDER_MAX + 1]; /* first block's frame, 0: none */
-static uint32_t zone_orders[ZONES];          /* bit per order that has a block */
-static uint64_t zones_used;                  /* bit per zone that has a block */
+uint32_t heap_heads[HEAP_ZONES][HEAP_ORDER_MAX + 1];
+uint32_t heap_zone_orders[HEAP_ZONES];
+static uint64_t zones_used; /* bit per zone that has a block */
 static uint64_t free_frames, total_frames;
 
 struct page *frame_table;
 uint64_t frame_count;
-
-static unsigned zone_of(uint32_t mfn)
-{
-    return 32u - (unsigned)__builtin_clz(mfn);
-}
 
 /* The later of two stamps, both in the past. */
 static uint64_t newer_stamp(uint64_t a, uint64_t b, uint32_t now)
@@ -60,8 +50,8 @@ static uint64_t newer_stamp(uint64_t a, uint64_t b, uint32_t now)
 static void block_link(uint32_t mfn, unsigned order, uint64_t stamp)
 {
     struct page *p = &frame_table[mfn];
-    const unsigned zone = zone_of(mfn);
-    const uint32_t next = heads[zone][order];
+    const unsigned zone = heap_zone_of(mfn);
+    const uint32_t next = heap_heads[zone][order];
 
     p->count = (p->count & C_CLEAN) | C_FREE | C_HEAD | order;
     p->type = stamp;
@@ -69,25 +59,25 @@ static void block_link(uint32_t mfn, unsigned order, uint64_t stamp)
     p->prev = 0;
     if (next)
         frame_table[next].prev = mfn;
-    heads[zone][order] = mfn;
-    zone_orders[zone] |= 1u << order;
+    heap_heads[zone][order] = mfn;
+    heap_zone_orders[zone] |= 1u << order;
     zones_used |= 1ull << zone;
 }
 
 static void block_unlink(uint32_t mfn, unsigned order)
 {
     struct page *p = &frame_table[mfn];
-    const unsigned zone = zone_of(mfn);
+    const unsigned zone = heap_zone_of(mfn);
 
     if (p->next)
         frame_table[p->next].prev = p->prev;
     if (p->prev) {
         frame_table[p->prev].next = p->next;
     } else {
-        heads[zone][order] = p->next;
+        heap_heads[zone][order] = p->next;
         if (!p->next) {
-            zone_orders[zone] &= ~(1u << order);
-            if (!zone_orders[zone])
+            heap_zone_orders[zone] &= ~(1u << order);
+            if (!heap_zone_orders[zone])
                 zones_used &= ~(1ull << zone);
         }
     }
@@ -100,7 +90,7 @@ static void block_free(uint32_t mfn, unsigned order, uint64_t stamp)
     const uint32_t now = tlb_stamp();
 
     free_frames += 1ull << order;
-    while (order < ORDER_MAX) {
+    while (order < HEAP_ORDER_MAX) {
         const uint32_t buddy = mfn ^ (1u << order);
 
         if (buddy >= frame_count ||
@@ -121,7 +111,7 @@ static uint32_t block_take(unsigned order, unsigned limit)
 
     while (zones) {
         const unsigned zone = 63u - (unsigned)__builtin_clzll(zones);
-        const uint32_t orders = zone_orders[zone] >> order;
+        const uint32_t orders = heap_zone_orders[zone] >> order;
         unsigned have;
         uint32_t mfn;
         uint64_t stamp;
@@ -131,7 +121,7 @@ static uint32_t block_take(unsigned order, unsigned limit)
             continue;
         }
         have = order + (unsigned)__builtin_ctz(orders);
-        mfn = heads[zone][have];
+        mfn = heap_heads[zone][have];
         stamp = frame_table[mfn].type;
         block_unlink(mfn, have);
         while (have > order) {
@@ -159,10 +149,10 @@ struct page *heap_take(unsigned order, unsigned addr_bits)
 {
     uint32_t mfn;
 
-    if (order > ORDER_MAX || addr_bits <= PAGE_SHIFT)
+    if (order > HEAP_ORDER_MAX || addr_bits <= PAGE_SHIFT)
         return NULL;
     spin_lock(&heap_lock);
-    mfn = block_take(order, MIN(addr_bits - PAGE_SHIFT, ZONES - 1));
+    mfn = block_take(order, MIN(addr_bits - PAGE_SHIFT, HEAP_ZONES - 1));
     spin_unlock(&heap_lock);
     if (!mfn)
         return NULL;
@@ -210,7 +200,7 @@ static void run_free(uint32_t at, uint32_t end, uint64_t stamp)
 {
     while (at < end) {
         const unsigned largest = 31u - (unsigned)__builtin_clz(end - at);
-        const unsigned order = MIN(MIN((unsigned)__builtin_ctz(at), largest), ORDER_MAX);
+        const unsigned order = MIN(MIN((unsigned)__builtin_ctz(at), largest), HEAP_ORDER_MAX);
 
         block_free(at, order, stamp);
         at += 1u << order;
@@ -247,7 +237,7 @@ void heap_seed(mfn_t start, mfn_t end)
     BUG_ON(end.n > frame_count);
     spin_lock(&heap_lock);
     while (at < end.n) {
-        unsigned order = MIN((unsigned)__builtin_ctzll(at), ORDER_MAX);
+        unsigned order = MIN((unsigned)__builtin_ctzll(at), HEAP_ORDER_MAX);
 
         while (at + (1ull << order) > end.n)
             order--;
@@ -268,53 +258,6 @@ uint64_t heap_free_frames(void)
 uint64_t heap_total_frames(void)
 {
     return READ_ONCE(total_frames);
-}
-
-/* --- audit --- */
-
-/* Frames on one list; ~0 when a block on it is not what the list says. */
-static uint64_t list_audit(unsigned zone, unsigned order)
-{
-    uint64_t frames = 0;
-    uint32_t prev = 0;
-
-    for (uint32_t m = heads[zone][order]; m; prev = m, m = frame_table[m].next) {
-        const struct page *p = &frame_table[m];
-
-        if (m >= frame_count || (p->count & ~C_CLEAN) != (C_FREE | C_HEAD | order) ||
-            p->prev != prev || zone_of(m) != zone || m & ((1u << order) - 1) ||
-            frames > frame_count)
-            return ~0ull;
-        for (uint64_t i = 1; i < 1ull << order; i++)
-            if ((frame_table[m + i].count & ~C_CLEAN) != C_FREE)
-                return ~0ull;
-        frames += 1ull << order;
-    }
-    if ((heads[zone][order] != 0) != (zone_orders[zone] >> order & 1))
-        return ~0ull;
-    return frames;
-}
-
-unsigned heap_audit(void)
-{
-    uint64_t listed = 0, seen = 0;
-
-    for (unsigned zone = 0; zone < ZONES; zone++)
-        for (unsigned order = 0; order <= ORDER_MAX; order++) {
-            const uint64_t n = list_audit(zone, order);
-
-            if (n == ~0ull) {
-                log_err("audit: free list %u of zone %u is broken", order, zone);
-                return 1;
-            }
-            listed += n;
-        }
-    for (uint64_t m = 0; m < frame_count; m++)
-        seen += !!(frame_table[m].count & C_FREE);
-    if (listed == free_frames && seen == free_frames)
-        return 0;
-    log_err("audit: %lu frames are free, %lu on lists, %lu counted", seen, listed, free_frames);
-    return 1;
 }
 
 void *hv_alloc_pages(unsigned order)

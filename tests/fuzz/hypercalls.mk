@@ -17,7 +17,7 @@ $(HCF_B)/plain/%.o: %.c
 	@$(CC) $(subst -O1,-O2,$(HCF_CFLAGS)) -c -o $@ $<
 # Half of the time goes into the audits, which only look: without sanitizers here, with them in tests/unit.
 HCF_SANITIZE = $(UNIT_SANITIZE)
-$(HCF_B)/sanitize/hypervisor/pv/audit.o $(HCF_B)/sanitize/hypervisor/core/audit.o: HCF_SANITIZE :=
+$(HCF_B)/sanitize/hypervisor/diag/audit%.o: HCF_SANITIZE :=
 $(HCF_B)/sanitize/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "CC (sanitizers, narrow counts) $<"

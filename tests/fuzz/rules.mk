@@ -15,7 +15,7 @@ FUZZ_ELSEWHERE := store guest_file image
 
 FUZZ_HV_SRC := $(HV_HOSTED_SRC) $(wildcard tests/unit/fake/*.c)
 FUZZ_CFLAGS = $(filter-out -Werror,$(subst -O2,-O1,$(CFLAGS_USER))) -fno-strict-aliasing -DTENUE_DEBUG=1 \
-	-Ihypervisor/include -Ihypervisor/core/lib -Itests/unit/fake
+	-Ihypervisor/include -Ihypervisor/lib -Itests/unit/fake
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # --- the programs: with the fuzzer (clang), and as a replay of files (any compiler) ---

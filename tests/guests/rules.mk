@@ -39,3 +39,12 @@ run-guests: $(GUEST_ELFS) $(BUILD)/hypervisor/tenue
 # The same guests on Debian's Xen 4.17: do the tests state the ABI, or only our reading of it?
 check-guests-xen: $(GUEST_ELFS) $(XEN_IMAGE) ## the test guests on Xen 4.17, the oracle
 	tests/guests/run --hypervisor $(XEN_IMAGE) --oracle --dir $(GUESTS_B) $(ONLY)
+
+# An image without diagnostics still is a hypervisor: what calls none.c, by hypercalls, traps, events and vcpus.
+NODIAG_GUESTS := hello evtchn hypercall-abi multicall pin-unpin sched smp traps
+CHECK_GUESTS += check-guests-nodiag
+.PHONY: check-guests-nodiag
+check-guests-nodiag: $(addprefix $(GUESTS_B)/,$(NODIAG_GUESTS)) hypervisor-nodiag
+	@mkdir -p $(GUESTS_B)/logs-nodiag
+	@tests/guests/run --hypervisor $(BUILD)/nodiag/hypervisor/tenue --dir $(GUESTS_B) --logs $(GUESTS_B)/logs-nodiag \
+		$(NODIAG_GUESTS)

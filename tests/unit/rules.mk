@@ -6,7 +6,7 @@ UNIT_HV_SRC := $(HV_HOSTED_SRC) $(wildcard tests/unit/fake/*.c)
 UNIT_TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_SUITES := $(patsubst tests/unit/test_%.c,%,$(UNIT_TEST_SRC))
 UNIT_CFLAGS = $(subst -O2,-O1,$(CFLAGS_USER)) -fno-strict-aliasing -DTENUE_DEBUG=1 \
-	-Ihypervisor/include -Ihypervisor/core/lib -Itests/unit/fake -I$(UNIT_B)
+	-Ihypervisor/include -Ihypervisor/lib -Itests/unit/fake -I$(UNIT_B)
 UNIT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # fake/memory.c looks at memory on its way.
 UNIT_LDFLAGS := -Wl,--wrap=hv_alloc_pages,--wrap=hv_free_pages,--wrap=heap_alloc,--wrap=heap_take \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/account.c, trace.c, tenue_op.c over a fake clock: whatever a vcpu does, its parts sum to the
+ * diag/account.c, trace.c, tenue_op.c over a fake clock: whatever a vcpu does, its parts sum to the
  * wall clock, and what of them is spent on a CPU to what the scheduler's own clock says; no counter
  * falls, on and off and on again; a ring overwrites its oldest records and says how many.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/audit.c, core/audit.c and the fake machine's own audits: one corruption planted at a time, and
+ * diag/audit*.c and the fake machine's own audits: one corruption planted at a time, and
  * each is found and named; undone, all is well again (MM-1, MM-2, MM-13, MM-15, MM-17, MM-18,
  * MM-24, GT-1, EV-3, LC-4).
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/lib/printf.c: the formats that lib.h promises say what libc's say, and the buffer's end
+ * lib/printf.c: the formats that lib.h promises say what libc's say, and the buffer's end
  * holds.
  *
  * Sabotage: in out_char() write when o->len <= o->size: the_limit_holds crashes; in out_number()

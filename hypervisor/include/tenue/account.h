@@ -54,13 +54,13 @@ void account_vcpu_free(struct vcpu *v);
 /* SOFTIRQ_WORK: this CPU does what was last asked. */
 void watch_follow(void);
 
-/* --- for the operations (tenue_op.c) --- */
+/* --- for the operations (diag/tenue_op.c) --- */
 /* May return -XEN_ERESTART. */
 int watch_set(uint32_t flags, uint32_t records, uint32_t domid) must_check;
 uint32_t watch_flags(void);
 int account_read(struct vcpu *v, struct tenue_op_account *op) must_check;
 
-/* --- core/trace.c --- */
+/* --- diag/trace.c --- */
 struct trace_ring {
     uint64_t next;                    /* [own CPU writes] */
     uint32_t mask;                    /* [I] slots - 1 */

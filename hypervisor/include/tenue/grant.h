@@ -83,13 +83,6 @@ void grant_table_free(struct domain *d);
  */
 int grant_table_frame(struct domain *d, uint32_t idx, mfn_t *mfn) must_check;
 
-/*
- * For the audit, on a machine where nothing else runs: every handle must name a pinned entry, and a
- * granter's pins must be exactly its handles (GT-1). References that handles hold themselves
- * (device maps) are explained one by one. Returns the violations, each logged.
- */
-unsigned grant_audit(void (*explain)(mfn_t m, enum page_type type));
-
 long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count);
 
 #endif

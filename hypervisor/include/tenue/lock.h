@@ -56,7 +56,6 @@ static inline void spin_give(struct spinlock *l)
     __atomic_store_n(&l->owner, (uint16_t)(l->owner + 1), __ATOMIC_RELEASE);
 }
 
-bool spin_trylock(struct spinlock *l);
 #ifdef TENUE_DEBUG
 void spin_lock(struct spinlock *l);
 void spin_lock_nested(struct spinlock *l); /* a second lock of the same rank, ordered by caller */

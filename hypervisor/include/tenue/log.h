@@ -37,7 +37,7 @@ void log_ring_clear(void);
 void console_write(const char *s, size_t len); /* raw, with \n -> \r\n */
 void console_rx(char c);                       /* from the serial interrupt or poll; any time */
 void console_work(void);                       /* SOFTIRQ_WORK: debug keys typed */
-void debug_key(char key);                      /* one debug key (core/debugkey.c) */
+void debug_key(char key);                      /* one debug key (diag/debugkey.c) */
 
 /* In panic: no more waiting for the console lock. */
 void console_force_unlock(void);

@@ -86,7 +86,5 @@ ns_t sched_idle_time(unsigned cpu);
 /* SOFTIRQ_SCHED: choose, and switch (hal_context_switch) when the choice differs. Idles inside,
  * servicing softirqs, until there is a vcpu to run. On return this_cpu()->current may run. */
 void sched_softirq(void);
-/* Run queues recounted (audit): number of violations, each logged. */
-unsigned sched_audit(void);
 
 #endif

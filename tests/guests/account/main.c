@@ -10,7 +10,7 @@
  *
  * Invariants: HC-1.
  * A failure means: `tenue cost` tells stories.
- * Sabotage, each seen: in core/account.c, drop `a->since = now`: the sum; drop the compare of
+ * Sabotage, each seen: in diag/account.c, drop `a->since = now`: the sum; drop the compare of
  * CPU_softirqs in exit_slow (entry.S), so that account_exit is always called: it stops, the softirq
  * is never done.
  */

@@ -137,7 +137,8 @@ void guest_audit(void)
     set_xen_guest_handle(op.u.debug_keys.keys, &key);
     check_eq(front_hc1(__HYPERVISOR_sysctl, &op), 0);
     said = console_after("audit: ");
-    check(!strncmp(said, "0 violations", 12), "%.60s", said);
+    if (strncmp(said, "not in this image", 17) != 0) /* built with HV_DIAG=0 */
+        check(!strncmp(said, "0 violations", 12), "%.60s", said);
 }
 
 void guest_end(void)

@@ -8,6 +8,7 @@
 #include "sim.h"
 
 #include "../../hypervisor/core/softirq.h"
+#include "../../hypervisor/diag/audit.h"
 
 #include <tenue/percpu.h>
 #include <tenue/sched.h>

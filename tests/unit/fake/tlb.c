@@ -9,7 +9,7 @@
  */
 #include "tlb.h"
 
-#include "../../hypervisor/core/audit.h"
+#include "../../hypervisor/diag/audit.h"
 #include "../../hypervisor/core/page_priv.h"
 #include "../../hypervisor/pv/pte.h"
 #include "fake.h"

@@ -4,10 +4,10 @@
  *
  * Everything that may hold a reference explains it here: reservations, shared frames, pins,
  * half-done validations, entries of validated tables, vcpus' roots, descriptor frames, registered
- * areas and owed tables, and whoever added a source. On the way each entry is checked against the
+ * areas, owed tables, and handles of device maps. On the way each entry is checked against the
  * rules for entries (MM-3, MM-13, MM-15, MM-17, MM-24) and each target for the one type it may
  * have (MM-1). What remains unexplained, or is explained without being counted, is a violation.
- * Free memory, event channels, grants and CPUs are checked by who owns them (../core/audit.h).
+ * Free memory, event channels, grants and CPUs: the other files (audit.h).
  *
  * Runs while nothing else does: hosted tests after each call, or a debug key on an otherwise quiet
  * machine. It takes no lock and changes nothing. Cost: 8 bytes a frame, from the first run on.
@@ -17,9 +17,8 @@
 #include <tenue/log.h>
 #include <tenue/pv.h>
 
-#include "../core/audit.h"
+#include "../pv/pte.h"
 #include "lib.h"
-#include "pte.h"
 
 #define REPORTS_MAX 16u
 
@@ -31,8 +30,6 @@ STATIC_ASSERT(recount_size, sizeof(struct recount) == 8);
 
 static struct recount *recount;
 static unsigned violations;
-static void (*sources[AUDIT_SOURCES])(void);
-static unsigned source_count;
 
 static void violation(mfn_t m, const char *what)
 {
@@ -41,12 +38,6 @@ static void violation(mfn_t m, const char *what)
     if (violations++ < REPORTS_MAX)
         log_err("audit: frame %#lx (count %#lx, type %#lx): %s", m.n, p ? p->count : 0,
                 p ? p->type : 0, what);
-}
-
-void audit_add_source(void (*explain_all)(void))
-{
-    if (source_count < AUDIT_SOURCES)
-        sources[source_count++] = explain_all;
 }
 
 void audit_explain(mfn_t m, enum page_type type)
@@ -260,9 +251,7 @@ static void recount_all(void)
         domain_put(d);
         d = domain_next(from);
     }
-    for (unsigned i = 0; i < source_count; i++)
-        sources[i]();
-    violations += grant_audit(audit_explain);
+    violations += grant_audit();
     for (uint64_t i = 0; i < frame_count; i++)
         compare_frame(mfn_make(i), &frame_table[i]);
     violations += heap_audit() + evtchn_audit() + cpu_audit();

@@ -90,6 +90,19 @@ static const char exception_names[32][4] = {
     "#22", "#23", "#24", "#25", "#26", "#27", "#HV", "#VC", "#SX", "#31",
 };
 
+const char *hypercall_name(uint64_t nr)
+{
+    switch (nr) {
+#define HYPERCALL(number, name, nargs, who)                                                        \
+    case number:                                                                                   \
+        return #name;
+#include <tenue/hypercalls.def>
+#undef HYPERCALL
+    default:
+        return NULL;
+    }
+}
+
 static const char *part_name(uint32_t part)
 {
     if (part < ARRAY_LEN(fixed_names))

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The audit of event channels and CPUs (audit.h): everything that is kept in two places says the
- * same in both. Takes no lock, changes nothing.
- */
+/* The audit of event channels: what is kept in two places says the same in both (audit.h). */
 #include "audit.h"
 
 #include <tenue/log.h>
 #include <tenue/pirq.h>
-#include <tenue/vcpu.h>
 
 static unsigned violations;
-
-/* --- event channels --- */
 
 static void port_violation(const struct domain *d, port_t port, const char *what)
 {
@@ -133,52 +127,4 @@ unsigned evtchn_audit(void)
         check_users(d);
     }
     return violations;
-}
-
-/* --- CPUs --- */
-
-static void cpu_violation(unsigned cpu, const char *what)
-{
-    violations++;
-    log_err("audit: CPU %u: %s", cpu, what);
-}
-
-static void check_cpu(const struct cpu *c)
-{
-    const struct vcpu *v = c->current;
-
-    if (!v) { /* the hypervisor's own root, which is nobody's page */
-        if (page_owner(c->root) != DOMID_INVALID)
-            cpu_violation(c->id, "the root loaded is not its vcpu's");
-        return;
-    }
-    if (v->is_running != 1 + c->id)
-        cpu_violation(c->id, "its vcpu says that it runs elsewhere");
-    if (!mfn_eq(c->root, v->pv.kernel_mode ? v->pv.root_kernel : v->pv.root_user))
-        cpu_violation(c->id, "the root loaded is not its vcpu's");
-}
-
-static void check_vcpus(const struct domain *d)
-{
-    for (uint32_t i = 0; i < d->max_vcpus; i++) {
-        const struct vcpu *v = d->vcpus[i];
-        const uint32_t where = v ? v->is_running : 0;
-
-        if (where && (where > cpu_count || cpus[where - 1]->current != v))
-            cpu_violation(where - 1, "a vcpu that is not loaded there says that it is");
-    }
-}
-
-unsigned cpu_audit(void)
-{
-    struct domain *d;
-
-    violations = 0;
-    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
-        check_cpu(cpus[cpu]);
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
-        id = d->domid + 1u;
-        check_vcpus(d);
-    }
-    return violations + sched_audit();
 }
