@@ -30,7 +30,7 @@ FAULTS_NEEDS := $(BUILD)/hypervisor/tenue $(FAULTS_B)/control.cpio $(FAULTS_DISK
 
 FAULTS_SCENARIOS := check-faults check-killed-helpers check-full-disk check-powercut
 CHECK_SYSTEM += $(FAULTS_SCENARIOS)
-CHECK_SYSTEM += check-soak
+CHECK_ALONE += check-soak
 SOAK += soak-faults soak-faults-on-xen soak-guests
 DEPS_PACKAGES += e2fsprogs
 

@@ -46,4 +46,4 @@ CHECK_SYSTEM += check-cost
 check-smp: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/spin $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control \
 		$(IMAGES)/data.img
 	@tests/system/smp
-CHECK_SYSTEM += check-smp
+CHECK_ALONE += check-smp

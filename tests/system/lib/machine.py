@@ -45,9 +45,9 @@ class Machine:
                  boot_timeout=150, options=(), emulator=(), ramdisk="build/images/control.cpio", quiet=True):
         """overlays: cpio archives laid over the control domain's ramdisk; options: more words for machine.sh;
         emulator: more arguments for the emulator itself."""
-        self.name = name
+        self.name = name + ("-sanitized" if SANITIZED else "")
         self.hv = hv or hypervisor_default()
-        self.log = os.path.join("build/logs", name + ".console")
+        self.log = os.path.join("build/logs", self.name + ".console")
         self.boot_timeout = boot_timeout
         self.process = None
         self.directory = tempfile.TemporaryDirectory(prefix="tenue-")
