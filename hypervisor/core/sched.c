@@ -271,6 +271,8 @@ void sched_wake(struct vcpu *v)
         if (likely(v->cpu == here))
             break;
         sched_unlock_two(here, to);
+        if (to != here) /* claimed for nothing: it shall look, and be known to idle again */
+            softirq_raise_on(to, SOFTIRQ_SCHED);
     }
     if (!v->sched.queued && !v->sched.leaving && queue_of(here)->running != v)
         joined = wake_locked(v, to, &look);
@@ -528,6 +530,7 @@ static void wait_for_refill(const struct choice *ch)
 static void idle(struct cpu *c)
 {
     struct run_queue *rq = &c->runq;
+    bool owes;
 
     if (!c->idle) {
         rq->idle_since = hal_now();
@@ -540,7 +543,12 @@ static void idle(struct cpu *c)
         timer_rest();
     }
     softirq_run_but_sched();
+    /* The vcpu that stays loaded pays when it runs again: left pending, this would let us never
+     * sleep, with interrupts off. */
+    owes = softirq_take(SOFTIRQ_TABLES);
     hal_idle();
+    if (owes)
+        softirq_raise(SOFTIRQ_TABLES);
     softirq_run_but_sched();
     softirq_take(SOFTIRQ_SCHED);
 }

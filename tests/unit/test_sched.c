@@ -4,6 +4,7 @@
  * polling and timers do (EV-5).
  *
  * Sabotage: drop both looks at upcall_pending in op_block(): block_with_an_event_returns fails.
+ * Sabotage: leave SOFTIRQ_TABLES pending in idle() (core/sched.c): sleeps_though_tables_are_owed.
  * What is fair is tested in test_sched_fair.c.
  */
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "fake/fake.h"
 
+#include <tenue/entrypoints.h>
 #include <tenue/percpu.h>
 #include <tenue/sched.h>
 
@@ -346,6 +348,38 @@ static void is_up_counts_only_what_exists(void)
     three_down();
 }
 
+static unsigned idled, pending_in_idle;
+
+static void bring_first_up(void)
+{
+    idled++;
+    pending_in_idle |= this_cpu()->softirqs;
+    vcpu_pause_clear(g[0].d->vcpus[0], VPF_DOWN);
+}
+
+/* A vcpu goes down while it pays for its old tables: its CPU sleeps, and does not look for work
+ * all the time with interrupts off, until the vcpu can pay on. */
+static void sleeps_though_tables_are_owed(void)
+{
+    struct vcpu *v;
+
+    three_up();
+    v = g[0].d->vcpus[0];
+    domain_pause_nosync(g[1].d);
+    domain_pause_nosync(g[2].d);
+    softirq_raise(SOFTIRQ_TABLES);
+    vcpu_pause_set(v, VPF_DOWN);
+    idled = pending_in_idle = 0;
+    fake_metal.at_idle = bring_first_up;
+    guest_exit_work();
+    fake_metal.at_idle = NULL;
+    CU_ASSERT_EQUAL(idled, 1);
+    CU_ASSERT_EQUAL(pending_in_idle, 0);
+    CU_ASSERT_PTR_EQUAL(current_vcpu(), v);
+    CU_ASSERT_EQUAL(this_cpu()->softirqs, 0);
+    three_down();
+}
+
 void suite_sched(void);
 void suite_sched(void)
 {
@@ -363,4 +397,5 @@ void suite_sched(void)
     CU_add_test(s, "EV-9: periodic timer", periodic_timer);
     CU_add_test(s, "HC-11: vcpu_info registration", vcpu_info_registration);
     CU_add_test(s, "is_up", is_up_counts_only_what_exists);
+    CU_add_test(s, "a CPU sleeps though tables are owed", sleeps_though_tables_are_owed);
 }
