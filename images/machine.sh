@@ -25,6 +25,7 @@
 #   --agent PATH       the second serial port, as a UNIX socket here: the test channel
 #   --forward H:A:G    host TCP port H leads to port G of address A on the bridge
 #   --icount           count instructions as time (the benches' clock); one processor
+#   --icount-shift N   as --icount, an instruction taking 2^N ns: N more makes seconds pass twice as fast
 #   --print            prints the arguments, one a line, instead of running the emulator
 #
 # Software emulation, so nothing of the host is needed. Two features of the emulated processor are masked: SMAP, since the
@@ -36,7 +37,7 @@ set -eu
 
 hv=build/hypervisor/tenue hv_append= kernel= append= ramdisk= machine=pc memory=2048 dom0=768 cpus=1 disk= drive=
 disk_device=virtio-blk-pci net_device=virtio-net-pci
-console=stdio agent= forward= icount= print= native= snapshot=on cpu=max,-smap,-xsave,-avx
+console=stdio agent= forward= icount= icount_shift=0 print= native= snapshot=on cpu=max,-smap,-xsave,-avx
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -59,6 +60,7 @@ while [ $# -gt 0 ]; do
 	--forward) forward="$forward,hostfwd=tcp:127.0.0.1:${2%%:*}-${2#*:}" ;;
 	--keep) snapshot=off; shift; continue ;;
 	--icount) icount=1; shift; continue ;;
+	--icount-shift) icount=1 icount_shift=$2 ;;
 	--native) native=1; shift; continue ;;
 	--print) print=1; shift; continue ;;
 	--) shift; break ;;
@@ -82,7 +84,7 @@ else
 fi
 if [ -n "$icount" ]; then
 	cpu=$cpu,-rdrand,-rdseed,-erms,-fsrm
-	set -- "$@" -icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm
+	set -- "$@" -icount shift=$icount_shift,sleep=off -rtc base=2026-01-01,clock=vm
 fi
 case $machine in
 pc | q35) ;;

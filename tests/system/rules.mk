@@ -47,3 +47,10 @@ check-smp: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/spin $(IMAGES)/contro
 		$(IMAGES)/data.img
 	@tests/system/smp
 CHECK_ALONE += check-smp
+
+# Weights and caps over ten seconds of instructions counted as time.
+.PHONY: check-fair
+check-fair: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/share $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control \
+		$(IMAGES)/data.img
+	@tests/system/fair
+CHECK_SYSTEM += check-fair
