@@ -16,9 +16,6 @@
 #include "state.h"
 
 #define FRAME_WORDS_MAX 12
-#define VECTOR_NMI 2
-#define VECTOR_PAGE_FAULT 14
-#define PF_USER 4u
 
 void pv_toggle_mode(struct vcpu *v)
 {
@@ -44,14 +41,14 @@ static void frame_push_return(struct entry_frame *f, struct vcpu *v,
     uint8_t *mask = &v->vcpu_info->evtchn_upcall_mask;
     uint8_t masked = READ_ONCE(*mask);
     uint64_t cs = v->pv.kernel_mode ? regs->cs & ~3ull : regs->cs;
-    uint64_t flags = regs->rflags & ~(PV_EFLAGS_IF | PV_EFLAGS_IOPL);
+    uint64_t flags = regs->rflags & ~(EFLAGS_IF | EFLAGS_IOPL);
 
     if (pv_iopl_is_architectural(v))
-        flags |= (uint64_t)v->pv.iopl << PV_EFLAGS_IOPL_SHIFT;
+        flags |= (uint64_t)v->pv.iopl << EFLAGS_IOPL_SHIFT;
 
     frame_push(f, regs->rip);
     frame_push(f, cs | (uint64_t)masked << 32);
-    frame_push(f, masked ? flags : flags | PV_EFLAGS_IF);
+    frame_push(f, masked ? flags : flags | EFLAGS_IF);
     frame_push(f, regs->rsp);
     frame_push(f, regs->ss);
     if (mask_events)
@@ -75,9 +72,8 @@ static void frame_enter(struct vcpu *v, struct cpu_user_regs *regs, const struct
     regs->cs = PV_SEL_KERNEL_CS;
     regs->ss = PV_SEL_KERNEL_SS;
     regs->rsp = sp;
-    regs->rflags &= ~(PV_EFLAGS_TF | PV_EFLAGS_RF | PV_EFLAGS_NT | PV_EFLAGS_VM | PV_EFLAGS_AC |
-                      PV_EFLAGS_IOPL);
-    regs->rflags |= PV_EFLAGS_IF;
+    regs->rflags &= ~(EFLAGS_TF | EFLAGS_RF | EFLAGS_NT | EFLAGS_VM | EFLAGS_AC | EFLAGS_IOPL);
+    regs->rflags |= EFLAGS_IF;
     regs->entry_vector = PV_EXIT_SYSRET_OK;
 }
 
@@ -125,7 +121,7 @@ void pv_inject_page_fault(struct cpu_user_regs *regs, uint64_t cr2, uint32_t err
     WRITE_ONCE(v->vcpu_info->arch.cr2, cr2);
     if (v->pv.kernel_mode)
         error &= ~PF_USER;
-    pv_inject_error(regs, VECTOR_PAGE_FAULT, error);
+    pv_inject_error(regs, VEC_PF, error);
 }
 
 static void syscall_enter(struct cpu_user_regs *regs, const struct pv_callback *cb)
@@ -152,25 +148,25 @@ static void syscall32_enter(struct cpu_user_regs *regs, const struct pv_callback
     watch_enter(TENUE_PART_SYSCALL);
     if (cb->address != 0)
         syscall_enter(regs, cb);
-    else if (vector == VECTOR_GP)
-        pv_inject_error(regs, VECTOR_GP, 0);
+    else if (vector == VEC_GP)
+        pv_inject_error(regs, VEC_GP, 0);
     else
         pv_inject(regs, vector);
 }
 
 void pv_syscall32(struct cpu_user_regs *regs)
 {
-    syscall32_enter(regs, &current_vcpu()->pv.syscall32, VECTOR_UD);
+    syscall32_enter(regs, &current_vcpu()->pv.syscall32, VEC_UD);
 }
 
 void pv_sysenter(struct cpu_user_regs *regs)
 {
-    syscall32_enter(regs, &current_vcpu()->pv.sysenter, VECTOR_GP);
+    syscall32_enter(regs, &current_vcpu()->pv.sysenter, VEC_GP);
 }
 
 static void deliver_nmi(struct vcpu *v, struct cpu_user_regs *regs)
 {
-    const struct trap_info *ti = &v->pv.traps[VECTOR_NMI];
+    const struct trap_info *ti = &v->pv.traps[VEC_NMI];
     uint64_t handler = v->pv.nmi.address != 0 ? v->pv.nmi.address : ti->address;
 
     v->nmi_pending = false;

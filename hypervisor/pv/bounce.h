@@ -7,14 +7,6 @@
 
 #include <tenue/abi.h>
 
-#define VECTOR_DB 1u
-#define VECTOR_BP 3u
-#define VECTOR_OF 4u
-#define VECTOR_UD 6u
-#define VECTOR_NM 7u
-#define VECTOR_GP 13u
-#define VECTOR_PF 14u
-
 /*
  * regs->entry_vector when RCX and R11 are dead for the guest, so that SYSRET may load RIP and
  * RFLAGS through them: after a hypercall, and into every handler entered by a frame. Any other

@@ -50,10 +50,6 @@
 
 #define LINEAR_BITS 48u
 
-#define XCR0_SSE 2u
-#define XCR0_AVX 4u
-#define XCR0_AVX512 0xe0u
-
 static bool vendor_is_intel(void)
 {
     uint32_t r[4];

@@ -23,7 +23,7 @@ static bool read_cr(struct vcpu *v, unsigned cr, uint64_t *value)
 {
     switch (cr) {
     case 0:
-        *value = PV_CR0_FIXED | (v->pv.cr0_guest & PV_CR0_TS);
+        *value = CR0_OURS | (v->pv.cr0_guest & CR0_TS);
         return true;
     case 2:
         *value = READ_ONCE(v->vcpu_info->arch.cr2);
@@ -54,10 +54,10 @@ static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value, struct insn *i
 {
     switch (cr) {
     case 0:
-        if ((value ^ PV_CR0_FIXED) & ~PV_CR0_TS)
+        if ((value ^ CR0_OURS) & ~CR0_TS)
             return false; /* only TS is the guest's to change */
-        v->pv.cr0_guest = (v->pv.cr0_guest & ~PV_CR0_TS) | (value & PV_CR0_TS);
-        hal_set_ts(value & PV_CR0_TS);
+        v->pv.cr0_guest = (v->pv.cr0_guest & ~CR0_TS) | (value & CR0_TS);
+        hal_set_ts(value & CR0_TS);
         return true;
     case 2:
         WRITE_ONCE(v->vcpu_info->arch.cr2, value);
@@ -132,7 +132,7 @@ static bool emulate_rdmsr(struct vcpu *v, struct cpu_user_regs *regs)
     uint64_t value = 0;
 
     /* A kernel without any #GP handler yet probes MSRs safely: it reads 0 (xen.h, trap_info). */
-    if (!pv_rdmsr(v, (uint32_t)regs->rcx, &value) && v->pv.traps[VECTOR_GP].address != 0)
+    if (!pv_rdmsr(v, (uint32_t)regs->rcx, &value) && v->pv.traps[VEC_GP].address != 0)
         return false;
     put_edx_eax(regs, value);
     return true;
@@ -144,7 +144,7 @@ static bool emulate_two_byte(struct vcpu *v, struct cpu_user_regs *regs, struct 
     case 0x01:
         return emulate_group7(v, regs, in);
     case 0x06: /* clts */
-        return write_cr(v, 0, PV_CR0_FIXED, in);
+        return write_cr(v, 0, CR0_OURS, in);
     case 0x09: /* wbinvd: caches are of no concern to a guest without devices */
         if (v->domain->is_control)
             hal_wbinvd();
@@ -184,7 +184,7 @@ static bool emulate_port_access(struct vcpu *v, struct cpu_user_regs *regs, cons
 /* Elements to do in one go: a guest that single-steps is told after each. */
 static unsigned string_batch(const struct cpu_user_regs *regs)
 {
-    return regs->rflags & PV_EFLAGS_TF ? 1 : STRING_IO_BATCH;
+    return regs->rflags & EFLAGS_TF ? 1 : STRING_IO_BATCH;
 }
 
 /* Base of the segment that outs reads from; only the flat ones and FS/GS exist here (EMU-3). */

@@ -8,8 +8,6 @@
 #include "bounce.h"
 #include "desc.h"
 
-#define DR6_SINGLE_STEP (1ull << 14)
-
 #define SLOT(reg) (offsetof(struct cpu_user_regs, reg) / sizeof(uint64_t))
 const uint8_t insn_gpr_slot[16] = {SLOT(rax), SLOT(rcx), SLOT(rdx), SLOT(rbx), SLOT(rsp), SLOT(rbp),
                                    SLOT(rsi), SLOT(rdi), SLOT(r8),  SLOT(r9),  SLOT(r10), SLOT(r11),
@@ -172,5 +170,5 @@ void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned 
 void insn_single_step(struct cpu_user_regs *regs)
 {
     current_vcpu()->pv.debugreg[6] |= DR6_SINGLE_STEP;
-    pv_inject(regs, VECTOR_DB);
+    pv_inject(regs, VEC_DB);
 }

@@ -70,8 +70,8 @@ void insn_single_step(struct cpu_user_regs *regs);
 static inline void insn_skip(struct cpu_user_regs *regs, unsigned length)
 {
     regs->rip += length;
-    regs->rflags &= ~PV_EFLAGS_RF;
-    if (unlikely(regs->rflags & PV_EFLAGS_TF))
+    regs->rflags &= ~EFLAGS_RF;
+    if (unlikely(regs->rflags & EFLAGS_TF))
         insn_single_step(regs);
 }
 static inline void insn_retire(const struct insn *in, struct cpu_user_regs *regs)

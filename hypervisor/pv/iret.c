@@ -32,7 +32,7 @@ long hc_iret(void)
     regs->cs = (uint16_t)ctx.cs | 3;
     regs->rflags = pv_eflags_sanitise(ctx.rflags);
     if (pv_iopl_is_architectural(v))
-        v->pv.iopl = ctx.rflags >> PV_EFLAGS_IOPL_SHIFT & 3;
+        v->pv.iopl = ctx.rflags >> EFLAGS_IOPL_SHIFT & 3;
     regs->rsp = ctx.rsp;
     regs->ss = (uint16_t)ctx.ss | 3;
     if (!(ctx.flags & VGCF_in_syscall)) {
@@ -40,7 +40,7 @@ long hc_iret(void)
         regs->r11 = ctx.r11;
         regs->entry_vector = VECTOR_IRET;
     }
-    WRITE_ONCE(v->vcpu_info->evtchn_upcall_mask, (ctx.rflags & PV_EFLAGS_IF) == 0);
+    WRITE_ONCE(v->vcpu_info->evtchn_upcall_mask, (ctx.rflags & EFLAGS_IF) == 0);
     v->in_nmi = false;
     return (long)ctx.rax;
 }

@@ -9,19 +9,6 @@
 
 #include "state.h"
 
-#define MSR_APIC_BASE 0x1bu
-#define MSR_UCODE_REV 0x8bu
-#define MSR_PAT 0x277u
-#define MSR_MCG_CAP 0x179u
-#define MSR_MCG_STATUS 0x17au
-#define MSR_MCG_CTL 0x17bu
-#define MSR_MC0_CTL 0x400u
-#define MSR_MC31_MISC 0x47fu
-#define MSR_EFER 0xc0000080u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
-#define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX 0xc0000103u
 #define MSR_XEN_HYPERCALL_PAGE 0x40000000u /* where CPUID says */
 #define APIC_BASE_ADDRESS 0xfee00000ull
 #define APIC_BASE_ENABLE (1ull << 11)

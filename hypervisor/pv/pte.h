@@ -21,18 +21,6 @@
 
 struct vcpu;
 
-#define PTE_P (1ull << 0)
-#define PTE_RW (1ull << 1)
-#define PTE_US (1ull << 2)
-#define PTE_PWT (1ull << 3)
-#define PTE_PCD (1ull << 4)
-#define PTE_A (1ull << 5)
-#define PTE_D (1ull << 6)
-#define PTE_PSE (1ull << 7) /* L2, L3 */
-#define PTE_PAT (1ull << 7) /* L1 */
-#define PTE_G (1ull << 8)
-#define PTE_NX (1ull << 63)
-#define PTE_ADDR 0x000ffffffffff000ull
 #define PTE_CACHE (PTE_PWT | PTE_PCD | PTE_PAT)
 
 /* Refused in present entries above L1: cache attributes, superpages, global (MM-3). The address
@@ -41,8 +29,6 @@ struct vcpu;
 /* An L1 change within these leaves every reference and attribute as it was (MM-3). */
 #define PTE_L1_HARMLESS (PTE_A | PTE_D | PTE_US | PTE_G | PTE_NX | 7ull << 9 | 0x7ffull << 52)
 #define PTE_TABLE_HARMLESS (PTE_RW | PTE_A | PTE_D | PTE_US | PTE_NX | 7ull << 9 | 0x7ffull << 52)
-
-#define TABLE_ENTRIES 512u
 
 static inline mfn_t pte_mfn(uint64_t e)
 {

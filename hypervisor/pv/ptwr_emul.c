@@ -14,12 +14,8 @@
 #include "ptwr.h"
 
 #define RETRIES 8u
-#define FLAG_PF (1ull << 2)
-#define FLAG_AF (1ull << 4)
-#define FLAG_SF (1ull << 7)
-#define FLAG_OF (1ull << 11)
 /* AF is left undefined by logic operations: there it becomes 0. */
-#define FLAGS_RESULT (PV_EFLAGS_CF | FLAG_PF | FLAG_AF | PV_EFLAGS_ZF | FLAG_SF | FLAG_OF)
+#define FLAGS_RESULT (EFLAGS_CF | EFLAGS_PF | EFLAGS_AF | EFLAGS_ZF | EFLAGS_SF | EFLAGS_OF)
 
 enum store_kind {
     STORE_MOV,
@@ -174,11 +170,11 @@ static uint64_t apply(const struct store *s, uint64_t old, uint64_t rax, uint64_
         value = rax - old;
         *flags &= ~FLAGS_RESULT;
         if ((rax & mask) < (old & mask))
-            *flags |= PV_EFLAGS_CF;
-        if ((rax ^ old ^ value) & FLAG_AF) /* the borrow from bit 4, where AF itself is */
-            *flags |= FLAG_AF;
+            *flags |= EFLAGS_CF;
+        if ((rax ^ old ^ value) & EFLAGS_AF) /* the borrow from bit 4, where AF itself is */
+            *flags |= EFLAGS_AF;
         if ((rax ^ old) & (rax ^ value) & sign)
-            *flags |= FLAG_OF;
+            *flags |= EFLAGS_OF;
         break;
     case STORE_AND:
         value = old & s->operand;
@@ -195,15 +191,15 @@ static uint64_t apply(const struct store *s, uint64_t old, uint64_t rax, uint64_
     case STORE_BTS:
     case STORE_BTR:
     case STORE_BTC:
-        *flags = (*flags & ~PV_EFLAGS_CF) | (old & bit ? PV_EFLAGS_CF : 0);
+        *flags = (*flags & ~EFLAGS_CF) | (old & bit ? EFLAGS_CF : 0);
         return s->kind == STORE_BTS ? old | bit : s->kind == STORE_BTR ? old & ~bit : old ^ bit;
     }
     if ((value & mask) == 0)
-        *flags |= PV_EFLAGS_ZF;
+        *flags |= EFLAGS_ZF;
     if (value & sign)
-        *flags |= FLAG_SF;
+        *flags |= EFLAGS_SF;
     if (!__builtin_parity((unsigned)(value & 0xff)))
-        *flags |= FLAG_PF;
+        *flags |= EFLAGS_PF;
     return s->kind == STORE_CMPXCHG ? s->operand : value;
 }
 
@@ -212,7 +208,7 @@ static void retire(const struct insn *in, struct cpu_user_regs *regs, const stru
 {
     if (s->to_reg)
         insn_gpr_write(in, regs, s->reg, s->width, old);
-    if (s->kind == STORE_CMPXCHG && !(flags & PV_EFLAGS_ZF))
+    if (s->kind == STORE_CMPXCHG && !(flags & EFLAGS_ZF))
         insn_gpr_write(in, regs, 0, s->width, old);
     regs->rflags = flags;
     insn_retire(in, regs);
@@ -249,7 +245,7 @@ static bool store(struct insn *in, struct cpu_user_regs *regs, struct vcpu *v, u
         uint64_t value = apply(&s, old, regs->rax, mask, &flags) & mask;
         uint64_t next = (entry & ~(mask << s.shift)) | value << s.shift;
 
-        if (s.kind == STORE_CMPXCHG && !(flags & PV_EFLAGS_ZF)) {
+        if (s.kind == STORE_CMPXCHG && !(flags & EFLAGS_ZF)) {
             retire(in, regs, &s, old, flags);
             return true;
         }

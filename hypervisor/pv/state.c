@@ -114,7 +114,7 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     v->regs.rflags = pv_eflags_sanitise(c->user_regs.rflags);
     v->regs.entry_vector = 0;
     pv->kernel_mode = c->flags & VGCF_in_kernel;
-    pv->iopl = c->user_regs.rflags >> PV_EFLAGS_IOPL_SHIFT & 3;
+    pv->iopl = c->user_regs.rflags >> EFLAGS_IOPL_SHIFT & 3;
     pv->ds = c->user_regs.ds;
     pv->es = c->user_regs.es;
     pv->fs = c->user_regs.fs;
@@ -128,7 +128,7 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     /* The structure has no place for these: registered anew by whoever wants them. */
     pv->syscall32 = pv->sysenter = pv->nmi = (struct pv_callback){0};
     v->in_nmi = false;
-    pv->cr0_guest = c->ctrlreg[0] & PV_CR0_TS;
+    pv->cr0_guest = c->ctrlreg[0] & CR0_TS;
     pv->cr4_guest = pv_cr4_merge(c->ctrlreg[4]);
 }
 
@@ -160,7 +160,7 @@ void pv_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
     c->user_regs = v->regs;
     c->user_regs.entry_vector = 0;
     c->user_regs.error_code = 0;
-    c->user_regs.rflags |= (uint64_t)pv->iopl << PV_EFLAGS_IOPL_SHIFT;
+    c->user_regs.rflags |= (uint64_t)pv->iopl << EFLAGS_IOPL_SHIFT;
     c->user_regs.ds = pv->ds;
     c->user_regs.es = pv->es;
     c->user_regs.fs = pv->fs;
@@ -181,7 +181,7 @@ void pv_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
     c->gdt_ents = pv->gdt_entries;
     c->kernel_ss = pv->kernel_ss;
     c->kernel_sp = pv->kernel_sp;
-    c->ctrlreg[0] = PV_CR0_FIXED | pv->cr0_guest;
+    c->ctrlreg[0] = CR0_OURS | pv->cr0_guest;
     c->ctrlreg[1] = mfn_is_none(pv->root_user) ? 0 : xen_pfn_to_cr3(pv->root_user.n);
     c->ctrlreg[3] = mfn_is_none(pv->root_kernel) ? 0 : xen_pfn_to_cr3(pv->root_kernel.n);
     c->ctrlreg[4] = pv->cr4_guest;

@@ -14,31 +14,11 @@
 /* Not canonical, nor is anything near it: whoever writes a frame there faults. */
 #define PV_ENTRY_FRAME_NONE (1ull << 63)
 
-#define PV_CR0_TS (1ull << 3)
-#define PV_CR0_FIXED 0x80050033ull /* PG AM WP NE ET MP PE: what every PV vcpu runs with */
+#define PV_CR4_FIXED (CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+#define PV_CR4_GUEST (CR4_TSD | CR4_DE | CR4_OSXSAVE) /* what a guest may toggle */
 
-#define PV_CR4_TSD (1ull << 2)
-#define PV_CR4_DE (1ull << 3)
-#define PV_CR4_PAE (1ull << 5)
-#define PV_CR4_OSFXSR (1ull << 9)
-#define PV_CR4_OSXMMEXCPT (1ull << 10)
-#define PV_CR4_OSXSAVE (1ull << 18)
-#define PV_CR4_FIXED (PV_CR4_PAE | PV_CR4_OSFXSR | PV_CR4_OSXMMEXCPT)
-#define PV_CR4_GUEST (PV_CR4_TSD | PV_CR4_DE | PV_CR4_OSXSAVE) /* what a guest may toggle */
-
-#define PV_EFLAGS_CF (1ull << 0)
-#define PV_EFLAGS_FIXED (1ull << 1)
-#define PV_EFLAGS_ZF (1ull << 6)
-#define PV_EFLAGS_TF (1ull << 8)
-#define PV_EFLAGS_IF (1ull << 9)
-#define PV_EFLAGS_IOPL (3ull << 12)
-#define PV_EFLAGS_NT (1ull << 14)
-#define PV_EFLAGS_RF (1ull << 16)
-#define PV_EFLAGS_VM (1ull << 17)
-#define PV_EFLAGS_AC (1ull << 18)
-#define PV_EFLAGS_ID (1ull << 21)
 /* Flags a guest may choose; the rest has one legal value in ring 3 (ENT-3). */
-#define PV_EFLAGS_GUEST (0xcd5ull | PV_EFLAGS_TF | PV_EFLAGS_RF | PV_EFLAGS_AC | PV_EFLAGS_ID)
+#define PV_EFLAGS_GUEST (0xcd5ull | EFLAGS_TF | EFLAGS_RF | EFLAGS_AC | EFLAGS_ID)
 
 /* vm_assist types that may be enabled. */
 #define PV_VM_ASSIST_OFFERED                                                                       \
@@ -46,8 +26,6 @@
      1ull << VMASST_TYPE_writable_pagetables | 1ull << VMASST_TYPE_pae_extended_cr3 |              \
      1ull << VMASST_TYPE_architectural_iopl | 1ull << VMASST_TYPE_runstate_update_flag |           \
      1ull << VMASST_TYPE_m2p_strict)
-
-#define PV_EFLAGS_IOPL_SHIFT 12
 
 /* Is virtual IOPL kept in the guest's own flags (iret sets it, frames show it)? */
 static inline bool pv_iopl_is_architectural(const struct vcpu *v)
@@ -65,7 +43,7 @@ static inline bool pv_iopl_ok(const struct vcpu *v)
 
 static inline uint64_t pv_eflags_sanitise(uint64_t flags)
 {
-    return (flags & PV_EFLAGS_GUEST) | PV_EFLAGS_FIXED | PV_EFLAGS_IF;
+    return (flags & PV_EFLAGS_GUEST) | EFLAGS_FIXED | EFLAGS_IF;
 }
 
 bool pv_canonical(uint64_t a);

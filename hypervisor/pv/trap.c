@@ -11,12 +11,8 @@
 #include "bounce.h"
 #include "insn.h"
 
-#define PF_PRESENT 1u
-#define PF_WRITE 2u
-#define PF_RESERVED 8u
 #define ERROR_IDT 2u /* the selector error code names an IDT vector */
 #define FEP_LENGTH 7u
-#define DR6_CLEAR_BY_CPU 0xe00full
 
 /* Vectors whose exception frame carries an error code. */
 static bool has_error_code(uint8_t vector)
@@ -57,7 +53,7 @@ static void software_interrupt(struct cpu_user_regs *regs, uint8_t vector, unsig
     struct vcpu *v = current_vcpu();
 
     if (!may_raise(v, vector)) {
-        pv_inject_error(regs, VECTOR_GP, vector * 8u + ERROR_IDT);
+        pv_inject_error(regs, VEC_GP, vector * 8u + ERROR_IDT);
         return;
     }
     regs->rip += len;
@@ -67,7 +63,7 @@ static void software_interrupt(struct cpu_user_regs *regs, uint8_t vector, unsig
 /* int3, and into of 32-bit code, are one byte; `int 3` and `int 4` are two. */
 static unsigned software_interrupt_length(const struct cpu_user_regs *regs, uint8_t vector)
 {
-    const uint8_t short_form = vector == VECTOR_BP ? 0xcc : vector == VECTOR_OF ? 0xce : 0;
+    const uint8_t short_form = vector == VEC_BP ? 0xcc : vector == VEC_OF ? 0xce : 0;
     uint8_t before;
 
     if (short_form != 0 && guest_read_obj(&before, guest_va_make(regs->rip - 1)) == 0 &&
@@ -104,7 +100,7 @@ static void general_protection(struct cpu_user_regs *regs)
     }
     if (error == 0 && pv_emulate_privileged(regs))
         return;
-    pv_inject_error(regs, VECTOR_GP, error);
+    pv_inject_error(regs, VEC_GP, error);
 }
 
 static void page_fault(struct cpu_user_regs *regs, uint64_t cr2)
@@ -129,42 +125,42 @@ static void device_not_available(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
 
-    if (v->pv.cr0_guest & PV_CR0_TS) {
-        v->pv.cr0_guest &= ~PV_CR0_TS; /* delivery clears it (xen.h, fpu_taskswitch) */
+    if (v->pv.cr0_guest & CR0_TS) {
+        v->pv.cr0_guest &= ~CR0_TS; /* delivery clears it (xen.h, fpu_taskswitch) */
         hal_set_ts(false);
     }
-    pv_inject(regs, VECTOR_NM);
+    pv_inject(regs, VEC_NM);
 }
 
 static void debug_trap(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
 
-    v->pv.debugreg[6] |= hal_debugreg_read_status() & DR6_CLEAR_BY_CPU;
-    pv_inject(regs, VECTOR_DB);
+    v->pv.debugreg[6] |= hal_debugreg_read_status() & DR6_STATUS;
+    pv_inject(regs, VEC_DB);
 }
 
 void pv_exception(struct cpu_user_regs *regs, uint8_t vector, uint64_t cr2)
 {
     switch (vector) {
-    case VECTOR_DB:
+    case VEC_DB:
         debug_trap(regs);
         break;
-    case VECTOR_BP:
-    case VECTOR_OF:
+    case VEC_BP:
+    case VEC_OF:
         pv_software_interrupt(regs, vector);
         break;
-    case VECTOR_UD:
+    case VEC_UD:
         if (!emulate_forced_cpuid(regs))
-            pv_inject(regs, VECTOR_UD);
+            pv_inject(regs, VEC_UD);
         break;
-    case VECTOR_NM:
+    case VEC_NM:
         device_not_available(regs);
         break;
-    case VECTOR_GP:
+    case VEC_GP:
         general_protection(regs);
         break;
-    case VECTOR_PF:
+    case VEC_PF:
         page_fault(regs, cr2);
         break;
     default:

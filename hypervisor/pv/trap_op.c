@@ -14,11 +14,7 @@
 #define FRAME_BYTES (7 * sizeof(uint64_t)) /* RCX R11 RIP CS RFLAGS RSP SS */
 #define FRAME_BYTES_MAX (12 * sizeof(uint64_t))
 
-#define DR7_FIXED_ONE 0x400ull
 #define DR7_ALLOWED 0xffff03ffull /* all but the reserved bits and general detect */
-
-#define DR6_FIXED_ONE 0xffff0ff0ull
-#define DR6_WRITABLE 0xe00full
 
 bool pv_trap_entry_set(struct vcpu *v, const struct trap_info *ti)
 {
@@ -210,9 +206,9 @@ long hc_fpu_taskswitch(uint64_t set)
     struct vcpu *v = current_vcpu();
 
     if (set)
-        v->pv.cr0_guest |= PV_CR0_TS;
+        v->pv.cr0_guest |= CR0_TS;
     else
-        v->pv.cr0_guest &= ~PV_CR0_TS;
+        v->pv.cr0_guest &= ~CR0_TS;
     hal_set_ts(set != 0);
     return 0;
 }
@@ -226,15 +222,15 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
         break;
     case 4:
         reg = 6;
-        value = (value & DR6_WRITABLE) | DR6_FIXED_ONE;
+        value = (value & DR6_STATUS) | DR6_DEFAULT;
         break;
     case 6:
-        value = (value & DR6_WRITABLE) | DR6_FIXED_ONE;
+        value = (value & DR6_STATUS) | DR6_DEFAULT;
         break;
     case 5:
     case 7:
         reg = 7;
-        value = (value & DR7_ALLOWED) | DR7_FIXED_ONE;
+        value = (value & DR7_ALLOWED) | DR7_DEFAULT;
         /* I/O breakpoints (type 2) are ours to refuse: they would fire on our own port access. */
         for (unsigned i = 0; i < 4; i++)
             if (value & (3ull << (2 * i)) && (value >> (16 + 4 * i) & 3) == 2)

@@ -17,11 +17,6 @@
 #include "machine.h"
 #include "spec.h"
 
-#define PV_CR0_TS_BIT 0x8ull
-#define DR7_ENABLED 0xffull
-#define DR7_NONE 0x400ull
-#define DR6_DEFAULT 0xffff0ff0ull
-
 /* From copy.S. */
 bool load_ds(uint16_t sel);
 bool load_es(uint16_t sel);
@@ -120,7 +115,7 @@ static void debug_off(struct pcpu *c)
 {
     if (!c->dr7_active)
         return;
-    __asm__ volatile("mov %0, %%dr7" ::"r"(DR7_NONE));
+    __asm__ volatile("mov %0, %%dr7" ::"r"(DR7_DEFAULT));
     c->dr7_active = false;
 }
 
@@ -181,7 +176,7 @@ static void load_state(struct pcpu *c, struct vcpu *next)
     tsc_aux_load(c, next->pv.tsc_aux);
     debug_load(c, &next->pv);
     fpu_load(c, next->hal, next->pv.xcr0);
-    ts_set(c, (next->pv.cr0_guest & PV_CR0_TS_BIT) != 0);
+    ts_set(c, (next->pv.cr0_guest & CR0_TS) != 0);
 }
 
 void hal_context_switch(struct vcpu *next)

@@ -358,10 +358,6 @@ general:
  * A page fault that only the guest's kernel can mean something to: not a store to a table, not the
  * CPU's own access to a descriptor. From the gate: RSP at the error code.
  */
-#define PF_PRESENT 1
-#define PF_WRITE 2
-#define PF_USER 4
-#define PF_FETCH 16
 #define TRAP_masks 4
 
 /* The frame's words that do not depend on the mode. RAX: where seven words would go; RCX: vcpu. */

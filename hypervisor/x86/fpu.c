@@ -14,11 +14,6 @@
 #include "lib.h"
 #include "machine.h"
 
-#define XCR0_X87 0x1ull
-#define XCR0_SSE 0x2ull
-#define XCR0_AVX 0x4ull
-#define XCR0_AVX512 0xe0ull
-
 #define FCW_INIT 0x037f
 #define MXCSR_INIT 0x1f80
 

@@ -12,7 +12,6 @@
 #include "asm.h"
 #include "isolation.h"
 #include "machine.h"
-#include "pte.h"
 #include "spec.h"
 
 #define OUR_PAGE FIRST_RESERVED_GDT_PAGE

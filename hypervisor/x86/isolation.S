@@ -12,9 +12,6 @@
 #include "isolation.inc"
 #include "layout.h"
 
-#define MSR_SPEC_CTRL 0x48
-#define MSR_PRED_CMD 0x49
-#define PRED_CMD_IBPB 1
 #define RSB_PAIRS 16
 #define HISTORY_BRANCHES 256
 

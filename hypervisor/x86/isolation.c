@@ -22,7 +22,6 @@
 
 #include "lib.h"
 #include "machine.h"
-#include "pte.h"
 
 extern uint8_t entry_text_start[], entry_text_end[];
 

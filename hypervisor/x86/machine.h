@@ -35,6 +35,15 @@ void options_scan(const char *cmdline);
 void multiboot_parse(uint32_t magic, uint64_t info);
 
 /* paging.c */
+/* Leaves of ours, global: every root has the same (MM-17). Accessed and dirty are set beforehand.
+ */
+#define PTE_HV_RW (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_G | PTE_NX)
+#define PTE_HV_RO (PTE_P | PTE_A | PTE_G | PTE_NX)
+#define PTE_HV_RX (PTE_P | PTE_A | PTE_G)
+#define PTE_HV_TABLE (PTE_P | PTE_RW | PTE_A)
+/* The guests' read-only view of the machine-to-physical table. */
+#define PTE_M2P_TABLE (PTE_P | PTE_US | PTE_A)
+#define PTE_M2P_LEAF (PTE_P | PTE_US | PTE_A | PTE_G | PTE_NX)
 void paging_init(void);
 enum map_cache { MAP_WB, MAP_UC };
 /* Map [ma, ma + size) for us, for ever; any byte address. */

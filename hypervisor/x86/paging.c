@@ -15,7 +15,6 @@
 #include "bootmem.h"
 #include "lib.h"
 #include "machine.h"
-#include "pte.h"
 
 #define SIZE_2M 0x200000ull
 #define L1_IDX(va) ((va) >> 12 & 511)
@@ -70,7 +69,7 @@ static void map_range(uint64_t va, uint64_t ma, uint64_t size, uint64_t leaf, ui
         uint64_t *l2 = l2_entry(va, table_flags);
 
         if (((va | ma) & (SIZE_2M - 1)) == 0 && end - va >= SIZE_2M && *l2 == 0) {
-            *l2 = ma | leaf | PTE_PS;
+            *l2 = ma | leaf | PTE_PSE;
             va += SIZE_2M;
             ma += SIZE_2M;
         } else {

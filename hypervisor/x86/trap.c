@@ -14,8 +14,6 @@
 #include "lib.h"
 #include "machine.h"
 
-#define DR6_DEFAULT 0xffff0ff0ull
-#define DR6_STATUS 0xe00full
 #define GPR_BYTES offsetof(struct cpu_user_regs, error_code)
 
 extern uint8_t exit_iretq[], isolation_iretq[];

@@ -109,7 +109,7 @@ static uint16_t selector(bool code)
 /* Flags that code in ring 3 can have got itself. */
 static uint64_t flags(uint64_t wanted)
 {
-    return pv_eflags_sanitise(wanted) | (wanted & PV_EFLAGS_NT);
+    return pv_eflags_sanitise(wanted) | (wanted & EFLAGS_NT);
 }
 
 static void load_registers(void)
@@ -246,7 +246,7 @@ static void general_protection(void)
     for (unsigned i = 0; i < AGAIN_MAX; i++) {
         rip = pvr->rip;
         pvr->error_code = error;
-        pv_exception(pvr, VECTOR_GP, 0);
+        pv_exception(pvr, VEC_GP, 0);
         if (pvr->rip != rip || READ_ONCE(pvg.d->shutting_down))
             return;
     }
@@ -260,7 +260,7 @@ static void forced_cpuid(void)
 
     if (input_take(&in, 1) & 1)
         pv_code(0, form, sizeof(form));
-    pv_exception(pvr, VECTOR_UD, 0);
+    pv_exception(pvr, VEC_UD, 0);
 }
 
 static void raise_something(void)
@@ -273,7 +273,7 @@ static void raise_something(void)
         break;
     case 4 ... 7:
         pvr->error_code = what & 16 ? 7u : (uint32_t)input_take(&in, 1) & 0x1f;
-        pv_exception(pvr, VECTOR_PF, number(what >> 4));
+        pv_exception(pvr, VEC_PF, number(what >> 4));
         break;
     case 8:
         forced_cpuid();
@@ -311,7 +311,7 @@ static void check_return(void)
 {
     if ((pvr->cs & 3) != 3 || (pvr->ss & 3) != 3)
         broken("not ring 3");
-    if (pvr->rflags & (PV_EFLAGS_IOPL | PV_EFLAGS_VM) || !(pvr->rflags & PV_EFLAGS_IF))
+    if (pvr->rflags & (EFLAGS_IOPL | EFLAGS_VM) || !(pvr->rflags & EFLAGS_IF))
         broken("flags that are not a guest's");
     if (!pvv->pv.kernel_mode && mfn_is_none(pvv->pv.root_user))
         broken("user mode without a root");
@@ -337,7 +337,7 @@ static void set_up(unsigned how)
     if (how & 8)
         pvv->pv.traps[input_take(&in, 1)].address = 0;
     if (how & 16)
-        pvv->pv.traps[VECTOR_GP].flags = 4;
+        pvv->pv.traps[VEC_GP].flags = 4;
     if (how & 32)
         guest_ptr(&pvg, PV_LDT)[0] = input_take(&in, 8);
     if (pv_set_ldt(pvv, guest_va_at(PV_LDT), how & 64 ? 1024 : 3) != 0)

@@ -3,7 +3,7 @@
  * pv/bounce.c, trap.c: the frame of every kind of entry into a guest kernel, word by word, and what
  * happens when there is no place for it (contract 3.3, 3.4, 3.7; ENT-4, ENT-5).
  *
- * Sabotage: leave PV_EFLAGS_AC out of what frame_enter() clears: entries_start_clean fails. Do not
+ * Sabotage: leave EFLAGS_AC out of what frame_enter() clears: entries_start_clean fails. Do not
  * clear RPL in frame_push_return(): exception_frames fails. Align after subtracting: alignment
  * fails. Forget `masked` in the CS slot: upcall_mask_and_flags fails. Forget in_nmi in
  * deliver_nmi(): nmi_waits_for_an_iret fails. Compare with 0 in may_raise(): int_n_asks_the_table
@@ -17,7 +17,7 @@
 
 #include <tenue/entrypoints.h>
 
-#define FLAGS_AFTER (PV_EFLAGS_FIXED | PV_EFLAGS_IF)
+#define FLAGS_AFTER (EFLAGS_FIXED | EFLAGS_IF)
 
 /* The words that end each frame, for an entry from before. */
 static void check_return(unsigned at, const struct cpu_user_regs *before, bool from_kernel,
@@ -107,7 +107,7 @@ static void upcall_mask_and_flags(void)
         const bool masked = pattern & 1, masks = pattern & 2, kernel = pattern & 4;
         const bool architectural = pattern & 8;
         const unsigned iopl = pattern >> 4;
-        uint64_t flags = PV_EFLAGS_FIXED | (masked ? 0 : PV_EFLAGS_IF);
+        uint64_t flags = EFLAGS_FIXED | (masked ? 0 : EFLAGS_IF);
         struct cpu_user_regs before;
 
         pv_mode(kernel);
@@ -129,8 +129,7 @@ static void upcall_mask_and_flags(void)
 /* ENT-4: the handler starts with the flags that it may rely on; the frame shows what was. */
 static void entries_start_clean(void)
 {
-    const uint64_t bad = PV_EFLAGS_TF | PV_EFLAGS_NT | PV_EFLAGS_RF | PV_EFLAGS_VM | PV_EFLAGS_AC |
-                         PV_EFLAGS_IOPL;
+    const uint64_t bad = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM | EFLAGS_AC | EFLAGS_IOPL;
 
     pv_begin(5);
     for (unsigned bit = 0; bit < 22; bit++) {
@@ -138,8 +137,8 @@ static void entries_start_clean(void)
         pvr->rsp = PV_STACK_TOP - 0x100;
         pv_inject(pvr, 6);
         CU_ASSERT_EQUAL(pvr->rflags & bad, 0);
-        CU_ASSERT_TRUE(pvr->rflags & PV_EFLAGS_IF);
-        CU_ASSERT_EQUAL(pv_frame(4), (FLAGS_AFTER | 1ull << bit) & ~PV_EFLAGS_IOPL);
+        CU_ASSERT_TRUE(pvr->rflags & EFLAGS_IF);
+        CU_ASSERT_EQUAL(pv_frame(4), (FLAGS_AFTER | 1ull << bit) & ~EFLAGS_IOPL);
     }
     pv_end();
 }
@@ -434,7 +433,7 @@ static void one_byte_software_interrupts(void)
 static void nm_clears_ts(void)
 {
     pv_begin(5);
-    pvv->pv.cr0_guest = PV_CR0_TS;
+    pvv->pv.cr0_guest = CR0_TS;
     fake_metal.ts = true;
     pv_exception(pvr, 7, 0);
     CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(7));

@@ -213,7 +213,7 @@ static void start_of_day(void)
     r = &boot_vcpu()->regs;
     CU_ASSERT_EQUAL(r->rip, HIGH + TEXT + 0x40);
     CU_ASSERT_EQUAL(r->cs | 3, FLAT_KERNEL_CS | 3);
-    CU_ASSERT_EQUAL(r->rflags & (PV_EFLAGS_IF | PV_EFLAGS_TF | PV_EFLAGS_IOPL), PV_EFLAGS_IF);
+    CU_ASSERT_EQUAL(r->rflags & (EFLAGS_IF | EFLAGS_TF | EFLAGS_IOPL), EFLAGS_IF);
     CU_ASSERT_EQUAL(r->rax | r->rbx | r->rcx | r->rdx | r->rdi | r->rbp | r->r8 | r->r15, 0);
     CU_ASSERT_TRUE(boot_vcpu()->initialised);
     CU_ASSERT_EQUAL(boot_vcpu()->vcpu_info->evtchn_upcall_mask, 1);

@@ -493,23 +493,23 @@ static void single_step(void)
 
     pv_begin(0);
     pvv->pv.iopl = 1;
-    pvr->rflags |= PV_EFLAGS_TF | PV_EFLAGS_RF;
+    pvr->rflags |= EFLAGS_TF | EFLAGS_RF;
     CU_ASSERT_TRUE(RUN(0x0f, 0x20, 0xc3));
     CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(1));
     CU_ASSERT_EQUAL(pv_frame(2), guest_va_at(PV_CODE) + 3);
-    CU_ASSERT_TRUE(pv_frame(4) & PV_EFLAGS_TF);
-    CU_ASSERT_FALSE(pv_frame(4) & PV_EFLAGS_RF);
+    CU_ASSERT_TRUE(pv_frame(4) & EFLAGS_TF);
+    CU_ASSERT_FALSE(pv_frame(4) & EFLAGS_RF);
     CU_ASSERT_EQUAL(pvv->pv.debugreg[6], 0xffff4ff0);
     /* Forced CPUID likewise. */
     pv_fresh_regs();
-    pvr->rflags |= PV_EFLAGS_TF;
+    pvr->rflags |= EFLAGS_TF;
     pv_code(0, forced, 7);
     pv_exception(pvr, 6, 0);
     CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(1));
     CU_ASSERT_EQUAL(pv_frame(2), guest_va_at(PV_CODE) + 7);
     /* A rep traps after each element, RIP on it until the last. */
     pv_fresh_regs();
-    pvr->rflags |= PV_EFLAGS_TF;
+    pvr->rflags |= EFLAGS_TF;
     pvr->rdi = guest_va_at(PV_DATA);
     pvr->rdx = 0x170;
     pvr->rcx = 3;
@@ -518,7 +518,7 @@ static void single_step(void)
         CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(1));
         CU_ASSERT_EQUAL(pvr->rcx, left);
         CU_ASSERT_EQUAL(pv_frame(2), guest_va_at(PV_CODE) + (left ? 0 : 2));
-        pvr->rflags |= PV_EFLAGS_TF;
+        pvr->rflags |= EFLAGS_TF;
         pvr->rsp = PV_STACK_TOP - 0x100;
     }
     pv_end();

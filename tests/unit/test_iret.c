@@ -20,7 +20,7 @@ static struct iret_context good(bool to_user)
         .rcx = 0xcccccccccccccccull,
         .rip = guest_va_at(PV_CODE) + 0x40,
         .cs = to_user ? PV_USER_CS : 0xe030,
-        .rflags = PV_EFLAGS_IF,
+        .rflags = EFLAGS_IF,
         .rsp = PV_USER_SP,
         .ss = to_user ? PV_USER_SS : 0xe02b,
     };
@@ -90,7 +90,7 @@ static void in_syscall_form(void)
 /* ENT-3: each flag alone, and all patterns of the low 22 bits that can go wrong together. */
 static void every_flag(void)
 {
-    const uint64_t may = 0xcd5 | PV_EFLAGS_TF | PV_EFLAGS_RF | PV_EFLAGS_AC | PV_EFLAGS_ID;
+    const uint64_t may = 0xcd5 | EFLAGS_TF | EFLAGS_RF | EFLAGS_AC | EFLAGS_ID;
 
     pv_begin(5);
     for (unsigned user = 0; user < 2; user++) {
@@ -103,8 +103,8 @@ static void every_flag(void)
                 c.rflags = (uint64_t)(pattern & 1) << 9 | (uint64_t)(pattern >> 1 & 7) << 12 |
                            (uint64_t)(pattern >> 4 & 63) << 16;
             iret(&c);
-            CU_ASSERT_EQUAL(pvr->rflags, (c.rflags & may) | PV_EFLAGS_FIXED | PV_EFLAGS_IF);
-            CU_ASSERT_EQUAL(pvv->vcpu_info->evtchn_upcall_mask, !(c.rflags & PV_EFLAGS_IF));
+            CU_ASSERT_EQUAL(pvr->rflags, (c.rflags & may) | EFLAGS_FIXED | EFLAGS_IF);
+            CU_ASSERT_EQUAL(pvv->vcpu_info->evtchn_upcall_mask, !(c.rflags & EFLAGS_IF));
             CU_ASSERT_EQUAL(pvv->pv.iopl, 0);
         }
     }
@@ -116,7 +116,7 @@ static void every_flag(void)
         c.rflags |= iopl << 12;
         iret(&c);
         CU_ASSERT_EQUAL(pvv->pv.iopl, iopl);
-        CU_ASSERT_EQUAL(pvr->rflags & PV_EFLAGS_IOPL, 0);
+        CU_ASSERT_EQUAL(pvr->rflags & EFLAGS_IOPL, 0);
     }
     pv_end();
 }

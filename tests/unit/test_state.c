@@ -45,7 +45,7 @@ static void begin(void)
     c.debugreg[0] = 0x7000;
     c.debugreg[7] = 0x401;
     c.trap_ctxt[3] = (struct trap_info){.vector = 3, .flags = 7, .cs = 0x10, .address = 0x8000};
-    c.ctrlreg[0] = PV_CR0_TS;
+    c.ctrlreg[0] = CR0_TS;
     c.ctrlreg[4] = ~0ull;
     c.vm_assist = ~0ull;
 }
@@ -71,7 +71,7 @@ static void round_trip(void)
     pv_vcpu_get_context(ap, &back);
     CU_ASSERT_EQUAL(back.flags & ~(unsigned)VGCF_online, c.flags);
     CU_ASSERT_EQUAL(back.user_regs.rip, c.user_regs.rip);
-    CU_ASSERT_EQUAL(back.user_regs.rflags & PV_EFLAGS_IOPL, PV_EFLAGS_IOPL);
+    CU_ASSERT_EQUAL(back.user_regs.rflags & EFLAGS_IOPL, EFLAGS_IOPL);
     CU_ASSERT_EQUAL(back.user_regs.ds, 0x2b);
     CU_ASSERT_EQUAL(back.trap_ctxt[3].address, 0x8000);
     CU_ASSERT_EQUAL(back.ctrlreg[0], 0x8005003b);

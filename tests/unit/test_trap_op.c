@@ -222,7 +222,7 @@ static void assists_and_fpu(void)
     }
     CU_ASSERT_EQUAL(call2(__HYPERVISOR_vm_assist, 2, 0), -XEN_ENOSYS);
     CU_ASSERT_EQUAL(call2(__HYPERVISOR_fpu_taskswitch, 1, 0), 0);
-    CU_ASSERT_TRUE(fake_metal.ts && pvv->pv.cr0_guest == PV_CR0_TS);
+    CU_ASSERT_TRUE(fake_metal.ts && pvv->pv.cr0_guest == CR0_TS);
     CU_ASSERT_EQUAL(call2(__HYPERVISOR_fpu_taskswitch, 0, 0), 0);
     CU_ASSERT_FALSE(fake_metal.ts || pvv->pv.cr0_guest);
     pv_end();

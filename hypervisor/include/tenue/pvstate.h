@@ -9,6 +9,7 @@
 #define TENUE_PVSTATE_H
 
 #include <tenue/abi.h>
+#include <tenue/arch.h>
 #include <tenue/frame.h>
 
 #define GDT_GUEST_FRAMES 14u            /* FIRST_RESERVED_GDT_PAGE */

@@ -8,6 +8,7 @@
 #define TENUE_SPEC_H
 
 #include <tenue/abi.h>
+#include <tenue/arch.h>
 
 enum spec_vendor { SPEC_INTEL, SPEC_AMD, SPEC_HYGON, SPEC_OTHER, SPEC_EMULATED };
 
@@ -151,13 +152,10 @@ void spec_report(const struct spec_cpu *c, const struct spec_plan *p);
 #define CAPS_RFDS_CLEAR (1ull << 28)
 #define CAPS_ITS_NO (1ull << 62)
 
-#define MSR_SPEC_CTRL 0x48u
 #define SPEC_CTRL_IBRS 0x1ull
 #define SPEC_CTRL_STIBP 0x2ull
 #define SPEC_CTRL_SSBD 0x4ull
 #define SPEC_CTRL_BHI_DIS_S 0x400ull
-#define MSR_PRED_CMD 0x49u
-#define PRED_CMD_IBPB 0x1u
 #define MSR_ARCH_CAPABILITIES 0x10au
 #define MSR_MCU_OPT_CTRL 0x123u
 #define MCU_OPT_RNGDS_MITG_DIS 0x1ull

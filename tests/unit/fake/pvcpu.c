@@ -144,7 +144,7 @@ void pv_fresh_regs(void)
     memset(pvr, 0, sizeof(*pvr));
     for (unsigned i = 0; i < ARRAY_LEN(gprs); i++)
         *gprs[i] = 0x1122334455667700ull + 0x0101010101010101ull * i;
-    pvr->rflags = PV_EFLAGS_FIXED | PV_EFLAGS_IF;
+    pvr->rflags = EFLAGS_FIXED | EFLAGS_IF;
     pvr->rip = guest_va_at(PV_CODE);
     pvr->cs = pvv->pv.kernel_mode ? PV_SEL_KERNEL_CS : PV_USER_CS;
     pvr->ss = pvv->pv.kernel_mode ? PV_SEL_KERNEL_SS : PV_USER_SS;
