@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Device backends, the library that hosts them, and the single-device command.
 BE_CFLAGS := $(CFLAGS_USER) -D__XEN_INTERFACE_VERSION__=0x00040e00 -Ibackends/include
-BE_COMMON := channel gntdev evtchn log sandbox device
-BE_BLOCK := request pool pgrants image uring blkback
+BE_COMMON := channel journal gntdev evtchn log sandbox device
+BE_BLOCK := request pool pgrants image uring queue serve blkback
 BE_NET := packet tap tx rx netback
 BE_CONSOLE := backlog logfile conback
-BE_HOST := devhost device spawn nodes check resources
+BE_HOST := devhost device restart spawn nodes check resources
 
 BE_O := $(BUILD)/backends
 BE_COMMON_O := $(BE_COMMON:%=$(BE_O)/common/%.o)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-    CONSOLE_RESTARTS = 5,
+    RESTARTS = 8, /* of backends that did nothing, in a row */
     CONSOLE_CLOSE_MS = 1,      /* a console's guest side has nothing to say at the end */
     CONSOLE_CLOSE_TRIES = 100, /* turns of the event loop, 20 ms each */
 };
@@ -58,6 +58,7 @@ static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
     spec->block.readonly = disk->read_only;
     spec->block.no_discard = disk->no_discard;
     spec->block.removable = disk->removable;
+    spec->max_restarts = RESTARTS;
 }
 
 static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_spec *spec)
@@ -190,7 +191,7 @@ static void collect(struct devices *devs, const struct guest_config *cfg, const 
     spec->console.ring_mfn = built->console_mfn;
     spec->console.log_path = console_log;
     spec->console.inherit_tty_from = devs->old_console;
-    spec->max_restarts = CONSOLE_RESTARTS;
+    spec->max_restarts = RESTARTS;
     devs->nr = 1;
     for (size_t i = 0; i < cfg->nr_disks; i++)
         fill_disk(&cfg->disks[i], &devs->slots[devs->nr++].spec);

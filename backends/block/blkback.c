@@ -1,339 +1,61 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blkback.c - connect to a guest's ring, drain it, move data, respond.
+ * blkback.c - a disk's connection and its event loop.
  *
- * Owns: the connection (ring pages, event channel, persistent grants, one struct blk_io per ring
- * slot). request.c says what is valid, uring.c and image.c talk to the image, pool.c holds the data
- * on its way.
- *
- * Invariants:
- *   - a request is used only from its private, validated copy (BE-1, BE-3);
- *   - inflight counts the struct blk_io outside the free list whose operations are in io_uring; the
- *     connection is torn down only at zero, so a completion never meets a freed page;
- *   - `held` is a flush or barrier waiting for what came before it, or a barrier under way: while
- * it is set nothing more is taken from the ring. A flush is issued only when no write is in flight,
- * so it covers every write answered before it; io_uring itself orders nothing.
+ * Owns the connection: rings with their event channels (queue.c), persistent grants, one struct
+ * blk_io per ring slot. serve.c does the requests, image.c the operations, uring.c what the loop
+ * waits on.
  *
  * Single-threaded: everything runs in blkback_turn().
  */
-#include "blkback.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <xen/io/protocols.h>
 
-#include "../common/backoff.h"
 #include "../common/log.h"
-#include "../common/ring.h"
-#include "image.h"
-#include "pgrants.h"
-#include "pool.h"
-#include "request.h"
-#include "uring.h"
-
-enum io_stage {
-    IO_TRANSFER,
-    IO_PREFLUSH,  /* of a barrier */
-    IO_POSTFLUSH, /* of a barrier */
-    IO_FLUSH,
-    IO_DISCARD,
-};
-
-struct blk_io {
-    struct blk_io *next_free;
-    enum io_stage stage;
-    uint32_t page, pages; /* of the pool */
-    uint32_t done;        /* bytes moved; a short transfer is continued */
-    struct request req;
-    void *addr[REQUEST_MAX_SEGMENTS]; /* persistent mapping of each segment's page, or NULL: copy */
-};
-
-struct blkback {
-    struct device *d;
-    struct image img;
-    struct request_limits lim;
-    uint32_t discard_granularity;
-    bool removable;
-    struct pool pool;
-    struct uring uring;
-
-    /* The connection; all zero when there is none. */
-    blkif_back_ring_t ring;
-    unsigned ring_pages;
-    int port;
-    struct pgrants *pgrants;
-    struct blk_io *ios, *free_ios;
-    unsigned inflight, inflight_writes;
-    struct blk_io *held;
-    bool responded; /* responses not pushed yet */
-    bool again;     /* the ring had more when last looked at */
-    struct backoff backoff;
-    bool event_seen; /* a port waits to be unmasked */
-    uint32_t event_port;
-    bool channel_ready; /* acted on only in blkback_turn(): it may connect and disconnect */
-};
+#include "state.h"
 
 /* Tags of completions that are not a struct blk_io. */
 static char tag_event, tag_unmask, tag_channel;
 
-/* ---- data between the guest's pages and the pool ---- */
+/* ---- the loop ---- */
 
-static uint8_t *io_buffer(struct blkback *b, const struct blk_io *io)
+static uint64_t now_us(void)
 {
-    return b->pool.base + (size_t)io->page * GNT_PAGE;
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static void map_segments(struct blkback *b, struct blk_io *io)
+static unsigned total_inflight(const struct blkback *b)
 {
-    uint32_t refs[REQUEST_MAX_SEGMENTS];
+    unsigned n = 0;
 
-    if (!b->pgrants) {
-        memset(io->addr, 0, io->req.nr_segments * sizeof(io->addr[0]));
-        return;
+    for (unsigned i = 0; i < b->nr_queues; i++) {
+        n += b->queues[i].inflight;
     }
-    for (unsigned i = 0; i < io->req.nr_segments; i++) {
-        refs[i] = io->req.seg[i].gref;
-    }
-    pgrants_get(b->pgrants, refs, io->req.nr_segments, io->addr);
-}
-
-/* memcpy through mappings where there are any; one batch of grant copies for the rest. */
-static int move_data(struct blkback *b, struct blk_io *io, bool to_guest)
-{
-    struct gnt_copy copies[REQUEST_MAX_SEGMENTS];
-    unsigned nr_copies = 0;
-    uint8_t *buf = io_buffer(b, io);
-
-    for (unsigned i = 0; i < io->req.nr_segments; i++) {
-        const struct request_segment *seg = &io->req.seg[i];
-        uint8_t *mapped = io->addr[i];
-
-        if (!mapped) {
-            copies[nr_copies++] = (struct gnt_copy){buf, seg->gref, seg->offset, seg->bytes};
-        } else if (to_guest) {
-            memcpy(mapped + seg->offset, buf, seg->bytes);
-        } else {
-            memcpy(buf, mapped + seg->offset, seg->bytes);
-        }
-        buf += seg->bytes;
-    }
-    return nr_copies ? gntdev_copy(b->d->gnt, to_guest, copies, nr_copies, NULL) : 0;
-}
-
-/* ---- responses ---- */
-
-static void respond(struct blkback *b, uint64_t id, uint8_t op, int status)
-{
-    blkif_response_t rsp;
-
-    memset(&rsp, 0, sizeof(rsp)); /* padding too: nothing of ours reaches the guest (BE-4) */
-    rsp.id = id;
-    rsp.operation = op;
-    rsp.status = (int16_t)status;
-    memcpy(RING_GET_RESPONSE(&b->ring, b->ring.rsp_prod_pvt), &rsp, sizeof(rsp));
-    b->ring.rsp_prod_pvt++;
-    b->responded = true;
-}
-
-static void push_responses(struct blkback *b)
-{
-    int notify;
-
-    if (!b->responded) {
-        return;
-    }
-    b->responded = false;
-    RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&b->ring, notify);
-    if (notify) {
-        evtchn_notify(b->d->evt, b->port);
-    }
-}
-
-static int status_of(int err)
-{
-    return !err ? BLKIF_RSP_OKAY : err == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR;
-}
-
-/*
- * Answer, give the resources back. The connection may be going down: then nobody wants the answer.
- */
-static void io_finish(struct blkback *b, struct blk_io *io, int err)
-{
-    if (err && err != -EOPNOTSUPP) {
-        log_line("request op %u sector %llu+%llu failed: %s", io->req.abi_op,
-                 (unsigned long long)io->req.sector, (unsigned long long)io->req.nr_sectors,
-                 strerror(-err));
-    }
-    pool_give(&b->pool, io->page, io->pages);
-    if (b->d->connected) {
-        respond(b, io->req.id, io->req.abi_op, status_of(err));
-    }
-    if (b->held == io) {
-        b->held = NULL;
-    }
-    io->next_free = b->free_ios;
-    b->free_ios = io;
-}
-
-/* ---- operations on the image ---- */
-
-static bool io_is_write(const struct blk_io *io)
-{
-    return io->stage == IO_DISCARD || (io->stage == IO_TRANSFER && io->req.op != REQUEST_READ);
-}
-
-static void io_queued(struct blkback *b, struct blk_io *io)
-{
-    b->inflight++;
-    b->inflight_writes += io_is_write(io);
-}
-
-static void queue_transfer(struct blkback *b, struct blk_io *io)
-{
-    uint8_t *buf = io_buffer(b, io) + io->done;
-    uint32_t len = (uint32_t)request_bytes(&io->req) - io->done;
-    uint64_t offset = io->req.sector * REQUEST_SECTOR + io->done;
-
-    io->stage = IO_TRANSFER;
-    if (io->req.op == REQUEST_READ) {
-        image_read(&b->img, io, buf, len, offset);
-    } else {
-        image_write(&b->img, io, buf, len, offset);
-    }
-    io_queued(b, io);
-}
-
-static void queue_flush(struct blkback *b, struct blk_io *io, enum io_stage stage)
-{
-    io->stage = stage;
-    image_flush(&b->img, io);
-    io_queued(b, io);
-}
-
-static void start_discard(struct blkback *b, struct blk_io *io)
-{
-    int rc;
-
-    io->stage = IO_DISCARD;
-    if (image_discard(&b->img, io, io->req.sector * REQUEST_SECTOR, request_bytes(&io->req), &rc)) {
-        io_queued(b, io);
-    } else {
-        io_finish(b, io, rc);
-    }
-}
-
-/* A flush or barrier that had to wait, if it need not wait any longer. */
-static void start_held(struct blkback *b)
-{
-    struct blk_io *io = b->held;
-
-    if (!io || io->stage == IO_TRANSFER || io->stage == IO_POSTFLUSH) {
-        return; /* none, or a barrier already past its start */
-    }
-    if (io->req.op == REQUEST_FLUSH && !b->inflight_writes) {
-        b->held = NULL; /* what follows need not wait for it */
-        queue_flush(b, io, IO_FLUSH);
-    } else if (io->req.op == REQUEST_BARRIER && !b->inflight) {
-        queue_flush(b, io, IO_PREFLUSH);
-    }
-}
-
-static void start_io(struct blkback *b, struct blk_io *io)
-{
-    int err;
-
-    switch (io->req.op) {
-    case REQUEST_WRITE:
-    case REQUEST_BARRIER:
-        map_segments(b, io);
-        err = move_data(b, io, false);
-        if (err) {
-            io_finish(b, io, err);
-        } else if (io->req.op == REQUEST_WRITE) {
-            queue_transfer(b, io);
-        } else {
-            io->stage = IO_PREFLUSH;
-            b->held = io;
-            start_held(b);
-        }
-        break;
-    case REQUEST_READ:
-        map_segments(b, io);
-        queue_transfer(b, io);
-        break;
-    case REQUEST_FLUSH:
-        io->stage = IO_FLUSH;
-        b->held = io;
-        start_held(b);
-        break;
-    case REQUEST_DISCARD:
-        start_discard(b, io);
-        break;
-    }
-}
-
-/* ---- completions ---- */
-
-static void transfer_done(struct blkback *b, struct blk_io *io, int res)
-{
-    uint32_t len = (uint32_t)request_bytes(&io->req);
-
-    if (res < 0 && image_retry(&b->img, res)) {
-        queue_transfer(b, io);
-        return;
-    }
-    if (res == 0) {
-        res = -EIO; /* a file that became shorter, or a device that is full */
-    }
-    if (res < 0) {
-        io_finish(b, io, res);
-        return;
-    }
-    io->done += (uint32_t)res;
-    if (io->done < len) {
-        queue_transfer(b, io);
-    } else if (io->req.op == REQUEST_BARRIER) {
-        queue_flush(b, io, IO_POSTFLUSH);
-    } else if (io->req.op == REQUEST_READ && b->d->connected) {
-        io_finish(b, io, move_data(b, io, true));
-    } else {
-        io_finish(b, io, 0);
-    }
-}
-
-static void io_completed(struct blkback *b, struct blk_io *io, int res)
-{
-    b->inflight--;
-    b->inflight_writes -= io_is_write(io);
-    switch (io->stage) {
-    case IO_TRANSFER:
-        transfer_done(b, io, res);
-        break;
-    case IO_PREFLUSH:
-        if (res || !io->req.nr_segments) {
-            io_finish(b, io, res);
-        } else {
-            queue_transfer(b, io);
-        }
-        break;
-    case IO_POSTFLUSH:
-    case IO_FLUSH:
-    case IO_DISCARD:
-        io_finish(b, io, res);
-        break;
-    }
-    start_held(b);
+    return n;
 }
 
 static void event_arrived(struct blkback *b, int res)
 {
-    if (res == (int)sizeof(b->uring.port_in)) {
-        b->event_seen = true;
-        b->event_port = b->uring.port_in;
-    } else {
+    unsigned n = res > 0 ? (unsigned)res / sizeof(b->uring.port_in[0]) : 0;
+
+    if (!n) {
         log_line("event channel read gave %d", res);
+        return;
+    }
+    b->event_ready = true;
+    memcpy(b->uring.port_out, b->uring.port_in, n * sizeof(b->uring.port_in[0]));
+    b->uring.nr_out = n;
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned k = 0; k < b->nr_queues; k++) {
+            b->queues[k].event_seen |= b->uring.port_in[i] == (uint32_t)b->queues[k].port;
+        }
     }
 }
 
@@ -351,19 +73,20 @@ static void reap(struct blkback *b)
         } else if (tag == &tag_channel) {
             b->channel_ready = true;
         } else if (tag != &tag_unmask) {
-            io_completed(b, tag, cqe->res);
+            serve_completed(b, tag, cqe->res);
         }
         seen++;
     }
     io_uring_cq_advance(&b->uring.ring, seen);
 }
 
-/* 0, or -errno when the ring is of no more use. */
-static int enter(struct blkback *b, bool wait)
+/* 0, or -errno when the ring is of no more use. wait_us: 0 not at all, UINT64_MAX without end. */
+static int enter(struct blkback *b, uint64_t wait_us)
 {
-    int rc = uring_enter(&b->uring, wait);
+    int rc = uring_enter(&b->uring, wait_us);
 
-    if (!rc || rc == -EAGAIN || rc == -EBUSY) { /* busy: completions to be reaped first */
+    /* Busy: completions to be reaped first. Time: as asked. */
+    if (!rc || rc == -EAGAIN || rc == -EBUSY || rc == -ETIME) {
         return 0;
     }
     log_line("io_uring: %s", strerror(-rc));
@@ -371,101 +94,100 @@ static int enter(struct blkback *b, bool wait)
     return rc;
 }
 
-/* ---- the ring ---- */
-
-static int read_indirect(struct blkback *b, struct request *req)
+/* Answers are held back while more are to come, up to a number and a time (batch, batch_us). */
+static bool held_back(const struct blkback *b, const struct queue *q, uint64_t now)
 {
-    struct blkif_request_segment segs[REQUEST_MAX_SEGMENTS];
-    struct gnt_copy copies[REQUEST_MAX_INDIRECT_PAGES];
-    size_t left = req->nr_segments * sizeof(segs[0]);
-    uint8_t *to = (uint8_t *)segs;
-
-    /* Always by copy: the guest may rewrite the page while we look. */
-    for (unsigned i = 0; i < req->nr_indirect_pages; i++) {
-        uint16_t n = (uint16_t)(left < GNT_PAGE ? left : GNT_PAGE);
-
-        copies[i] = (struct gnt_copy){to, req->indirect_grefs[i], 0, n};
-        to += n;
-        left -= n;
-    }
-    if (gntdev_copy(b->d->gnt, false, copies, req->nr_indirect_pages, NULL)) {
-        return BLKIF_RSP_ERROR;
-    }
-    return request_add_segments(req, &b->lim, segs);
+    return b->knobs.batch_us && q->unpushed && q->inflight && q->unpushed < b->knobs.batch &&
+           now - q->unpushed_us < b->knobs.batch_us;
 }
 
-static int decode(struct blkback *b, const blkif_request_t *raw, struct request *req)
+static void push_all(struct blkback *b)
 {
-    int status = request_decode(raw, &b->lim, req);
+    uint64_t now = b->knobs.batch_us ? now_us() : 0;
 
-    if (status == BLKIF_RSP_OKAY && req->nr_indirect_pages) {
-        status = read_indirect(b, req);
-    }
-    return status;
-}
+    for (unsigned i = 0; i < b->nr_queues; i++) {
+        struct queue *q = &b->queues[i];
+        unsigned n = q->unpushed;
 
-/* Take the request at req_cons. False if it has to wait there for room. */
-static bool take_request(struct blkback *b)
-{
-    struct blk_io *io = b->free_ios;
-    blkif_request_t raw;
-    int status;
-
-    RING_COPY_REQUEST(&b->ring, b->ring.req_cons, &raw);
-    status = decode(b, &raw, &io->req);
-    io->done = 0;
-    io->pages = 0;
-    if (status != BLKIF_RSP_OKAY) {
-        b->ring.req_cons++;
-        respond(b, io->req.id, io->req.abi_op, status);
-        return true;
-    }
-    if (io->req.nr_segments) {
-        io->pages = (uint32_t)((request_bytes(&io->req) + GNT_PAGE - 1) / GNT_PAGE);
-    }
-    io->page = pool_take(&b->pool, io->pages);
-    if (io->page == POOL_NONE) {
-        return false; /* read anew, and checked anew, when a completion made room */
-    }
-    b->ring.req_cons++;
-    b->free_ios = io->next_free;
-    start_io(b, io);
-    return true;
-}
-
-/* True if there is more to do at once; false: a completion or an event will call again. */
-static bool drain(struct blkback *b)
-{
-    RING_IDX prod = ring_producer(&b->ring.sring->req_prod);
-    RING_IDX from = b->ring.req_cons;
-    int more;
-
-    if (!ring_producer_valid(prod, b->ring.req_cons, b->ring.rsp_prod_pvt, RING_SIZE(&b->ring))) {
-        device_fail(b->d, "ring producer %u is impossible (consumer %u, responses %u, size %u)",
-                    prod, b->ring.req_cons, b->ring.rsp_prod_pvt, RING_SIZE(&b->ring));
-        return false;
-    }
-    while (b->ring.req_cons != prod && !b->held && b->free_ios) {
-        if (!take_request(b)) {
-            break;
+        if (n && !q->unpushed_us) {
+            q->unpushed_us = now;
+        }
+        if (held_back(b, q, now)) {
+            continue;
+        }
+        queue_push(q, b->d);
+        q->unpushed_us = 0;
+        if (b->d->journal) {
+            b->d->journal->progress += n;
         }
     }
-    if (b->event_seen) {
-        backoff_account(&b->backoff, b->ring.req_cons != from || b->inflight);
+}
+
+/* How long the loop may sleep: not beyond the moment when answers that are held back are due. */
+static uint64_t may_wait_us(const struct blkback *b)
+{
+    uint64_t now = b->knobs.batch_us ? now_us() : 0, wait = UINT64_MAX;
+
+    if (b->again) {
+        return 0;
     }
-    if (b->ring.req_cons != prod || b->held || !b->free_ios) {
-        /* No need to be told of new requests before a completion makes room for them. */
+    for (unsigned i = 0; b->knobs.batch_us && i < b->nr_queues; i++) {
+        const struct queue *q = &b->queues[i];
+
+        if (held_back(b, q, now) && q->unpushed_us + b->knobs.batch_us - now < wait) {
+            wait = q->unpushed_us + b->knobs.batch_us - now;
+        }
+    }
+    return wait;
+}
+
+/* Busy polling: within poll_us of the last work the rings are looked at without being asked to. */
+static bool polling(struct blkback *b, bool worked)
+{
+    uint64_t now;
+
+    if (!b->knobs.poll_us || !b->nr_queues) {
         return false;
     }
-    RING_FINAL_CHECK_FOR_REQUESTS(&b->ring, more);
-    return more;
+    now = now_us();
+    if (worked) {
+        b->idle_since = now;
+    }
+    return now - b->idle_since < b->knobs.poll_us;
+}
+
+static RING_IDX taken(const struct blkback *b)
+{
+    RING_IDX n = 0;
+
+    for (unsigned i = 0; i < b->nr_queues; i++) {
+        n += b->queues[i].ring.req_cons + b->queues[i].ring.rsp_prod_pvt;
+    }
+    return n;
+}
+
+static void serve_all(struct blkback *b)
+{
+    RING_IDX before = taken(b);
+    bool sleeping = !polling(b, false);
+
+    b->again = false;
+    for (unsigned i = 0; i < b->nr_queues; i++) { /* a failure leaves no queue */
+        b->again |= serve_queue(b, &b->queues[i], sleeping);
+    }
+    if (taken(b) != before) {
+        polling(b, true);
+    }
+    if (!sleeping) {
+        b->again = true;
+    }
 }
 
 void blkback_turn(struct device *d)
 {
     struct blkback *b = d->priv;
 
-    if (enter(b, !b->again)) {
+    if (enter(b, may_wait_us(b))) {
         return;
     }
     reap(b);
@@ -474,101 +196,153 @@ void blkback_turn(struct device *d)
         device_handle_channel(d);
         uring_wait_channel(&b->uring, &tag_channel);
     }
-    b->again = d->connected && drain(b);
+    b->again = false;
     if (d->connected) {
-        push_responses(b);
+        serve_all(b);
+        push_all(b);
     }
-    if (b->event_seen) {
-        b->event_seen = false;
-        uring_unmask(&b->uring, &tag_unmask, b->event_port);
+    if (b->event_ready) {
+        b->event_ready = false;
+        for (unsigned i = 0; i < b->nr_queues; i++) {
+            b->queues[i].event_seen = false;
+        }
+        uring_unmask(&b->uring, &tag_unmask);
         uring_wait_event(&b->uring, &tag_event);
     }
 }
 
 /* ---- connecting ---- */
 
-static int read_ring_refs(struct device *d, const struct channel_msg *front, uint32_t *refs,
-                          unsigned *count)
+static int alloc_ios(struct blkback *b, struct queue *q)
 {
-    uint64_t order = 0, ref;
-    char key[24];
+    unsigned n = RING_SIZE(&q->ring);
 
-    if (channel_get(front, "ring-page-order") &&
-        !channel_get_u64(front, "ring-page-order", BLKBACK_MAX_RING_ORDER, &order)) {
-        device_fail(d, "ring-page-order is not within 0..%u", BLKBACK_MAX_RING_ORDER);
-        return -EINVAL;
-    }
-    *count = 1u << order;
-    for (unsigned i = 0; i < *count; i++) {
-        snprintf(key, sizeof(key), "ring-ref%u", i);
-        if (!channel_get_u64(front, key, UINT32_MAX, &ref) &&
-            (*count > 1 || !channel_get_u64(front, "ring-ref", UINT32_MAX, &ref))) {
-            device_fail(d, "%s is missing or no grant reference", *count > 1 ? key : "ring-ref");
-            return -EINVAL;
+    (void)b;
+    q->ios = calloc(n, sizeof(*q->ios));
+    q->replay = calloc(n, sizeof(*q->replay));
+    return q->ios && q->replay ? 0 : -ENOMEM;
+}
+
+/* Entries that are not in use are free; those in use wait to be done once more. */
+static void list_ios(struct queue *q)
+{
+    q->free_ios = NULL;
+    for (unsigned i = RING_SIZE(&q->ring); i-- > 0;) {
+        struct blk_io *io = &q->ios[i];
+
+        io->q = q;
+        io->e = &q->j->entry[i];
+        if (!io->e->used) {
+            io->next_free = q->free_ios;
+            q->free_ios = io;
         }
-        refs[i] = (uint32_t)ref;
     }
+}
+
+static int resume(struct blkback *b, struct queue *q)
+{
+    struct queue_entry *entries[QUEUE_MAX_SLOTS];
+    const char *why = NULL;
+    int n = queue_resume(q, &b->lim, entries, &why);
+
+    if (n < 0) {
+        device_fail(b->d, "cannot go on from the journal of the backend before: %s", why);
+        return n;
+    }
+    list_ios(q);
+    q->nr_replay = (unsigned)n;
+    q->next_replay = 0;
+    for (int i = 0; i < n; i++) {
+        q->replay[i] = &q->ios[entries[i] - q->j->entry];
+    }
+    log_line("resumed at request %u: %d to be done again", q->ring.req_cons, n);
     return 0;
 }
 
-static int map_ring(struct blkback *b, const struct channel_msg *front)
+static void disconnect_queue(struct blkback *b, struct queue *q)
 {
-    uint32_t refs[1u << BLKBACK_MAX_RING_ORDER];
-    blkif_sring_t *sring;
-    int rc = read_ring_refs(b->d, front, refs, &b->ring_pages);
+    queue_unbind(q, b->d);
+    free(q->ios);
+    free(q->replay);
+    queue_unmap(q, b->d);
+    memset(q, 0, sizeof(*q));
+}
+
+static void disconnect_all(struct blkback *b)
+{
+    for (unsigned i = 0; i < b->nr_queues; i++) {
+        disconnect_queue(b, &b->queues[i]);
+    }
+    b->nr_queues = 0;
+    b->again = false;
+    pgrants_free(b->pgrants);
+    b->pgrants = NULL;
+}
+
+static int connect_queue(struct blkback *b, unsigned i, const struct channel_msg *front,
+                         const char *prefix)
+{
+    struct queue *q = &b->queues[i];
+    struct device *d = b->d;
+    int rc = queue_map(q, d, front, prefix);
 
     if (rc) {
         return rc;
     }
-    sring = gntdev_map(b->d->gnt, b->ring_pages, refs, true);
-    if (!sring) {
-        device_fail(b->d, "ring (%u pages, first grant %u) cannot be mapped: %s", b->ring_pages,
-                    refs[0], strerror(errno));
-        return -EINVAL;
-    }
-    BACK_RING_INIT(&b->ring, sring, b->ring_pages * GNT_PAGE);
-    return 0;
-}
-
-static int alloc_ios(struct blkback *b)
-{
-    unsigned n = RING_SIZE(&b->ring);
-
-    b->ios = calloc(n, sizeof(*b->ios));
-    if (!b->ios) {
+    q->j =
+        (d->journal ? (struct blk_journal *)journal_body(d->journal) : b->own_journal)->queue + i;
+    if (alloc_ios(b, q)) {
+        device_fail(d, "no memory for %u requests", RING_SIZE(&q->ring));
         return -ENOMEM;
     }
-    b->free_ios = NULL;
-    for (unsigned i = n; i-- > 0;) {
-        b->ios[i].next_free = b->free_ios;
-        b->free_ios = &b->ios[i];
+    if (d->resuming) {
+        rc = resume(b, q);
+        if (rc) {
+            return rc;
+        }
+    } else {
+        queue_begin(q);
+        list_ios(q);
+    }
+    return queue_bind(q, d, front, prefix);
+}
+
+static int connect_queues(struct blkback *b, const struct channel_msg *front)
+{
+    uint64_t nr = 1;
+    char prefix[16] = "";
+
+    if (channel_get(front, "multi-queue-num-queues") &&
+        (!channel_get_u64(front, "multi-queue-num-queues", b->knobs.queues, &nr) || !nr)) {
+        device_fail(b->d, "multi-queue-num-queues is not within 1..%u", b->knobs.queues);
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < nr; i++) {
+        int rc;
+
+        if (nr > 1) { /* one queue is described as if there were no others, or in its directory */
+            snprintf(prefix, sizeof(prefix), "queue-%u/", i);
+        }
+        b->nr_queues = i + 1;
+        rc = connect_queue(b, i, front, prefix);
+        if (rc) {
+            return rc;
+        }
     }
     return 0;
 }
 
-static int bind_event(struct blkback *b, const struct channel_msg *front)
+static void add_size(const struct blkback *b, struct channel_msg *back)
 {
-    uint64_t port;
-
-    if (!channel_get_u64(front, "event-channel", UINT32_MAX, &port)) {
-        device_fail(b->d, "event-channel is missing or no port");
-        return -EINVAL;
-    }
-    b->port = evtchn_bind(b->d->evt, (uint32_t)port);
-    if (b->port < 0) {
-        device_fail(b->d, "event-channel %llu cannot be bound: %s", (unsigned long long)port,
-                    strerror(-b->port));
-        return b->port;
-    }
-    return 0;
+    channel_addf(back, "sectors", "%llu", (unsigned long long)b->lim.sectors);
 }
 
 static void add_geometry(const struct blkback *b, struct channel_msg *back)
 {
     unsigned info = (b->lim.readonly ? VDISK_READONLY : 0u) | (b->removable ? VDISK_REMOVABLE : 0u);
 
-    channel_addf(back, "sectors", "%llu", (unsigned long long)b->img.sectors);
-    channel_addf(back, "sector-size", "%u", b->img.sector_size);
+    add_size(b, back);
+    channel_addf(back, "sector-size", "%u", b->lim.sectors_per_block * REQUEST_SECTOR);
     channel_addf(back, "physical-sector-size", "%u", b->img.physical_sector_size);
     channel_addf(back, "info", "%u", info);
 }
@@ -583,32 +357,17 @@ static int blk_connect(struct device *d, const struct channel_msg *front, struct
         device_fail(d, "protocol %s is not served, only %s", protocol, XEN_IO_PROTO_ABI_X86_64);
         return -EINVAL;
     }
-    rc = map_ring(b, front);
-    if (rc) {
-        return rc;
-    }
-    rc = alloc_ios(b);
-    if (rc) {
-        device_fail(d, "no memory for %u requests", RING_SIZE(&b->ring));
-        goto out_ring;
-    }
-    if (channel_get_flag(front, "feature-persistent")) {
+    if (b->knobs.grants == GRANTS_PERSISTENT && channel_get_flag(front, "feature-persistent")) {
         b->pgrants = pgrants_new(d->gnt); /* without memory for it: grant copies */
     }
-    rc = bind_event(b, front);
+    rc = connect_queues(b, front);
     if (rc) {
-        goto out_ios;
+        disconnect_all(b);
+        return rc;
     }
+    b->again = true; /* look at the rings once without being told to */
     add_geometry(b, back);
     return 0;
-
-out_ios:
-    pgrants_free(b->pgrants);
-    b->pgrants = NULL;
-    free(b->ios);
-out_ring:
-    gntdev_unmap(d->gnt, b->ring.sring, b->ring_pages);
-    return rc;
 }
 
 static void blk_disconnect(struct device *d)
@@ -618,28 +377,50 @@ static void blk_disconnect(struct device *d)
     /*
      * What waits in `held` starts as the rest completes, so that this ends with nothing under way.
      */
-    while (b->inflight && !enter(b, true)) {
+    while (total_inflight(b) && !enter(b, UINT64_MAX)) {
         reap(b);
     }
-    evtchn_unbind(d->evt, b->port);
-    pgrants_free(b->pgrants);
-    b->pgrants = NULL;
-    free(b->ios);
-    b->ios = NULL;
-    gntdev_unmap(d->gnt, b->ring.sring, b->ring_pages);
-    b->held = NULL;
-    b->responded = false;
+    disconnect_all(b);
+}
+
+static void set_limits(struct blkback *b)
+{
+    b->lim.sectors = b->img.sectors - b->img.sectors % b->lim.sectors_per_block;
+}
+
+/* Linux's driver looks at "sectors" again when it is told Connected while it is. */
+static void blk_resized(struct device *d)
+{
+    struct blkback *b = d->priv;
+    uint64_t before = b->img.sectors;
+    struct channel_msg back;
+
+    if (image_refresh(&b->img) <= 0) {
+        return;
+    }
+    set_limits(b);
+    log_line("%llu sectors became %llu", (unsigned long long)before,
+             (unsigned long long)b->img.sectors);
+    if (d->connected) {
+        channel_init(&back, CHANNEL_BACK);
+        add_size(b, &back);
+        channel_addf(&back, "state", "%d", XenbusStateConnected);
+        device_announce(d, &back);
+    }
 }
 
 static void blk_advertise(struct device *d, struct channel_msg *back)
 {
     const struct blkback *b = d->priv;
 
-    channel_add(back, "feature-persistent", "1");
+    channel_add(back, "feature-persistent", b->knobs.grants == GRANTS_PERSISTENT ? "1" : "0");
     channel_add(back, "feature-flush-cache", "1");
     channel_add(back, "feature-barrier", "1");
-    channel_addf(back, "feature-max-indirect-segments", "%u", REQUEST_MAX_SEGMENTS);
-    channel_addf(back, "max-ring-page-order", "%u", BLKBACK_MAX_RING_ORDER);
+    if (b->knobs.indirect) {
+        channel_addf(back, "feature-max-indirect-segments", "%u", b->knobs.indirect);
+    }
+    channel_addf(back, "max-ring-page-order", "%u", b->knobs.ring_order);
+    channel_addf(back, "multi-queue-max-queues", "%u", b->knobs.queues);
     channel_add(back, "feature-discard", b->lim.discard ? "1" : "0");
     if (b->lim.discard) {
         channel_addf(back, "discard-granularity", "%u", b->discard_granularity);
@@ -648,12 +429,74 @@ static void blk_advertise(struct device *d, struct channel_msg *back)
     }
 }
 
+/* ---- start and end ---- */
+
+static unsigned knob(const struct channel_msg *start, const char *key, unsigned max,
+                     unsigned otherwise)
+{
+    uint64_t v = otherwise;
+
+    channel_get_u64(start, key, max, &v);
+    return (unsigned)v;
+}
+
+static void read_knobs(struct blk_knobs *k, const struct channel_msg *start)
+{
+    const char *grants = channel_get(start, "grants");
+
+    k->grants = !grants                   ? GRANTS_PERSISTENT
+                : !strcmp(grants, "copy") ? GRANTS_COPY
+                : !strcmp(grants, "map")  ? GRANTS_MAP
+                                          : GRANTS_PERSISTENT;
+    k->queues = knob(start, "queues", BLKBACK_MAX_QUEUES, 4);
+    k->ring_order = knob(start, "ring-order", QUEUE_MAX_ORDER, QUEUE_MAX_ORDER);
+    k->indirect = knob(start, "indirect", REQUEST_MAX_SEGMENTS, REQUEST_MAX_SEGMENTS);
+    k->batch = knob(start, "batch", QUEUE_MAX_SLOTS, QUEUE_MAX_SLOTS);
+    k->batch_us = knob(start, "batch-us", 1000000, 0);
+    k->poll_us = knob(start, "poll-us", 1000000, 0);
+    if (!k->queues) {
+        k->queues = 1;
+    }
+}
+
+/* What the administrator asks for, as far as the image can: its own unit is the smallest. */
+static int read_limits(struct blkback *b, const struct channel_msg *start)
+{
+    unsigned sector = knob(start, "sector-size", 4096, b->img.sector_size);
+
+    b->discard_granularity = knob(start, "discard-granularity", UINT32_MAX, 0);
+    b->removable = channel_get_flag(start, "removable");
+    b->lim.readonly = channel_get_flag(start, "readonly");
+    b->lim.discard = b->discard_granularity && !b->lim.readonly;
+    if ((sector != 512 && sector != 4096) || sector < b->img.sector_size) {
+        log_line("sectors of %u bytes are not possible on an image with sectors of %u", sector,
+                 b->img.sector_size);
+        return -EINVAL;
+    }
+    b->lim.sectors_per_block = sector / REQUEST_SECTOR;
+    set_limits(b);
+    return 0;
+}
+
+static int init_journal(struct blkback *b)
+{
+    if (b->d->journal) {
+        return 0;
+    }
+    b->own_journal = calloc(1, sizeof(*b->own_journal));
+    return b->own_journal ? 0 : -ENOMEM;
+}
+
 static int blk_init(struct device *d, const struct channel_msg *start)
 {
     static struct blkback blkback;
     struct blkback *b = &blkback;
-    int fds[URING_NR_FILES] = {CHANNEL_DEVICE_FD, evtchn_fd(d->evt), d->channel};
-    uint64_t granularity = 0;
+    int fds[URING_NR_FILES] = {
+        [URING_LIFE] = CHANNEL_LIFE_FD,
+        [URING_IMAGE] = CHANNEL_DEVICE_FD,
+        [URING_EVTCHN] = evtchn_fd(d->evt),
+        [URING_CHANNEL] = d->channel,
+    };
     int rc;
 
     memset(b, 0, sizeof(*b));
@@ -664,14 +507,14 @@ static int blk_init(struct device *d, const struct channel_msg *start)
         log_line("image: %s", strerror(-rc));
         return rc;
     }
-    channel_get_u64(start, "discard-granularity", UINT32_MAX, &granularity);
-    b->discard_granularity = (uint32_t)granularity;
-    b->removable = channel_get_flag(start, "removable");
-    b->lim.readonly = channel_get_flag(start, "readonly");
-    b->lim.discard = granularity && !b->lim.readonly;
-    b->lim.sectors_per_block = b->img.sector_size / REQUEST_SECTOR;
-    b->lim.sectors = b->img.sectors - b->img.sectors % b->lim.sectors_per_block;
-    rc = pool_init(&b->pool);
+    read_knobs(&b->knobs, start);
+    rc = read_limits(b, start);
+    if (!rc) {
+        rc = init_journal(b);
+    }
+    if (!rc) {
+        rc = pool_init(&b->pool);
+    }
     if (rc) {
         return rc;
     }
@@ -691,6 +534,7 @@ void blkback_fini(struct device *d)
 
     uring_free(&b->uring);
     pool_free(&b->pool);
+    free(b->own_journal);
 }
 
 void blkback_arm(struct device *d)
@@ -713,18 +557,24 @@ void blkback_usage(const struct device *d, struct blkback_usage *out)
 {
     const struct blkback *b = d->priv;
 
-    out->inflight = b->inflight;
-    out->inflight_writes = b->inflight_writes;
-    out->pool_pages = b->pool.in_use;
-    out->mapped = b->pgrants ? pgrants_count(b->pgrants) : 0;
+    *out = (struct blkback_usage){
+        .inflight = total_inflight(b),
+        .pool_pages = b->pool.in_use,
+        .mapped = b->pgrants ? pgrants_count(b->pgrants) : 0,
+    };
+    for (unsigned i = 0; i < b->nr_queues; i++) {
+        out->inflight_writes += b->queues[i].inflight_writes;
+    }
 }
 
 const struct device_ops blkback_ops = {
     .class_name = "vbd",
+    .journal_format = BLK_JOURNAL_FORMAT,
     .sandbox = &sandbox_block,
     .init = blk_init,
     .advertise = blk_advertise,
     .connect = blk_connect,
     .disconnect = blk_disconnect,
+    .resized = blk_resized,
     .run = blk_run,
 };

@@ -10,8 +10,6 @@
 
 #include "../common/device.h"
 
-#define BLKBACK_MAX_RING_ORDER 4u
-
 extern const struct device_ops blkback_ops;
 
 /* One turn of the event loop: submit, wait for something if nothing is left to do, take completions

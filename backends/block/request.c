@@ -135,3 +135,41 @@ int request_decode(const blkif_request_t *raw, const struct request_limits *lim,
         return BLKIF_RSP_EOPNOTSUPP;
     }
 }
+
+static bool segments_sound(const struct request *r)
+{
+    uint64_t bytes = 0;
+
+    if (r->nr_segments > REQUEST_MAX_SEGMENTS) {
+        return false;
+    }
+    for (unsigned i = 0; i < r->nr_segments; i++) {
+        const struct request_segment *seg = &r->seg[i];
+
+        if (!seg->bytes || seg->bytes % REQUEST_SECTOR || seg->offset + seg->bytes > 4096u) {
+            return false;
+        }
+        bytes += seg->bytes;
+    }
+    return bytes == request_bytes(r);
+}
+
+bool request_sound(const struct request *r, const struct request_limits *lim)
+{
+    bool empty = !r->nr_segments && !r->nr_sectors;
+
+    switch (r->op) {
+    case REQUEST_READ:
+        return !empty && segments_sound(r) && range_inside(r, lim);
+    case REQUEST_WRITE:
+        return !empty && !lim->readonly && segments_sound(r) && range_inside(r, lim);
+    case REQUEST_BARRIER:
+        return (empty || !lim->readonly) && segments_sound(r) && range_inside(r, lim);
+    case REQUEST_FLUSH:
+        return empty;
+    case REQUEST_DISCARD:
+        return !r->nr_segments && r->nr_sectors && lim->discard && !lim->readonly &&
+               range_inside(r, lim);
+    }
+    return false;
+}

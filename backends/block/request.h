@@ -66,6 +66,9 @@ int request_decode(const blkif_request_t *raw, const struct request_limits *lim,
 int request_add_segments(struct request *out, const struct request_limits *lim,
                          const struct blkif_request_segment *segs);
 
+/* Whether a request that was kept elsewhere is one that decoding could have accepted. */
+bool request_sound(const struct request *r, const struct request_limits *lim);
+
 static inline uint64_t request_bytes(const struct request *r)
 {
     return r->nr_sectors * REQUEST_SECTOR;

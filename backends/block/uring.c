@@ -140,16 +140,16 @@ void uring_wait_event(struct uring *u, void *tag)
 {
     struct io_uring_sqe *sqe = get_sqe(u);
 
-    io_uring_prep_read(sqe, URING_EVTCHN, &u->port_in, sizeof(u->port_in), 0);
+    io_uring_prep_read(sqe, URING_EVTCHN, u->port_in, sizeof(u->port_in), 0);
     finish(sqe, tag, 0);
 }
 
-void uring_unmask(struct uring *u, void *tag, uint32_t port)
+void uring_unmask(struct uring *u, void *tag)
 {
     struct io_uring_sqe *sqe = get_sqe(u);
 
-    u->port_out = port;
-    io_uring_prep_write(sqe, URING_EVTCHN, &u->port_out, sizeof(u->port_out), 0);
+    io_uring_prep_write(sqe, URING_EVTCHN, u->port_out,
+                        u->nr_out * (unsigned)sizeof(u->port_out[0]), 0);
     finish(sqe, tag, IOSQE_CQE_SKIP_SUCCESS);
 }
 
@@ -161,13 +161,29 @@ void uring_wait_channel(struct uring *u, void *tag)
     finish(sqe, tag, 0);
 }
 
-int uring_enter(struct uring *u, bool wait)
+static int enter_once(struct uring *u, uint64_t wait_us)
+{
+    struct __kernel_timespec ts = {
+        .tv_sec = (long long)(wait_us / 1000000),
+        .tv_nsec = (long long)(wait_us % 1000000) * 1000,
+    };
+    struct io_uring_cqe *cqe;
+
+    if (!wait_us) {
+        return io_uring_submit_and_get_events(&u->ring);
+    }
+    if (wait_us == UINT64_MAX) {
+        return io_uring_submit_and_wait(&u->ring, 1);
+    }
+    return io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+}
+
+int uring_enter(struct uring *u, uint64_t wait_us)
 {
     int rc;
 
     do {
-        rc = wait ? io_uring_submit_and_wait(&u->ring, 1)
-                  : io_uring_submit_and_get_events(&u->ring);
+        rc = enter_once(u, wait_us);
     } while (rc == -EINTR);
     return rc < 0 ? rc : 0;
 }

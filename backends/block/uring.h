@@ -4,7 +4,7 @@
  * image.
  *
  * Set up while privileged (locked memory is then not charged to the user that the backend becomes),
- * with three fixed files and one fixed buffer, and restricted to the operations below on those
+ * with its fixed files and one fixed buffer, and restricted to the operations below on those
  * files before it is enabled: since ring operations do not pass a seccomp filter, this is the
  * filter.
  *
@@ -17,11 +17,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum uring_file { URING_IMAGE, URING_EVTCHN, URING_CHANNEL, URING_NR_FILES };
+/*
+ * URING_LIFE is used by nobody. The ring holds its files until the kernel is done with the last
+ * operation, also when the process is gone; so the far end of this pipe tells when that is.
+ */
+enum uring_file { URING_LIFE, URING_IMAGE, URING_EVTCHN, URING_CHANNEL, URING_NR_FILES };
+
+#define URING_PORTS 16 /* events that one read takes */
 
 struct uring {
     struct io_uring ring;
-    uint32_t port_in, port_out; /* read from and written to the event channel descriptor */
+    uint32_t port_in[URING_PORTS], port_out[URING_PORTS]; /* read from the event channel, to be
+                                                             unmasked */
+    unsigned nr_out;
 };
 
 /* 0 or -errno. */
@@ -33,13 +41,16 @@ void uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint
 void uring_fdatasync(struct uring *u, void *tag);
 void uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len);
 
-/* One event into port_in. Re-arm after each completion. */
+/* Events into port_in: the bytes read complete. Re-arm after each completion. */
 void uring_wait_event(struct uring *u, void *tag);
-/* Unmask a port; rides on the next submission, completes only on failure, with the tag. */
-void uring_unmask(struct uring *u, void *tag, uint32_t port);
+/* Unmask the ports in port_out; rides on the next submission, completes only on failure. */
+void uring_unmask(struct uring *u, void *tag);
 void uring_wait_channel(struct uring *u, void *tag);
 
-/* Submit what is queued; wait for a completion if asked to. 0 or -errno. */
-int uring_enter(struct uring *u, bool wait);
+/*
+ * Submit what is queued; wait for a completion: not at all (0), for so many microseconds, or for as
+ * long as it takes (UINT64_MAX). 0 or -errno, -ETIME among them.
+ */
+int uring_enter(struct uring *u, uint64_t wait_us);
 
 #endif

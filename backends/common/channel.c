@@ -14,14 +14,35 @@
 #include <sys/socket.h>
 
 static const char *const vbd_front_keys[] = {
-    "ring-ref",   "ring-page-order",    "event-channel",
-    "protocol",   "feature-persistent", "ring-ref0",
-    "ring-ref1",  "ring-ref2",          "ring-ref3",
-    "ring-ref4",  "ring-ref5",          "ring-ref6",
-    "ring-ref7",  "ring-ref8",          "ring-ref9",
-    "ring-ref10", "ring-ref11",         "ring-ref12",
-    "ring-ref13", "ring-ref14",         "ring-ref15",
+    "ring-ref",
+    "ring-page-order",
+    "event-channel",
+    "protocol",
+    "feature-persistent",
+    "ring-ref0",
+    "ring-ref1",
+    "ring-ref2",
+    "ring-ref3",
+    "ring-ref4",
+    "ring-ref5",
+    "ring-ref6",
+    "ring-ref7",
+    "ring-ref8",
+    "ring-ref9",
+    "ring-ref10",
+    "ring-ref11",
+    "ring-ref12",
+    "ring-ref13",
+    "ring-ref14",
+    "ring-ref15",
+    "multi-queue-num-queues",
     NULL,
+};
+static const char *const vbd_queue_keys[] = {
+    "ring-ref",   "event-channel", "ring-ref0",  "ring-ref1",  "ring-ref2",
+    "ring-ref3",  "ring-ref4",     "ring-ref5",  "ring-ref6",  "ring-ref7",
+    "ring-ref8",  "ring-ref9",     "ring-ref10", "ring-ref11", "ring-ref12",
+    "ring-ref13", "ring-ref14",    "ring-ref15", NULL,
 };
 static const char *const vbd_back_keys[] = {
     "state",
@@ -38,6 +59,7 @@ static const char *const vbd_back_keys[] = {
     "feature-persistent",
     "feature-max-indirect-segments",
     "max-ring-page-order",
+    "multi-queue-max-queues",
     NULL,
 };
 static const char *const vif_front_keys[] = {
@@ -65,6 +87,7 @@ static const char *const vif_back_keys[] = {
     "feature-split-event-channels",
     NULL,
 };
+static const char *const no_keys[] = {NULL};
 static const char *const console_front_keys[] = {NULL};
 static const char *const console_back_keys[] = {"state", NULL};
 
@@ -92,6 +115,11 @@ const char *const *channel_back_keys(const char *class_name)
                                         : console_back_keys;
 }
 
+const char *const *channel_queue_keys(const char *class_name)
+{
+    return !strcmp(class_name, "vbd") ? vbd_queue_keys : no_keys;
+}
+
 void channel_init(struct channel_msg *m, enum channel_type type)
 {
     m->type = type;
@@ -107,7 +135,7 @@ static bool key_valid(const char *key, size_t len)
     for (size_t i = 0; i < len; i++) {
         char c = key[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '/')) {
             return false;
         }
     }
@@ -243,7 +271,7 @@ int channel_decode(struct channel_msg *m, const void *buf, size_t len)
     }
     memcpy(&h, buf, sizeof(h));
     if (h.magic != CHANNEL_MAGIC || h.version != CHANNEL_VERSION || h.count > CHANNEL_MAX_PAIRS ||
-        h.type < CHANNEL_START || h.type > CHANNEL_FAIL) {
+        h.type < CHANNEL_START || h.type > CHANNEL_RESIZE) {
         return -EBADMSG;
     }
     channel_init(m, (enum channel_type)h.type);

@@ -5,14 +5,18 @@
  * One SOCK_SEQPACKET socket, inherited by the backend as descriptor CHANNEL_FD. One datagram is one
  * message: a fixed header, then `count` pairs "key\0value\0" and nothing after them. Both ends
  * decode with channel_decode(), which accepts exactly the well-formed messages; whatever else
- * arrives ends the connection. Keys are [a-z0-9-]{1,48}, values printable ASCII up to 256 bytes, no
- * key twice.
+ * arrives ends the connection. Keys are [a-z0-9-/]{1,48}, values printable ASCII up to 256 bytes,
+ * no key twice.
  *
  * Host to backend:
  *   start   first and once: domid, devid and the options of the class
  *   front   the guest's keys, whole, each time its state changed; "state" always present, "0" if
- * absent close   no pairs: unplug in an orderly way Backend to host: back    keys for the backend
- * directory, written in one transaction fail    reason=TEXT: the device was stopped, and why
+ *           absent
+ *   close   no pairs: unplug in an orderly way
+ *   resize  no pairs: look at the image's size again
+ * Backend to host:
+ *   back    keys for the backend directory, written in one transaction
+ *   fail    reason=TEXT: the device was stopped, and why
  *
  * The host's side treats the backend as hostile (it eats guest data); the backend's side trusts the
  * host for "start" and treats "front" values as the guest's own words.
@@ -24,12 +28,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHANNEL_FD 3        /* in the backend */
-#define CHANNEL_DEVICE_FD 4 /* first of the device's own descriptors; the order is the class's */
+/* Descriptors in the backend. */
+#define CHANNEL_FD 3
+#define CHANNEL_JOURNAL_FD 4 /* journal.h */
+#define CHANNEL_LIFE_FD 5    /* a pipe's end: closed when nothing of the process is left */
+#define CHANNEL_DEVICE_FD 6  /* first of the device's own; the order is the class's */
 
 #define CHANNEL_MAGIC 0x54444556u /* "TDEV" */
 #define CHANNEL_VERSION 1
-#define CHANNEL_MAX_PAIRS 48
+#define CHANNEL_MAX_PAIRS 192
+#define CHANNEL_MAX_QUEUES 8 /* "queue-0/" to "queue-7/": directories of a front with several */
 #define CHANNEL_KEY_MAX 48
 #define CHANNEL_VALUE_MAX 256
 #define CHANNEL_MAX_BYTES 8192
@@ -40,6 +48,7 @@ enum channel_type {
     CHANNEL_CLOSE = 3,
     CHANNEL_BACK = 4,
     CHANNEL_FAIL = 5,
+    CHANNEL_RESIZE = 6,
 };
 
 struct channel_header {
@@ -92,6 +101,8 @@ int channel_recv(int fd, struct channel_msg *m);
 
 /* Allow-lists, per class name ("vbd", "vif", "console"): what the host relays, either way. */
 bool channel_key_allowed(const char *const *list, const char *key);
+/* Keys of one queue's directory: "queue-N/KEY". */
+const char *const *channel_queue_keys(const char *class_name);
 const char *const *channel_front_keys(const char *class_name);
 const char *const *channel_back_keys(const char *class_name);
 

@@ -45,6 +45,9 @@ static void drop_connection(struct device *d)
         d->connected = false;
         d->ops->disconnect(d);
     }
+    if (d->journal) {
+        journal_forget(d->journal);
+    }
 }
 
 void device_fail(struct device *d, const char *fmt, ...)
@@ -94,27 +97,50 @@ static void go_init_wait(struct device *d)
     send_message(d, &m);
 }
 
+/*
+ * A front that is connected when we come belongs to a predecessor. With his journal we go on where
+ * he was; else its ring cannot be taken over and it must start again.
+ */
+static bool find_predecessor(struct device *d, const struct channel_msg *front)
+{
+    if (d->state != XenbusStateInitialising) {
+        return !d->stale && d->state == XenbusStateInitWait;
+    }
+    d->resuming = d->journal && d->ops->journal_format &&
+                  journal_describes(d->journal, d->ops->journal_format, front);
+    if (d->resuming || d->ops->takes_over) {
+        return true;
+    }
+    d->stale = true;
+    send_state(d, XenbusStateClosing);
+    return false;
+}
+
 static void try_connect(struct device *d, const struct channel_msg *front)
 {
     struct channel_msg m;
+    bool resuming;
 
-    if (d->connected || d->closing) {
-        return;
-    }
-    if (d->state == XenbusStateInitialising && !d->ops->takes_over) {
-        d->stale = true;
-        send_state(d, XenbusStateClosing);
-    }
-    if (d->stale || (d->state != XenbusStateInitWait && d->state != XenbusStateInitialising)) {
+    if (d->connected || d->closing || !find_predecessor(d, front)) {
         return;
     }
     channel_init(&m, CHANNEL_BACK);
     channel_addf(&m, "state", "%d", XenbusStateConnected);
+    resuming = d->resuming;
     if (d->ops->connect(d, front, &m)) {
+        d->resuming = false;
         return;
     }
+    d->resuming = false;
     d->connected = true;
     d->state = XenbusStateConnected;
+    if (resuming) {
+        d->journal->takeovers++;
+        return; /* the store says Connected already: the guest is not to notice */
+    }
+    if (d->journal && d->ops->journal_format) {
+        journal_connected(d->journal, d->ops->journal_format, front);
+    }
     send_message(d, &m);
 }
 
@@ -169,6 +195,11 @@ void device_handle_message(struct device *d, const struct channel_msg *m)
     case CHANNEL_CLOSE:
         close_asked(d);
         break;
+    case CHANNEL_RESIZE:
+        if (d->ops->resized) {
+            d->ops->resized(d);
+        }
+        break;
     case CHANNEL_START:
     case CHANNEL_BACK:
     case CHANNEL_FAIL:
@@ -191,10 +222,15 @@ void device_handle_channel(struct device *d)
     }
 }
 
+void device_announce(struct device *d, const struct channel_msg *m)
+{
+    send_message(d, m);
+}
+
 static int receive_start(struct device *d, struct channel_msg *start, uint64_t *uid)
 {
     struct pollfd pfd = {.fd = d->channel, .events = POLLIN};
-    uint64_t domid, devid;
+    uint64_t domid, devid, state;
 
     if (poll(&pfd, 1, 10000) != 1 || channel_recv(d->channel, start) != 1 ||
         start->type != CHANNEL_START ||
@@ -206,6 +242,11 @@ static int receive_start(struct device *d, struct channel_msg *start, uint64_t *
     }
     d->domid = (unsigned)domid;
     d->devid = (unsigned)devid;
+    /* A predecessor had advertised, and the guest answers to that. */
+    if (channel_get_u64(start, "back-state", XenbusStateReconfigured, &state) &&
+        state == XenbusStateInitWait) {
+        d->state = XenbusStateInitWait;
+    }
     return 0;
 }
 
@@ -220,6 +261,12 @@ static int open_devices(struct device *d)
     rc = evtchn_open(&d->evt, d->domid);
     if (rc) {
         log_line("/dev/xen/evtchn: %s (is module xen-evtchn loaded?)", strerror(-rc));
+        return rc;
+    }
+    d->journal = journal_map(CHANNEL_JOURNAL_FD);
+    if (!d->journal) {
+        rc = -errno;
+        log_line("journal: %s", strerror(errno));
     }
     return rc;
 }

@@ -9,7 +9,8 @@
  *
  *   front 1, 2   -> back InitWait, features advertised (after dropping an old connection)
  *   front 3, 4   -> connect, back Connected.  A front found here at start belongs to an earlier
- * backend: its ring cannot be taken over, so back goes Closing and waits for it to start again
+ *                   backend: with its journal this one goes on in its place; without, back goes
+ *                   Closing and waits for the front to start again
  *   front 5      -> back Closing; still serving what is in the ring
  *   front 6, 0   -> disconnect, back Closed; the process ends if an unplug was asked for
  *
@@ -26,13 +27,15 @@
 #include "channel.h"
 #include "evtchn.h"
 #include "gntdev.h"
+#include "journal.h"
 #include "sandbox.h"
 
 struct device;
 
 struct device_ops {
-    const char *class_name; /* "vbd", "vif", "console" */
-    bool takes_over;        /* a new process may go on with a connected front (console) */
+    const char *class_name;  /* "vbd", "vif", "console" */
+    bool takes_over;         /* a new process needs no journal to go on with a connected front */
+    uint32_t journal_format; /* of the body, bumped when it changes; 0: the class keeps none */
     const struct sandbox_profile *sandbox;
 
     /* Privileged: take the descriptors from CHANNEL_DEVICE_FD on, read options, allocate. 0 or
@@ -41,11 +44,14 @@ struct device_ops {
     /* Add the features for InitWait. */
     void (*advertise)(struct device *d, struct channel_msg *back);
     /* Bind to what the front published; add keys that go with Connected. 0, or -errno after
-     * device_fail() has been told why. */
+     * device_fail() has been told why. With d->resuming the journal tells where a predecessor was
+     * with just this front, which does not know that anything has happened. */
     int (*connect)(struct device *d, const struct channel_msg *front, struct channel_msg *back);
     /* Give everything of the connection back. Called only when connected; may be called from any of
      * the class's own functions by way of device_fail(). */
     void (*disconnect)(struct device *d);
+    /* The image may have another size; NULL: nothing to do. */
+    void (*resized)(struct device *d);
     /* The event loop: returns when d->exit is set. */
     void (*run)(struct device *d);
 };
@@ -59,6 +65,8 @@ struct device {
     bool connected;
     bool stale;   /* front was connected to somebody else when we came */
     bool closing; /* unplug asked for */
+    bool resuming;
+    struct journal *journal; /* NULL in tests that have none */
     bool exit;
     int channel; /* descriptor */
     void *priv;  /* the class's */
@@ -72,6 +80,9 @@ void device_handle_channel(struct device *d);
 
 /* One message, as read from the channel: the state machine itself, for the tests. */
 void device_handle_message(struct device *d, const struct channel_msg *m);
+
+/* Keys for the backend directory beyond what the states bring. */
+void device_announce(struct device *d, const struct channel_msg *m);
 
 /* The guest broke the rules, or the device cannot go on: disconnect and say so. */
 void device_fail(struct device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -30,6 +30,7 @@
 
 /* linux/fs.h, which has it, does not agree with sys/mount.h */
 #define REQUEST_BLKDISCARD _IO(0x12, 119)
+#define REQUEST_BLKGETSIZE64 _IOR(0x12, 114, size_t)
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -67,14 +68,15 @@ static const int common_calls[] = {
         IOCTL_EVTCHN_NOTIFY
 
 static const int block_calls[] = {SCMP_SYS(io_uring_enter)};
-static const unsigned long block_ioctls[] = {XEN_REQUESTS, REQUEST_BLKDISCARD};
+static const unsigned long block_ioctls[] = {XEN_REQUESTS, REQUEST_BLKDISCARD,
+                                             REQUEST_BLKGETSIZE64};
 static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl)};
 static const unsigned long net_ioctls[] = {XEN_REQUESTS, TUNSETOFFLOAD};
 static const int console_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(pread64),
                                     SCMP_SYS(ftruncate)};
 static const unsigned long console_ioctls[] = {XEN_REQUESTS};
 
-/* Ring, pool and 2048 mapped pages are 20 MiB; the rest is libraries. */
+/* Rings, pool, journal and 2048 mapped pages are 40 MiB; the rest is libraries. */
 #define MEMORY_MAX (256ul << 20)
 
 const struct sandbox_profile sandbox_block = {

@@ -25,23 +25,22 @@
 #define RELAY_BURST 50u
 #define RELAY_PER_S 20u
 #define CLOSE_TIMEOUT_MS 5000u
-#define RESTART_DELAY_MS 200u
 
-static void emit(struct devhost_device *dev, enum devhost_event ev, const char *detail)
+void device_emit(struct devhost_device *dev, enum devhost_event ev, const char *detail)
 {
     if (dev->host->cfg.on_event) {
         dev->host->cfg.on_event(dev, ev, detail, dev->host->cfg.arg);
     }
 }
 
-static void arm_timer(struct event *timer, unsigned ms)
+void device_arm_timer(struct event *timer, unsigned ms)
 {
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
 
     evtimer_add(timer, &tv);
 }
 
-static void set_back_state(struct devhost_device *dev, unsigned state)
+void device_set_back_state(struct devhost_device *dev, unsigned state)
 {
     char text[4];
 
@@ -53,7 +52,7 @@ static void set_back_state(struct devhost_device *dev, unsigned state)
     nodes_write_one(dev, "state", text);
 }
 
-static void set_error(struct devhost_device *dev, const char *why)
+void device_set_error(struct devhost_device *dev, const char *why)
 {
     snprintf(dev->last_error, sizeof(dev->last_error), "%.255s", why);
     nodes_write_one(dev, "error", why);
@@ -90,7 +89,7 @@ void device_front_changed(struct devhost_device *dev)
     }
     if (!take_relay_token(dev)) {
         if (!evtimer_pending(dev->relay_timer, NULL)) {
-            arm_timer(dev->relay_timer, 1000 / RELAY_PER_S);
+            device_arm_timer(dev->relay_timer, 1000 / RELAY_PER_S);
         }
         return;
     }
@@ -172,7 +171,7 @@ static void back_message(struct devhost_device *dev, const struct channel_msg *m
         tell = state_event(dev, (unsigned)state, &ev);
     }
     if (tell) {
-        emit(dev, ev, "");
+        device_emit(dev, ev, "");
     }
 }
 
@@ -206,12 +205,13 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
     case CHANNEL_FAIL:
         snprintf(reason, sizeof(reason), "%s",
                  channel_get(&m, "reason") ? channel_get(&m, "reason") : "");
-        set_error(dev, reason);
-        emit(dev, DEVHOST_EV_ERROR, reason);
+        device_set_error(dev, reason);
+        device_emit(dev, DEVHOST_EV_ERROR, reason);
         return;
     case CHANNEL_START:
     case CHANNEL_FRONT:
     case CHANNEL_CLOSE:
+    case CHANNEL_RESIZE:
         device_log(dev, "backend sent a message of type %d; killed", m.type);
         kill(dev->pid, SIGKILL);
         return;
@@ -240,11 +240,12 @@ static void drop_process_events(struct devhost_device *dev)
     free_event(&dev->channel_event);
     free_event(&dev->pid_event);
     free_event(&dev->log_event);
+    free_event(&dev->life_event);
 }
 
 static void on_exit_of_process(evutil_socket_t fd, short what, void *arg);
 
-static int start_process(struct devhost_device *dev, char *err, size_t err_len)
+int device_start_process(struct devhost_device *dev, char *err, size_t err_len)
 {
     struct event_base *base = dev->host->cfg.base;
     int rc = spawn_backend(dev, err, err_len);
@@ -263,6 +264,8 @@ static int start_process(struct devhost_device *dev, char *err, size_t err_len)
         return err_set(err, err_len, -ENOMEM, "%s: out of memory", dev->name);
     }
     dev->front_seen = false;
+    dev->progress = spawn_progress(dev);
+    dev->started_ms = now_ms();
     return 0;
 }
 
@@ -287,9 +290,44 @@ static void drain_last_words(struct devhost_device *dev)
         if (m.type == CHANNEL_BACK && back_message_allowed(dev, &m)) {
             nodes_write_back(dev, &m);
         } else if (m.type == CHANNEL_FAIL && channel_get(&m, "reason")) {
-            set_error(dev, channel_get(&m, "reason"));
+            device_set_error(dev, channel_get(&m, "reason"));
         }
     }
+}
+
+/* Nothing of the process is left, nor of its I/O: its successor may touch the image. */
+static void on_life_end(evutil_socket_t fd, short what, void *arg)
+{
+    struct devhost_device *dev = arg;
+    char byte;
+
+    (void)what;
+    if (read(fd, &byte, 1) != 0) {
+        return;
+    }
+    drop_process_events(dev);
+    spawn_kill(dev);
+    if (dev->phase == PHASE_RUNNING) {
+        restart_after(dev, dev->last_error);
+    }
+}
+
+/*
+ * What a dead process had handed to the kernel may be under way still, and would overwrite what its
+ * successor writes: the pipe in its io_uring is closed when the kernel is done with all of it.
+ */
+static bool await_its_io(struct devhost_device *dev)
+{
+    int fd = dev->life_fd;
+
+    free_event(&dev->channel_event);
+    free_event(&dev->pid_event);
+    free_event(&dev->log_event);
+    dev->life_fd = -1;
+    spawn_kill(dev);
+    dev->life_fd = fd;
+    dev->life_event = event_new(dev->host->cfg.base, fd, EV_READ | EV_PERSIST, on_life_end, dev);
+    return dev->life_event && !event_add(dev->life_event, NULL);
 }
 
 static void on_exit_of_process(evutil_socket_t fd, short what, void *arg)
@@ -306,48 +344,22 @@ static void on_exit_of_process(evutil_socket_t fd, short what, void *arg)
     }
     describe_end(dev, status, detail, sizeof(detail));
     dev->pid = 0;
+    dev->died_ms = now_ms();
     drain_last_words(dev);
-    drop_process_events(dev);
-    spawn_kill(dev);
     if (dev->phase == PHASE_CLOSING) {
+        drop_process_events(dev);
+        spawn_kill(dev);
         dev->phase = PHASE_ENDED;
         evtimer_del(dev->timer);
-        set_back_state(dev, XenbusStateClosed);
-        emit(dev, DEVHOST_EV_CLOSED, "");
+        device_set_back_state(dev, XenbusStateClosed);
+        device_emit(dev, DEVHOST_EV_CLOSED, "");
         return;
     }
     device_log(dev, "%s", detail);
-    set_error(dev, detail);
-    if (dev->restarts < dev->spec.max_restarts) {
-        dev->restarts++;
-        arm_timer(dev->timer, RESTART_DELAY_MS * dev->restarts);
-        return;
+    snprintf(dev->last_error, sizeof(dev->last_error), "%s", detail);
+    if (!await_its_io(dev)) {
+        restart_after(dev, detail);
     }
-    dev->phase = PHASE_ENDED;
-    /* The guest must not wait for answers that nobody will give. */
-    set_back_state(dev, XenbusStateClosing);
-    set_back_state(dev, XenbusStateClosed);
-    emit(dev, DEVHOST_EV_DIED, detail);
-}
-
-static void restart(struct devhost_device *dev)
-{
-    char err[DEVHOST_ERR_MAX];
-
-    if (dev->spec.cls != DEVHOST_CONSOLE) {
-        set_back_state(dev, XenbusStateClosing);
-    }
-    if (start_process(dev, err, sizeof(err))) {
-        dev->phase = PHASE_ENDED;
-        device_log(dev, "%s", err);
-        set_error(dev, err);
-        set_back_state(dev, XenbusStateClosed);
-        emit(dev, DEVHOST_EV_DIED, err);
-        return;
-    }
-    device_log(dev, "restarted (%u of %u)", dev->restarts, dev->spec.max_restarts);
-    device_front_changed(dev);
-    emit(dev, DEVHOST_EV_RESTARTED, "");
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -361,10 +373,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         kill(dev->pid, SIGKILL);
     } else if (dev->phase == PHASE_CLOSING) {
         dev->phase = PHASE_ENDED; /* closed while waiting to be restarted */
-        set_back_state(dev, XenbusStateClosed);
-        emit(dev, DEVHOST_EV_CLOSED, "");
+        device_set_back_state(dev, XenbusStateClosed);
+        device_emit(dev, DEVHOST_EV_CLOSED, "");
     } else if (dev->phase == PHASE_RUNNING && dev->pid == 0) {
-        restart(dev);
+        restart_now(dev);
     }
 }
 
@@ -402,7 +414,7 @@ static struct devhost_device *device_new(struct devhost *h, const struct devhost
         return NULL;
     }
     dev->host = h;
-    dev->pidfd = dev->channel = dev->log_fd = -1;
+    dev->pidfd = dev->channel = dev->log_fd = dev->life_fd = dev->res.journal = -1;
     dev->relay_tokens = RELAY_BURST;
     dev->relay_refilled_ms = now_ms();
     dev->back_state = XenbusStateInitialising;
@@ -459,7 +471,7 @@ int devhost_device_start(struct devhost *h, const struct devhost_spec *spec,
                 dev->back, strerror(-rc));
         goto out_free;
     }
-    rc = start_process(dev, err, err_len);
+    rc = device_start_process(dev, err, err_len);
     if (rc) {
         goto out_free;
     }
@@ -486,12 +498,24 @@ int devhost_device_close(struct devhost_device *dev, unsigned timeout_ms)
     }
     dev->phase = PHASE_CLOSING;
     nodes_write_one(dev, "online", "0");
-    arm_timer(dev->timer, dev->channel < 0 ? 1 : timeout_ms ? timeout_ms : CLOSE_TIMEOUT_MS);
+    device_arm_timer(dev->timer, dev->channel < 0 ? 1 : timeout_ms ? timeout_ms : CLOSE_TIMEOUT_MS);
     if (dev->channel < 0) {
         return 0;
     }
     channel_init(&m, CHANNEL_CLOSE);
     return channel_send(dev->channel, &m);
+}
+
+int devhost_device_resize(struct devhost_device *dev)
+{
+    struct channel_msg m;
+
+    if (dev->phase != PHASE_RUNNING || dev->spec.cls != DEVHOST_BLOCK) {
+        return -ESRCH;
+    }
+    channel_init(&m, CHANNEL_RESIZE);
+    /* Without a process the next one looks at the size by itself. */
+    return dev->channel < 0 ? 0 : channel_send(dev->channel, &m);
 }
 
 static void unlink_device(struct devhost_device *dev)

@@ -4,6 +4,7 @@
  *
  *   devhost.c    one struct devhost: xenstore handle, watch dispatch
  *   device.c     life of a device: relay, close, death, restart
+ *   restart.c    what follows a death: a successor, later and later, or the end
  *   spawn.c      the backend process: descriptors, fork, exec, its log
  *   nodes.c      xenstore directories of a device
  *   resources.c  image, tap, pty and log descriptors
@@ -17,6 +18,7 @@
 #include <xenstore.h>
 
 #include "../common/channel.h"
+#include "../common/journal.h"
 
 #define PATH_BUF 128
 #define MAX_DEVICE_FDS 6
@@ -43,6 +45,7 @@ struct resources {
     char ifname[IFNAME_BUF];
     char tty[TTY_BUF];
     bool tty_inherited;
+    int journal; /* memory that each process of the device maps (common/journal.h) */
 };
 
 enum device_phase {
@@ -61,7 +64,8 @@ struct devhost_device {
     char front[PATH_BUF], back[PATH_BUF];
     pid_t pid;
     int channel, pidfd, log_fd; /* -1 when closed */
-    struct event *channel_event, *pid_event, *log_event;
+    int life_fd;                /* end of file when nothing of the process is left */
+    struct event *channel_event, *pid_event, *log_event, *life_event;
     struct event *timer;       /* close time-out, or restart delay */
     struct event *relay_timer; /* relaying the front's state waits for tokens */
     char log_line[256];
@@ -71,6 +75,9 @@ struct devhost_device {
     bool front_seen;    /* front_state was relayed to the present process */
     bool relay_pending; /* a watch event arrived in this turn */
     unsigned restarts;
+    unsigned deaths;   /* in a row, of processes that did nothing */
+    uint64_t progress; /* the journal's, when the present process was started */
+    uint64_t started_ms, died_ms;
     unsigned relay_tokens;
     uint64_t relay_refilled_ms;
     char last_error[DEVHOST_ERR_MAX];
@@ -87,9 +94,17 @@ uint64_t now_ms(void);
 
 /* device.c: the front's state node, or one above it, changed. */
 void device_front_changed(struct devhost_device *dev);
+/* For restart.c. */
+void device_emit(struct devhost_device *dev, enum devhost_event ev, const char *detail);
+void device_arm_timer(struct event *timer, unsigned ms);
+void device_set_back_state(struct devhost_device *dev, unsigned state);
+void device_set_error(struct devhost_device *dev, const char *why);
+int device_start_process(struct devhost_device *dev, char *err, size_t err_len);
 
 /* spawn.c: start the process on dev->res; sets pid, channel, pidfd, log_fd. 0 or -errno. */
 int spawn_backend(struct devhost_device *dev, char *err, size_t err_len);
+/* What the device has done so far, by its journal. */
+uint64_t spawn_progress(const struct devhost_device *dev);
 /* SIGKILL and wait; closes the descriptors. Fine without a process. */
 void spawn_kill(struct devhost_device *dev);
 /* Read the process's standard error and pass whole lines on. */
@@ -99,6 +114,10 @@ void spawn_relay_log(struct devhost_device *dev);
 int nodes_write_back(struct devhost_device *dev, const struct channel_msg *m);
 int nodes_write_one(struct devhost_device *dev, const char *key, const char *value);
 void nodes_read_front(struct devhost_device *dev, struct channel_msg *m);
+
+/* restart.c: the process is gone. */
+void restart_after(struct devhost_device *dev, const char *detail);
+void restart_now(struct devhost_device *dev);
 
 /* resources.c */
 int resources_open(struct devhost_device *dev, char *err, size_t err_len);

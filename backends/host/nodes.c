@@ -316,12 +316,30 @@ static void read_one(struct devhost_device *dev, struct channel_msg *m, const ch
     free(value);
 }
 
-void nodes_read_front(struct devhost_device *dev, struct channel_msg *m)
+/* The keys of one directory that are on the list; `prefix` is what the message calls it. */
+static void read_listed(struct devhost_device *dev, struct channel_msg *m, const char *prefix,
+                        const char *const *allowed)
 {
-    const char *const *allowed = channel_front_keys(class_node(dev->spec.cls));
-    uint64_t state = 0;
+    char path[KEY_BUF], key[CHANNEL_KEY_MAX + 1];
     unsigned n;
     char **names;
+
+    snprintf(path, sizeof(path), "%s%s%.*s", dev->front, *prefix ? "/" : "",
+             *prefix ? (int)strlen(prefix) - 1 : 0, prefix);
+    names = xs_directory(dev->host->xs, XBT_NULL, path, &n);
+    for (unsigned i = 0; names && i < n; i++) {
+        if (channel_key_allowed(allowed, names[i])) {
+            snprintf(key, sizeof(key), "%s%s", prefix, names[i]);
+            read_one(dev, m, key);
+        }
+    }
+    free(names);
+}
+
+void nodes_read_front(struct devhost_device *dev, struct channel_msg *m)
+{
+    uint64_t state = 0, queues = 0;
+    char prefix[16];
 
     read_one(dev, m, "state");
     if (!channel_get(m, "state")) {
@@ -331,11 +349,10 @@ void nodes_read_front(struct devhost_device *dev, struct channel_msg *m)
     if (state != XenbusStateInitialised && state != XenbusStateConnected) {
         return; /* the other keys say nothing in the other states */
     }
-    names = xs_directory(dev->host->xs, XBT_NULL, dev->front, &n);
-    for (unsigned i = 0; names && i < n; i++) {
-        if (channel_key_allowed(allowed, names[i])) {
-            read_one(dev, m, names[i]);
-        }
+    read_listed(dev, m, "", channel_front_keys(class_node(dev->spec.cls)));
+    channel_get_u64(m, "multi-queue-num-queues", CHANNEL_MAX_QUEUES, &queues);
+    for (unsigned q = 0; q < queues; q++) {
+        snprintf(prefix, sizeof(prefix), "queue-%u/", q);
+        read_listed(dev, m, prefix, channel_queue_keys(class_node(dev->spec.cls)));
     }
-    free(names);
 }

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
@@ -440,7 +441,7 @@ static int open_console(struct devhost_device *dev, char *err, size_t err_len)
     return 0;
 }
 
-int resources_open(struct devhost_device *dev, char *err, size_t err_len)
+static int open_class(struct devhost_device *dev, char *err, size_t err_len)
 {
     switch (dev->spec.cls) {
     case DEVHOST_BLOCK:
@@ -453,8 +454,32 @@ int resources_open(struct devhost_device *dev, char *err, size_t err_len)
     return err_set(err, err_len, -EINVAL, "unknown device class %d", dev->spec.cls);
 }
 
+/* Its size is sealed: a process that was taken over cannot cut it off under its successor. */
+static int open_journal(struct devhost_device *dev, char *err, size_t err_len)
+{
+    int fd = memfd_create("journal", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    dev->res.journal = fd;
+    if (fd < 0 || ftruncate(fd, JOURNAL_BYTES) ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+        return err_set(err, err_len, -errno, "%s: journal: %s", dev->name, strerror(errno));
+    }
+    return 0;
+}
+
+int resources_open(struct devhost_device *dev, char *err, size_t err_len)
+{
+    int rc = open_journal(dev, err, err_len);
+
+    return rc ? rc : open_class(dev, err, err_len);
+}
+
 void resources_close(struct resources *res)
 {
+    if (res->journal >= 0) {
+        close(res->journal);
+        res->journal = -1;
+    }
     while (res->nr_fds) {
         close(res->fds[--res->nr_fds]);
     }

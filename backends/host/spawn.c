@@ -3,15 +3,16 @@
  * spawn.c - the backend process of a device.
  *
  * Descriptors in the child: 0 /dev/null, 1 and 2 a pipe that the host relays as log lines,
- * CHANNEL_FD, then the device's own. Everything else is closed. libxenstore may run a thread in
- * this process and its address space may be large, so posix_spawn does it without a fork's copy.
- * The child starts as root to open the Xen devices and drops its privileges itself
- * (common/sandbox.c) before it reads anything of the guest's.
+ * CHANNEL_FD, the journal, one end of the life pipe, then the device's own. Everything else is
+ * closed. libxenstore may run a thread in this process and its address space may be large, so
+ * posix_spawn does it without a fork's copy. The child starts as root to open the Xen devices and
+ * drops its privileges itself (common/sandbox.c) before it reads anything of the guest's.
  */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static const char *program_of(enum devhost_class cls)
 }
 
 struct child_fds {
-    int in, out, channel;
+    int in, out, channel, journal, life;
     const int *device;
     unsigned nr_device;
 };
@@ -50,7 +51,7 @@ struct child_fds {
  */
 static int plan_fds(posix_spawn_file_actions_t *plan, const struct child_fds *c)
 {
-    int from[4 + MAX_DEVICE_FDS];
+    int from[CHANNEL_DEVICE_FD + MAX_DEVICE_FDS];
     unsigned n = 0;
     int rc = 0;
 
@@ -58,6 +59,8 @@ static int plan_fds(posix_spawn_file_actions_t *plan, const struct child_fds *c)
     from[n++] = c->out;
     from[n++] = c->out;
     from[n++] = c->channel;
+    from[n++] = c->journal;
+    from[n++] = c->life;
     for (unsigned i = 0; i < c->nr_device; i++)
         from[n++] = c->device[i];
     for (unsigned i = 0; i < n && !rc; i++)
@@ -114,6 +117,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
     channel_addf(m, "domid", "%u", s->domid);
     channel_addf(m, "devid", "%u", s->devid);
     channel_addf(m, "uid", "%u", dev->host->cfg.uid_base + s->domid);
+    channel_addf(m, "back-state", "%u", dev->back_state);
     switch (s->cls) {
     case DEVHOST_BLOCK:
         channel_add(m, "readonly", s->block.readonly ? "1" : "0");
@@ -133,11 +137,14 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
     }
 }
 
-static int start_backend(struct devhost_device *dev, int channel, int log_fd, const char *program)
+static int start_backend(struct devhost_device *dev, int channel, int log_fd, int life,
+                         const char *program)
 {
     struct child_fds c = {
         .out = log_fd,
         .channel = channel,
+        .journal = dev->res.journal,
+        .life = life,
         .device = dev->res.fds,
         .nr_device = dev->res.nr_fds,
     };
@@ -162,7 +169,7 @@ int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
 {
     char program[300];
     struct channel_msg start;
-    int sock[2], pipefd[2], rc;
+    int sock[2], pipefd[2], life[2], rc;
 
     snprintf(program, sizeof(program), "%s/%s", dev->host->backend_dir, program_of(dev->spec.cls));
     if (access(program, X_OK)) {
@@ -177,12 +184,18 @@ int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
         rc = err_set(err, err_len, -errno, "%s: pipe: %s", dev->name, strerror(errno));
         goto out_sock;
     }
+    if (pipe2(life, O_CLOEXEC | O_NONBLOCK)) {
+        rc = err_set(err, err_len, -errno, "%s: pipe: %s", dev->name, strerror(errno));
+        goto out_pipe;
+    }
     fcntl(sock[0], F_SETFL, O_NONBLOCK);
     dev->channel = sock[0];
     dev->log_fd = pipefd[0];
-    rc = start_backend(dev, sock[1], pipefd[1], program);
+    dev->life_fd = life[0];
+    rc = start_backend(dev, sock[1], pipefd[1], life[1], program);
     close(sock[1]);
     close(pipefd[1]);
+    close(life[1]);
     if (rc) {
         err_set(err, err_len, rc, "%s: cannot start %s: %s", dev->name, program, strerror(-rc));
         spawn_kill(dev);
@@ -196,6 +209,9 @@ int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
     }
     return rc;
 
+out_pipe:
+    close(pipefd[0]);
+    close(pipefd[1]);
 out_sock:
     close(sock[0]);
     close(sock[1]);
@@ -237,6 +253,18 @@ void spawn_kill(struct devhost_device *dev)
     close_fd(&dev->channel);
     close_fd(&dev->pidfd);
     close_fd(&dev->log_fd);
+    close_fd(&dev->life_fd);
+}
+
+uint64_t spawn_progress(const struct devhost_device *dev)
+{
+    uint64_t v = 0;
+
+    /* What the processes write there is not trusted: read into a variable, never mapped here. */
+    if (pread(dev->res.journal, &v, sizeof(v), offsetof(struct journal, progress)) != sizeof(v)) {
+        return 0;
+    }
+    return v;
 }
 
 void spawn_relay_log(struct devhost_device *dev)

@@ -56,7 +56,7 @@ static void test_limits(void)
     CU_ASSERT_EQUAL(channel_add(&m, "", "1"), -EINVAL);
     CU_ASSERT_EQUAL(channel_add(&m, "k", "a\nb"), -EINVAL);
     CU_ASSERT_EQUAL(channel_add(&m, "k", "\xff"), -EINVAL);
-    for (i = 0; channel_addf(&m, "k", "1") == 0 || i < 100; i++) {
+    for (i = 0; channel_addf(&m, "k", "1") == 0 || i < 300; i++) {
         char name[12];
 
         snprintf(name, sizeof(name), "n%u", i);
@@ -124,7 +124,7 @@ static void test_header(void)
         bad = h;
         bad.magic += i == 0;
         bad.version += i == 1;
-        bad.type = i == 2 ? 0 : i == 3 ? CHANNEL_FAIL + 1 : bad.type;
+        bad.type = i == 2 ? 0 : i == 3 ? CHANNEL_RESIZE + 1 : bad.type;
         bad.count += i == 4;
         memcpy(buf, &bad, sizeof(bad));
         CU_ASSERT_EQUAL(channel_decode(&m, buf, len), -EBADMSG);

@@ -13,9 +13,14 @@ $(FAULTS_B)/rogue: $(FAULTS_B)/rogue-main.o $(FAULTS_B)/rogue-random.o $(FAULTS_
 	$(Q)ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack -T $(FRONT_B)/guest-high.lds \
 		-o $@ $(filter %.o %.a,$^)
 
-$(FAULTS_B)/guest.cpio: tests/faults/guest.manifest $(wildcard tests/faults/guest/*) $(IMAGES_SOURCES) $(IMAGES_FETCH)
+$(FAULTS_B)/diskload: tests/faults/tools/diskload.c
 	@mkdir -p $(@D)
-	@images/mkramdisk $@ $< KERNEL=$(IMAGES)/kernel
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) -static -o $@ $<
+
+$(FAULTS_B)/guest.cpio: tests/faults/guest.manifest $(FAULTS_B)/diskload $(wildcard tests/faults/guest/*) $(IMAGES_SOURCES) $(IMAGES_FETCH)
+	@mkdir -p $(@D)
+	@images/mkramdisk $@ $< KERNEL=$(IMAGES)/kernel FAULTS=$(FAULTS_B)
 
 $(FAULTS_B)/soak-tool: tests/faults/tools/soak-tool.c
 	@mkdir -p $(@D)
@@ -28,18 +33,20 @@ $(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $
 
 FAULTS_NEEDS := $(BUILD)/hypervisor/tenue $(FAULTS_B)/control.cpio $(FAULTS_DISK)
 
-FAULTS_SCENARIOS := check-faults check-killed-helpers check-full-disk check-powercut
+FAULTS_SCENARIOS := check-faults check-killed-helpers check-killed-disk check-full-disk check-powercut
 CHECK_SYSTEM += $(FAULTS_SCENARIOS)
 CHECK_ALONE += check-soak
-SOAK += soak-faults soak-faults-on-xen soak-guests
+SOAK += soak-faults soak-killed-disk soak-faults-on-xen soak-guests
 DEPS_PACKAGES += e2fsprogs
 
-.PHONY: $(FAULTS_SCENARIOS) soak-faults soak-faults-on-xen check-soak soak-guests
-$(FAULTS_SCENARIOS) soak-faults soak-faults-on-xen check-soak soak-guests: $(FAULTS_NEEDS)
+.PHONY: $(FAULTS_SCENARIOS) soak-faults soak-killed-disk soak-faults-on-xen check-soak soak-guests
+$(FAULTS_SCENARIOS) soak-faults soak-killed-disk soak-faults-on-xen check-soak soak-guests: $(FAULTS_NEEDS)
 check-faults: ## guests that crash, spin, lie and flood, beside one that works
 	@tests/system/scenarios/faults
 check-killed-helpers: ## kill -9 of backends, supervisor and store
 	@tests/system/scenarios/killed-helpers
+check-killed-disk: ## kill -9 of a disk's backend under load (KILLS=15, SEED=)
+	@tests/system/scenarios/killed-disk --kills $(or $(KILLS),15) $(if $(SEED),--seed $(SEED))
 check-full-disk: ## the host's disk fills under a guest's image
 	@tests/system/scenarios/full-disk
 check-powercut: ## what a guest synced survives power cuts (SEED=, POINTS=)
@@ -50,6 +57,8 @@ soak-faults: ## the fault scenarios for longer (SEED=)
 	@tests/system/scenarios/faults --all; a=$$?; \
 	tests/system/scenarios/killed-helpers --all || a=1; \
 	tests/system/scenarios/powercut --points 300 --boot 3 --seconds 60 $(if $(SEED),--seed $(SEED)) || a=1; exit $$a
+soak-killed-disk: ## 200 kills of a disk's backend under load (SEED=)
+	@tests/system/scenarios/killed-disk --kills 200 $(if $(SEED),--seed $(SEED))
 soak-faults-on-xen: $(IMAGES)/xen
 	@a=0; for s in faults killed-helpers full-disk; do tests/system/scenarios/$$s --hv xen || a=1; done; exit $$a
 check-soak: ## a short soak with two guests

@@ -91,10 +91,9 @@ struct devhost_spec {
         struct devhost_device *inherit_tty_from; /* see above; NULL: a new pty */
     } console;
 
-    /* How often a backend that died without being asked to is started again. Console: lossless, the
-     * ring and the pty survive (suggested 5). Block and net: the guest's device is closed and a new
-     * backend waits for the guest to connect anew (suggested 0: report and let the administrator
-     * decide). */
+    /* 0: a backend that died is not started again and the guest's device is closed. Else it is
+     * replaced, and goes on where its predecessor was (block, console: the guest notices a pause);
+     * when this many in a row have died without having done anything, the device is closed. */
     unsigned max_restarts;
 };
 
@@ -175,6 +174,9 @@ int devhost_device_start(struct devhost *h, const struct devhost_spec *spec,
  * free it.
  */
 int devhost_device_close(struct devhost_device *dev, unsigned timeout_ms);
+
+/* The image of a block device may have another size: look, and tell the guest. */
+int devhost_device_resize(struct devhost_device *dev);
 
 /* Kill, wait for the process, close all descriptors (releases image lock, tap, pty). Any state;
  * NULL is fine. */

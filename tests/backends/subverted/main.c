@@ -246,7 +246,7 @@ static const struct ring_attempt {
 
 static int setup_ring(void)
 {
-    int fds[URING_NR_FILES] = {prey.image, prey.pair, prey.pair};
+    int fds[URING_NR_FILES] = {prey.pair, prey.image, prey.pair, prey.pair};
 
     buffer = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return uring_init(&ring, fds, buffer, 65536);
@@ -314,17 +314,17 @@ static void block_works(void)
     NEED(fcntl(prey.image, F_SETFL, fcntl(prey.image, F_GETFL)) == 0);
     memset(buffer, 0x5a, 4096);
     uring_write(&ring, &tag, buffer, 4096, 4096);
-    NEED(uring_enter(&ring, true) == 0);
+    NEED(uring_enter(&ring, UINT64_MAX) == 0);
     struct io_uring_cqe *cqe;
     NEED(io_uring_peek_cqe(&ring.ring, &cqe) == 0 && cqe->res == 4096);
     io_uring_cqe_seen(&ring.ring, cqe);
     uring_fdatasync(&ring, &tag);
-    NEED(uring_enter(&ring, true) == 0);
+    NEED(uring_enter(&ring, UINT64_MAX) == 0);
     NEED(io_uring_peek_cqe(&ring.ring, &cqe) == 0 && cqe->res == 0);
     io_uring_cqe_seen(&ring.ring, cqe);
     memset(buffer, 0, 4096);
     uring_read(&ring, &tag, buffer, 4096, 4096);
-    NEED(uring_enter(&ring, true) == 0);
+    NEED(uring_enter(&ring, UINT64_MAX) == 0);
     NEED(io_uring_peek_cqe(&ring.ring, &cqe) == 0 && cqe->res == 4096 && buffer[4095] == 0x5a);
     io_uring_cqe_seen(&ring.ring, cqe);
 }
