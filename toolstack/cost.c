@@ -83,9 +83,11 @@ static int report(struct session *s, const struct cost_options *o, struct part_r
     if (o->json) {
         print_json(parts_json(r, &names));
     } else if (o->prometheus) {
-        parts_prometheus_head(stdout);
-        for (unsigned v = 0; v < n; v++)
-            parts_prometheus(r->name, r->domid, v, &after[v], &names, stdout);
+        for (enum part_metric metric = 0; metric < PART_METRICS; metric++) {
+            parts_prometheus_head(metric, stdout);
+            for (unsigned v = 0; v < n; v++)
+                parts_prometheus(metric, r->name, r->domid, v, &after[v], &names, stdout);
+        }
     } else {
         parts_print(r, &names, stdout);
     }

@@ -156,31 +156,33 @@ void prometheus_label(const char *value, FILE *to)
     }
 }
 
-void parts_prometheus_head(FILE *to)
+static const struct {
+    const char *name, *help;
+} part_metrics[] = {
+    [PART_SECONDS] = {"tenue_vcpu_part_seconds_total",
+                      "Time of a vCPU by part; the parts sum to the wall clock."},
+    [PART_COUNTS] = {"tenue_vcpu_part_count_total", "How often a vCPU left the part."},
+};
+
+void parts_prometheus_head(enum part_metric metric, FILE *to)
 {
-    fputs("# HELP tenue_vcpu_part_seconds_total Time of a vCPU by part; the parts sum to the wall"
-          " clock.\n"
-          "# TYPE tenue_vcpu_part_seconds_total counter\n"
-          "# HELP tenue_vcpu_part_count_total How often a vCPU left the part.\n"
-          "# TYPE tenue_vcpu_part_count_total counter\n",
-          to);
+    fprintf(to, "# HELP %s %s\n# TYPE %s counter\n", part_metrics[metric].name,
+            part_metrics[metric].help, part_metrics[metric].name);
 }
 
-void parts_prometheus(const char *domain, uint32_t domid, unsigned vcpu,
+void parts_prometheus(enum part_metric metric, const char *domain, uint32_t domid, unsigned vcpu,
                       const struct part_snapshot *s, const struct part_names *names, FILE *to)
 {
     for (unsigned i = 0; i < TENUE_PARTS; i++) {
         if (!s->parts[i].ns && !s->parts[i].count)
             continue;
-        for (int count = 0; count < 2; count++) {
-            fprintf(to, "tenue_vcpu_part_%s_total{domain=\"", count ? "count" : "seconds");
-            prometheus_label(domain, to);
-            fprintf(to, "\",domid=\"%u\",vcpu=\"%u\",part=\"", domid, vcpu);
-            prometheus_label(names->name[i], to);
-            if (count)
-                fprintf(to, "\"} %llu\n", (unsigned long long)s->parts[i].count);
-            else
-                fprintf(to, "\"} %.9f\n", seconds(s->parts[i].ns));
-        }
+        fprintf(to, "%s{domain=\"", part_metrics[metric].name);
+        prometheus_label(domain, to);
+        fprintf(to, "\",domid=\"%u\",vcpu=\"%u\",part=\"", domid, vcpu);
+        prometheus_label(names->name[i], to);
+        if (metric == PART_COUNTS)
+            fprintf(to, "\"} %llu\n", (unsigned long long)s->parts[i].count);
+        else
+            fprintf(to, "\"} %.9f\n", seconds(s->parts[i].ns));
     }
 }

@@ -47,9 +47,11 @@ bool part_is_hypervisor(unsigned part); /* time spent in ring 0 for the vCPU */
 
 void parts_print(const struct part_report *r, const struct part_names *names, FILE *to);
 struct cJSON *parts_json(const struct part_report *r, const struct part_names *names);
-/* Counters since the account was opened, in Prometheus' text format; headings come once. */
-void parts_prometheus_head(FILE *to);
-void parts_prometheus(const char *domain, uint32_t domid, unsigned vcpu,
+/* Counters since the account was opened, in Prometheus' text format, which wants all samples of a
+ * metric behind its head and together. */
+enum part_metric { PART_SECONDS, PART_COUNTS, PART_METRICS };
+void parts_prometheus_head(enum part_metric metric, FILE *to);
+void parts_prometheus(enum part_metric metric, const char *domain, uint32_t domid, unsigned vcpu,
                       const struct part_snapshot *s, const struct part_names *names, FILE *to);
 /* A label's value, with what the format wants escaped. */
 void prometheus_label(const char *value, FILE *to);

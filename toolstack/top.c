@@ -295,22 +295,33 @@ static void show_metric(const struct usage_table *t, const struct metric *m)
     }
 }
 
+static void show_part_metric(struct session *s, const struct usage_table *t,
+                             const struct part_names *names, enum part_metric metric)
+{
+    struct part_snapshot snapshot;
+
+    parts_prometheus_head(metric, stdout);
+    for (unsigned i = 0; i < t->count; i++) {
+        const struct usage_row *r = &t->rows[i];
+
+        for (unsigned v = 0; v <= r->info.max_vcpu_id; v++)
+            if (watch_snapshot(s, r->info.domain, v, &snapshot) == 0)
+                parts_prometheus(metric, r->name ? r->name : "(null)", r->info.domain, v, &snapshot,
+                                 names, stdout);
+    }
+}
+
 /* Only while accounts are kept (tenue cost --enable). */
 static int show_parts(struct session *s, const struct usage_table *t)
 {
     struct part_names names;
-    struct part_snapshot snapshot;
 
     if (!watch_is_on(s))
         return 0;
     if (watch_names(s, &names) != 0)
         return -1;
-    parts_prometheus_head(stdout);
-    for (unsigned i = 0; i < t->count; i++)
-        for (unsigned v = 0; v <= t->rows[i].info.max_vcpu_id; v++)
-            if (watch_snapshot(s, t->rows[i].info.domain, v, &snapshot) == 0)
-                parts_prometheus(t->rows[i].name ? t->rows[i].name : "(null)",
-                                 t->rows[i].info.domain, v, &snapshot, &names, stdout);
+    for (enum part_metric metric = 0; metric < PART_METRICS; metric++)
+        show_part_metric(s, t, &names, metric);
     return 0;
 }
 

@@ -122,7 +122,10 @@ static void test_json(void)
 
 static void prometheus(FILE *to)
 {
-    parts_prometheus("a\"b\\\n", 7, 0, &after, &names, to);
+    for (enum part_metric metric = 0; metric < PART_METRICS; metric++) {
+        parts_prometheus_head(metric, to);
+        parts_prometheus(metric, "a\"b\\\n", 7, 0, &after, &names, to);
+    }
 }
 
 static void test_prometheus(void)
@@ -133,6 +136,9 @@ static void test_prometheus(void)
     has(text, "tenue_vcpu_part_seconds_total{domain=\"a\\\"b\\\\\\n\",domid=\"7\",vcpu=\"0\","
               "part=\"xen_version\"} 0.090000000\n");
     has(text, "part=\"#PF\"} 2\n");
+    /* Samples of one metric are together. */
+    CU_ASSERT_PTR_NULL(strstr(strstr(text, "# TYPE tenue_vcpu_part_count_total counter\n"),
+                              "tenue_vcpu_part_seconds_total{"));
     free(text);
 }
 
