@@ -10,7 +10,7 @@ and long or wrong values (BE-9), or makes every key of its own point to another'
 
 Sabotage: let back_message_allowed() return true always ("a key outside the list"); drop the token
 bucket in device_front_changed() ("a state written in a loop"); leave out waitpid()'s status in
-on_exit_of_process() ("a backend that dies"); count no deaths in restart_after() ("one that only ever dies"); leave out the closing of descriptors in spawn.c ("descriptors"); in
+on_exit_of_process() ("a backend that dies"); leave out the closing of descriptors in spawn.c ("descriptors"); in
 nodes.c let devhost_remove_nodes() take its second path from the front's node "backend" ("no other is touched"), or relay
 every key in nodes_read_front() ("others are not", "nothing of it reaches the backend").
 """
