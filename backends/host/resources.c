@@ -261,6 +261,21 @@ static int add_to_bridge(int s, const char *bridge, const char *ifname)
     return ioctl(s, SIOCBRADDIF, &ifr);
 }
 
+static int isolate(const char *ifname)
+{
+    char path[80];
+    int fd, rc;
+
+    snprintf(path, sizeof(path), "/sys/class/net/%s/brport/isolated", ifname);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    rc = write(fd, "1", 1) == 1 ? 0 : -1;
+    close(fd);
+    return rc;
+}
+
 static int bring_up(int s, const char *ifname)
 {
     struct ifreq ifr;
@@ -295,6 +310,10 @@ static int configure_tap(struct devhost_device *dev, char *err, size_t err_len)
     }
     step = "add it to the bridge";
     if (bridge && add_to_bridge(s, bridge, ifname)) {
+        goto out;
+    }
+    step = "isolate it from other ports";
+    if (dev->spec.net.isolated && isolate(ifname)) {
         goto out;
     }
     step = "bring it up";

@@ -79,6 +79,7 @@ struct devhost_spec {
         const char *ifname; /* tap's name; NULL: "vif<domid>.<devid>" */
         uint8_t mac[6];     /* the guest's address */
         unsigned mtu;       /* 0: the bridge's, else 1500 */
+        bool isolated;      /* exchanges nothing with the bridge's other isolated ports */
     } net;
 
     struct {
