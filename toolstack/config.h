@@ -10,6 +10,7 @@
 #define TENUE_CONFIG_H
 
 #include "diag.h"
+#include "netspec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,8 +45,9 @@ struct disk_spec {
 struct vif_spec {
     uint8_t mac[6];
     bool mac_given;
-    char bridge[16]; /* IFNAMSIZ */
-    char ifname[16]; /* empty: vif<domid>.<n> */
+    struct net_spec net; /* what network= says */
+    char bridge[16];     /* IFNAMSIZ */
+    char ifname[16];     /* empty: vif<domid>.<n> */
     unsigned line;
 };
 

@@ -3,6 +3,7 @@
 #include "verbs.h"
 
 #include "domain.h"
+#include "network.h"
 #include "supervise.h"
 
 #include <errno.h>
@@ -24,7 +25,11 @@ static int destroy(struct session *s, uint32_t domid)
     else if (domid) /* the store is away, or a new one that never heard of the guest */
         rc = supervise_ask_all_destroy(domid, &s->d);
     free(name);
-    return rc == 1 ? domain_destroy_orphan(s->hv, &s->st, domid, &s->d) : rc;
+    if (rc != 1)
+        return rc;
+    rc = domain_destroy_orphan(s->hv, &s->st, domid, &s->d);
+    return network_sweep(&s->d) != 0 ? -1
+                                     : rc; /* its supervisor is no more, so nobody left for it */
 }
 
 int verb_destroy(int argc, char **argv)

@@ -81,6 +81,20 @@ static void json_disks(cJSON *root, const struct guest_config *cfg)
     }
 }
 
+static void json_network(cJSON *vif, const struct net_spec *net)
+{
+    char text[NET_FORWARD_TEXT];
+    cJSON *forwards;
+
+    cJSON_AddStringToObject(vif, "kind", net_kind_name(net->kind));
+    cJSON_AddStringToObject(vif, "network", net->name);
+    forwards = cJSON_AddArrayToObject(vif, "forwards");
+    for (size_t i = 0; i < net->nr_forwards; i++) {
+        net_forward_text(&net->forwards[i], text);
+        cJSON_AddItemToArray(forwards, cJSON_CreateString(text));
+    }
+}
+
 static void json_vifs(cJSON *root, const struct guest_config *cfg)
 {
     cJSON *vifs = cJSON_AddArrayToObject(root, "vifs");
@@ -96,6 +110,8 @@ static void json_vifs(cJSON *root, const struct guest_config *cfg)
         cJSON_AddNumberToObject(vif, "devid", (double)i);
         cJSON_AddStringToObject(vif, "mac", mac);
         cJSON_AddStringToObject(vif, "bridge", v->bridge);
+        if (v->net.given)
+            json_network(vif, &v->net);
         cJSON_AddItemToArray(vifs, vif);
     }
 }

@@ -66,6 +66,7 @@ static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_
     *spec = (struct devhost_spec){.cls = DEVHOST_NET, .devid = index};
     spec->net.bridge = vif->bridge;
     spec->net.ifname = vif->ifname[0] ? vif->ifname : NULL;
+    spec->net.isolated = vif->net.given && vif->net.kind == NET_NAT;
     memcpy(spec->net.mac, vif->mac, sizeof(spec->net.mac));
 }
 
@@ -90,6 +91,8 @@ int devices_check(const struct guest_config *cfg, struct diag *d)
     }
     for (size_t i = 0; i < cfg->nr_vifs; i++) {
         fill_vif(&cfg->vifs[i], (unsigned)i, &spec);
+        if (cfg->vifs[i].net.given && net_is_made(cfg->vifs[i].net.kind))
+            spec.net.bridge = NULL; /* made when the first guest joins */
         if (check_one(cfg, cfg->vifs[i].line, &spec, d) != 0)
             return -1;
     }

@@ -291,6 +291,31 @@ static int set_ifname(struct place at, struct diag *d, const char *key, const ch
     return 0;
 }
 
+static int network_word(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
+                        const char *value)
+{
+    struct diag why = {0};
+    int rc = key[0] == 'n' ? net_parse_network(value, &vif->net, &why)
+                           : net_parse_forward(value, &vif->net, &why);
+
+    return rc == 0 ? 0 : bad(at, d, key[0] == 'n' ? "vif network" : "vif forward", value, why.text);
+}
+
+/* What the words of one vif say together. */
+static int vif_whole(struct place at, struct vif_spec *vif, struct diag *d)
+{
+    struct diag why = {0};
+
+    if (vif->net.given && vif->bridge[0])
+        return bad(at, d, "vif bridge", vif->bridge,
+                   "network= says which bridge it is; write network=bridged:NAME");
+    if (net_check_spec(&vif->net, &why) != 0)
+        return diag_set(d, "%s:%u: vif forward: %s", at.file, at.line, why.text);
+    if (!vif->bridge[0])
+        strcpy(vif->bridge, vif->net.given ? vif->net.bridge : "xenbr0");
+    return 0;
+}
+
 static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
                      const char *value, const char *whole)
 {
@@ -300,13 +325,15 @@ static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, cons
         return set_ifname(at, d, "vif bridge", value, vif->bridge);
     if (strcmp(key, "vifname") == 0)
         return set_ifname(at, d, "vif vifname", value, vif->ifname);
+    if (strcmp(key, "network") == 0 || strcmp(key, "forward") == 0)
+        return network_word(at, vif, d, key, value);
     if (strcmp(key, "type") == 0 && strcmp(value, "vif") == 0)
         return 0;
     if (strcmp(key, "script") == 0)
         return bad(at, d, "vif script", value, "no scripts are run; the device joins bridge=");
     if (strcmp(key, "backend") == 0 && (!strcmp(value, "0") || !strcmp(value, "Domain-0")))
         return 0;
-    return bad(at, d, "vif word", whole, "known are mac= bridge= vifname=");
+    return bad(at, d, "vif word", whole, "known are mac= bridge= network= forward= vifname=");
 }
 
 int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct diag *d)
@@ -314,7 +341,7 @@ int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct di
     char *copy = strdup(text), *rest = copy, *field;
     int rc = 0;
 
-    *vif = (struct vif_spec){.bridge = "xenbr0", .line = at.line};
+    *vif = (struct vif_spec){.line = at.line};
     if (!copy)
         return diag_set(d, "out of memory");
     while (rc == 0 && (field = next_field(&rest)) != NULL) {
@@ -324,12 +351,12 @@ int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct di
         if (!*field)
             continue;
         if (!eq) {
-            rc = bad(at, d, "vif word", field, "known are mac= bridge= vifname=");
+            rc = bad(at, d, "vif word", field, "known are mac= bridge= network= forward= vifname=");
             continue;
         }
         snprintf(key, sizeof(key), "%.*s", (int)(eq - field), field);
         rc = vif_keyed(at, vif, d, key, eq + 1, field);
     }
     free(copy);
-    return rc;
+    return rc == 0 ? vif_whole(at, vif, d) : rc;
 }

@@ -45,6 +45,14 @@ static const struct verb {
     {"uptime", verb_uptime, "[--json] [DOMAIN]", "Print how long guests have been up."},
     {"block-list", verb_block_list, "[--json] DOMAIN", "List a guest's disks."},
     {"network-list", verb_network_list, "[--json] DOMAIN", "List a guest's network devices."},
+    {"net", verb_net,
+     "list [--json] | show [--json] NAME | verify [--json] [NAME] | exec NETWORK [--] COMMAND...",
+     "List guests' networks, show one, try who reaches whom, run a command as a guest would be.\n"
+     "  list     networks that guests are on\n"
+     "  show     one of them: guests, addresses, forwarded ports\n"
+     "  verify   send packets wherever the table says yes or no; status 1 if a cell is wrong\n"
+     "  exec     NETWORK as behind network= in a guest file: nat, internal:lab, "
+     "nat,forward=tcp:8080:80"},
     {"top", verb_top, "[-b] [-n COUNT] [-d SECONDS] [--json | --prometheus]",
      "Show what domains use, again and again.\n"
      "  -b            batch: no control characters\n"

@@ -17,6 +17,7 @@
 #include "device.h"
 #include "domain.h"
 #include "hv.h"
+#include "network.h"
 #include "store.h"
 
 #include <dirent.h>
@@ -64,6 +65,7 @@ struct supervisor {
     struct hv *hv;
     struct store st;
     struct devices *devs;
+    struct net_port ports[CONFIG_MAX_VIFS]; /* its networks, from the first life to the last */
     struct built built;
     struct event_base *base;
     struct event *store_ev, *tick_ev, *listen_ev, *client_ev, *term_ev;
@@ -351,7 +353,12 @@ static void close_all(struct supervisor *s)
                                &s->term_ev};
     struct sockaddr_un addr;
 
+    struct diag d = {0};
+
     devices_close(s->devs);
+    network_leave_guest(s->ports, &d);
+    if (d.text[0] && s->log_fd >= 0)
+        log_line(s, "%s", d.text);
     for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
         if (*events[i])
             event_free(*events[i]);
@@ -406,8 +413,8 @@ static int build_life(struct supervisor *s, const struct build_plan *plan, bool 
 
     if (take_create_lock(s, d) != 0)
         return -1;
-    if (first &&
-        (check_neighbours(&s->cfg, s->hv, &s->st, d) != 0 || listen_for_requests(s, d) != 0))
+    if (first && (check_neighbours(&s->cfg, s->hv, &s->st, d) != 0 ||
+                  listen_for_requests(s, d) != 0 || network_join_guest(&s->cfg, s->ports, d) != 0))
         return -1;
     if (build_domain(s->hv, plan, s->uuid, &s->built, d) != 0)
         return -1;

@@ -208,6 +208,50 @@ static void test_same_image_read_only(void)
     config_free(&cfg);
 }
 
+static void accept_network(const char *text, enum net_kind kind, const char *bridge)
+{
+    struct place at = {"g.cfg", 3};
+    struct diag d = {0};
+    struct vif_spec vif;
+
+    CU_ASSERT_EQUAL_FATAL(vif_parse(at, text, &vif, &d), 0);
+    CU_ASSERT_TRUE(vif.net.given);
+    CU_ASSERT_EQUAL(vif.net.kind, kind);
+    CU_ASSERT_STRING_EQUAL(vif.bridge, bridge);
+}
+
+static void test_networks(void)
+{
+    accept_network("network=host-only", NET_HOST_ONLY, "tn-host-only");
+    accept_network("network=internal:lab", NET_INTERNAL, "tn-lab");
+    accept_network("network=bridged", NET_BRIDGED, "xenbr0");
+    accept_network("network=bridged:br7", NET_BRIDGED, "br7");
+    accept_network("forward=tcp:2222:22, network=nat", NET_NAT, "tn-nat");
+    accept_network("network=nat-network:twelve-chars", NET_NAT_NETWORK, "tn-twelve-chars");
+}
+
+/* Sabotage: without net_check_spec() in vif_whole(), a forward= that nobody serves is accepted. */
+static void test_network_errors(void)
+{
+    refuse(MINIMAL "vif=['network=nut']\n", "g.cfg:3: vif network \"nut\"; there is no kind");
+    refuse(MINIMAL "vif=['network=nat:thirteen-char']\n", "has 13 characters");
+    refuse(MINIMAL "vif=['network=nat:a/b']\n", "will not do");
+    refuse(MINIMAL "vif=['network=nat:']\n", "will not do");
+    refuse(MINIMAL "vif=['network=nat,bridge=b']\n", "g.cfg:3: vif bridge \"b\"");
+    refuse(MINIMAL "vif=['network=nat,network=internal']\n", "written twice");
+    refuse(MINIMAL "vif=['network=internal,forward=tcp:1:2']\n",
+           "g.cfg:3: vif forward: forward= needs network=nat");
+    refuse(MINIMAL "vif=['bridge=b,forward=tcp:1:2']\n", "forward= needs network=nat");
+    refuse(MINIMAL "vif=['network=nat,forward=tcp:0:22']\n", "port \"0\" is not a number");
+    refuse(MINIMAL "vif=['network=nat,forward=tcp:22:65536']\n", "port \"65536\"");
+    refuse(MINIMAL "vif=['network=nat,forward=tcp:22']\n", "the guest's port \"\"");
+    refuse(MINIMAL "vif=['network=nat,forward=sctp:1:2']\n", "\"sctp\" is neither");
+    refuse(MINIMAL "vif=['network=nat,forward=1.2.3:tcp:1:2']\n", "\"1.2.3\" is neither");
+    refuse(MINIMAL "vif=['network=nat,forward=tcp:1:2:3']\n", "\":3\" is too much");
+    refuse(MINIMAL "vif=['network=nat,forward=tcp:1:2,forward=1.2.3.4:tcp:1:3']\n",
+           "forwarded twice");
+}
+
 static void test_vif_errors(void)
 {
     refuse(MINIMAL "vif=['mac=00:16:3e:00:00']\n", "g.cfg:3: vif mac");
@@ -288,6 +332,8 @@ const struct test tests_config[] = {
     {"config: disk errors", test_disk_errors},
     {"config: one image twice, read-only", test_same_image_read_only},
     {"config: vif errors", test_vif_errors},
+    {"config: kinds of network", test_networks},
+    {"config: errors about networks", test_network_errors},
     {"config: vdev numbers", test_vdev_numbers},
     {"config: 20000 random edits", test_mutations},
     {NULL, NULL},
