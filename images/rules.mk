@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Kernels, ramdisks and disks of the reference machine. Everything is made without root.
-DEPS_PACKAGES += python3 qemu-system-x86 busybox-static kmod cpio e2fsprogs xenstore-utils binutils
+DEPS_PACKAGES += python3 qemu-system-x86 busybox-static kmod cpio e2fsprogs xenstore-utils binutils nftables dnsmasq-base
 
 IMAGES := build/images
 IMAGES_FETCH := build/images/.fetched
