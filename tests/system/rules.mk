@@ -54,3 +54,9 @@ check-fair: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/share $(IMAGES)/cont
 		$(IMAGES)/data.img
 	@tests/system/fair
 CHECK_SYSTEM += check-fair
+
+# Networks of guests: who reaches whom.
+.PHONY: check-net
+check-net: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@tests/system/net
+CHECK_SYSTEM += check-net
