@@ -67,7 +67,7 @@ int program_run(const char *const argv[], const char *input, char *said, size_t 
         posix_spawn_file_actions_adddup2(&plan, out, 1);
         posix_spawn_file_actions_adddup2(&plan, out, 2);
         posix_spawn_file_actions_addclosefrom_np(&plan, 3);
-        setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 0);
+        setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 0); /* it is ours that is searched */
         rc = posix_spawnp(&pid, argv[0], &plan, NULL, (char *const *)(uintptr_t)argv, env);
         posix_spawn_file_actions_destroy(&plan);
         if (rc != 0)
@@ -217,8 +217,7 @@ static void take_away(struct netstate *s, struct network *net, struct diag *d)
     remove_bridge(net, d);
     netstate_remove(s, net);
     stop_routing(s, d);
-    if (load_rules(net_no_rules(name), d) != 0)
-        return;
+    (void)!load_rules(net_no_rules(name), d);
 }
 
 /* ---- joining ---- */
@@ -366,13 +365,12 @@ static void sweep(struct netstate *s, struct diag *d)
 }
 
 /* Where the chain for them is missing, none works, which is what is looked for. */
-static int add_ports(const struct network *net)
+static void add_ports(const struct network *net)
 {
     struct diag ignored = {0};
 
     if (net->members[net->nr_members - 1].nr_forwards)
         (void)!load_rules(net_more_ports(net), &ignored);
-    return 0;
 }
 
 static int join(struct netstate *s, const char *owner, unsigned vif, const uint8_t mac[6],
@@ -389,7 +387,9 @@ static int join(struct netstate *s, const char *owner, unsigned vif, const uint8
     if (check_mac(net, mac, d) == 0 && fill_member(net, &m, owner, vif, mac, spec, d) == 0) {
         *port = (struct net_port){.vif = vif, .address = m.address};
         port->fd = netstate_plug(net, &m, d);
-        if (port->fd >= 0 && (as_is ? add_ports(net) : apply(net, d)) == 0) {
+        if (port->fd >= 0 && as_is)
+            add_ports(net);
+        if (port->fd >= 0 && (as_is || apply(net, d) == 0)) {
             port->joined = true;
             port->as_is = as_is;
             memcpy(port->network, net->name, sizeof(port->network));

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#define BIND_TRIES                                                                                 \
-    2000 /* of a millisecond: a predecessor's port is closed a moment after its end */
+/* Of a millisecond each: a predecessor's port is closed a moment after its end. */
+#define BIND_TRIES 2000
 
 /* ---- map and bind ---- */
 

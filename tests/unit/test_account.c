@@ -107,11 +107,7 @@ static void end(void)
     g[0].d->is_control = false;
     for (unsigned i = 0; i < 2; i++)
         domain_pause_nosync(g[i].d);
-    cpus[0]->runq.running = NULL;
-    cpus[0]->runq.load = 0;
-    cpus[0]->idle = true;
-    timer_stop(&cpus[0]->runq.turn);
-    fake_run(NULL);
+    fake_stop_turns();
     for (unsigned i = 0; i < 2; i++)
         CU_ASSERT_TRUE(fake_destroy(g[i].d));
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)

@@ -48,11 +48,7 @@ static void three_down(void)
 {
     for (unsigned i = 0; i < 3; i++)
         domain_pause_nosync(g[i].d);
-    cpus[0]->runq.running = NULL;
-    cpus[0]->runq.load = 0;
-    cpus[0]->idle = true;
-    timer_stop(&cpus[0]->runq.turn);
-    fake_run(NULL);
+    fake_stop_turns();
     for (unsigned i = 0; i < 3; i++)
         CU_ASSERT_TRUE(fake_destroy(g[i].d));
     this_cpu()->softirqs = 0;

@@ -98,6 +98,9 @@ extern void (*fake_on_end)(const char *said);
 void fake_on_cpu(unsigned cpu);
 /* Load v on this CPU, as the scheduler would (v must be on no other). NULL: unload. */
 void fake_run(struct vcpu *v);
+/* Nobody runs on CPU 0 any more, nor waits for the end of a turn there (all its domains are
+ * paused). */
+void fake_stop_turns(void);
 
 /* --- domains --- */
 /* A domain of `vcpus` vcpus and at most max_frames frames, not running, without frames. */

@@ -135,6 +135,17 @@ void fake_run(struct vcpu *v)
     hal_context_switch(v);
 }
 
+void fake_stop_turns(void)
+{
+    struct cpu *c = cpus[0];
+
+    c->runq.running = NULL;
+    c->runq.load = 0;
+    c->idle = true;
+    timer_stop(&c->runq.turn);
+    fake_run(NULL);
+}
+
 struct domain *fake_domain(uint16_t domid, unsigned vcpus, uint32_t max_frames)
 {
     struct domain_config cfg = {
