@@ -5,6 +5,8 @@ BE_COMMON := channel journal gntdev evtchn log sandbox device
 BE_BLOCK := request pool pgrants image uring queue serve blkback
 BE_NET := packet tap tx rx netback
 BE_CONSOLE := backlog logfile conback
+# Pure parts of the host's library that others use alone.
+BE_PURE := common/knobs
 BE_HOST := devhost device restart spawn nodes check resources
 
 BE_O := $(BUILD)/backends
@@ -34,7 +36,7 @@ $(BE_O)/conback: $(BE_COMMON_O) $(BE_CONSOLE:%=$(BE_O)/console/%.o) $(BE_O)/cons
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
 
-$(BE_O)/libtenue-devhost.a: $(BE_HOST:%=$(BE_O)/host/%.o) $(BE_O)/common/channel.o
+$(BE_O)/libtenue-devhost.a: $(BE_HOST:%=$(BE_O)/host/%.o) $(BE_PURE:%=$(BE_O)/%.o) $(BE_O)/common/channel.o
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $^
 $(BE_O)/tenue-device: $(BE_O)/cli/main.o $(BE_O)/libtenue-devhost.a

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tenue/devhost.h>
+
 enum {
     CONFIG_MAX_DISKS = 26,
     CONFIG_MAX_VIFS = 8,
@@ -39,6 +41,8 @@ struct disk_spec {
     bool cdrom;
     bool removable;
     bool no_discard;
+    bool buffered; /* cache=writeback */
+    struct devhost_serving serving;
     unsigned line;
 };
 

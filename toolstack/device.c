@@ -58,6 +58,8 @@ static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
     spec->block.readonly = disk->read_only;
     spec->block.no_discard = disk->no_discard;
     spec->block.removable = disk->removable;
+    spec->block.force_buffered = disk->buffered;
+    spec->block.serving = disk->serving;
     spec->max_restarts = RESTARTS;
 }
 

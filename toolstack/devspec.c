@@ -5,6 +5,7 @@
  * Pure text work; config.h documents the results.
  */
 #include "config.h"
+#include "diskserve.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -139,8 +140,9 @@ static int disk_flag(struct place at, struct disk_spec *disk, struct diag *d, co
         return 0;
     else
         return bad(at, d, "disk word", word,
-                   "known are format= vdev= access= target= devtype="
-                   " removable discard no-discard");
+                   "known are format= vdev= access= target= devtype= removable discard"
+                   " no-discard queues= ring-order= indirect= grants= batch= batch-us="
+                   " poll-us= sector-size= cache=");
     return 0;
 }
 
@@ -161,7 +163,8 @@ static int disk_keyed(struct place at, struct disk_spec *disk, struct diag *d, c
         return 0;
     if (strcmp(key, "script") == 0)
         return bad(at, d, "disk script", value, "no scripts are run; name a file or a device");
-    return disk_flag(at, disk, d, whole);
+    int rc = disk_serving_word(at, disk, d, key, value);
+    return rc <= 0 ? rc : disk_flag(at, disk, d, whole);
 }
 
 /* Takes the text of "target=..." out of the list: it runs to the end, commas and all. */

@@ -3,7 +3,7 @@
 TS_O := $(BUILD)/toolstack
 TS_CFLAGS := $(CFLAGS_USER) -Ibackends/include -Ihypervisor/include/public
 # Pure modules, which the unit tests and fuzzers link as they are.
-TS_PURE := diag cpulist cfgparse config netspec nettext devspec unpack elf layout confine image parts timeline
+TS_PURE := diag cpulist cfgparse config netspec nettext devspec diskserve unpack elf layout confine image parts timeline
 TS_SYSTEM := hv store build check netlink netstate network netdhcp netprobe netverify netverbs device domain supervise create control console list devlist vcpus audit watch top cost trace main
 # Most go into the program: a create starts it several times, and looking up a dozen libraries cost more than its work. Not
 # libxenstore, whose static form lacks the thread that reads.

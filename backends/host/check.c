@@ -5,23 +5,40 @@
  */
 #include <errno.h>
 #include <libgen.h>
+#include <linux/fs.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "host.h"
 
+/* A device's own sectors are the smallest that it can be shown with. */
+static int check_sector_size(const struct devhost_spec *s, int fd, char *err, size_t err_len)
+{
+    unsigned asked = s->block.serving.value[DEVHOST_SECTOR_SIZE];
+    int own;
+
+    if (!(s->block.serving.set & 1u << DEVHOST_SECTOR_SIZE) || ioctl(fd, BLKSSZGET, &own) ||
+        asked >= (unsigned)own) {
+        return 0;
+    }
+    return err_set(err, err_len, -EINVAL, "sector-size=%u: %s has sectors of %d bytes", asked,
+                   s->block.path, own);
+}
+
 static int check_block(const struct devhost_spec *s, char *err, size_t err_len)
 {
-    int fd = resources_open_image(s, err, err_len);
+    int fd = resources_open_image(s, err, err_len), rc;
 
     if (fd < 0) {
         return fd;
     }
+    rc = check_sector_size(s, fd, err, err_len);
     close(fd);
-    return 0;
+    return rc;
 }
 
 static int check_net(const struct devhost_spec *s, char *err, size_t err_len)

@@ -109,6 +109,16 @@ static int start(pid_t *pid, const struct child_fds *c, const char *program)
     return rc;
 }
 
+static void add_serving(const struct devhost_serving *s, struct channel_msg *start)
+{
+    for (unsigned i = 0; i < DEVHOST_NR_KNOBS; i++) {
+        if (s->set & 1u << i) {
+            channel_addf(start, devhost_knobs[i].key, "%u", s->value[i]);
+        }
+    }
+    channel_add(start, "grants", devhost_grants_names[s->grants]);
+}
+
 static void send_start(struct devhost_device *dev, struct channel_msg *m)
 {
     const struct devhost_spec *s = &dev->spec;
@@ -123,6 +133,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
         channel_add(m, "readonly", s->block.readonly ? "1" : "0");
         channel_add(m, "removable", s->block.removable ? "1" : "0");
         channel_addf(m, "discard-granularity", "%u", dev->res.discard_granularity);
+        add_serving(&s->block.serving, m);
         break;
     case DEVHOST_NET:
         channel_addf(m, "mtu", "%u", dev->res.mtu);

@@ -17,7 +17,8 @@
  *	W			a row: its batches are the lines since the last; mark 2,
  *				which also ends a batch that is under way
  *	H what address count	with hist=1, before its batch's line, by address: the
- *				hypervisor's instructions (hyp, by block), CR3 loads, INVLPG
+ *				hypervisor's instructions (hyp, by block), CR3 loads, INVLPG;
+ *				with hist=all the kernels' and the programs' as well
  *	TOTAL name count...
  *
  * One virtual processor, so plain counters do.
@@ -64,13 +65,14 @@ static FILE *out;
 
 /* Blocks of the hypervisor and its costly instructions, for hist=1. Never moved: the emulated code
  * adds to them by address. */
-#define BLOCKS_MAX (1u << 18)
+#define BLOCKS_MAX (1u << 20)
 struct block {
     uint64_t address, count, opened;
     enum counter what;
 };
 static struct block *blocks;
 static size_t blocks_used;
+static bool everybody; /* hist=all */
 
 static struct block *block_add(enum counter what, uint64_t address)
 {
@@ -197,7 +199,7 @@ static void translate(plugin_id id, struct tb *tb)
 
     (void)id;
     qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &count[owner], length);
-    b = owner == HYP ? block_add(HYP, address) : NULL;
+    b = owner == HYP || everybody ? block_add(owner, address) : NULL;
     if (b)
         qemu_plugin_register_vcpu_tb_exec_inline(tb, 0, &b->count, length);
     for (size_t i = 0; i < length; i++) {
@@ -232,7 +234,8 @@ int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         if (!strncmp(argv[i], "out=", 4))
             path = argv[i] + 4;
-        if (!strcmp(argv[i], "hist=1") || !strcmp(argv[i], "hist=on"))
+        everybody |= !strcmp(argv[i], "hist=all");
+        if (everybody || !strcmp(argv[i], "hist=1") || !strcmp(argv[i], "hist=on"))
             blocks = calloc(BLOCKS_MAX, sizeof(*blocks));
     }
     out = fopen(path, "w");

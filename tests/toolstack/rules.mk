@@ -5,7 +5,7 @@ TT_TESTS := main test_config test_elf test_unpack test_layout test_parts test_ti
 TT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Calls that a test wants to see on their way.
 TT_LIBS := -Wl,--wrap=payload_find -lcunit -lz -llzma -lzstd -llz4 -lseccomp -lcjson
-TT_CFLAGS = $(CFLAGS_USER) -Ihypervisor/include/public
+TT_CFLAGS = $(CFLAGS_USER) -Ihypervisor/include/public -Ibackends/include
 
 DEPS_PACKAGES += libcunit1-dev
 
@@ -27,10 +27,11 @@ $(TT_O)/san/ts-%.o: toolstack/%.c
 	$(Q)$(CC) $(TT_CFLAGS) $(TT_SAN) -c $< -o $@
 
 $(TT_O)/unit: $(TT_TESTS:%=$(TT_O)/plain/%.o) $(TS_PURE:%=$(BUILD)/toolstack/%.o) \
-		$(BUILD)/backends/common/sandbox.o
+		$(BUILD)/backends/common/sandbox.o $(BE_PURE:%=$(BUILD)/backends/%.o)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(TT_LIBS)
-$(TT_O)/unit-san: $(TT_TESTS:%=$(TT_O)/san/%.o) $(TS_PURE:%=$(TT_O)/san/ts-%.o) $(TT_O)/san/sandbox.o
+$(TT_O)/unit-san: $(TT_TESTS:%=$(TT_O)/san/%.o) $(TS_PURE:%=$(TT_O)/san/ts-%.o) $(TT_O)/san/sandbox.o \
+		$(BE_PURE:%=$(BUILD)/tests/backends/sanitized/backends/%.o)
 	@echo "LD $@"
 	$(Q)$(CC) $(TT_SAN) -o $@ $^ $(TT_LIBS)
 
@@ -73,8 +74,8 @@ check-toolstack-on-xen check-toolstack-on-tenue: check-toolstack-on-%: $(BUILD)/
 
 # Fuzzing, by hand: make fuzz-toolstack FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 30
-TT_FUZZ_FLAGS := -Ihypervisor/include/public -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-$(TT_O)/fuzz_%: tests/toolstack/fuzz_%.c $(TS_PURE:%=toolstack/%.c) backends/common/sandbox.c
+TT_FUZZ_FLAGS := -Ihypervisor/include/public -Ibackends/include -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+$(TT_O)/fuzz_%: tests/toolstack/fuzz_%.c $(TS_PURE:%=toolstack/%.c) backends/common/sandbox.c $(BE_PURE:%=backends/%.c)
 	@mkdir -p $(@D)
 	clang $(TT_FUZZ_FLAGS) -o $@ $^ -lz -llzma -lzstd -llz4 -lseccomp -lcjson
 .PHONY: fuzz-toolstack

@@ -5,7 +5,8 @@
  * legacy prefix), through line counting over multi-line lists, or by ignoring what is not known.
  *
  * Sabotage tried and seen to fail: in config.c unknown_key(), `return 0;` instead of the
- * complaint; in devspec.c disk_positional(), dropping `*pos += *legacy;`.
+ * complaint; in devspec.c disk_positional(), dropping `*pos += *legacy;`; in diskserve.c
+ * take_number(), not looking at r->max.
  */
 #include "tests.h"
 
@@ -183,6 +184,45 @@ static void test_disk_forms(void)
     disk_is("file:/iso,xvdc:cdrom,r", "/iso", 51744, true);
 }
 
+static void test_disk_serving(void)
+{
+    struct disk_spec disk;
+    struct diag d;
+
+    CU_ASSERT_FATAL(disk_parse((struct place){"g", 1},
+                               "vdev=xvda,queues=2,ring-order=0,indirect=32,grants=map,batch=8,"
+                               "batch-us=50,poll-us=20,sector-size=4096,cache=writeback,target=/q",
+                               &disk, &d) == 0);
+    CU_ASSERT_EQUAL(disk.serving.set, (1u << DEVHOST_NR_KNOBS) - 1);
+    CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_QUEUES], 2);
+    CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_RING_ORDER], 0);
+    CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_INDIRECT], 32);
+    CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_BATCH], 8);
+    CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_BATCH_US], 50);
+    CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_POLL_US], 20);
+    CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_SECTOR_SIZE], 4096);
+    CU_ASSERT_EQUAL(disk.serving.grants, DEVHOST_GRANTS_MAP);
+    CU_ASSERT_TRUE(disk.buffered);
+    free(disk.target);
+    CU_ASSERT_FATAL(
+        disk_parse((struct place){"g", 1}, "cache=direct,vdev=xvda,target=/q", &disk, &d) == 0);
+    CU_ASSERT_EQUAL(disk.serving.set, 0);
+    CU_ASSERT_FALSE(disk.buffered);
+    free(disk.target);
+#define SERVED(words) MINIMAL "disk=[\n'vdev=xvda," words ",target=/a']\n"
+    refuse(SERVED("queues=9"), "g.cfg:4: disk queues \"9\"; write a number from 1 to 8");
+    refuse(SERVED("queues=0"), "from 1 to 8");
+    refuse(SERVED("ring-order=5"), "from 0 to 4");
+    refuse(SERVED("indirect=257"), "from 0 to 256");
+    refuse(SERVED("batch=x"), "disk batch \"x\"; write a number from 1 to 512");
+    refuse(SERVED("batch-us=-1"), "disk batch-us \"-1\"");
+    refuse(SERVED("poll-us=1000001"), "from 0 to 1000000");
+    refuse(SERVED("sector-size=1024"), "write 512 or 4096");
+    refuse(SERVED("grants=maybe"), "write persistent, map or copy");
+    refuse(SERVED("cache=unsafe"), "write direct or writeback");
+    refuse(SERVED("queues=1,queues=2"), "it is there twice");
+}
+
 static void test_disk_errors(void)
 {
     refuse(MINIMAL "disk=['format=qcow2,vdev=xvda,target=/a']\n", "g.cfg:3: disk format \"qcow2\"");
@@ -329,6 +369,7 @@ const struct test tests_config[] = {
     {"config: syntax errors name the line", test_syntax_errors},
     {"config: key errors name line and remedy", test_key_errors},
     {"config: disk forms", test_disk_forms},
+    {"config: disk serving", test_disk_serving},
     {"config: disk errors", test_disk_errors},
     {"config: one image twice, read-only", test_same_image_read_only},
     {"config: vif errors", test_vif_errors},

@@ -58,6 +58,36 @@ enum devhost_class {
     DEVHOST_CONSOLE, /* console (the primary one, in start_info), ID = 0 */
 };
 
+/*
+ * How a disk is served (tenue.cfg(5)). What is not set is the backend's choice. devhost_knobs[] has
+ * the words and their ranges, for whoever reads them from a file and for the backend's start.
+ */
+enum devhost_knob {
+    DEVHOST_QUEUES,
+    DEVHOST_RING_ORDER,
+    DEVHOST_INDIRECT,
+    DEVHOST_BATCH,
+    DEVHOST_BATCH_US,
+    DEVHOST_POLL_US,
+    DEVHOST_SECTOR_SIZE,
+    DEVHOST_NR_KNOBS,
+};
+struct devhost_knob_range {
+    const char *key;
+    unsigned min, max;
+};
+extern const struct devhost_knob_range devhost_knobs[DEVHOST_NR_KNOBS];
+
+enum devhost_grants { DEVHOST_GRANTS_PERSISTENT, DEVHOST_GRANTS_MAP, DEVHOST_GRANTS_COPY };
+/* "persistent", "map", "copy". */
+extern const char *const devhost_grants_names[3];
+
+struct devhost_serving {
+    unsigned set; /* bit N: value[N] was given */
+    unsigned value[DEVHOST_NR_KNOBS];
+    enum devhost_grants grants;
+};
+
 /* One device. Strings are copied by devhost_device_start(); zero-initialise, then fill what
  * applies. */
 struct devhost_spec {
@@ -71,7 +101,8 @@ struct devhost_spec {
         bool readonly;
         bool no_discard;     /* do not offer discard even if the image could */
         bool removable;      /* only an info bit for the guest */
-        bool force_buffered; /* never O_DIRECT (tests; normally found out by itself) */
+        bool force_buffered; /* cache=writeback: never O_DIRECT */
+        struct devhost_serving serving;
     } block;
 
     struct {

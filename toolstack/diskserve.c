@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The words of a disk that say how it is served: queues=, batch=, grants=, cache= ... devspec.c
+ * hands over what it does not know itself; config.h documents the results, and the words with
+ * their ranges are libtenue-devhost's.
+ */
+#include "config.h"
+#include "diskserve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int bad(struct place at, struct diag *d, const char *key, const char *value,
+               const char *remedy)
+{
+    return diag_set(d, "%s:%u: disk %s \"%s\"; %s", at.file, at.line, key, value, remedy);
+}
+
+static int take_number(struct place at, enum devhost_knob knob, struct devhost_serving *s,
+                       struct diag *d, const char *value)
+{
+    const struct devhost_knob_range *r = &devhost_knobs[knob];
+    char remedy[64], *end;
+    unsigned long v = strtoul(value, &end, 10);
+
+    if (*value < '0' || *value > '9' || *end || v < r->min || v > r->max) {
+        snprintf(remedy, sizeof(remedy), "write a number from %u to %u", r->min, r->max);
+        return bad(at, d, r->key, value, remedy);
+    }
+    if (knob == DEVHOST_SECTOR_SIZE && v != 512 && v != 4096)
+        return bad(at, d, r->key, value, "write 512 or 4096");
+    if (s->set & 1u << knob)
+        return bad(at, d, r->key, value, "it is there twice; keep one");
+    s->set |= 1u << knob;
+    s->value[knob] = (unsigned)v;
+    return 0;
+}
+
+static int take_grants(struct place at, struct devhost_serving *s, struct diag *d,
+                       const char *value)
+{
+    for (unsigned i = 0; i < 3; i++)
+        if (strcmp(value, devhost_grants_names[i]) == 0) {
+            s->grants = (enum devhost_grants)i;
+            return 0;
+        }
+    return bad(at, d, "grants", value, "write persistent, map or copy");
+}
+
+static int take_cache(struct place at, struct disk_spec *disk, struct diag *d, const char *value)
+{
+    disk->buffered = strcmp(value, "writeback") == 0;
+    if (disk->buffered || strcmp(value, "direct") == 0)
+        return 0;
+    return bad(at, d, "cache", value, "write direct or writeback");
+}
+
+int disk_serving_word(struct place at, struct disk_spec *disk, struct diag *d, const char *key,
+                      const char *value)
+{
+    for (unsigned i = 0; i < DEVHOST_NR_KNOBS; i++)
+        if (strcmp(key, devhost_knobs[i].key) == 0)
+            return take_number(at, (enum devhost_knob)i, &disk->serving, d, value);
+    if (strcmp(key, "grants") == 0)
+        return take_grants(at, &disk->serving, d, value);
+    if (strcmp(key, "cache") == 0)
+        return take_cache(at, disk, d, value);
+    return 1;
+}
