@@ -11,8 +11,7 @@ BE_HOST := devhost device restart spawn nodes check resources
 
 BE_O := $(BUILD)/backends
 BE_COMMON_O := $(BE_COMMON:%=$(BE_O)/common/%.o)
-# Within the program: a backend starts with each device, and its start was mostly the search for libraries.
-BE_XEN_LIBS := -Wl,-Bstatic -lxengnttab -lxenevtchn -lxentoollog -lxentoolcore -lseccomp -Wl,-Bdynamic
+BE_XEN_LIBS = $(call static_link,-luring -lxengnttab -lxenevtchn -lxentoollog -lxentoolcore -lseccomp)
 
 BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/netback $(BE_O)/conback
 ALL_TARGETS += $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device
@@ -28,7 +27,7 @@ $(BE_O)/%.o: backends/%.c
 
 $(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/main.o
 	@echo "LD $@"
-	$(Q)$(CC) -o $@ $^ -luring $(BE_XEN_LIBS)
+	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
 $(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
