@@ -15,6 +15,7 @@
 
 enum {
     RESTARTS = 8,              /* of backends that did nothing, in a row */
+    VIF_COALESCE_US = 50,
     CONSOLE_CLOSE_MS = 1,      /* a console's guest side has nothing to say at the end */
     CONSOLE_CLOSE_TRIES = 100, /* turns of the event loop, 20 ms each */
 };
@@ -70,6 +71,7 @@ static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_
     spec->net.ifname = vif->ifname[0] ? vif->ifname : NULL;
     spec->net.isolated = vif->net.given && vif->net.kind == NET_NAT;
     memcpy(spec->net.mac, vif->mac, sizeof(spec->net.mac));
+    spec->net.coalesce_us = VIF_COALESCE_US;
 }
 
 static int check_one(const struct guest_config *cfg, unsigned line, const struct devhost_spec *spec,

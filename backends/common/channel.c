@@ -75,7 +75,15 @@ static const char *const vif_front_keys[] = {
     "feature-gso-tcpv6",
     "feature-no-csum-offload",
     "feature-ipv6-csum-offload",
+    "request-multicast-control",
+    "multi-queue-num-queues",
+    "xdp-headroom",
+    "ctrl-ring-ref",
     NULL,
+};
+static const char *const vif_queue_keys[] = {
+    "tx-ring-ref",      "rx-ring-ref",      "event-channel",
+    "event-channel-tx", "event-channel-rx", NULL,
 };
 static const char *const vif_back_keys[] = {
     "state",
@@ -85,6 +93,9 @@ static const char *const vif_back_keys[] = {
     "feature-gso-tcpv6",
     "feature-ipv6-csum-offload",
     "feature-split-event-channels",
+    "feature-multicast-control",
+    "feature-xdp-headroom",
+    "multi-queue-max-queues",
     NULL,
 };
 static const char *const no_keys[] = {NULL};
@@ -117,7 +128,9 @@ const char *const *channel_back_keys(const char *class_name)
 
 const char *const *channel_queue_keys(const char *class_name)
 {
-    return !strcmp(class_name, "vbd") ? vbd_queue_keys : no_keys;
+    return !strcmp(class_name, "vbd")   ? vbd_queue_keys
+           : !strcmp(class_name, "vif") ? vif_queue_keys
+                                        : no_keys;
 }
 
 void channel_init(struct channel_msg *m, enum channel_type type)

@@ -121,6 +121,9 @@ static void try_connect(struct device *d, const struct channel_msg *front)
     struct channel_msg m;
     bool resuming;
 
+    if (d->connected && d->state == XenbusStateReconfigured) {
+        send_state(d, XenbusStateConnected);
+    }
     if (d->connected || d->closing || !find_predecessor(d, front)) {
         return;
     }
@@ -142,6 +145,18 @@ static void try_connect(struct device *d, const struct channel_msg *front)
         journal_connected(d->journal, d->ops->journal_format, front);
     }
     send_message(d, &m);
+}
+
+/* The front changes what may change of a connection, and goes back to Connected by itself. */
+static void reconfigure(struct device *d, const struct channel_msg *front)
+{
+    if (!d->connected || !d->ops->reconfigure) {
+        return;
+    }
+    d->ops->reconfigure(d, front);
+    if (d->connected) {
+        send_state(d, XenbusStateReconfigured);
+    }
 }
 
 static void front_changed(struct device *d, const struct channel_msg *m)
@@ -171,6 +186,8 @@ static void front_changed(struct device *d, const struct channel_msg *m)
         go_closed(d);
         break;
     case XenbusStateReconfiguring:
+        reconfigure(d, m);
+        break;
     case XenbusStateReconfigured:
         break;
     }

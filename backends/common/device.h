@@ -52,6 +52,8 @@ struct device_ops {
     void (*disconnect)(struct device *d);
     /* The image may have another size; NULL: nothing to do. */
     void (*resized)(struct device *d);
+    /* The guest's keys while it is Reconfiguring; may fail the device. NULL: nothing can change. */
+    void (*reconfigure)(struct device *d, const struct channel_msg *front);
     /* The event loop: returns when d->exit is set. */
     void (*run)(struct device *d);
 };

@@ -25,6 +25,16 @@ void gntdev_close(struct gntdev *g);
 void *gntdev_map(struct gntdev *g, unsigned count, uint32_t *refs, bool writable);
 void gntdev_unmap(struct gntdev *g, void *addr, unsigned count);
 
+/*
+ * Page-aligned memory of our own that copies are quickest with: the kernel need not look up and pin
+ * the pages of each copy, as they are named by grants to this domain itself. Ordinary memory where
+ * that cannot be had (no xen-gntalloc, or at its limit). Lives as long as the process; *plain, if
+ * not NULL, tells. NULL: out of memory. At most GNT_LOCAL_AREAS times.
+ */
+#define GNT_LOCAL_AREAS 17u
+void *gntdev_alloc_local(struct gntdev *g, unsigned pages, bool *plain);
+void gntdev_free_local(struct gntdev *g);
+
 /* One piece of one granted page; offset + len <= GNT_PAGE. */
 struct gnt_copy {
     void *local;

@@ -31,6 +31,12 @@ static inline RING_IDX ring_producer(const RING_IDX *shared)
     return prod;
 }
 
+/* Did the index at which the far side wants an event lie between the two? */
+static inline int ring_event_wanted(RING_IDX before, RING_IDX now, const RING_IDX *event)
+{
+    return (RING_IDX)(now - READ_ONCE(*event)) < (RING_IDX)(now - before);
+}
+
 /*
  * Neither more requests than free slots nor a producer that went back. cons: requests taken so far;
  * rsp: responses made so far; cons - rsp <= size always.

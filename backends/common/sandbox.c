@@ -70,8 +70,8 @@ static const int common_calls[] = {
 static const int block_calls[] = {SCMP_SYS(io_uring_enter)};
 static const unsigned long block_ioctls[] = {XEN_REQUESTS, REQUEST_BLKDISCARD,
                                              REQUEST_BLKGETSIZE64};
-static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl)};
-static const unsigned long net_ioctls[] = {XEN_REQUESTS, TUNSETOFFLOAD};
+static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl)};
+static const unsigned long net_ioctls[] = {XEN_REQUESTS, TUNSETOFFLOAD, TUNSETQUEUE};
 static const int console_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(pread64),
                                     SCMP_SYS(ftruncate)};
 static const unsigned long console_ioctls[] = {XEN_REQUESTS};

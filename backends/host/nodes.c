@@ -346,7 +346,8 @@ void nodes_read_front(struct devhost_device *dev, struct channel_msg *m)
         channel_add(m, "state", "0");
     }
     channel_get_u64(m, "state", XenbusStateReconfigured, &state);
-    if (state != XenbusStateInitialised && state != XenbusStateConnected) {
+    if (state != XenbusStateInitialised && state != XenbusStateConnected &&
+        state != XenbusStateReconfiguring) {
         return; /* the other keys say nothing in the other states */
     }
     read_listed(dev, m, "", channel_front_keys(class_node(dev->spec.cls)));

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netback.c - connect to a guest's two rings and run them against the tap.
+ * netback.c - start, and the loop over the queues, their event channels and the tap.
  *
- * Owns the mapped rings, the event channels (one, or one for each ring) and the buffers. The tap is
- * watched only while connected and while no packet waits for the guest's buffers. Ports stay masked
- * until a round is done.
+ * Owns the buffers. A queue of the tap is watched only while connected and while no packet waits
+ * for the guest's buffers. Ports stay masked until a round is done.
+ *
+ * A guest that sends one way only (datagrams, say) would wake this process for each packet. After
+ * ONE_WAY_ROUNDS such rounds the loop gathers: no event is asked for, the ring is looked at every
+ * coalesce_us until a look finds nothing. A packet the other way ends it: somebody waits for
+ * answers, and answers must not wait. With poll_us the loop looks again at once, for so long after
+ * the last packet.
  */
 #include "netback.h"
 
@@ -13,262 +18,265 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../common/log.h"
 
-static void watch_tap(struct netback *n, bool on)
-{
-    struct epoll_event ev = {.events = on ? EPOLLIN : 0u, .data.fd = n->tap};
+#define ONE_WAY_ROUNDS 8u
+#define COALESCE_MAX_US 1000u
+#define POLL_MAX_US 10000u
+#define EVENTS 8
 
-    if (on != n->tap_watched) {
-        n->tap_watched = on;
-        epoll_ctl(n->epfd, EPOLL_CTL_MOD, n->tap, &ev);
+/* What an epoll event is about. */
+enum { ON_CHANNEL = NET_QUEUES, ON_PORTS };
+
+void net_watch_tap(struct net_queue *q, bool on)
+{
+    struct epoll_event ev = {.events = on ? EPOLLIN : 0u, .data.u32 = q->index};
+
+    if (on != q->tap_watched) {
+        q->tap_watched = on;
+        epoll_ctl(q->n->epfd, EPOLL_CTL_MOD, q->tap, &ev);
     }
 }
 
-/* ---- connecting ---- */
-
-static void read_features(struct netback *n, const struct channel_msg *front)
-{
-    n->feat.sg = channel_get_flag(front, "feature-sg");
-    n->feat.gso4 = channel_get_flag(front, "feature-gso-tcpv4");
-    n->feat.gso6 = channel_get_flag(front, "feature-gso-tcpv6");
-    n->feat.csum4 = !channel_get_flag(front, "feature-no-csum-offload");
-    n->feat.csum6 = channel_get_flag(front, "feature-ipv6-csum-offload");
-}
-
-static void *map_ring(struct netback *n, const struct channel_msg *front, const char *key)
-{
-    uint64_t ref64;
-    uint32_t ref;
-    void *page;
-
-    if (!channel_get_u64(front, key, UINT32_MAX, &ref64)) {
-        device_fail(n->d, "%s is missing or no grant reference", key);
-        return NULL;
-    }
-    ref = (uint32_t)ref64;
-    page = gntdev_map(n->d->gnt, 1, &ref, true);
-    if (!page) {
-        device_fail(n->d, "%s %u cannot be mapped: %s", key, ref, strerror(errno));
-    }
-    return page;
-}
-
-static int bind_port(struct netback *n, const struct channel_msg *front, const char *key)
-{
-    uint64_t port;
-    int local;
-
-    if (!channel_get_u64(front, key, UINT32_MAX, &port)) {
-        device_fail(n->d, "%s is missing or no port", key);
-        return -EINVAL;
-    }
-    local = evtchn_bind(n->d->evt, (uint32_t)port);
-    if (local < 0) {
-        device_fail(n->d, "%s %llu cannot be bound: %s", key, (unsigned long long)port,
-                    strerror(-local));
-    }
-    return local;
-}
-
-static int bind_ports(struct netback *n, const struct channel_msg *front)
-{
-    if (!channel_get(front, "event-channel-tx")) {
-        n->tx.port = n->rx.port = bind_port(n, front, "event-channel");
-        return n->tx.port < 0 ? n->tx.port : 0;
-    }
-    n->tx.port = bind_port(n, front, "event-channel-tx");
-    if (n->tx.port < 0) {
-        return n->tx.port;
-    }
-    n->rx.port = bind_port(n, front, "event-channel-rx");
-    if (n->rx.port < 0) {
-        evtchn_unbind(n->d->evt, n->tx.port);
-        return n->rx.port;
-    }
-    return 0;
-}
-
-static int net_connect(struct device *d, const struct channel_msg *front, struct channel_msg *back)
-{
-    struct netback *n = d->priv;
-    netif_tx_sring_t *txs;
-    netif_rx_sring_t *rxs;
-    int rc = -EINVAL;
-
-    (void)back;
-    if (!channel_get_flag(front, "request-rx-copy")) {
-        device_fail(d, "the guest's driver does not take copies (request-rx-copy is not 1)");
-        return -EINVAL;
-    }
-    read_features(n, front);
-    txs = map_ring(n, front, "tx-ring-ref");
-    if (!txs) {
-        return rc;
-    }
-    rxs = map_ring(n, front, "rx-ring-ref");
-    if (!rxs) {
-        goto out_tx;
-    }
-    rc = bind_ports(n, front);
-    if (rc) {
-        goto out_rx;
-    }
-    BACK_RING_INIT(&n->tx.ring, txs, GNT_PAGE);
-    BACK_RING_INIT(&n->rx.ring, rxs, GNT_PAGE);
-    rc = tap_set_offload(n->tap, &n->feat);
-    if (rc) {
-        log_line("tap: offload: %s; going on without", strerror(-rc));
-    }
-    tap_discard(n->tap);
-    n->rx.held = 0;
-    watch_tap(n, true);
-    return 0;
-
-out_rx:
-    gntdev_unmap(d->gnt, rxs, 1);
-out_tx:
-    gntdev_unmap(d->gnt, txs, 1);
-    return rc;
-}
-
-static void net_disconnect(struct device *d)
-{
-    struct netback *n = d->priv;
-
-    watch_tap(n, false);
-    evtchn_unbind(d->evt, n->tx.port);
-    if (n->rx.port != n->tx.port) {
-        evtchn_unbind(d->evt, n->rx.port);
-    }
-    n->masked[0] = n->masked[1] = 0;
-    gntdev_unmap(d->gnt, n->rx.ring.sring, 1);
-    gntdev_unmap(d->gnt, n->tx.ring.sring, 1);
-}
-
-static void net_advertise(struct device *d, struct channel_msg *back)
-{
-    (void)d;
-    channel_add(back, "feature-rx-copy", "1");
-    channel_add(back, "feature-sg", "1");
-    channel_add(back, "feature-gso-tcpv4", "1");
-    channel_add(back, "feature-gso-tcpv6", "1");
-    channel_add(back, "feature-ipv6-csum-offload", "1");
-    channel_add(back, "feature-split-event-channels", "1");
-}
-
-/* ---- loop ---- */
+/* ---- work ---- */
 
 static void unmask(struct netback *n)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        if (n->masked[i]) {
-            evtchn_unmask(n->d->evt, n->masked[i]);
-            n->masked[i] = 0;
+    while (n->nr_masked) {
+        evtchn_unmask(n->d->evt, n->masked[--n->nr_masked]);
+    }
+}
+
+static uint64_t packets(const struct netback *n)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < n->nr_queues; i++) {
+        const struct net_queue *q = &n->q[i];
+
+        sum += q->tx_packets + q->rx_packets + q->tx_dropped + q->rx_dropped;
+    }
+    return sum;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Turn what is under way into events again; whoever came before that is looked at now. */
+static void stop_gathering(struct netback *n)
+{
+    n->gathering = false;
+    n->one_way = 0;
+    for (unsigned i = 0; i < n->nr_queues; i++) {
+        n->q[i].tx.look = tx_want_event(&n->q[i]);
+    }
+}
+
+static void choose_mode(struct netback *n, bool worked)
+{
+    if (n->poll_us) {
+        uint64_t now = now_ns();
+
+        if (worked) {
+            n->last_work = now;
+            n->gathering = true;
+        } else if (n->gathering && now - n->last_work > n->poll_us * 1000ull) {
+            stop_gathering(n);
+        }
+    } else if (n->gathering && (!worked || !n->one_way)) {
+        stop_gathering(n);
+    } else if (n->coalesce_us && n->one_way >= ONE_WAY_ROUNDS) {
+        n->gathering = true;
+    }
+}
+
+/* One round of each way of a queue. False: the device was failed. */
+static bool serve_queue(struct net_queue *q)
+{
+    struct netback *n = q->n;
+    uint64_t sent = q->rx_packets;
+
+    if (q->tx.look) {
+        q->tx.packets_of_round = 0;
+        q->tx.look = tx_serve(q);
+        n->one_way += q->tx.packets_of_round != 0;
+        q->tx.look |= q->tx.packets_of_round == NET_BATCH;
+    }
+    if (n->d->connected && q->rx.look) {
+        q->rx.look = rx_serve(q);
+        if (n->d->connected) {
+            net_watch_tap(q, !q->rx.held);
+        }
+        if (q->rx_packets != sent) {
+            n->one_way = 0;
         }
     }
+    return n->d->connected;
 }
 
 /* True if there is more to do without waiting. */
 static bool serve(struct netback *n)
 {
-    uint64_t before = n->tx_packets + n->rx_packets + n->tx_dropped + n->rx_dropped;
-    bool more = false;
+    uint64_t before = packets(n);
+    bool more = false, worked;
 
-    if (n->d->connected) {
-        more = tx_serve(n);
+    for (unsigned i = 0; i < n->nr_queues; i++) {
+        if (!serve_queue(&n->q[i])) {
+            return false;
+        }
     }
-    if (n->d->connected) {
-        more |= rx_serve(n);
-    }
-    if (!n->d->connected) {
-        return false;
-    }
-    watch_tap(n, !n->rx.held);
-    if (n->masked[0] || n->masked[1]) {
-        bool useful = n->tx_packets + n->rx_packets + n->tx_dropped + n->rx_dropped != before;
-
-        backoff_account(&n->backoff, useful);
+    worked = packets(n) != before;
+    choose_mode(n, worked);
+    if (n->nr_masked && !n->gathering) {
+        backoff_account(&n->backoff, worked);
         unmask(n);
     }
+    for (unsigned i = 0; i < n->nr_queues; i++) {
+        more |= n->q[i].tx.look || n->q[i].rx.look;
+    }
     return more;
+}
+
+/* ---- loop ---- */
+
+static void look_where_notified(struct netback *n, int port)
+{
+    for (unsigned i = 0; i < n->nr_queues; i++) {
+        struct net_queue *q = &n->q[i];
+
+        q->tx.look |= q->tx.port == port;
+        q->rx.look |= q->rx.port == port && q->rx.held;
+    }
 }
 
 static void event_arrived(struct netback *n)
 {
     int port = evtchn_read(n->d->evt);
 
-    if (port > 0) {
-        n->masked[n->masked[0] && n->masked[0] != port] = port;
+    if (port > 0 && n->nr_masked < 2 * NET_QUEUES) {
+        n->masked[n->nr_masked++] = port;
+        look_where_notified(n, port);
     }
 }
 
-static int watch(struct netback *n, int fd, uint32_t events)
+static void look_everywhere(struct netback *n)
 {
-    struct epoll_event ev = {.events = events, .data.fd = fd};
+    for (unsigned i = 0; i < n->nr_queues; i++) {
+        n->q[i].tx.look = true;
+        n->q[i].rx.look |= n->q[i].rx.held != 0;
+    }
+}
+
+static int wait_for_events(struct netback *n, bool more, struct epoll_event *ev)
+{
+    struct timespec gather = {.tv_nsec = n->coalesce_us * 1000l};
+
+    if (more || !n->gathering) {
+        return epoll_wait(n->epfd, ev, EVENTS, more ? 0 : -1);
+    }
+    look_everywhere(n);
+    return n->poll_us ? epoll_wait(n->epfd, ev, EVENTS, 0)
+                      : epoll_pwait2(n->epfd, ev, EVENTS, &gather, NULL);
+}
+
+static void net_run(struct device *d)
+{
+    struct netback *n = d->priv;
+    struct epoll_event ev[EVENTS];
+
+    while (!d->exit) {
+        int nr = wait_for_events(n, serve(n), ev);
+
+        for (int i = 0; i < nr && !d->exit; i++) {
+            if (ev[i].data.u32 == ON_CHANNEL) {
+                device_handle_channel(d);
+            } else if (ev[i].data.u32 == ON_PORTS) {
+                event_arrived(n);
+            } else {
+                n->q[ev[i].data.u32].rx.look = true;
+            }
+        }
+    }
+}
+
+/* ---- start ---- */
+
+static int watch(struct netback *n, int fd, uint32_t events, uint32_t what)
+{
+    struct epoll_event ev = {.events = events, .data.u32 = what};
 
     return epoll_ctl(n->epfd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-static uint8_t *new_buffers(void)
+static int init_queue(struct netback *n, unsigned i)
 {
-    void *p = mmap(NULL, NET_BATCH * (size_t)NET_SLOT_BYTES, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct net_queue *q = &n->q[i];
 
-    return p == MAP_FAILED ? NULL : p;
+    q->n = n;
+    q->index = i;
+    q->tap = CHANNEL_DEVICE_FD + (int)i;
+    q->tx.buffers = gntdev_alloc_local(n->d->gnt, NET_TX_PAGES, NULL);
+    q->rx.buffers = gntdev_alloc_local(n->d->gnt, NET_RX_PAGES, NULL);
+    q->tx.answers = &n->journal->q[i].tx;
+    q->rx.answers = &n->journal->q[i].rx;
+    return q->tx.buffers && q->rx.buffers ? watch(n, q->tap, 0, i) : -ENOMEM;
+}
+
+static unsigned option(const struct channel_msg *start, const char *key, uint64_t max,
+                       unsigned otherwise)
+{
+    uint64_t v = otherwise;
+
+    channel_get_u64(start, key, max, &v);
+    return (unsigned)v;
 }
 
 static int net_init(struct device *d, const struct channel_msg *start)
 {
     struct netback *n = calloc(1, sizeof(*n));
+    int rc = 0;
 
-    (void)start;
     if (!n) {
         return -ENOMEM;
     }
     n->d = d;
     d->priv = n;
-    n->tap = CHANNEL_DEVICE_FD;
-    n->tx.buffers = new_buffers();
-    n->rx.buffers = new_buffers();
+    n->journal = calloc(1, sizeof(*n->journal));
+    n->nr_taps = option(start, "queues", NET_QUEUES, 1);
+    n->coalesce_us = option(start, "coalesce", COALESCE_MAX_US, 0);
+    n->poll_us = option(start, "poll", POLL_MAX_US, 0);
     n->epfd = epoll_create1(EPOLL_CLOEXEC);
-    if (!n->tx.buffers || !n->rx.buffers || n->epfd < 0 || watch(n, d->channel, EPOLLIN) ||
-        watch(n, evtchn_fd(d->evt), EPOLLIN) || watch(n, n->tap, 0)) {
-        log_line("network: start: %s", strerror(errno));
-        return -ENOMEM;
+    if (!n->journal || n->epfd < 0 || watch(n, d->channel, EPOLLIN, ON_CHANNEL) ||
+        watch(n, evtchn_fd(d->evt), EPOLLIN, ON_PORTS)) {
+        rc = -ENOMEM;
     }
-    return 0;
+    for (unsigned i = 0; i < n->nr_taps && !rc; i++) {
+        rc = init_queue(n, i);
+    }
+    prctl(PR_SET_TIMERSLACK, 1000ul); /* gathering is timed in microseconds */
+    if (rc) {
+        log_line("network: start: %s", strerror(-rc));
+    }
+    return rc;
 }
 
 void netback_fini(struct device *d)
 {
     struct netback *n = d->priv;
 
-    munmap(n->tx.buffers, NET_BATCH * (size_t)NET_SLOT_BYTES);
-    munmap(n->rx.buffers, NET_BATCH * (size_t)NET_SLOT_BYTES);
+    gntdev_free_local(d->gnt);
     close(n->epfd);
+    free(n->journal);
     free(n);
-}
-
-static void net_run(struct device *d)
-{
-    struct netback *n = d->priv;
-    struct epoll_event ev[3];
-
-    while (!d->exit) {
-        bool more = serve(n);
-        int nr = epoll_wait(n->epfd, ev, 3, more ? 0 : -1);
-
-        for (int i = 0; i < nr && !d->exit; i++) {
-            if (ev[i].data.fd == d->channel) {
-                device_handle_channel(d);
-            } else if (ev[i].data.fd == evtchn_fd(d->evt)) {
-                event_arrived(n);
-            }
-        }
-    }
 }
 
 const struct device_ops netback_ops = {
@@ -278,5 +286,6 @@ const struct device_ops netback_ops = {
     .advertise = net_advertise,
     .connect = net_connect,
     .disconnect = net_disconnect,
+    .reconfigure = net_reconfigure,
     .run = net_run,
 };

@@ -2,15 +2,22 @@
 /*
  * netback.h - the network backend: what its files share.
  *
- *   netback.c  connect, disconnect, event loop
- *   tx.c       guest to tap        rx.c  tap to guest
- *   packet.c   rules of packets    tap.c the descriptor
+ *   netback.c  start, event loop             connect.c  connect and disconnect the rings
+ *   tx.c       guest to tap                  rx.c       tap to guest
+ *   packet.c   rules of packets              mcast.c    multicast addresses a guest asked for
+ *   tap.c      the descriptors               answers.c  responses that survive this process
+ *
+ * One thread serves all queues of the interface. Queue i of the guest belongs to queue i of the
+ * tap: which packets come by which queue is the tap's choice (it sends a flow back the way that the
+ * flow's other direction takes), or the guest's for what it sends.
  */
 #ifndef BACKENDS_NET_NETBACK_H
 #define BACKENDS_NET_NETBACK_H
 
 #include "../common/backoff.h"
 #include "../common/device.h"
+#include "answers.h"
+#include "mcast.h"
 #include "packet.h"
 
 extern const struct device_ops netback_ops;
@@ -18,55 +25,108 @@ extern const struct device_ops netback_ops;
 /* Undo init (tests; a real process just ends). */
 void netback_fini(struct device *d);
 
-/* A packet in a buffer: the tap's header, then the frame. */
+/* Before each frame: the tap's header. */
 #define NET_HEADROOM sizeof(struct virtio_net_hdr)
-#define NET_BATCH 32u         /* packets per round, either way */
-#define NET_SLOT_BYTES 65600u /* room for the largest packet with its header */
+#define NET_QUEUES 8u
+#define NET_BATCH 32u               /* packets per round, either way */
+#define NET_TX_PAGES GNT_COPY_BATCH /* one for each piece */
+/* Frames begin on a page, their header ends the page before; the longest takes 16. */
+#define NET_RX_PAGES (GNT_COPY_BATCH + NET_BATCH)
+#define NET_FRAME_ROOM (16u * PACKET_PAGE)
+#define NET_HEADROOM_MAX 512u /* of the guest's; so that the longest fits PACKET_MAX_SLOTS */
 
 struct net_features {
     bool sg, gso4, gso6, csum4, csum6;
 };
 
+/* In the journal: what the next process needs besides the guest's keys. */
+struct net_journal {
+    uint32_t nr_queues;
+    uint32_t headroom;
+    struct mcast_list mcast;
+    struct {
+        struct answers tx, rx;
+    } q[NET_QUEUES];
+};
+
 struct tx_state {
     netif_tx_back_ring_t ring;
+    struct answers *answers;
     int port;
-    uint8_t *buffers; /* NET_BATCH of NET_SLOT_BYTES; only what is used is ever touched */
+    bool look; /* the guest notified, or there was more than a round */
+    unsigned packets_of_round;
+    uint8_t *buffers; /* a page for each piece of a round; only what is used is ever touched */
 };
 
 struct rx_state {
     netif_rx_back_ring_t ring;
+    struct answers *answers;
     int port;
+    bool look; /* the tap has packets, or the guest buffers for the held one */
     uint8_t *buffers;
-    size_t
-        held; /* length of the packet in buffer 0 that waits for slots, with its header; 0: none */
+    size_t held; /* frame bytes of the packet at the buffers' start that waits for slots; 0: none */
     unsigned held_slots;
+    unsigned expect; /* packets that a round may read before the loop asks the tap again */
+    unsigned ones;   /* rounds of one */
+};
+
+struct net_queue {
+    struct netback *n;
+    unsigned index;
+    int tap;
+    bool tap_watched;
+    struct tx_state tx;
+    struct rx_state rx;
+    uint64_t tx_packets, rx_packets, tx_dropped, rx_dropped;
 };
 
 struct netback {
     struct device *d;
-    int tap;
     int epfd;
-    bool tap_watched;
+    unsigned nr_taps;   /* queues that the tap has */
+    unsigned nr_queues; /* of the guest, while connected */
+    struct net_queue q[NET_QUEUES];
     struct net_features feat;
-    struct tx_state tx;
-    struct rx_state rx;
-    int masked[2]; /* ports that fired, to be unmasked after a round; 0: none */
+    bool mcast_control;
+    struct net_journal *journal;
+    int masked[2 * NET_QUEUES]; /* ports that fired, to be unmasked after a round */
+    unsigned nr_masked;
+    /* Knobs: how long a one-way stream may be left to gather, how long to look for more without
+     * sleeping. 0: not at all. */
+    unsigned coalesce_us, poll_us;
+    unsigned one_way;   /* rounds in a row from the guest, with none for it between */
+    bool gathering;     /* no event is asked for: the loop looks again by itself */
+    uint64_t last_work; /* nanoseconds; kept with poll_us only */
     struct backoff backoff;
-    uint64_t tx_packets, rx_packets, tx_dropped, rx_dropped;
 };
 
 /*
  * One round; true if there is more to do at once. May have failed the device: check d->connected.
  */
-bool tx_serve(struct netback *n);
-bool rx_serve(struct netback *n);
+bool tx_serve(struct net_queue *q);
+bool rx_serve(struct net_queue *q);
+/* Ask the guest to notify of its next packet. True if one came meanwhile. */
+bool tx_want_event(struct net_queue *q);
+
+/* connect.c */
+int net_connect(struct device *d, const struct channel_msg *front, struct channel_msg *back);
+void net_disconnect(struct device *d);
+void net_advertise(struct device *d, struct channel_msg *back);
+/* The guest changed keys while it is connected. */
+void net_reconfigure(struct device *d, const struct channel_msg *front);
+
+/* netback.c */
+void net_watch_tap(struct net_queue *q, bool on);
 
 /* tap.c */
 int tap_set_offload(int tap, const struct net_features *feat);
+/* Of a tap with several queues: packets are spread over those that are attached. */
+int tap_attach(int tap, bool on);
 /* Length read, 0 if there is nothing. */
 size_t tap_read(int tap, void *buf, size_t len);
 /* False: dropped (the tap is down, or its queue is full). */
-bool tap_write(int tap, const void *buf, size_t len);
+struct iovec;
+bool tap_write(int tap, const struct iovec *parts, unsigned nr, size_t len);
 /* Throw away what was queued for a guest that was not there. */
 void tap_discard(int tap);
 

@@ -18,9 +18,6 @@ _Static_assert(sizeof(netif_extra_info_t) == 8, "extra slot of the ABI");
 
 static const char *parse_gso(const netif_extra_info_t *extra, struct packet_tx *out)
 {
-    if (extra->type != XEN_NETIF_EXTRA_TYPE_GSO) {
-        return "an extra slot of a type that was not offered";
-    }
     if (out->gso_size) {
         return "two GSO slots in one packet";
     }
@@ -34,6 +31,28 @@ static const char *parse_gso(const netif_extra_info_t *extra, struct packet_tx *
     out->gso_size = extra->u.gso.size;
     out->gso_type = extra->u.gso.type;
     return NULL;
+}
+
+static const char *parse_mcast(const netif_extra_info_t *extra, struct packet_tx *out)
+{
+    if (out->mcast) {
+        return "two multicast slots in one request";
+    }
+    out->mcast = extra->type;
+    memcpy(out->mcast_addr, extra->u.mcast.addr, sizeof(out->mcast_addr));
+    return NULL;
+}
+
+static const char *parse_extra(const netif_extra_info_t *extra, struct packet_tx *out)
+{
+    switch (extra->type) {
+    case XEN_NETIF_EXTRA_TYPE_GSO:
+        return parse_gso(extra, out);
+    case XEN_NETIF_EXTRA_TYPE_MCAST_ADD:
+    case XEN_NETIF_EXTRA_TYPE_MCAST_DEL:
+        return parse_mcast(extra, out);
+    }
+    return "an extra slot of a type that was not offered";
 }
 
 static const char *parse_extras(const union packet_tx_slot *slots, unsigned avail,
@@ -52,7 +71,7 @@ static const char *parse_extras(const union packet_tx_slot *slots, unsigned avai
         if (nr++ == PACKET_MAX_EXTRAS) {
             return "too many extra slots";
         }
-        wrong = parse_gso(extra, out);
+        wrong = parse_extra(extra, out);
         if (wrong) {
             return wrong;
         }
@@ -121,8 +140,13 @@ const char *packet_tx_parse(const union packet_tx_slot *slots, unsigned avail,
     out->csum_blank = flags & NETTXF_csum_blank;
     out->gso_size = 0;
     out->gso_type = XEN_NETIF_GSO_TYPE_NONE;
+    out->mcast = 0;
+    out->nr_frags = 0;
     if (flags & NETTXF_extra_info) {
         wrong = parse_extras(slots, avail, out);
+    }
+    if (!wrong && out->mcast) {
+        return flags & NETTXF_more_data ? "a multicast request with a packet" : NULL;
     }
     if (!wrong) {
         wrong = parse_frags(slots, avail, out);
@@ -157,18 +181,20 @@ static uint32_t sum_words(const uint8_t *p, size_t len)
     return sum;
 }
 
-static bool parse_ipv4(const uint8_t *data, size_t len, struct layout *l)
+/* Of a packet of `len` bytes the first `have` are at `data`. */
+static bool parse_ipv4(const uint8_t *data, size_t have, size_t len, struct layout *l)
 {
     const uint8_t *ip = data + l->l3;
     size_t header, total;
 
-    if (len - l->l3 < 20 || ip[0] >> 4 != 4) {
+    if (have - l->l3 < 20 || ip[0] >> 4 != 4) {
         return false;
     }
     header = (size_t)(ip[0] & 15) * 4;
     total = be16(ip + 2);
     /* A fragment's checksum is not in this packet: nobody can be asked to fill it in. */
-    if (header < 20 || total < header || total > len - l->l3 || (be16(ip + 6) & 0x3fff)) {
+    if (header < 20 || header > have - l->l3 || total < header || total > len - l->l3 ||
+        (be16(ip + 6) & 0x3fff)) {
         return false;
     }
     l->v6 = false;
@@ -178,13 +204,13 @@ static bool parse_ipv4(const uint8_t *data, size_t len, struct layout *l)
     return true;
 }
 
-static bool parse_ipv6(const uint8_t *data, size_t len, struct layout *l)
+static bool parse_ipv6(const uint8_t *data, size_t have, size_t len, struct layout *l)
 {
     const uint8_t *ip = data + l->l3;
     size_t at = l->l3 + 40, end;
     uint8_t next;
 
-    if (len < at || ip[0] >> 4 != 6) {
+    if (have < at || ip[0] >> 4 != 6) {
         return false;
     }
     end = at + be16(ip + 4);
@@ -195,7 +221,8 @@ static bool parse_ipv6(const uint8_t *data, size_t len, struct layout *l)
     for (int i = 0;
          i < 8 && (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS);
          i++) {
-        if (end - at < 8 || end - at < 8 + (size_t)data[at + 1] * 8) {
+        if (end - at < 8 || have - at < 8 || end - at < 8 + (size_t)data[at + 1] * 8 ||
+            have - at < 8 + (size_t)data[at + 1] * 8) {
             return false;
         }
         next = data[at];
@@ -208,22 +235,23 @@ static bool parse_ipv6(const uint8_t *data, size_t len, struct layout *l)
     return true;
 }
 
-static bool parse_headers(const uint8_t *data, size_t len, struct layout *l)
+static bool parse_headers(const uint8_t *data, size_t have, size_t len, struct layout *l)
 {
     uint16_t type = be16(data + 12);
 
     l->l3 = 14;
     for (int i = 0; i < 2 && (type == 0x8100 || type == 0x88a8); i++) {
-        if (len < l->l3 + 4) {
+        if (have < l->l3 + 4) {
             return false;
         }
         type = be16(data + l->l3 + 2);
         l->l3 += 4;
     }
-    if (len <= l->l3) {
+    if (have <= l->l3) {
         return false;
     }
-    return type == 0x0800 ? parse_ipv4(data, len, l) : type == 0x86dd && parse_ipv6(data, len, l);
+    return type == 0x0800 ? parse_ipv4(data, have, len, l)
+                          : type == 0x86dd && parse_ipv6(data, have, len, l);
 }
 
 static uint16_t pseudo_sum(const uint8_t *data, const struct layout *l)
@@ -238,13 +266,13 @@ static uint16_t pseudo_sum(const uint8_t *data, const struct layout *l)
 }
 
 /* Offset of the checksum in its header, 0 if the header is not whole or of another protocol. */
-static uint16_t csum_field(const uint8_t *data, size_t len, const struct layout *l, size_t *header)
+static uint16_t csum_field(const uint8_t *data, size_t have, const struct layout *l, size_t *header)
 {
-    if (l->proto == IPPROTO_TCP && len - l->l4 >= 20 && l->l4_len >= 20) {
+    if (l->proto == IPPROTO_TCP && have - l->l4 >= 20 && l->l4_len >= 20) {
         *header = (size_t)(data[l->l4 + 12] >> 4) * 4;
         return *header >= 20 && *header <= l->l4_len ? 16 : 0;
     }
-    if (l->proto == IPPROTO_UDP && len - l->l4 >= 8 && l->l4_len >= 8) {
+    if (l->proto == IPPROTO_UDP && have - l->l4 >= 8 && l->l4_len >= 8) {
         *header = 8;
         return 6;
     }
@@ -256,7 +284,7 @@ static bool gso_fits(const struct packet_tx *tx, const struct layout *l)
     return l->proto == IPPROTO_TCP && l->v6 == (tx->gso_type == XEN_NETIF_GSO_TYPE_TCPV6);
 }
 
-bool packet_tx_offload(uint8_t *data, size_t len, const struct packet_tx *tx,
+bool packet_tx_offload(uint8_t *data, size_t have, size_t len, const struct packet_tx *tx,
                        struct virtio_net_hdr *hdr)
 {
     struct layout l;
@@ -267,10 +295,10 @@ bool packet_tx_offload(uint8_t *data, size_t len, const struct packet_tx *tx,
     if (!tx->csum_blank && !tx->gso_size) {
         return true;
     }
-    if (!parse_headers(data, len, &l)) {
+    if (!parse_headers(data, have, len, &l)) {
         return false;
     }
-    field = csum_field(data, len, &l, &header);
+    field = csum_field(data, have, &l, &header);
     if (!field || (tx->gso_size && !gso_fits(tx, &l))) {
         return false;
     }
@@ -290,7 +318,8 @@ bool packet_tx_offload(uint8_t *data, size_t len, const struct packet_tx *tx,
 
 /* ---- receive ---- */
 
-bool packet_rx_plan(const struct virtio_net_hdr *hdr, size_t len, bool sg, struct packet_rx *out)
+bool packet_rx_plan(const struct virtio_net_hdr *hdr, size_t len, bool sg, size_t room,
+                    struct packet_rx *out)
 {
     memset(out, 0, sizeof(*out));
     if (len < PACKET_MIN_BYTES || len > PACKET_MAX_BYTES) {
@@ -314,7 +343,7 @@ bool packet_rx_plan(const struct virtio_net_hdr *hdr, size_t len, bool sg, struc
         return false; /* never asked for */
     }
     out->gso_size = out->gso_type ? hdr->gso_size : 0;
-    out->nr_slots = (unsigned)((len + PACKET_PAGE - 1) / PACKET_PAGE);
+    out->nr_slots = (unsigned)((len + room - 1) / room);
     if (out->nr_slots > 1 && !sg) {
         return false;
     }

@@ -17,7 +17,7 @@
 #include <xen/io/netif.h>
 
 #define PACKET_MAX_FRAGS 18u /* what stock backends take for one packet */
-#define PACKET_MAX_EXTRAS 2u /* one is known; room to see that there is another */
+#define PACKET_MAX_EXTRAS 2u /* more than one of a kind is wrong already */
 #define PACKET_MAX_SLOTS (PACKET_MAX_FRAGS + PACKET_MAX_EXTRAS)
 #define PACKET_MAX_BYTES 65535u
 #define PACKET_MIN_BYTES 14u /* an Ethernet header */
@@ -43,6 +43,8 @@ struct packet_tx {
     uint16_t gso_size; /* 0: no GSO */
     uint8_t gso_type;  /* XEN_NETIF_GSO_TYPE_* */
     struct packet_frag frag[PACKET_MAX_FRAGS];
+    uint8_t mcast; /* XEN_NETIF_EXTRA_TYPE_MCAST_*: no packet, but an address; 0: a packet */
+    uint8_t mcast_addr[6];
     bool slot_is_extra[PACKET_MAX_SLOTS];
 };
 
@@ -53,12 +55,15 @@ struct packet_tx {
 const char *packet_tx_parse(const union packet_tx_slot *slots, unsigned avail,
                             struct packet_tx *out);
 
+/* So much of a packet's beginning as the checks below may want to see in one place. */
+#define PACKET_HEAD 256u
+
 /*
- * Check the headers and make the offload header for the tap. `data` is the whole packet; its
- * checksum field receives the pseudo header's sum where the checksum is left to the receiver.
- * False: drop it.
+ * Check the headers and make the offload header for the tap. `data` is the packet's beginning, have
+ * bytes of len; its checksum field receives the pseudo header's sum where the checksum is left to
+ * the receiver. False: drop it.
  */
-bool packet_tx_offload(uint8_t *data, size_t len, const struct packet_tx *tx,
+bool packet_tx_offload(uint8_t *data, size_t have, size_t len, const struct packet_tx *tx,
                        struct virtio_net_hdr *hdr);
 
 /* What goes with a packet to the guest. */
@@ -69,7 +74,11 @@ struct packet_rx {
     unsigned nr_slots; /* with the extra slot, if there is GSO */
 };
 
-/* False for a packet that the guest cannot take. `sg`: it takes several slots. */
-bool packet_rx_plan(const struct virtio_net_hdr *hdr, size_t len, bool sg, struct packet_rx *out);
+/*
+ * False for a packet that the guest cannot take. `sg`: it takes several slots. Each slot holds
+ * `room` bytes: a page without the headroom that the guest wants.
+ */
+bool packet_rx_plan(const struct virtio_net_hdr *hdr, size_t len, bool sg, size_t room,
+                    struct packet_rx *out);
 
 #endif

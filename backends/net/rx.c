@@ -7,8 +7,13 @@
  * tap is not read until the guest posts more: the tap's own queue is the bound, and drops the
  * newest (BE-7).
  *
+ * Frames begin on a page of the buffers, so that no copy crosses one; the tap's header comes to lie
+ * at the end of the page before.
+ *
  * Responses stand in the slots of the requests they answer, the extra slot in that of the request
  * it consumed; so responses are made in the order that requests were taken.
+ *
+ * Invariant: req_cons == rsp_prod_pvt between rounds.
  */
 #include <string.h>
 
@@ -16,6 +21,7 @@
 
 struct rx_round {
     unsigned nr_packets, nr_pieces;
+    size_t used; /* bytes of the buffers, whole pages */
     struct rx_item {
         struct packet_rx plan;
         unsigned first_piece, nr_frags;
@@ -26,14 +32,35 @@ struct rx_round {
     bool bad[GNT_COPY_BATCH];
 };
 
-static uint8_t *buffer_of(struct netback *n, unsigned i)
+_Static_assert(sizeof(netif_rx_response_t) == sizeof(netif_extra_info_t), "slots are alike");
+
+/* Where the next frame begins. The page before it must be free at its end. */
+static uint8_t *next_frame(struct net_queue *q, const struct rx_round *r)
 {
-    return n->rx.buffers + (size_t)i * NET_SLOT_BYTES;
+    return q->rx.buffers + r->used + PACKET_PAGE;
+}
+
+static void occupy(struct rx_round *r, size_t frame_bytes)
+{
+    size_t last = frame_bytes % PACKET_PAGE;
+
+    r->used += (frame_bytes + PACKET_PAGE - 1) / PACKET_PAGE * PACKET_PAGE;
+    if (!last || last > PACKET_PAGE - NET_HEADROOM) {
+        r->used += PACKET_PAGE; /* no room for the next header behind this one */
+    }
+}
+
+static bool has_room(const struct rx_round *r)
+{
+    return r->nr_packets < NET_BATCH && r->nr_pieces + PACKET_MAX_SLOTS <= GNT_COPY_BATCH &&
+           r->used + PACKET_PAGE + NET_FRAME_ROOM <= NET_RX_PAGES * (size_t)PACKET_PAGE;
 }
 
 /* Take the slots of a packet; the pieces go where their requests say. */
-static void take_slots(struct netback *n, struct rx_round *r, struct rx_item *it, uint8_t *frame)
+static void take_slots(struct net_queue *q, struct rx_round *r, struct rx_item *it, uint8_t *frame)
 {
+    const uint16_t headroom = (uint16_t)q->n->journal->headroom;
+    const uint32_t room = PACKET_PAGE - headroom;
     uint32_t left = it->len;
     bool extra = it->plan.gso_type != XEN_NETIF_GSO_TYPE_NONE;
 
@@ -41,95 +68,76 @@ static void take_slots(struct netback *n, struct rx_round *r, struct rx_item *it
     it->nr_frags = it->plan.nr_slots - extra;
     for (unsigned k = 0; k < it->plan.nr_slots; k++) {
         netif_rx_request_t req;
-        uint16_t len = (uint16_t)(left < PACKET_PAGE ? left : PACKET_PAGE);
+        uint16_t len = (uint16_t)(left < room ? left : room);
 
-        RING_COPY_REQUEST(&n->rx.ring, n->rx.ring.req_cons, &req);
-        n->rx.ring.req_cons++;
+        RING_COPY_REQUEST(&q->rx.ring, q->rx.ring.req_cons, &req);
+        q->rx.ring.req_cons++;
         it->id[k] = req.id;
         if (extra && k == 1) {
             continue; /* this one's buffer stays unused: its slot carries the extra info */
         }
-        r->pieces[r->nr_pieces++] = (struct gnt_copy){frame, req.gref, 0, len};
+        r->pieces[r->nr_pieces++] = (struct gnt_copy){frame, req.gref, headroom, len};
         frame += len;
         left -= len;
     }
 }
 
-/* The next packet, into buffer i, or the held one. 0: none. */
-static size_t next_packet(struct netback *n, unsigned i)
+/* The frame's length, of the next packet or the held one. 0: none. */
+static size_t next_packet(struct net_queue *q, uint8_t *frame)
 {
-    size_t len = n->rx.held;
+    size_t len = q->rx.held;
 
-    if (!len) {
-        return tap_read(n->tap, buffer_of(n, i), NET_SLOT_BYTES);
+    if (len) {
+        q->rx.held = 0;
+        return len; /* it is at the beginning of the buffers, and the first one of a round */
     }
-    n->rx.held = 0;
-    return len; /* a held packet is in buffer 0, and is the first one of a round */
+    len = tap_read(q->tap, frame - NET_HEADROOM, NET_HEADROOM + NET_FRAME_ROOM);
+    return len > NET_HEADROOM ? len - NET_HEADROOM : 0;
 }
 
-static void hold(struct netback *n, unsigned i, size_t len, unsigned slots)
+static bool guest_wants(const struct net_queue *q, const uint8_t *frame, size_t len)
 {
-    if (i) {
-        memcpy(buffer_of(n, 0), buffer_of(n, i), len);
-    }
-    n->rx.held = len;
-    n->rx.held_slots = slots;
+    return !q->n->mcast_control || len < 6 || mcast_hears(&q->n->journal->mcast, frame);
 }
 
 /*
- * Fill a round. Returns false when the tap is empty or a packet had to be held in buffer 0 - the
- * caller must have used the round's buffers before that packet is moved there, so it is reported in
- * *held_at.
+ * Fill a round with at most `limit` packets. False when the tap is empty, or a packet had to be
+ * held: then it lies at next_frame() and `held` is its length.
  */
-static bool collect(struct netback *n, struct rx_round *r, RING_IDX prod, unsigned *held_at,
-                    size_t *held_len)
+static bool collect(struct net_queue *q, struct rx_round *r, RING_IDX prod, unsigned limit,
+                    size_t *held)
 {
-    while (r->nr_packets < NET_BATCH && r->nr_pieces + PACKET_MAX_FRAGS <= GNT_COPY_BATCH) {
+    for (unsigned n = 0; n < limit && has_room(r); n++) {
         struct rx_item *it = &r->item[r->nr_packets];
-        uint8_t *buf = buffer_of(n, r->nr_packets);
-        size_t len = next_packet(n, r->nr_packets);
+        uint8_t *frame = next_frame(q, r);
+        size_t len = next_packet(q, frame);
         struct virtio_net_hdr hdr;
 
-        if (len <= NET_HEADROOM) {
+        if (!len) {
             return false;
         }
-        memcpy(&hdr, buf, sizeof(hdr));
-        it->len = (uint32_t)(len - NET_HEADROOM);
-        if (!packet_rx_plan(&hdr, it->len, n->feat.sg, &it->plan)) {
-            n->rx_dropped++;
+        memcpy(&hdr, frame - NET_HEADROOM, sizeof(hdr));
+        it->len = (uint32_t)len;
+        if (!packet_rx_plan(&hdr, len, q->n->feat.sg, PACKET_PAGE - q->n->journal->headroom,
+                            &it->plan) ||
+            !guest_wants(q, frame, len)) {
+            q->rx_dropped++;
             continue;
         }
-        if (it->plan.nr_slots > prod - n->rx.ring.req_cons) {
-            *held_at = r->nr_packets;
-            *held_len = len;
+        if (it->plan.nr_slots > prod - q->rx.ring.req_cons) {
+            q->rx.held_slots = it->plan.nr_slots;
+            *held = len;
             return false;
         }
-        take_slots(n, r, it, buf + NET_HEADROOM);
+        take_slots(q, r, it, frame);
+        occupy(r, len);
         r->nr_packets++;
     }
     return true;
 }
 
-static void put_response(struct netback *n, const void *rsp)
-{
-    _Static_assert(sizeof(netif_rx_response_t) == sizeof(netif_extra_info_t), "slots are alike");
-    memcpy(RING_GET_RESPONSE(&n->rx.ring, n->rx.ring.rsp_prod_pvt), rsp,
-           sizeof(netif_rx_response_t));
-    n->rx.ring.rsp_prod_pvt++;
-}
-
-static void put_extra(struct netback *n, const struct packet_rx *plan)
-{
-    netif_extra_info_t extra;
-
-    memset(&extra, 0, sizeof(extra));
-    extra.type = XEN_NETIF_EXTRA_TYPE_GSO;
-    extra.u.gso.size = plan->gso_size;
-    extra.u.gso.type = plan->gso_type;
-    put_response(n, &extra);
-}
-
-static void respond_packet(struct netback *n, const struct rx_round *r, const struct rx_item *it)
+static unsigned answer_packet(struct net_queue *q, const struct rx_round *r,
+                              const struct rx_item *it, unsigned n)
 {
     bool extra = it->plan.gso_type != XEN_NETIF_GSO_TYPE_NONE;
     unsigned piece = it->first_piece, last = it->first_piece + it->nr_frags - 1;
@@ -138,71 +146,111 @@ static void respond_packet(struct netback *n, const struct rx_round *r, const st
         netif_rx_response_t rsp;
 
         if (extra && k == 1) {
-            put_extra(n, &it->plan);
+            netif_extra_info_t info;
+
+            memset(&info, 0, sizeof(info));
+            info.type = XEN_NETIF_EXTRA_TYPE_GSO;
+            info.u.gso.size = it->plan.gso_size;
+            info.u.gso.type = it->plan.gso_type;
+            answers_set(q->rx.answers, n++, &info, sizeof(info));
             continue;
         }
         memset(&rsp, 0, sizeof(rsp));
         rsp.id = it->id[k];
+        rsp.offset = r->pieces[piece].offset;
         rsp.flags = (uint16_t)((k == 0 ? it->plan.flags | (extra ? NETRXF_extra_info : 0u) : 0u) |
                                (piece < last ? NETRXF_more_data : 0u));
         rsp.status = r->bad[piece] ? NETIF_RSP_ERROR : (int16_t)r->pieces[piece].len;
-        put_response(n, &rsp);
+        answers_set(q->rx.answers, n++, &rsp, sizeof(rsp));
         piece++;
     }
+    return n;
 }
 
-static void finish_round(struct netback *n, struct rx_round *r)
+static void finish_round(struct net_queue *q, struct rx_round *r)
 {
-    int notify;
+    const struct answers_ring to = {
+        .rsp_prod = &q->rx.ring.sring->rsp_prod,
+        .slots = (uint8_t *)q->rx.ring.sring->ring,
+        .stride = sizeof(q->rx.ring.sring->ring[0]),
+        .bytes = sizeof(netif_rx_response_t),
+    };
+    RING_IDX before = q->rx.ring.rsp_prod_pvt;
+    unsigned n = 0;
 
     memset(r->bad, 0, sizeof(r->bad));
     /* A piece that could not be copied is told in its own slot; the guest drops that packet. */
-    if (gntdev_copy(n->d->gnt, true, r->pieces, r->nr_pieces, r->bad)) {
-        n->rx_dropped++;
+    if (gntdev_copy(q->n->d->gnt, true, r->pieces, r->nr_pieces, r->bad)) {
+        q->rx_dropped++;
     }
     for (unsigned i = 0; i < r->nr_packets; i++) {
-        respond_packet(n, r, &r->item[i]);
+        n = answer_packet(q, r, &r->item[i], n);
     }
-    n->rx_packets += r->nr_packets;
-    RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&n->rx.ring, notify);
-    if (notify) {
-        evtchn_notify(n->d->evt, n->rx.port);
+    answers_put(q->rx.answers, n, &to);
+    q->rx.ring.rsp_prod_pvt += n;
+    q->rx_packets += r->nr_packets;
+    xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
+    if (ring_event_wanted(before, q->rx.ring.rsp_prod_pvt, &q->rx.ring.sring->rsp_event)) {
+        evtchn_notify(q->n->d->evt, q->rx.port);
     }
 }
 
 /* Ask to be told when the held packet's slots are there. True if they already are. */
-static bool want_slots(struct netback *n)
+static bool want_slots(struct net_queue *q)
 {
-    n->rx.ring.sring->req_event = n->rx.ring.req_cons + n->rx.held_slots;
+    q->rx.ring.sring->req_event = q->rx.ring.req_cons + q->rx.held_slots;
     xen_mb(); /* the event index is out before the producer is looked at again */
-    return ring_producer(&n->rx.ring.sring->req_prod) - n->rx.ring.req_cons >= n->rx.held_slots;
+    return ring_producer(&q->rx.ring.sring->req_prod) - q->rx.ring.req_cons >= q->rx.held_slots;
 }
 
-bool rx_serve(struct netback *n)
+/* The round's buffers are free again; the held packet goes to their beginning. */
+static bool hold(struct net_queue *q, const struct rx_round *r, size_t len)
+{
+    if (r->used) {
+        memmove(q->rx.buffers + PACKET_PAGE - NET_HEADROOM, next_frame(q, r) - NET_HEADROOM,
+                NET_HEADROOM + len);
+    }
+    q->rx.held = len;
+    return want_slots(q);
+}
+
+/*
+ * Asking the tap for a packet that is not there costs as much as one that is. Where packets come
+ * one at a time, the next round takes one and leaves the rest to the loop; every fourth looks for a
+ * second.
+ */
+static void expect_next(struct net_queue *q, unsigned limit, unsigned got, bool more)
+{
+    if (limit == 1 && more) {
+        q->rx.expect = ++q->rx.ones % 4 ? 1 : 2;
+    } else {
+        q->rx.expect = got > 1 || more ? NET_BATCH : 1;
+    }
+}
+
+bool rx_serve(struct net_queue *q)
 {
     static struct rx_round round; /* large, and one round at a time */
-    RING_IDX prod = ring_producer(&n->rx.ring.sring->req_prod);
-    unsigned held_at = 0;
-    size_t held_len = 0;
+    RING_IDX prod = ring_producer(&q->rx.ring.sring->req_prod);
+    unsigned limit = q->rx.expect;
+    size_t held = 0;
     bool more;
 
-    if (!ring_producer_valid(prod, n->rx.ring.req_cons, n->rx.ring.rsp_prod_pvt,
-                             RING_SIZE(&n->rx.ring))) {
-        device_fail(n->d, "receive ring producer %u is impossible (consumer %u)", prod,
-                    n->rx.ring.req_cons);
+    if (!ring_producer_valid(prod, q->rx.ring.req_cons, q->rx.ring.rsp_prod_pvt,
+                             RING_SIZE(&q->rx.ring))) {
+        device_fail(q->n->d, "receive ring %u: producer %u is impossible (consumer %u)", q->index,
+                    prod, q->rx.ring.req_cons);
         return false;
     }
-    if (n->rx.held && prod - n->rx.ring.req_cons < n->rx.held_slots) {
-        return want_slots(n);
+    if (q->rx.held && prod - q->rx.ring.req_cons < q->rx.held_slots) {
+        return want_slots(q);
     }
     round.nr_packets = round.nr_pieces = 0;
-    more = collect(n, &round, prod, &held_at, &held_len);
+    round.used = 0;
+    more = collect(q, &round, prod, limit, &held);
     if (round.nr_packets) {
-        finish_round(n, &round);
+        finish_round(q, &round);
     }
-    if (held_len) {
-        hold(n, held_at, held_len, round.item[held_at].plan.nr_slots);
-        return want_slots(n);
-    }
-    return more;
+    expect_next(q, limit, round.nr_packets, more);
+    return held ? hold(q, &round, held) : more && limit > 1;
 }

@@ -7,7 +7,10 @@
  */
 #include <errno.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "netback.h"
@@ -31,6 +34,15 @@ int tap_set_offload(int tap, const struct net_features *feat)
     return ioctl(tap, TUNSETOFFLOAD, flags) ? -errno : 0;
 }
 
+int tap_attach(int tap, bool on)
+{
+    struct ifreq ifr;
+
+    memset(&ifr, 0, sizeof(ifr));
+    ifr.ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
+    return ioctl(tap, TUNSETQUEUE, &ifr) && errno != EINVAL ? -errno : 0; /* EINVAL: it is so */
+}
+
 size_t tap_read(int tap, void *buf, size_t len)
 {
     ssize_t n;
@@ -41,12 +53,12 @@ size_t tap_read(int tap, void *buf, size_t len)
     return n > 0 ? (size_t)n : 0;
 }
 
-bool tap_write(int tap, const void *buf, size_t len)
+bool tap_write(int tap, const struct iovec *parts, unsigned nr, size_t len)
 {
     ssize_t n;
 
     do {
-        n = write(tap, buf, len);
+        n = nr == 1 ? write(tap, parts->iov_base, parts->iov_len) : writev(tap, parts, (int)nr);
     } while (n < 0 && errno == EINTR);
     return n == (ssize_t)len;
 }

@@ -6,12 +6,18 @@
  * one batch of grant copies, answers every slot (the data is ours by then), and writes the packets.
  * Every slot is answered in the order and place it came, extra slots with NETIF_RSP_NULL.
  *
+ * Each piece has a page of the buffer to itself, so that no copy crosses one; the tap takes them in
+ * one call. What the checks want to see is moved together in the first piece's page.
+ *
  * Invariant: req_cons == rsp_prod_pvt between rounds.
  */
 #include <string.h>
+#include <sys/uio.h>
 
 #include "../common/log.h"
 #include "netback.h"
+
+#define FIRST_AT 16u /* in its page: room for the tap's header, and the frame's header aligned */
 
 struct tx_round {
     unsigned nr_packets, nr_pieces;
@@ -25,51 +31,52 @@ struct tx_round {
     bool bad[GNT_COPY_BATCH];
 };
 
-static uint8_t *frame_of(struct netback *n, unsigned i)
-{
-    return n->tx.buffers + (size_t)i * NET_SLOT_BYTES + NET_HEADROOM;
-}
-
 /* Private copies of the next slots, at most what a packet may have. */
-static unsigned copy_slots(struct netback *n, RING_IDX prod, union packet_tx_slot *slots)
+static unsigned copy_slots(struct net_queue *q, RING_IDX prod, union packet_tx_slot *slots)
 {
-    RING_IDX avail = prod - n->tx.ring.req_cons;
+    RING_IDX avail = prod - q->tx.ring.req_cons;
     unsigned count = avail < PACKET_MAX_SLOTS ? avail : PACKET_MAX_SLOTS;
 
     for (unsigned i = 0; i < count; i++) {
-        RING_COPY_REQUEST(&n->tx.ring, n->tx.ring.req_cons + i, &slots[i].req);
+        RING_COPY_REQUEST(&q->tx.ring, q->tx.ring.req_cons + i, &slots[i].req);
     }
     return count;
 }
 
-static void plan_pieces(struct netback *n, struct tx_round *r, unsigned i)
+static bool first_has_headroom(uint16_t size)
 {
-    struct tx_item *it = &r->item[i];
-    uint8_t *to = frame_of(n, i);
+    return size <= PACKET_PAGE - FIRST_AT;
+}
 
+static void plan_pieces(struct net_queue *q, struct tx_round *r, struct tx_item *it)
+{
     it->first_piece = r->nr_pieces;
     for (unsigned k = 0; k < it->pkt.nr_frags; k++) {
         const struct packet_frag *f = &it->pkt.frag[k];
+        uint8_t *to = q->tx.buffers + r->nr_pieces * (size_t)PACKET_PAGE;
 
+        if (k == 0 && first_has_headroom(f->size)) {
+            to += FIRST_AT;
+        }
         r->pieces[r->nr_pieces++] = (struct gnt_copy){to, f->gref, f->offset, f->size};
-        to += f->size;
     }
 }
 
 /* Take packets until a limit of the round or the end of what is there. False: the device was
  * failed. */
-static bool collect(struct netback *n, struct tx_round *r, RING_IDX prod)
+static bool collect(struct net_queue *q, struct tx_round *r, RING_IDX prod)
 {
     union packet_tx_slot slots[PACKET_MAX_SLOTS];
 
-    while (n->tx.ring.req_cons != prod && r->nr_packets < NET_BATCH &&
+    while (q->tx.ring.req_cons != prod && r->nr_packets < NET_BATCH &&
            r->nr_pieces + PACKET_MAX_FRAGS <= GNT_COPY_BATCH) {
         struct tx_item *it = &r->item[r->nr_packets];
-        unsigned avail = copy_slots(n, prod, slots);
+        unsigned avail = copy_slots(q, prod, slots);
         const char *wrong = packet_tx_parse(slots, avail, &it->pkt);
 
         if (wrong) {
-            device_fail(n->d, "transmit ring at %u: %s", n->tx.ring.req_cons, wrong);
+            device_fail(q->n->d, "transmit ring %u at %u: %s", q->index, q->tx.ring.req_cons,
+                        wrong);
             return false;
         }
         for (unsigned k = 0; k < it->pkt.nr_slots; k++) {
@@ -78,17 +85,17 @@ static bool collect(struct netback *n, struct tx_round *r, RING_IDX prod)
         it->failed = it->pkt.drop;
         it->first_piece = r->nr_pieces;
         if (!it->pkt.drop) {
-            plan_pieces(n, r, r->nr_packets);
+            plan_pieces(q, r, it);
         }
-        n->tx.ring.req_cons += it->pkt.nr_slots;
+        q->tx.ring.req_cons += it->pkt.nr_slots;
         r->nr_packets++;
     }
     return true;
 }
 
-static void copy_pieces(struct netback *n, struct tx_round *r)
+static void copy_pieces(struct net_queue *q, struct tx_round *r)
 {
-    if (!r->nr_pieces || !gntdev_copy(n->d->gnt, false, r->pieces, r->nr_pieces, r->bad)) {
+    if (!r->nr_pieces || !gntdev_copy(q->n->d->gnt, false, r->pieces, r->nr_pieces, r->bad)) {
         return;
     }
     for (unsigned i = 0; i < r->nr_packets; i++) {
@@ -100,20 +107,29 @@ static void copy_pieces(struct netback *n, struct tx_round *r)
     }
 }
 
-static void respond_slot(struct netback *n, uint16_t id, int16_t status)
+static void change_mcast(struct net_queue *q, struct tx_round *r)
 {
-    netif_tx_response_t rsp;
+    for (unsigned i = 0; i < r->nr_packets; i++) {
+        struct tx_item *it = &r->item[i];
 
-    memset(&rsp, 0, sizeof(rsp));
-    rsp.id = id;
-    rsp.status = status;
-    memcpy(RING_GET_RESPONSE(&n->tx.ring, n->tx.ring.rsp_prod_pvt), &rsp, sizeof(rsp));
-    n->tx.ring.rsp_prod_pvt++;
+        if (it->pkt.mcast == XEN_NETIF_EXTRA_TYPE_MCAST_ADD) {
+            it->failed = !mcast_add(&q->n->journal->mcast, it->pkt.mcast_addr);
+        } else if (it->pkt.mcast) {
+            mcast_del(&q->n->journal->mcast, it->pkt.mcast_addr);
+        }
+    }
 }
 
-static void respond(struct netback *n, const struct tx_round *r)
+static void respond(struct net_queue *q, struct tx_round *r)
 {
-    int notify;
+    const struct answers_ring to = {
+        .rsp_prod = &q->tx.ring.sring->rsp_prod,
+        .slots = (uint8_t *)q->tx.ring.sring->ring,
+        .stride = sizeof(q->tx.ring.sring->ring[0]),
+        .bytes = sizeof(netif_tx_response_t),
+    };
+    RING_IDX before = q->tx.ring.rsp_prod_pvt;
+    unsigned n = 0;
 
     for (unsigned i = 0; i < r->nr_packets; i++) {
         const struct tx_item *it = &r->item[i];
@@ -121,57 +137,110 @@ static void respond(struct netback *n, const struct tx_round *r)
 
         for (unsigned k = 0; k < it->pkt.nr_slots; k++) {
             bool extra = it->pkt.slot_is_extra[k];
+            const netif_tx_response_t rsp = {.id = extra ? 0 : it->id[k],
+                                             .status = extra ? NETIF_RSP_NULL : status};
 
-            respond_slot(n, extra ? 0 : it->id[k], extra ? NETIF_RSP_NULL : status);
+            answers_set(q->tx.answers, n++, &rsp, sizeof(rsp));
         }
     }
-    RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&n->tx.ring, notify);
-    if (notify) {
-        evtchn_notify(n->d->evt, n->tx.port);
+    answers_put(q->tx.answers, n, &to);
+    q->tx.ring.rsp_prod_pvt += n;
+    xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
+    if (ring_event_wanted(before, q->tx.ring.rsp_prod_pvt, &q->tx.ring.sring->rsp_event)) {
+        evtchn_notify(q->n->d->evt, q->tx.port);
     }
 }
 
-static void send_packets(struct netback *n, const struct tx_round *r)
+/* Bytes of the next pieces follow the first, until the headers are in one place. */
+static size_t gather_head(struct iovec *part, unsigned nr, uint8_t *head)
+{
+    size_t have = part[0].iov_len;
+
+    for (unsigned k = 1; k < nr && have < PACKET_HEAD; k++) {
+        size_t take = PACKET_HEAD - have < part[k].iov_len ? PACKET_HEAD - have : part[k].iov_len;
+
+        memcpy(head + have, part[k].iov_base, take);
+        part[k].iov_base = (uint8_t *)part[k].iov_base + take;
+        part[k].iov_len -= take;
+        have += take;
+    }
+    part[0].iov_len = have;
+    return have;
+}
+
+static bool send_packet(struct net_queue *q, const struct tx_round *r, const struct tx_item *it)
+{
+    struct iovec parts[PACKET_MAX_FRAGS + 1], *part = parts + 1;
+    struct virtio_net_hdr hdr;
+    uint8_t *head = r->pieces[it->first_piece].local;
+    unsigned nr = it->pkt.nr_frags;
+    size_t have;
+
+    part[0] = (struct iovec){head, it->pkt.frag[0].size};
+    for (unsigned k = 1; k < nr; k++) {
+        part[k] = (struct iovec){r->pieces[it->first_piece + k].local, it->pkt.frag[k].size};
+    }
+    have = gather_head(part, nr, head);
+    if (!packet_tx_offload(head, have, it->pkt.size, &it->pkt, &hdr)) {
+        return false;
+    }
+    if (first_has_headroom(it->pkt.frag[0].size)) {
+        memcpy(head - NET_HEADROOM, &hdr, sizeof(hdr));
+        part->iov_base = head - NET_HEADROOM;
+        part->iov_len += NET_HEADROOM;
+    } else {
+        parts[0] = (struct iovec){&hdr, sizeof(hdr)};
+        part = parts;
+        nr++;
+    }
+    return tap_write(q->tap, part, nr, NET_HEADROOM + it->pkt.size);
+}
+
+static void send_packets(struct net_queue *q, const struct tx_round *r)
 {
     for (unsigned i = 0; i < r->nr_packets; i++) {
         const struct tx_item *it = &r->item[i];
-        uint8_t *frame = frame_of(n, i);
-        struct virtio_net_hdr hdr;
 
-        if (it->failed || !packet_tx_offload(frame, it->pkt.size, &it->pkt, &hdr)) {
-            n->tx_dropped++;
+        if (it->pkt.mcast) {
             continue;
         }
-        memcpy(frame - NET_HEADROOM, &hdr, sizeof(hdr));
-        if (tap_write(n->tap, frame - NET_HEADROOM, NET_HEADROOM + it->pkt.size)) {
-            n->tx_packets++;
+        if (!it->failed && send_packet(q, r, it)) {
+            q->tx_packets++;
         } else {
-            n->tx_dropped++;
+            q->tx_dropped++;
         }
     }
 }
 
-bool tx_serve(struct netback *n)
+bool tx_want_event(struct net_queue *q)
 {
-    static struct tx_round round; /* large, and one round at a time */
-    RING_IDX prod = ring_producer(&n->tx.ring.sring->req_prod);
     int more;
 
-    if (!ring_producer_valid(prod, n->tx.ring.req_cons, n->tx.ring.rsp_prod_pvt,
-                             RING_SIZE(&n->tx.ring))) {
-        device_fail(n->d, "transmit ring producer %u is impossible (consumer %u)", prod,
-                    n->tx.ring.req_cons);
+    RING_FINAL_CHECK_FOR_REQUESTS(&q->tx.ring, more);
+    return more;
+}
+
+bool tx_serve(struct net_queue *q)
+{
+    static struct tx_round round; /* large, and one round at a time */
+    RING_IDX prod = ring_producer(&q->tx.ring.sring->req_prod);
+
+    if (!ring_producer_valid(prod, q->tx.ring.req_cons, q->tx.ring.rsp_prod_pvt,
+                             RING_SIZE(&q->tx.ring))) {
+        device_fail(q->n->d, "transmit ring %u: producer %u is impossible (consumer %u)", q->index,
+                    prod, q->tx.ring.req_cons);
         return false;
     }
     round.nr_packets = round.nr_pieces = 0;
-    if (!collect(n, &round, prod)) {
+    if (!collect(q, &round, prod)) {
         return false;
     }
     if (round.nr_packets) {
-        copy_pieces(n, &round);
-        respond(n, &round);
-        send_packets(n, &round);
+        copy_pieces(q, &round);
+        change_mcast(q, &round);
+        respond(q, &round);
+        send_packets(q, &round);
+        q->tx.packets_of_round = round.nr_packets;
     }
-    RING_FINAL_CHECK_FOR_REQUESTS(&n->tx.ring, more);
-    return more;
+    return q->n->gathering ? false : tx_want_event(q);
 }

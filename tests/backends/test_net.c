@@ -8,7 +8,9 @@
  *
  * Sabotage: sending the extra slot's response with its id and status OKAY fails "segmentation
  * offload to the tap"; taking slots without the check in collect() (rx.c) fails "no buffers";
- * without backoff_account() "storm of notifications" fails.
+ * without backoff_account() "storm of notifications" fails; occupy() without its second page fails
+ * "packets of all sizes"; gather_head() that moves nothing fails "headers in several pieces"; an
+ * offset of 0 in rsp fails "headroom"; answers_resume() that always writes fails "answers".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -32,6 +34,8 @@ static int host;
 static netif_tx_front_ring_t tx;
 static netif_rx_front_ring_t rx;
 
+static const char *more_key, *more_value; /* what front() adds */
+
 static void front(unsigned state, bool split)
 {
     struct channel_msg m;
@@ -50,6 +54,9 @@ static void front(unsigned state, bool split)
     channel_add(&m, "feature-sg", "1");
     channel_add(&m, "feature-gso-tcpv4", "1");
     channel_add(&m, "feature-ipv6-csum-offload", "1");
+    if (more_key) {
+        channel_add(&m, more_key, more_value);
+    }
     device_handle_message(&dev, &m);
 }
 
@@ -150,6 +157,18 @@ static void tcp4(uint8_t *f, size_t payload)
     f[46] = 0x50;
 }
 
+static bool transmit(unsigned queue)
+{
+    return tx_serve(&nb->q[queue]);
+}
+
+/* A round of as many packets as there are. */
+static bool receive(unsigned queue)
+{
+    nb->q[queue].rx.expect = NET_BATCH;
+    return rx_serve(&nb->q[queue]);
+}
+
 static void test_send(void)
 {
     uint8_t out[3000];
@@ -158,7 +177,7 @@ static void test_send(void)
     memset(fake_page(DATA), 0x5a, 4096);
     send_slot(DATA, 10, 1000, 0, 42);
     RING_PUSH_REQUESTS(&tx);
-    CU_ASSERT_FALSE(tx_serve(nb));
+    CU_ASSERT_FALSE(transmit(0));
     CU_ASSERT_EQUAL(read(tap, out, sizeof(out)), 1000 + (ssize_t)NET_HEADROOM);
     CU_ASSERT_EQUAL(out[0], 0);
     CU_ASSERT_EQUAL(memcmp(out + NET_HEADROOM, fake_page(DATA) + 10, 1000), 0);
@@ -188,7 +207,7 @@ static void test_send_gso(void)
     send_slot(DATA + 1, 0, 4096, NETTXF_more_data, 2);
     send_slot(DATA + 2, 0, 4000, 0, 3);
     RING_PUSH_REQUESTS(&tx);
-    tx_serve(nb);
+    transmit(0);
     CU_ASSERT_EQUAL(read(tap, out, sizeof(out)), 9000 + (ssize_t)NET_HEADROOM);
     memcpy(&hdr, out, sizeof(hdr));
     CU_ASSERT_EQUAL(hdr.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
@@ -211,15 +230,15 @@ static void test_send_bad(void)
     send_slot(DATA, 0, 100, 0, 2);
     send_slot(DATA, 0, 3, 0, 3);
     RING_PUSH_REQUESTS(&tx);
-    tx_serve(nb);
+    transmit(0);
     CU_ASSERT_EQUAL(tx_answer().status, NETIF_RSP_ERROR);
     CU_ASSERT_EQUAL(tx_answer().status, NETIF_RSP_OKAY);
     CU_ASSERT_EQUAL(tx_answer().status, NETIF_RSP_ERROR);
-    CU_ASSERT_EQUAL(nb->tx_packets, 1);
-    CU_ASSERT_EQUAL(nb->tx_dropped, 2);
+    CU_ASSERT_EQUAL(nb->q[0].tx_packets, 1);
+    CU_ASSERT_EQUAL(nb->q[0].tx_dropped, 2);
     send_slot(DATA, 4000, 100, 0, 4);
     RING_PUSH_REQUESTS(&tx);
-    tx_serve(nb);
+    transmit(0);
     CU_ASSERT_FALSE(dev.connected);
     CU_ASSERT_PTR_NOT_NULL(strstr(fake_last_log(), "crosses its page"));
     close_guest();
@@ -232,12 +251,12 @@ static void test_lying_producers(void)
     for (unsigned i = 0; i < 3; i++) {
         open_guest();
         tx.sring->req_prod = lies[i];
-        CU_ASSERT_FALSE(tx_serve(nb));
+        CU_ASSERT_FALSE(transmit(0));
         CU_ASSERT_FALSE(dev.connected);
         close_guest();
         open_guest();
         rx.sring->req_prod = lies[i];
-        CU_ASSERT_FALSE(rx_serve(nb));
+        CU_ASSERT_FALSE(receive(0));
         CU_ASSERT_FALSE(dev.connected);
         close_guest();
     }
@@ -264,7 +283,7 @@ static void test_receive(void)
     post_buffers(8, DATA);
     memset(fake_page(DATA), 0xee, 4096);
     arrive(600, VIRTIO_NET_HDR_F_NEEDS_CSUM, 0);
-    rx_serve(nb);
+    receive(0);
     CU_ASSERT_EQUAL(rx.sring->rsp_prod, 1);
     rsp = rx_answer();
     CU_ASSERT_EQUAL(rsp.status, 600);
@@ -283,7 +302,7 @@ static void test_receive_gso(void)
     open_guest();
     post_buffers(8, DATA);
     arrive(9000, VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4);
-    rx_serve(nb);
+    receive(0);
     CU_ASSERT_EQUAL(rx.sring->rsp_prod, 4);
     rsp = rx_answer();
     CU_ASSERT_EQUAL(rsp.status, 4096);
@@ -310,23 +329,23 @@ static void test_receive_no_buffers(void)
     arrive(100, 0, 0);
     arrive(9000, 0, 0);
     arrive(200, 0, 0);
-    rx_serve(nb);
+    receive(0);
     CU_ASSERT_EQUAL(rx.sring->rsp_prod, 1);
-    CU_ASSERT_TRUE(nb->rx.held > 0);
+    CU_ASSERT_TRUE(nb->q[0].rx.held > 0);
     CU_ASSERT_EQUAL(rx.sring->req_event, 1 + 3);
     for (unsigned i = 0; i < 100; i++) {
-        CU_ASSERT_FALSE(rx_serve(nb)); /* nothing is read meanwhile: the tap's queue is the bound */
+        CU_ASSERT_FALSE(receive(0)); /* nothing is read meanwhile: the tap's queue is the bound */
     }
-    CU_ASSERT_EQUAL(nb->rx_packets, 1);
+    CU_ASSERT_EQUAL(nb->q[0].rx_packets, 1);
     rx_answer();
     post_buffers(4, DATA + 1);
-    rx_serve(nb);
+    receive(0);
     CU_ASSERT_EQUAL(rx.sring->rsp_prod, 5);
     CU_ASSERT_EQUAL(rx_answer().status, 4096);
     rx_answer();
     CU_ASSERT_EQUAL(rx_answer().status, 9000 - 8192);
     CU_ASSERT_EQUAL(rx_answer().status, 200);
-    CU_ASSERT_EQUAL(nb->rx.held, 0);
+    CU_ASSERT_EQUAL(nb->q[0].rx.held, 0);
     close_guest();
 }
 
@@ -337,10 +356,178 @@ static void test_receive_bad_grant(void)
     post_buffers(1, DATA);
     arrive(100, 0, 0);
     arrive(100, 0, 0);
-    rx_serve(nb);
+    receive(0);
     CU_ASSERT_EQUAL(rx_answer().status, NETIF_RSP_ERROR);
     CU_ASSERT_EQUAL(rx_answer().status, 100);
     close_guest();
+}
+
+/* The guest's first piece may hold less than the headers. */
+static void test_send_short_first(void)
+{
+    uint8_t frame[5000], out[6000];
+
+    open_guest();
+    tcp4(frame, 5000 - 54);
+    for (unsigned i = 54; i < 5000; i++) {
+        frame[i] = (uint8_t)(i * 7);
+    }
+    memcpy(fake_page(DATA) + 4000, frame, 20);
+    memcpy(fake_page(DATA + 1) + 7, frame + 20, 900);
+    memcpy(fake_page(DATA + 2), frame + 920, 4080);
+    send_slot(DATA, 4000, 5000, NETTXF_csum_blank | NETTXF_more_data, 1);
+    send_slot(DATA + 1, 7, 900, NETTXF_more_data, 2);
+    send_slot(DATA + 2, 0, 4080, 0, 3);
+    RING_PUSH_REQUESTS(&tx);
+    transmit(0);
+    CU_ASSERT_EQUAL(read(tap, out, sizeof(out)), 5000 + (ssize_t)NET_HEADROOM);
+    CU_ASSERT_EQUAL(memcmp(out + NET_HEADROOM, frame, 50), 0);
+    CU_ASSERT_EQUAL(memcmp(out + NET_HEADROOM + 52, frame + 52, 5000 - 52), 0);
+    close_guest();
+}
+
+static void send_mcast(uint8_t type, uint8_t last)
+{
+    netif_extra_info_t *extra;
+
+    send_slot(0, 0, 0, NETTXF_extra_info, last);
+    extra = (void *)RING_GET_REQUEST(&tx, tx.req_prod_pvt++);
+    memset(extra, 0, sizeof(netif_tx_request_t));
+    extra->type = type;
+    memcpy(extra->u.mcast.addr, "\x01\x00\x5e\x00\x00", 5);
+    extra->u.mcast.addr[5] = last;
+    RING_PUSH_REQUESTS(&tx);
+    transmit(0);
+    CU_ASSERT_EQUAL(tx_answer().id, last);
+    CU_ASSERT_EQUAL(tx_answer().status, NETIF_RSP_NULL);
+}
+
+static void arrive_from(const char *dest)
+{
+    uint8_t in[NET_HEADROOM + 60] = {0};
+
+    memcpy(in + NET_HEADROOM, dest, 6);
+    CU_ASSERT_EQUAL(write(tap, in, sizeof(in)), (ssize_t)sizeof(in));
+}
+
+static void test_mcast_control(void)
+{
+    open_guest();
+    post_buffers(20, DATA);
+    arrive_from("\x01\x00\x5e\x00\x00\x05");
+    receive(0);
+    CU_ASSERT_EQUAL(nb->q[0].rx_packets, 1);
+    front(6, true);
+    SHARED_RING_INIT(tx.sring);
+    SHARED_RING_INIT(rx.sring);
+    FRONT_RING_INIT(&tx, tx.sring, 4096);
+    FRONT_RING_INIT(&rx, rx.sring, 4096);
+    more_key = "request-multicast-control";
+    more_value = "1";
+    front(1, true);
+    front(4, true);
+    more_key = NULL;
+    post_buffers(20, DATA);
+    send_mcast(XEN_NETIF_EXTRA_TYPE_MCAST_ADD, 5);
+    arrive_from("\x01\x00\x5e\x00\x00\x05");
+    arrive_from("\x01\x00\x5e\x00\x00\x06");
+    arrive_from("\xff\xff\xff\xff\xff\xff");
+    arrive_from("\x00\x16\x3e\x00\x00\x01");
+    receive(0);
+    CU_ASSERT_EQUAL(rx.sring->rsp_prod, 3);
+    send_mcast(XEN_NETIF_EXTRA_TYPE_MCAST_DEL, 5);
+    arrive_from("\x01\x00\x5e\x00\x00\x05");
+    receive(0);
+    CU_ASSERT_EQUAL(rx.sring->rsp_prod, 3);
+    close_guest();
+}
+
+static void test_headroom(void)
+{
+    netif_rx_response_t rsp;
+
+    open_guest();
+    more_key = "xdp-headroom";
+    more_value = "256";
+    front(7, true);
+    more_key = NULL;
+    post_buffers(4, DATA);
+    arrive(5000, 0, 0);
+    receive(0);
+    rsp = rx_answer();
+    CU_ASSERT_EQUAL(rsp.offset, 256);
+    CU_ASSERT_EQUAL(rsp.status, 4096 - 256);
+    rsp = rx_answer();
+    CU_ASSERT_EQUAL(rsp.offset, 256);
+    CU_ASSERT_EQUAL(rsp.status, 5000 - 3840);
+    CU_ASSERT_EQUAL(fake_page(DATA + 1)[256 + 5000 - 3840 - 1], (uint8_t)(4999 / 3));
+    close_guest();
+    open_guest();
+    more_key = "xdp-headroom";
+    more_value = "4000";
+    front(7, true);
+    more_key = NULL;
+    CU_ASSERT_FALSE(dev.connected);
+    close_guest();
+}
+
+/* Packets of many sizes in one round: nothing of one is overwritten by the next one's header. */
+static void test_receive_packed(void)
+{
+    static const size_t sizes[] = {60, 4090, 4096, 14, 8192, 4086, 4087, 1514, 12288, 100};
+    const unsigned count = sizeof(sizes) / sizeof(sizes[0]);
+    unsigned page = DATA;
+
+    open_guest();
+    post_buffers(40, DATA);
+    for (unsigned i = 0; i < count; i++) {
+        arrive(sizes[i], 0, 0);
+    }
+    receive(0);
+    CU_ASSERT_EQUAL(nb->q[0].rx_packets, count);
+    for (unsigned i = 0; i < count; i++) {
+        for (size_t at = 0; at < sizes[i]; at += 4096, page++) {
+            size_t len = sizes[i] - at < 4096 ? sizes[i] - at : 4096;
+
+            CU_ASSERT_EQUAL(rx_answer().status, (int)len);
+            CU_ASSERT_EQUAL(fake_page(page)[0], (uint8_t)(at / 3));
+            CU_ASSERT_EQUAL(fake_page(page)[len - 1], (uint8_t)((at + len - 1) / 3));
+        }
+    }
+    close_guest();
+}
+
+/* A process that ends anywhere in a round: its successor makes the same answers, once. */
+static void test_answers(void)
+{
+    static uint8_t ring[ANSWERS_MAX * 12];
+    RING_IDX rsp_prod;
+    const struct answers_ring to = {&rsp_prod, ring, 12, 4};
+    struct answers a;
+
+    for (unsigned ended_at = 0; ended_at < 4; ended_at++) {
+        memset(&a, 0, sizeof(a));
+        memset(ring, 0xee, sizeof(ring));
+        a.done = a.upto = rsp_prod = 250;
+        for (uint32_t i = 0; i < 10; i++) {
+            answers_set(&a, i, &i, 4);
+        }
+        a.upto = ended_at ? 260 : 250;
+        if (ended_at == 2) {
+            memset(ring + 250 * 12, 0, 30); /* half of them were written */
+        } else if (ended_at == 3) {
+            rsp_prod = 260;
+            memset(ring, 0x11, sizeof(ring)); /* and the guest has used the slots again */
+        }
+        CU_ASSERT_TRUE(answers_resume(&a, &to));
+        CU_ASSERT_EQUAL(a.done, a.upto);
+        CU_ASSERT_EQUAL(rsp_prod, ended_at ? 260 : 250);
+        CU_ASSERT_EQUAL(ring[250 * 12], ended_at == 0 ? 0xee : ended_at == 3 ? 0x11 : 0);
+        CU_ASSERT_EQUAL(ring[3 * 12], ended_at == 0 ? 0xee : ended_at == 3 ? 0x11 : 9);
+        CU_ASSERT_EQUAL(ring[4 * 12], ended_at == 3 ? 0x11 : 0xee);
+    }
+    a.upto = a.done + ANSWERS_MAX + 1;
+    CU_ASSERT_FALSE(answers_resume(&a, &to));
 }
 
 /* Random slots for ever: the device stops or goes on, and gives everything back. */
@@ -361,7 +548,7 @@ static void test_send_random(void)
                           (uint16_t)(rand() % 16 & (rand() % 200 ? 1 : 15)), (uint16_t)rand());
             }
             RING_PUSH_REQUESTS(&tx);
-            while (dev.connected && tx_serve(nb)) {
+            while (dev.connected && transmit(0)) {
             }
             tx.rsp_cons = tx.sring->rsp_prod;
             while (read(tap, out, sizeof(out)) > 0) {
@@ -409,6 +596,11 @@ void suite_net(void)
     CU_add_test(s, "segmentation offload to the guest", test_receive_gso);
     CU_add_test(s, "no buffers", test_receive_no_buffers);
     CU_add_test(s, "bad grant", test_receive_bad_grant);
+    CU_add_test(s, "packets of all sizes in one round", test_receive_packed);
+    CU_add_test(s, "headers in several pieces", test_send_short_first);
+    CU_add_test(s, "multicast control", test_mcast_control);
+    CU_add_test(s, "headroom", test_headroom);
+    CU_add_test(s, "answers that were under way", test_answers);
     CU_add_test(s, "random slots", test_send_random);
     CU_add_test(s, "storm of notifications", test_storm);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../backends/net/mcast.h"
 #include "../../backends/net/packet.h"
 #include "tests.h"
 
@@ -109,7 +110,8 @@ static void test_extras(void)
     set(0, 0, 100, NETTXF_extra_info);
     for (unsigned type = 0; type < 256; type++) {
         set_gso(1, (uint8_t)type, 1400, XEN_NETIF_GSO_TYPE_TCPV4, 0);
-        CU_ASSERT_EQUAL(parse(2), type == XEN_NETIF_EXTRA_TYPE_GSO);
+        CU_ASSERT_EQUAL(parse(2),
+                        type >= XEN_NETIF_EXTRA_TYPE_GSO && type <= XEN_NETIF_EXTRA_TYPE_MCAST_DEL);
     }
     set_gso(1, XEN_NETIF_EXTRA_TYPE_GSO, 0, XEN_NETIF_GSO_TYPE_TCPV4, 0);
     CU_ASSERT_FALSE(parse(2));
@@ -146,7 +148,7 @@ static bool offload(const uint8_t *frame, size_t len, struct virtio_net_hdr *hdr
     bool ok;
 
     memcpy(exact, frame, len);
-    ok = packet_tx_offload(exact, len, &tx, hdr);
+    ok = packet_tx_offload(exact, len, len, &tx, hdr);
     free(exact);
     return ok;
 }
@@ -158,10 +160,10 @@ static void test_offload(void)
     size_t len = tcp4(f, 100);
 
     memset(&tx, 0, sizeof(tx));
-    CU_ASSERT_TRUE(packet_tx_offload(f, len, &tx, &hdr));
+    CU_ASSERT_TRUE(packet_tx_offload(f, len, len, &tx, &hdr));
     CU_ASSERT_EQUAL(hdr.flags, 0);
     tx.csum_blank = true;
-    CU_ASSERT_TRUE(packet_tx_offload(f, len, &tx, &hdr));
+    CU_ASSERT_TRUE(packet_tx_offload(f, len, len, &tx, &hdr));
     CU_ASSERT_EQUAL(hdr.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
     CU_ASSERT_EQUAL(hdr.csum_start, 34);
     CU_ASSERT_EQUAL(hdr.csum_offset, 16);
@@ -169,12 +171,12 @@ static void test_offload(void)
     CU_ASSERT_EQUAL(f[50] << 8 | f[51], 0x0a09 + 1 + 0x0a09 + 2 + 6 + 120);
     tx.gso_size = 1000;
     tx.gso_type = XEN_NETIF_GSO_TYPE_TCPV4;
-    CU_ASSERT_TRUE(packet_tx_offload(f, len, &tx, &hdr));
+    CU_ASSERT_TRUE(packet_tx_offload(f, len, len, &tx, &hdr));
     CU_ASSERT_EQUAL(hdr.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
     CU_ASSERT_EQUAL(hdr.gso_size, 1000);
     CU_ASSERT_EQUAL(hdr.hdr_len, 54);
     tx.gso_type = XEN_NETIF_GSO_TYPE_TCPV6;
-    CU_ASSERT_FALSE(packet_tx_offload(f, len, &tx, &hdr));
+    CU_ASSERT_FALSE(packet_tx_offload(f, len, len, &tx, &hdr));
 }
 
 static void test_lying_headers(void)
@@ -245,7 +247,7 @@ static void test_random_chains(void)
             ((uint8_t *)slots)[b] = (uint8_t)(rand() & (rand() & 1 ? 0xff : 0x7));
         }
         slots[0].req.size = (uint16_t)(rand() % 70000);
-        if (packet_tx_parse(slots, avail, &tx)) {
+        if (packet_tx_parse(slots, avail, &tx) || tx.mcast) {
             continue;
         }
         CU_ASSERT_FATAL(tx.nr_slots >= 1 && tx.nr_slots <= avail &&
@@ -263,21 +265,67 @@ static void test_receive(void)
     struct virtio_net_hdr hdr = {0};
     struct packet_rx rx;
 
-    CU_ASSERT_TRUE(packet_rx_plan(&hdr, 1514, false, &rx));
+    CU_ASSERT_TRUE(packet_rx_plan(&hdr, 1514, false, 4096, &rx));
     CU_ASSERT_EQUAL(rx.nr_slots, 1);
-    CU_ASSERT_FALSE(packet_rx_plan(&hdr, 4097, false, &rx));
-    CU_ASSERT_TRUE(packet_rx_plan(&hdr, 4097, true, &rx));
+    CU_ASSERT_FALSE(packet_rx_plan(&hdr, 4097, false, 4096, &rx));
+    CU_ASSERT_TRUE(packet_rx_plan(&hdr, 4097, true, 4096, &rx));
     CU_ASSERT_EQUAL(rx.nr_slots, 2);
-    CU_ASSERT_FALSE(packet_rx_plan(&hdr, 13, true, &rx));
-    CU_ASSERT_FALSE(packet_rx_plan(&hdr, 65536, true, &rx));
+    CU_ASSERT_FALSE(packet_rx_plan(&hdr, 13, true, 4096, &rx));
+    CU_ASSERT_FALSE(packet_rx_plan(&hdr, 65536, true, 4096, &rx));
     hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
     hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
     hdr.gso_size = 1448;
-    CU_ASSERT_TRUE(packet_rx_plan(&hdr, 65535, true, &rx));
+    CU_ASSERT_TRUE(packet_rx_plan(&hdr, 65535, true, 4096, &rx));
     CU_ASSERT_EQUAL(rx.nr_slots, 17);
     CU_ASSERT_EQUAL(rx.flags, NETRXF_csum_blank | NETRXF_data_validated);
+    CU_ASSERT_TRUE(packet_rx_plan(&hdr, 65535, true, 4096 - 512, &rx));
+    CU_ASSERT_EQUAL(rx.nr_slots, PACKET_MAX_SLOTS);
     hdr.gso_type = VIRTIO_NET_HDR_GSO_UDP;
-    CU_ASSERT_FALSE(packet_rx_plan(&hdr, 1514, true, &rx));
+    CU_ASSERT_FALSE(packet_rx_plan(&hdr, 1514, true, 4096, &rx));
+}
+
+/* What of a packet is not in one place is not read, and what its headers say of it is true. */
+static void test_head_only(void)
+{
+    uint8_t f[2000], *head = malloc(54);
+    struct virtio_net_hdr hdr;
+    size_t len = tcp4(f, 1000);
+
+    memset(&tx, 0, sizeof(tx));
+    tx.csum_blank = true;
+    memcpy(head, f, 54);
+    CU_ASSERT_TRUE(packet_tx_offload(head, 54, len, &tx, &hdr));
+    CU_ASSERT_FALSE(packet_tx_offload(head, 53, len, &tx, &hdr));
+    CU_ASSERT_FALSE(packet_tx_offload(head, 54, len - 1, &tx, &hdr));
+    free(head);
+}
+
+static void test_mcast(void)
+{
+    static const uint8_t group[6] = {1, 0, 0x5e, 0, 0, 1}, other[6] = {1, 0, 0x5e, 0, 0, 2};
+    static const uint8_t all[6] = {255, 255, 255, 255, 255, 255}, one[6] = {0, 0x16, 0x3e};
+    struct mcast_list l = {0};
+    uint8_t many[6] = {0x33, 0x33};
+
+    CU_ASSERT_TRUE(mcast_hears(&l, all));
+    CU_ASSERT_TRUE(mcast_hears(&l, one));
+    CU_ASSERT_FALSE(mcast_hears(&l, group));
+    CU_ASSERT_FALSE(mcast_add(&l, one));
+    CU_ASSERT_TRUE(mcast_add(&l, group));
+    CU_ASSERT_TRUE(mcast_add(&l, group));
+    CU_ASSERT_EQUAL(l.count, 1);
+    CU_ASSERT_TRUE(mcast_hears(&l, group));
+    mcast_del(&l, other);
+    CU_ASSERT_EQUAL(l.count, 1);
+    for (unsigned i = 0; i < MCAST_MAX - 1; i++) {
+        many[5] = (uint8_t)i;
+        CU_ASSERT_TRUE(mcast_add(&l, many));
+    }
+    CU_ASSERT_FALSE(mcast_add(&l, other));
+    mcast_del(&l, group);
+    CU_ASSERT_FALSE(mcast_hears(&l, group));
+    CU_ASSERT_TRUE(mcast_hears(&l, many));
+    CU_ASSERT_TRUE(mcast_add(&l, other));
 }
 
 void suite_packet(void)
@@ -291,6 +339,8 @@ void suite_packet(void)
     CU_add_test(s, "extra slots", test_extras);
     CU_add_test(s, "offload header", test_offload);
     CU_add_test(s, "headers that lie", test_lying_headers);
+    CU_add_test(s, "headers in the first bytes", test_head_only);
+    CU_add_test(s, "multicast list", test_mcast);
     CU_add_test(s, "random headers", test_random_headers);
     CU_add_test(s, "random chains", test_random_chains);
     CU_add_test(s, "receive plan", test_receive);

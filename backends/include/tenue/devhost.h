@@ -111,6 +111,9 @@ struct devhost_spec {
         uint8_t mac[6];     /* the guest's address */
         unsigned mtu;       /* 0: the bridge's, else 1500 */
         bool isolated;      /* exchanges nothing with the bridge's other isolated ports */
+        unsigned
+            coalesce_us;  /* a one-way stream of the guest's may gather so long; 0: not at all */
+        unsigned poll_us; /* look for more packets so long without sleeping, at a CPU's expense */
     } net;
 
     struct {

@@ -174,6 +174,37 @@ void gntdev_close(struct gntdev *g)
     free(g);
 }
 
+/* Any memory does here. */
+static void *areas[GNT_LOCAL_AREAS];
+static size_t area_bytes[GNT_LOCAL_AREAS];
+static unsigned nr_areas;
+
+void *gntdev_alloc_local(struct gntdev *g, unsigned pages, bool *plain)
+{
+    void *p;
+
+    (void)g;
+    if (nr_areas == GNT_LOCAL_AREAS) {
+        return NULL;
+    }
+    p = mmap(NULL, pages * 4096ul, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (plain) {
+        *plain = true;
+    }
+    area_bytes[nr_areas] = pages * 4096ul;
+    areas[nr_areas++] = p;
+    return p;
+}
+
+void gntdev_free_local(struct gntdev *g)
+{
+    (void)g;
+    while (nr_areas) {
+        nr_areas--;
+        munmap(areas[nr_areas], area_bytes[nr_areas]);
+    }
+}
+
 static bool may_access(uint32_t ref, bool write_access)
 {
     return ref < FAKE_PAGES && granted[ref] && (writable[ref] || !write_access);

@@ -156,21 +156,23 @@ static void run(void)
     unsigned rounds = 0;
     bool more = true;
 
-    const RING_IDX tx_cons = nb->tx.ring.req_cons, rx_cons = nb->rx.ring.req_cons;
+    const RING_IDX tx_cons = nb->q[0].tx.ring.req_cons, rx_cons = nb->q[0].rx.ring.req_cons;
 
     tx->req_prod = tx_prod;
     rx->req_prod = rx_prod;
     while (dev.connected && more) {
         lie_next_turn();
-        more = tx_serve(nb);
+        more = tx_serve(&nb->q[0]);
         if (dev.connected)
-            more |= rx_serve(nb);
+            more |= rx_serve(&nb->q[0]);
         hear();
         demand(rounds++ < ROUNDS_MAX, "an end of the work");
     }
-    demand(!dev.connected || tx_prod - tx_cons <= RING_ENTRIES || nb->tx.ring.req_cons == tx_cons,
+    demand(!dev.connected || tx_prod - tx_cons <= RING_ENTRIES ||
+               nb->q[0].tx.ring.req_cons == tx_cons,
            "no slot taken from a transmit ring that lies");
-    demand(!dev.connected || rx_prod - rx_cons <= RING_ENTRIES || nb->rx.ring.req_cons == rx_cons,
+    demand(!dev.connected || rx_prod - rx_cons <= RING_ENTRIES ||
+               nb->q[0].rx.ring.req_cons == rx_cons,
            "no slot taken from a receive ring that lies");
 }
 
