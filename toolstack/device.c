@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-    RESTARTS = 8,              /* of backends that did nothing, in a row */
+    RESTARTS = 8, /* of backends that did nothing, in a row */
     VIF_COALESCE_US = 50,
     CONSOLE_CLOSE_MS = 1,      /* a console's guest side has nothing to say at the end */
     CONSOLE_CLOSE_TRIES = 100, /* turns of the event loop, 20 ms each */

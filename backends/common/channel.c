@@ -82,8 +82,7 @@ static const char *const vif_front_keys[] = {
     NULL,
 };
 static const char *const vif_queue_keys[] = {
-    "tx-ring-ref",      "rx-ring-ref",      "event-channel",
-    "event-channel-tx", "event-channel-rx", NULL,
+    "tx-ring-ref", "rx-ring-ref", "event-channel", "event-channel-tx", "event-channel-rx", NULL,
 };
 static const char *const vif_back_keys[] = {
     "state",

@@ -21,7 +21,7 @@
 #include "../common/journal.h"
 
 #define PATH_BUF 128
-#define MAX_DEVICE_FDS 6
+#define MAX_DEVICE_FDS 8 /* the queues of a tap */
 #define TTY_BUF 64
 #define IFNAME_BUF 16
 

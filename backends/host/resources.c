@@ -5,7 +5,7 @@
  *
  * Order of descriptors, which the backends rely on:
  *   block    image
- *   net      tap
+ *   net      tap, one for each queue
  *   console  pty master, pty slave, inotify on the slave, then log and its predecessor if there is
  * a log
  *
@@ -185,7 +185,7 @@ unsigned resources_if_mtu(const char *ifname)
     return rc ? 0 : (unsigned)ifr.ifr_mtu;
 }
 
-static int create_tap(struct devhost_device *dev, char *err, size_t err_len)
+static int open_tap_queue(struct devhost_device *dev, short flags, char *err, size_t err_len)
 {
     struct ifreq ifr;
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -194,15 +194,31 @@ static int create_tap(struct devhost_device *dev, char *err, size_t err_len)
         return err_set(err, err_len, -errno, "%s: /dev/net/tun: %s (is module tun loaded?)",
                        dev->name, strerror(errno));
     }
+    dev->res.fds[dev->res.nr_fds++] = fd;
     set_ifname(&ifr, dev->res.ifname);
-    ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    ifr.ifr_flags = flags;
     if (ioctl(fd, TUNSETIFF, &ifr)) {
-        err_set(err, err_len, 0, "%s: cannot create tap %s: %s%s", dev->name, dev->res.ifname,
-                strerror(errno), errno == EBUSY ? " (the name is taken)" : "");
-        close(fd);
-        return -errno;
+        return err_set(err, err_len, -errno, "%s: cannot create tap %s: %s%s", dev->name,
+                       dev->res.ifname, strerror(errno),
+                       errno == EBUSY ? " (the name is taken)" : "");
     }
-    return fd;
+    return 0;
+}
+
+static int create_tap(struct devhost_device *dev, char *err, size_t err_len)
+{
+    const unsigned queues = dev->spec.net.queues ? dev->spec.net.queues : 1;
+    const short flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0);
+    int rc = 0;
+
+    if (queues > CHANNEL_MAX_QUEUES) {
+        return err_set(err, err_len, -EINVAL, "%s: %u queues are not within 1..%u", dev->name,
+                       queues, CHANNEL_MAX_QUEUES);
+    }
+    for (unsigned i = 0; i < queues && !rc; i++) {
+        rc = open_tap_queue(dev, flags, err, err_len);
+    }
+    return rc;
 }
 
 /* The tap's own address must not become the bridge's, which takes the lowest of its ports. */
@@ -333,7 +349,7 @@ out:
 static int open_net(struct devhost_device *dev, char *err, size_t err_len)
 {
     const struct devhost_spec *s = &dev->spec;
-    int fd;
+    int rc;
 
     if (s->net.ifname) {
         snprintf(dev->res.ifname, sizeof(dev->res.ifname), "%s", s->net.ifname);
@@ -351,12 +367,8 @@ static int open_net(struct devhost_device *dev, char *err, size_t err_len)
         return err_set(err, err_len, -EINVAL, "%s: mtu %u is not within %u..%u", dev->name,
                        dev->res.mtu, MIN_MTU, MAX_MTU);
     }
-    fd = create_tap(dev, err, err_len);
-    if (fd < 0) {
-        return fd;
-    }
-    dev->res.fds[dev->res.nr_fds++] = fd;
-    return configure_tap(dev, err, err_len);
+    rc = create_tap(dev, err, err_len);
+    return rc ? rc : configure_tap(dev, err, err_len);
 }
 
 /* ---- pty and log ---- */

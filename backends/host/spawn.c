@@ -137,6 +137,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
         break;
     case DEVHOST_NET:
         channel_addf(m, "mtu", "%u", dev->res.mtu);
+        channel_addf(m, "queues", "%u", dev->res.nr_fds);
         channel_addf(m, "coalesce", "%u", s->net.coalesce_us);
         channel_addf(m, "poll", "%u", s->net.poll_us);
         break;

@@ -106,14 +106,14 @@ struct devhost_spec {
     } block;
 
     struct {
-        const char *bridge; /* existing bridge; NULL: the caller attaches the tap himself */
-        const char *ifname; /* tap's name; NULL: "vif<domid>.<devid>" */
-        uint8_t mac[6];     /* the guest's address */
-        unsigned mtu;       /* 0: the bridge's, else 1500 */
-        bool isolated;      /* exchanges nothing with the bridge's other isolated ports */
-        unsigned
-            coalesce_us;  /* a one-way stream of the guest's may gather so long; 0: not at all */
-        unsigned poll_us; /* look for more packets so long without sleeping, at a CPU's expense */
+        const char *bridge;   /* existing bridge; NULL: the caller attaches the tap himself */
+        const char *ifname;   /* tap's name; NULL: "vif<domid>.<devid>" */
+        uint8_t mac[6];       /* the guest's address */
+        unsigned mtu;         /* 0: the bridge's, else 1500 */
+        unsigned queues;      /* most that the guest may use, up to 8; 0: 1 */
+        bool isolated;        /* exchanges nothing with the bridge's other isolated ports */
+        unsigned coalesce_us; /* a one-way stream of the guest's may gather so long; 0: never */
+        unsigned poll_us;     /* look for more so long without sleeping, at a CPU's expense */
     } net;
 
     struct {
