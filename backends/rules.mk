@@ -7,7 +7,7 @@ BE_NET := packet mcast answers tap tx rx connect netback
 BE_CONSOLE := backlog logfile conback
 # Pure parts of the host's library that others use alone.
 BE_PURE := common/knobs
-BE_HOST := devhost device restart spawn nodes check resources
+BE_HOST := devhost device restart spawn nodes check resources xsclient
 
 BE_O := $(BUILD)/backends
 BE_COMMON_O := $(BE_COMMON:%=$(BE_O)/common/%.o)
@@ -40,4 +40,4 @@ $(BE_O)/libtenue-devhost.a: $(BE_HOST:%=$(BE_O)/host/%.o) $(BE_PURE:%=$(BE_O)/%.
 	$(Q)ar rcs $@ $^
 $(BE_O)/tenue-device: $(BE_O)/cli/main.o $(BE_O)/libtenue-devhost.a
 	@echo "LD $@"
-	$(Q)$(CC) -o $@ $^ -lxenstore -levent_core
+	$(Q)$(CC) -o $@ $^ -levent_core

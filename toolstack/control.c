@@ -8,12 +8,16 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { GRACE_SECONDS = 10 }; /* for a shut-down domain that nobody takes away (preserve) */
+enum {
+    GRACE_SECONDS = 10, /* for a shut-down domain that nobody takes away (preserve) */
+    LOOK_MS = 50,
+};
 
 static int destroy(struct session *s, uint32_t domid)
 {
@@ -47,14 +51,23 @@ int verb_destroy(int argc, char **argv)
     return rc ? rc : session_close(&s, destroy(&s, domid));
 }
 
+static void wait_event(struct store *st)
+{
+    struct pollfd readable = {.fd = xsc_fd(st->xs), .events = POLLIN};
+    char **event = xsc_event(st->xs);
+
+    if (!event)
+        poll(&readable, 1, errno == EAGAIN ? -1 : LOOK_MS); /* without a store: by the clock */
+    free(event);
+}
+
 /* Waits until the domain is gone, or has been down for a while with nobody taking it away. */
 static int wait_end(struct session *s, uint32_t domid)
 {
     struct xen_domctl_getdomaininfo info;
     time_t down_since = 0;
-    unsigned n;
 
-    if (!xs_watch(s->st.xs, "@releaseDomain", "end"))
+    if (!xsc_watch(s->st.xs, "@releaseDomain", "end"))
         return diag_errno(&s->d, "the store refuses a watch");
     for (;;) {
         int rc = hv_info(s->hv, domid, &info);
@@ -64,10 +77,10 @@ static int wait_end(struct session *s, uint32_t domid)
         if (rc != 0)
             return diag_set(&s->d, "cannot ask for domain %u: %s", domid, strerror(-rc));
         if (!(info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying))) {
-            free(xs_read_watch(s->st.xs, &n));
+            wait_event(&s->st);
             continue;
         }
-        struct timespec turn = {.tv_nsec = 50 * 1000 * 1000};
+        struct timespec turn = {.tv_nsec = LOOK_MS * 1000 * 1000};
         time_t now = time(NULL);
 
         if (!down_since)

@@ -20,6 +20,10 @@ enum {
     RELEASE_TRY = 40, /* after about a second, ask the store to let go */
 };
 
+static const char *const classes[] = {"vbd", "vif", "console"};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 void domain_uuid_text(const uint8_t uuid[16], char out[DOMAIN_UUID_TEXT])
 {
     char *p = out;
@@ -116,44 +120,60 @@ static void put_all(struct store_batch *b, const struct guest_config *cfg, const
     put_guest_nodes(b, home, domid);
 }
 
+/*
+ * Whatever an earlier domain of this number left would be inherited whole (LC-5). With t, from
+ * within its batch.
+ */
+static void forget_nodes(struct store *st, uint32_t t, uint32_t domid)
+{
+    char *vm = store_read(st, "/local/domain/%u/vm", domid), path[PATH_ROOM];
+
+    if (vm && strncmp(vm, "/vm/", 4) == 0)
+        xsc_rm(st->xs, t, vm);
+    free(vm);
+    for (size_t i = 0; i < COUNT(classes); i++) {
+        snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", classes[i], domid);
+        xsc_rm(st->xs, t, path);
+    }
+    snprintf(path, sizeof(path), "/local/domain/%u", domid);
+    xsc_rm(st->xs, t, path);
+}
+
 int domain_announce(struct store *st, const struct guest_config *cfg, const uint8_t uuid[16],
                     const struct built *built, struct diag *d)
 {
     struct store_batch b;
     int rc;
 
-    /* Whatever an earlier domain of this number left would be inherited whole (LC-5). */
-    domain_forget(st, built->domid);
     do {
         if (!store_batch_begin(&b, st))
             return diag_errno(d, "the store refuses a transaction");
+        forget_nodes(st, b.t, built->domid);
         put_all(&b, cfg, uuid, built);
         rc = store_batch_end(&b);
     } while (rc > 0);
     if (rc < 0)
         return diag_errno(d, "the store refuses /local/domain/%u", built->domid);
-    if (!xs_introduce_domain(st->xs, built->domid, built->store_mfn, built->store_port))
+    if (!xsc_introduce(st->xs, built->domid, built->store_mfn, built->store_port))
         return diag_errno(d, "the store refuses to talk to domain %u", built->domid);
     return 0;
 }
 
 void domain_forget(struct store *st, uint32_t domid)
 {
-    static const char *const classes[] = {"vbd", "vif", "console"};
-    char *vm = store_read(st, "/local/domain/%u/vm", domid);
+    unsigned n;
 
-    if (vm && strncmp(vm, "/vm/", 4) == 0)
-        store_remove(st, "%s", vm);
-    free(vm);
-    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
-        unsigned n;
-
-        store_remove(st, "/local/domain/0/backend/%s/%u", classes[i], domid);
+    if (!st->xs)
+        return;
+    xsc_batch(st->xs);
+    forget_nodes(st, XSC_NO_TRANSACTION, domid);
+    for (size_t i = 0; i < COUNT(classes); i++) {
         free(store_list(st, &n, "/local/domain/0/backend/%s", classes[i]));
         if (n == 0)
             store_remove(st, "/local/domain/0/backend/%s", classes[i]);
     }
-    store_remove(st, "/local/domain/%u", domid);
+    if (xsc_batch_end(st->xs) != 0)
+        return; /* what stays is taken away when the number is given again */
 }
 
 char *domain_name(struct store *st, uint32_t domid)
@@ -217,7 +237,7 @@ static int wait_gone(struct hv *hv, struct store *st, uint32_t domid, struct dia
         if (rc != 0)
             return diag_set(d, "cannot ask for domain %u: %s", domid, strerror(-rc));
         if (i == RELEASE_TRY && st->xs)
-            xs_release_domain(st->xs, domid);
+            xsc_release(st->xs, domid);
         usleep(i < QUICK_TRIES ? QUICK_WAIT_US : GONE_WAIT_US);
     }
     return diag_set(d,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store as the toolstack uses it: a libxenstore connection and short forms of what we ask.
+ * The store as the toolstack uses it: a connection and short forms of what we ask.
  *
  * Reads come in two kinds: of nodes that only the control domain can write (its own directory,
  * backend directories, /local/domain/N/{name,vm,...}), and of nodes the guest can write. The
@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <xenstore.h>
+#include <tenue/xsclient.h>
 
 /* While xs is NULL (the daemon is away) reads find nothing and writes fail. */
 struct store {
-    struct xs_handle *xs;
+    struct xsc *xs;
 };
 
 /* Who may use a node: the guest reads it, or owns it. */
@@ -44,7 +44,7 @@ bool store_write(struct store *st, const char *path, const char *value) MUST_CHE
  */
 struct store_batch {
     struct store *st;
-    xs_transaction_t t;
+    uint32_t t;
     bool failed;
 };
 bool store_batch_begin(struct store_batch *b, struct store *st) MUST_CHECK;

@@ -160,19 +160,28 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    while ((event = xs_check_watch(s->st.xs)) != NULL) {
+    while ((event = xsc_event(s->st.xs)) != NULL) {
         free(event);
         s->look = true;
     }
 }
 
+static void on_store_queued(void *arg)
+{
+    struct supervisor *s = arg;
+
+    if (s->store_ev)
+        event_active(s->store_ev, EV_READ, 0);
+}
+
 static int watch_store(struct supervisor *s, struct diag *d)
 {
-    if (!xs_watch(s->st.xs, "@releaseDomain", "end"))
+    if (!xsc_watch(s->st.xs, "@releaseDomain", "end"))
         return diag_errno(d, "the store refuses a watch");
-    s->store_ev = event_new(s->base, xs_fileno(s->st.xs), EV_READ | EV_PERSIST, on_store, s);
+    s->store_ev = event_new(s->base, xsc_fd(s->st.xs), EV_READ | EV_PERSIST, on_store, s);
     if (!s->store_ev || event_add(s->store_ev, NULL) != 0)
         return diag_set(d, "out of memory");
+    xsc_on_queued(s->st.xs, on_store_queued, s);
     return 0;
 }
 

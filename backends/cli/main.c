@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tenue/devhost.h>
+#include <tenue/xsclient.h>
 #include <unistd.h>
-#include <xenstore.h>
 
 enum { EXIT_USAGE = 2 };
 
@@ -275,22 +275,22 @@ static int find_console_port(struct run *r)
     char path[64];
     unsigned len;
     uint64_t port = 0;
-    struct xs_handle *xs;
+    struct xsc *xs;
     char *text;
 
     if (r->spec.cls != DEVHOST_CONSOLE || r->spec.console.evtchn) {
         return 0;
     }
-    xs = xs_open(0);
+    xs = xsc_open();
     snprintf(path, sizeof(path), "/local/domain/%u/console/port", r->spec.domid);
-    text = xs ? xs_read(xs, XBT_NULL, path, &len) : NULL;
+    text = xs ? xsc_read(xs, XSC_NO_TRANSACTION, path, &len) : NULL;
     if (!text || !parse_u64(text, UINT32_MAX, &port) || !port) {
         fprintf(stderr,
                 "tenue-device: %s holds no port (is there such a guest? else give --port)\n", path);
     }
     r->spec.console.evtchn = (unsigned)port;
     free(text);
-    xs_close(xs);
+    xsc_close(xs);
     return port ? 0 : 1;
 }
 

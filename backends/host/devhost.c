@@ -129,7 +129,7 @@ static void on_xenstore(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     for (unsigned i = 0; i < EVENTS_PER_TURN; i++) {
-        ev = xs_check_watch(h->xs);
+        ev = xsc_event(h->xs);
         if (!ev) {
             if (errno != EAGAIN) {
                 host_log(
@@ -141,10 +141,17 @@ static void on_xenstore(evutil_socket_t fd, short what, void *arg)
             }
             break;
         }
-        dispatch(h, ev[XS_WATCH_TOKEN]);
+        dispatch(h, ev[XSC_EVENT_TOKEN]);
         free(ev);
     }
     relay_pending(h);
+}
+
+static void on_queued(void *arg)
+{
+    struct devhost *h = arg;
+
+    event_active(h->xs_event, EV_READ, 0);
 }
 
 /* PREFIX/lib/tenue, if this program is PREFIX/sbin/something and it exists. */
@@ -193,24 +200,25 @@ struct devhost *devhost_open(const struct devhost_config *cfg, char *err, size_t
         h->cfg.uid_base = DEFAULT_UID_BASE;
     }
     set_backend_dir(h);
-    h->xs = xs_open(0);
+    h->xs = xsc_open();
     if (!h->xs) {
         err_set(err, err_len, 0, "cannot reach xenstore: %s (is the store daemon running?)",
                 strerror(errno));
         goto out_free;
     }
-    h->xs_event = event_new(h->cfg.base, xs_fileno(h->xs), EV_READ | EV_PERSIST, on_xenstore, h);
+    h->xs_event = event_new(h->cfg.base, xsc_fd(h->xs), EV_READ | EV_PERSIST, on_xenstore, h);
     if (!h->xs_event || event_add(h->xs_event, NULL)) {
         err_set(err, err_len, 0, "cannot watch xenstore: out of memory");
         goto out_xs;
     }
+    xsc_on_queued(h->xs, on_queued, h);
     return h;
 
 out_xs:
     if (h->xs_event) {
         event_free(h->xs_event);
     }
-    xs_close(h->xs);
+    xsc_close(h->xs);
 out_free:
     free(h);
     return NULL;
@@ -225,6 +233,6 @@ void devhost_close(struct devhost *h)
         devhost_device_free(h->devices);
     }
     event_free(h->xs_event);
-    xs_close(h->xs);
+    xsc_close(h->xs);
     free(h);
 }

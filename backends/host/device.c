@@ -433,19 +433,20 @@ static struct devhost_device *device_new(struct devhost *h, const struct devhost
 /* What the store must say before the backend's first word. */
 static int publish(struct devhost_device *dev)
 {
-    if (dev->spec.cls == DEVHOST_NET) {
-        nodes_write_one(dev, "vifname", dev->res.ifname);
-        return nodes_write_one(dev, "hotplug-status", "connected");
-    }
+    struct channel_msg m;
+
     if (dev->spec.cls == DEVHOST_CONSOLE) {
         char path[PATH_BUF + 8];
 
         snprintf(path, sizeof(path), "%s/tty", dev->front);
-        return xs_write(dev->host->xs, XBT_NULL, path, dev->res.tty, (unsigned)strlen(dev->res.tty))
-                   ? 0
-                   : -errno;
+        return xsc_write(dev->host->xs, XSC_NO_TRANSACTION, path, dev->res.tty) ? 0 : -errno;
     }
-    return nodes_write_one(dev, "hotplug-status", "connected");
+    channel_init(&m, CHANNEL_BACK);
+    if (dev->spec.cls == DEVHOST_NET) {
+        channel_add(&m, "vifname", dev->res.ifname);
+    }
+    channel_add(&m, "hotplug-status", "connected");
+    return nodes_write_back(dev, &m);
 }
 
 int devhost_device_start(struct devhost *h, const struct devhost_spec *spec,
@@ -476,7 +477,7 @@ int devhost_device_start(struct devhost *h, const struct devhost_spec *spec,
         goto out_free;
     }
     /* A new watch fires at once, which relays the state that the front has now. */
-    if (!xs_watch(h->xs, dev->front, dev->front)) {
+    if (!xsc_watch(h->xs, dev->front, dev->front)) {
         rc = err_set(err, err_len, -errno, "%s: cannot watch %s: %s", dev->name, dev->front,
                      strerror(errno));
         goto out_free;
@@ -536,7 +537,7 @@ void devhost_device_free(struct devhost_device *dev)
         return;
     }
     unlink_device(dev);
-    xs_unwatch(dev->host->xs, dev->front, dev->front);
+    xsc_unwatch(dev->host->xs, dev->front, dev->front);
     drop_process_events(dev);
     spawn_kill(dev);
     free_event(&dev->timer);

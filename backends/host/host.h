@@ -15,7 +15,7 @@
 
 #include <sys/types.h>
 #include <tenue/devhost.h>
-#include <xenstore.h>
+#include <tenue/xsclient.h>
 
 #include "../common/channel.h"
 #include "../common/journal.h"
@@ -30,7 +30,7 @@ struct event;
 struct devhost {
     struct devhost_config cfg;
     char backend_dir[256];
-    struct xs_handle *xs;
+    struct xsc *xs;
     struct event *xs_event;
     struct devhost_device *devices; /* list through next */
 };

@@ -18,10 +18,10 @@
 #define KEY_BUF (PATH_BUF + CHANNEL_KEY_MAX + 2)
 
 struct writer {
-    struct xs_handle *xs;
-    xs_transaction_t t;
+    struct xsc *xs;
+    uint32_t t;
     const char *dir;
-    int rc; /* the first failure */
+    int rc; /* 0, or why not to commit */
 };
 
 static void put(struct writer *w, const char *key, const char *value)
@@ -29,9 +29,7 @@ static void put(struct writer *w, const char *key, const char *value)
     char path[KEY_BUF];
 
     snprintf(path, sizeof(path), "%s/%s", w->dir, key);
-    if (!w->rc && !xs_write(w->xs, w->t, path, value, (unsigned)strlen(value))) {
-        w->rc = -errno;
-    }
+    xsc_write(w->xs, w->t, path, value);
 }
 
 static void putu(struct writer *w, const char *key, unsigned long long value)
@@ -45,18 +43,9 @@ static void putu(struct writer *w, const char *key, unsigned long long value)
 /* A fresh directory: owner, and the one other domain that may read it. */
 static void make_dir(struct writer *w, unsigned owner, unsigned reader)
 {
-    struct xs_permissions perms[2] = {
-        {.id = owner, .perms = XS_PERM_NONE},
-        {.id = reader, .perms = XS_PERM_READ},
-    };
-
-    if (w->rc) {
-        return;
-    }
-    xs_rm(w->xs, w->t, w->dir);
-    if (!xs_mkdir(w->xs, w->t, w->dir) || !xs_set_permissions(w->xs, w->t, w->dir, perms, 2)) {
-        w->rc = -errno;
-    }
+    xsc_rm(w->xs, w->t, w->dir);
+    xsc_mkdir(w->xs, w->t, w->dir);
+    xsc_set_access(w->xs, w->t, w->dir, owner, reader);
 }
 
 void devhost_front_path(const struct devhost_spec *spec, char *buf, size_t len)
@@ -186,18 +175,28 @@ static void write_back(struct writer *w, const struct devhost_spec *s, const cha
 /* End the transaction: 0 done, -EAGAIN to be tried anew, else the failure. */
 static int finish(struct writer *w)
 {
+    int rc = xsc_batch_end(w->xs);
+
+    if (!w->rc) {
+        w->rc = -rc;
+    }
     if (w->rc) {
-        xs_transaction_end(w->xs, w->t, true);
+        xsc_transaction_end(w->xs, w->t, true);
         return w->rc;
     }
-    return xs_transaction_end(w->xs, w->t, false) ? 0 : -errno;
+    return xsc_transaction_end(w->xs, w->t, false) ? 0 : -errno;
 }
 
+/* What follows until finish() goes to the store together. */
 static int begin(struct writer *w)
 {
     w->rc = 0;
-    w->t = xs_transaction_start(w->xs);
-    return w->t == XBT_NULL ? -errno : 0;
+    w->t = xsc_transaction_start(w->xs);
+    if (w->t == XSC_NO_TRANSACTION) {
+        return -errno;
+    }
+    xsc_batch(w->xs);
+    return 0;
 }
 
 int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char *err,
@@ -230,10 +229,10 @@ int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char
 static void remove_if_empty(struct devhost *h, const char *path)
 {
     unsigned n;
-    char **names = xs_directory(h->xs, XBT_NULL, path, &n);
+    char **names = xsc_directory(h->xs, XSC_NO_TRANSACTION, path, &n);
 
     if (names && n == 0) {
-        xs_rm(h->xs, XBT_NULL, path);
+        xsc_rm(h->xs, XSC_NO_TRANSACTION, path);
     }
     free(names);
 }
@@ -241,30 +240,26 @@ static void remove_if_empty(struct devhost *h, const char *path)
 int devhost_remove_nodes(struct devhost *h, const struct devhost_spec *spec)
 {
     char path[PATH_BUF];
-    int rc = 0;
 
+    xsc_batch(h->xs);
     devhost_front_path(spec, path, sizeof(path));
-    if (!xs_rm(h->xs, XBT_NULL, path) && errno != ENOENT) {
-        rc = -errno;
-    }
+    xsc_rm(h->xs, XSC_NO_TRANSACTION, path);
     devhost_back_path(spec, path, sizeof(path));
-    if (!xs_rm(h->xs, XBT_NULL, path) && errno != ENOENT && !rc) {
-        rc = -errno;
-    }
+    xsc_rm(h->xs, XSC_NO_TRANSACTION, path);
     snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", class_node(spec->cls),
              spec->domid);
     remove_if_empty(h, path);
-    return rc;
+    return -xsc_batch_end(h->xs);
 }
 
-static bool still_there(struct devhost_device *dev, xs_transaction_t t)
+static bool still_there(struct devhost_device *dev, uint32_t t)
 {
     char path[KEY_BUF];
     unsigned len;
     void *value;
 
     snprintf(path, sizeof(path), "%s/frontend", dev->back);
-    value = xs_read(dev->host->xs, t, path, &len);
+    value = xsc_read(dev->host->xs, t, path, &len);
     free(value);
     return value != NULL;
 }
@@ -279,11 +274,11 @@ int nodes_write_back(struct devhost_device *dev, const struct channel_msg *m)
         if (rc) {
             break;
         }
-        if (!still_there(dev, w.t)) {
-            w.rc = -ENOENT;
-        }
         for (unsigned k = 0; k < m->count; k++) {
             put(&w, channel_key(m, k), channel_value(m, k));
+        }
+        if (!still_there(dev, w.t)) {
+            w.rc = -ENOENT;
         }
         rc = finish(&w);
     }
@@ -309,7 +304,7 @@ static void read_one(struct devhost_device *dev, struct channel_msg *m, const ch
     char *value;
 
     snprintf(path, sizeof(path), "%s/%s", dev->front, key);
-    value = xs_read(dev->host->xs, XBT_NULL, path, &len);
+    value = xsc_read(dev->host->xs, XSC_NO_TRANSACTION, path, &len);
     if (value && strlen(value) == len && channel_add(m, key, value)) {
         device_log(dev, "guest's key \"%s\" ignored: not a short plain value", key);
     }
@@ -326,7 +321,7 @@ static void read_listed(struct devhost_device *dev, struct channel_msg *m, const
 
     snprintf(path, sizeof(path), "%s%s%.*s", dev->front, *prefix ? "/" : "",
              *prefix ? (int)strlen(prefix) - 1 : 0, prefix);
-    names = xs_directory(dev->host->xs, XBT_NULL, path, &n);
+    names = xsc_directory(dev->host->xs, XSC_NO_TRANSACTION, path, &n);
     for (unsigned i = 0; names && i < n; i++) {
         if (channel_key_allowed(allowed, names[i])) {
             snprintf(key, sizeof(key), "%s%s", prefix, names[i]);

@@ -4,9 +4,9 @@
  *
  * Descriptors in the child: 0 /dev/null, 1 and 2 a pipe that the host relays as log lines,
  * CHANNEL_FD, the journal, one end of the life pipe, then the device's own. Everything else is
- * closed. libxenstore may run a thread in this process and its address space may be large, so
- * posix_spawn does it without a fork's copy. The child starts as root to open the Xen devices and
- * drops its privileges itself (common/sandbox.c) before it reads anything of the guest's.
+ * closed. The host's address space may be large, so posix_spawn does it without a fork's copy.
+ * The child starts as root to open the Xen devices and drops its privileges itself
+ * (common/sandbox.c) before it reads anything of the guest's.
  */
 #include <errno.h>
 #include <event2/event.h>

@@ -36,6 +36,7 @@ int main(int argc, char **argv)
     suite_blkback();
     suite_net();
     suite_conback();
+    suite_xsclient();
     CU_run_all_tests();
     report();
     ran = CU_get_number_of_tests_run();

@@ -11,5 +11,6 @@ void suite_device(void);
 void suite_blkback(void);
 void suite_net(void);
 void suite_conback(void);
+void suite_xsclient(void);
 
 #endif

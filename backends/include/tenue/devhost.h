@@ -7,9 +7,9 @@
  * backend process per device. A backend never sees xenstore or a path; it talks to this library
  * over an inherited socket (backends/common/channel.h).
  *
- * Threads: none of its own beyond the reader that libxenstore starts for a watching handle. All
- * calls come from the thread that runs `base`. Callbacks run from that event loop, never from
- * inside a call of this API, so a callback may call anything here, devhost_device_free() included.
+ * Threads: none of its own. All calls come from the thread that runs `base`. Callbacks run from
+ * that event loop, never from inside a call of this API, so a callback may call anything here,
+ * devhost_device_free() included.
  *
  * Needs: root, /dev/xen/{gntdev,evtchn} (modules xen-gntdev, xen-evtchn), for a vif /dev/net/tun
  * and the bridge (modules tun, bridge), for a console /dev/ptmx and a mounted devpts.
