@@ -231,12 +231,9 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     rc = grant_table_init(d, cfg->max_grant_frames, cfg->max_maptrack_frames);
     if (rc)
         goto events;
-    rc = pv_domain_init(d);
-    if (rc)
-        goto grants;
     rc = pirq_domain_init(d);
     if (rc)
-        goto pv;
+        goto grants;
     rc = table_insert(d);
     if (rc)
         goto pirqs;
@@ -246,8 +243,6 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     return 0;
 pirqs:
     pirq_domain_free(d);
-pv:
-    pv_domain_free(d);
 grants:
     grant_table_free(d);
 events:
@@ -466,7 +461,6 @@ static void domain_free(struct domain *d)
         if (d->vcpus[i])
             vcpu_destroy(d->vcpus[i]);
     pirq_domain_free(d);
-    pv_domain_free(d);
     grant_table_free(d);
     evtchn_free(d);
     hv_free_page(d->shared_info);

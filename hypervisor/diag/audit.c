@@ -64,8 +64,7 @@ static void check_device_entry(mfn_t table, uint64_t e)
     const struct domain *d = domain_of_owner(page_owner(table));
     const mfn_t m = pte_mfn(e);
 
-    if (!d || !d->is_control || m.n >> (hal_maddr_bits() - PAGE_SHIFT) || hal_mmio_is_ours(m) ||
-        (e & PTE_RW && hal_mmio_is_readonly(m)))
+    if (!d || !d->is_control || m.n >> (hal_maddr_bits() - PAGE_SHIFT) || hal_mmio_is_ours(m))
         violation(table, "L1 entry maps a device that it may not");
 }
 

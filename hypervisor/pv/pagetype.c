@@ -477,16 +477,6 @@ void page_put_type_slow(struct page *p)
     BUG_ON(page_drop_type(p) != 0); /* writable: nothing to devalidate, nothing to preempt */
 }
 
-int page_get_type(mfn_t m, enum page_type type)
-{
-    return page_take_type(page_of(m), type);
-}
-
-int page_put_type(mfn_t m)
-{
-    return page_drop_type(page_of(m));
-}
-
 int page_get_and_type(mfn_t m, struct domain *d, enum page_type type)
 {
     struct page *p = page_lookup(m.n);

@@ -18,8 +18,6 @@ static uint64_t device_take(const struct domain *d, const struct domain *fd, uin
     if (!d->is_control || d != fd || m.n >> (hal_maddr_bits() - PAGE_SHIFT) || mfn_is_ram(m) ||
         hal_mmio_is_ours(m))
         return 0;
-    if (hal_mmio_is_readonly(m))
-        e &= ~PTE_RW;
     return (e | PTE_US) & ~PTE_G;
 }
 

@@ -68,8 +68,8 @@ static inline bool pte_absent_ok(uint64_t e, unsigned level)
 
 /*
  * Take what the present L1 entry e of a table of d stands for; frames belong to fd. Not for RAM
- * that the caller knows already. The entry to store has the bits we insist on: user, not global,
- * read-only where a device frame may not be written. 0: refused, nothing taken.
+ * that the caller knows already. The entry to store has the bits we insist on: user, not
+ * global. 0: refused, nothing taken.
  */
 static inline uint64_t pte_l1_take(struct domain *d, struct domain *fd, uint64_t e) must_check;
 static inline void pte_l1_drop(uint64_t e);

@@ -15,17 +15,6 @@
 #define HYPERCALL_SLOT 32u
 #define HYPERCALL_SLOTS (PAGE_SIZE / HYPERCALL_SLOT)
 
-int pv_domain_init(struct domain *d)
-{
-    d->pv = (struct pv_domain){.tsc_native = true};
-    return 0;
-}
-
-void pv_domain_free(struct domain *d)
-{
-    (void)d; /* owns nothing outside its vcpus and frames */
-}
-
 int pv_vcpu_init(struct vcpu *v)
 {
     v->pv = (struct pv_vcpu){

@@ -145,11 +145,6 @@ void hal_gsi_eoi(unsigned gsi)
         ioapic_mask(gsi, false);
 }
 
-bool hal_gsi_is_level(unsigned gsi)
-{
-    return gsi < hal_gsi_count() && gsis[gsi].level;
-}
-
 /* Messages have their vectors from the top, GSIs from the bottom; one vector for all CPUs. */
 int hal_msi_route(unsigned pirq, uint64_t *address, uint32_t *data)
 {

@@ -198,17 +198,7 @@ volatile void *map_device(uint64_t ma, uint64_t size, enum map_cache cache)
     return (volatile uint8_t *)va + (ma - first);
 }
 
-void hal_fill_root_template(uint64_t *l4_entries)
-{
-    const uint64_t *l4 = mfn_to_ptr(hv_root);
-
-    for (unsigned i = HV_L4_FIRST; i < HV_L4_FIRST + HV_L4_COUNT; i++)
-        l4_entries[i] = l4[i];
-}
-
 uint64_t hal_root_template_entry(unsigned slot)
 {
-    const uint64_t *l4 = mfn_to_ptr(hv_root);
-
-    return l4[slot];
+    return ((const uint64_t *)mfn_to_ptr(hv_root))[slot];
 }

@@ -116,10 +116,3 @@ bool hal_mmio_is_ours(mfn_t m)
     }
     return false;
 }
-
-/* Nothing: not even MSI-X tables (ADR 0043). */
-bool hal_mmio_is_readonly(mfn_t m)
-{
-    (void)m;
-    return false;
-}

@@ -148,15 +148,6 @@ void hal_root_changed(mfn_t m)
     hal_tlb_flush(mask);
 }
 
-void hal_cache_flush_frame(mfn_t m)
-{
-    const uint8_t *p = mfn_to_ptr(m);
-
-    for (unsigned i = 0; i < PAGE_SIZE; i += 64)
-        __asm__ volatile("clflush %0" ::"m"(p[i]));
-    __asm__ volatile("mfence" ::: "memory");
-}
-
 void hal_wbinvd(void)
 {
     __asm__ volatile("wbinvd" ::: "memory");

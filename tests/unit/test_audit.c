@@ -236,9 +236,6 @@ static void leaf_entries(void)
     found("a device that it may not");
     PLANT(*l1_entry(&control, 100), (FAKE_MMIO_FRAME + 1ull) << PAGE_SHIFT | PTE_P | PTE_US);
     found("a device that it may not");
-    PLANT(*l1_entry(&control, 100),
-          (FAKE_MMIO_FRAME + 2ull) << PAGE_SHIFT | PTE_P | PTE_US | PTE_RW);
-    found("a device that it may not");
     end();
 }
 

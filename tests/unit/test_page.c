@@ -167,11 +167,11 @@ static void counts_refuse_to_wrap(void)
     CU_ASSERT_FALSE(page_get(m, d));
     CU_ASSERT_FALSE(page_get(m, d));
     p->count -= REFS_MAX - 1;
-    CU_ASSERT_EQUAL(page_get_type(m, PGT_WRITABLE), 0);
+    CU_ASSERT_TRUE(page_get_writable(p));
     p->type += REFS_MAX - 1;
-    CU_ASSERT_NOT_EQUAL(page_get_type(m, PGT_WRITABLE), 0);
+    CU_ASSERT_FALSE(page_get_writable(p));
     p->type -= REFS_MAX - 1;
-    CU_ASSERT_EQUAL(page_put_type(m), 0);
+    page_put_writable(p);
     end(d);
 }
 

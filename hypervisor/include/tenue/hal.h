@@ -82,13 +82,11 @@ void hal_invlpg(cpumask_t mask, uint64_t va);
 /* Our entries for L4 slots 256..271 (HV_L4_FIRST..): what every loadable root holds (MM-17). */
 #define HV_L4_FIRST 256u
 #define HV_L4_COUNT 16u
-void hal_fill_root_template(uint64_t *l4_entries /* all 512 */);
 uint64_t hal_root_template_entry(unsigned slot);
 /* Machine-to-physical table: writable view for us; read-only for guests at MACH2PHYS_VIRT_START.
  * Entries [0, hal_m2p_entries). */
 extern uint64_t *hal_m2p;
 extern uint64_t hal_m2p_entries;
-void hal_cache_flush_frame(mfn_t m); /* after a non-write-back mapping of RAM (MM-4) */
 
 /* --- guest memory (guestmem.c only) --- */
 /* Copy with fault recovery; ranges already checked to lie in guest space. Bytes NOT copied. */
@@ -117,7 +115,6 @@ int hal_gsi_setup(unsigned gsi, bool level, bool active_low) must_check; /* prog
 void hal_gsi_unmask(unsigned gsi);
 void hal_gsi_mask(unsigned gsi);
 void hal_gsi_eoi(unsigned gsi); /* end of a level interrupt that pirq_interrupt() took */
-bool hal_gsi_is_level(unsigned gsi);
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value) must_check;
 /* A vector for a message: what the device is to write where. Interrupts come as
  * pirq_interrupt(pirq). -XEN_ENOSPC: none is left. */
@@ -134,7 +131,6 @@ void hal_port_out(uint16_t port, unsigned bytes, uint32_t value);
  * MiB, which is firmware's...). */
 bool hal_port_is_ours(uint16_t port);
 bool hal_mmio_is_ours(mfn_t m);
-bool hal_mmio_is_readonly(mfn_t m); /* control domain may map it, read-only */
 bool hal_rdmsr_safe(uint32_t msr, uint64_t *value);
 bool hal_wrmsr_safe(uint32_t msr, uint64_t value);
 void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* hardware's answer: eax.. edx */

@@ -23,15 +23,12 @@ enum page_type {
 };
 
 /*
- * Take a type reference, promoting (and validating, for tables and descriptor frames) when the
- * frame has none. The caller holds a general reference and keeps it. 0; -XEN_EINVAL: busy as
- * another type or contents invalid; -XEN_ERESTART: preempted, call again; progress is kept.
+ * A general and a type reference of a frame of d, promoting it (and validating, for tables and
+ * descriptor frames) when it has no type. 0; -XEN_EINVAL: not d's, busy as another type or contents
+ * invalid; -XEN_ERESTART: preempted, call again; progress is kept.
  */
-int page_get_type(mfn_t m, enum page_type type) must_check;
-/* Drop one; the last one of a table devalidates it. -XEN_ERESTART: preempted, call again. */
-int page_put_type(mfn_t m) must_check;
-/* Ownership check, general and type reference in one; page_put_and_type() undoes both. */
 int page_get_and_type(mfn_t m, struct domain *d, enum page_type type) must_check;
+/* Drop both; the last one of a table devalidates it. -XEN_ERESTART: preempted, call again. */
 int page_put_and_type(mfn_t m) must_check;
 
 #endif

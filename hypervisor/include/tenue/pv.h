@@ -11,8 +11,6 @@
 #include <tenue/vcpu.h>
 
 /* --- life cycle --- */
-int pv_domain_init(struct domain *d) must_check;
-void pv_domain_free(struct domain *d);
 int pv_vcpu_init(struct vcpu *v) must_check; /* trap page, empty state */
 void pv_vcpu_free(struct vcpu *v);
 /* Drop roots, descriptor frames and the user bitmap of every vcpu; preemptible (-XEN_ERESTART). */

@@ -68,10 +68,10 @@ struct pv_vcpu {
     struct pv_walk walk;
 };
 
+/* Owns nothing; starts as zeros. */
 struct pv_domain {
-    uint64_t vm_assist; /* [a] bits VMASST_TYPE_* */
-    uint32_t pci_cf8;   /* latched configuration address (control domain) */
-    bool tsc_native;
+    uint64_t vm_assist;     /* [a] bits VMASST_TYPE_* */
+    uint32_t pci_cf8;       /* latched configuration address (control domain) */
     uint64_t table_changes; /* [a] of entries above L1 that were present, counted after each */
 };
 

@@ -258,17 +258,6 @@ uint64_t hal_root_template_entry(unsigned slot)
     return 0x1000ull * slot | 0x63;
 }
 
-void hal_fill_root_template(uint64_t *l4_entries)
-{
-    for (unsigned i = HV_L4_FIRST; i < HV_L4_FIRST + HV_L4_COUNT; i++)
-        l4_entries[i] = hal_root_template_entry(i);
-}
-
-void hal_cache_flush_frame(mfn_t m)
-{
-    (void)m;
-}
-
 /* --- guest memory: page by page through the current TLB --- */
 
 /* The metal copies wherever it is told to: that it is not told our own addresses is the core's
@@ -470,10 +459,6 @@ void hal_gsi_eoi(unsigned gsi)
 {
     (void)gsi;
 }
-bool hal_gsi_is_level(unsigned gsi)
-{
-    return gsi >= 16;
-}
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
 {
     (void)physbase;
@@ -540,10 +525,6 @@ bool hal_port_is_ours(uint16_t port)
 bool hal_mmio_is_ours(mfn_t m)
 {
     return m.n == FAKE_MMIO_FRAME + 1;
-}
-bool hal_mmio_is_readonly(mfn_t m)
-{
-    return m.n == FAKE_MMIO_FRAME + 2;
 }
 bool hal_rdmsr_safe(uint32_t msr, uint64_t *value)
 {

@@ -117,7 +117,7 @@ static void dismantle_control(void)
     for (unsigned i = 0; i < ARRAY_LEN(pvv->pv.ldt_frames); i++)
         pvv->pv.ldt_frames[i] = MFN_NONE;
     memset(pvv->pv.traps, 0, PAGE_SIZE);
-    pvg.d->pv = (struct pv_domain){.tsc_native = true};
+    pvg.d->pv = (struct pv_domain){0};
 }
 
 void pv_end(void)
