@@ -42,19 +42,19 @@ $(BUILD)/include/xen:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn $(HV_XEN_INCLUDE) $@
 
-# Offsets for assembly: the compiler writes them into a listing, sed makes a header of it.
-$(HV_B)/include/asm-offsets.h: hypervisor/x86/asm-offsets.c | $(BUILD)/include/xen
+# Offsets for assembly: the compiler writes them into a listing, sed makes symbols of it.
+$(HV_B)/include/asm-offsets.inc: hypervisor/x86/asm-offsets.c | $(BUILD)/include/xen
 	@mkdir -p $(@D)
 	@echo "GEN $@"
 	$(Q)$(CC) $(HV_CFLAGS) -MF $@.d -MT $@ -S -o $@.s $<
-	@sed -n 's/.*->\([A-Z0-9_a-z]*\) \$$\?\(-\?[0-9]*\).*/#define \1 \2/p' $@.s > $@
+	@sed -n 's/.*->\([A-Z0-9_a-z]*\) \$$\?\(-\?[0-9]*\).*/.set \1, \2/p' $@.s > $@
 
 $(HV_B)/%.c.o: hypervisor/%.c | $(BUILD)/include/xen
 	@mkdir -p $(@D)
 	@echo "CC $<"
 	$(Q)$(CC) $(HV_CFLAGS) -c -o $@ $<
 
-$(HV_B)/%.S.o: hypervisor/%.S $(HV_B)/include/asm-offsets.h | $(BUILD)/include/xen
+$(HV_B)/%.S.o: hypervisor/%.S $(HV_B)/include/asm-offsets.inc | $(BUILD)/include/xen
 	@mkdir -p $(@D)
 	@echo "AS $<"
 	$(Q)$(CC) -g -MMD -m64 $(HV_CPPFLAGS) -D__ASSEMBLY__ -c -o $@ $<

@@ -5,7 +5,7 @@
  *
  * State in: real mode, CS the page's segment. Out: ap_start() on the CPU's block, hypervisor's root.
  */
-#include "asm-offsets.h"
+#include "asm-offsets.inc"
 #include "desc.h"
 #include "layout.h"
 

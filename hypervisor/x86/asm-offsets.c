@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every offset and constant that assembly uses. Never linked: the build reads the listing.
+ * Every offset and constant that assembly uses, but those of general registers (regs.inc). Never
+ * linked: the build reads the listing.
  */
 #include <tenue/spec.h>
 
@@ -16,21 +17,6 @@ void asm_offsets(void);
 void asm_offsets(void)
 {
     DEFINE(REGS_SIZE, sizeof(struct cpu_user_regs));
-    DEFINE(REGS_r15, offsetof(struct cpu_user_regs, r15));
-    DEFINE(REGS_r14, offsetof(struct cpu_user_regs, r14));
-    DEFINE(REGS_r13, offsetof(struct cpu_user_regs, r13));
-    DEFINE(REGS_r12, offsetof(struct cpu_user_regs, r12));
-    DEFINE(REGS_rbp, offsetof(struct cpu_user_regs, rbp));
-    DEFINE(REGS_rbx, offsetof(struct cpu_user_regs, rbx));
-    DEFINE(REGS_r11, offsetof(struct cpu_user_regs, r11));
-    DEFINE(REGS_r10, offsetof(struct cpu_user_regs, r10));
-    DEFINE(REGS_r9, offsetof(struct cpu_user_regs, r9));
-    DEFINE(REGS_r8, offsetof(struct cpu_user_regs, r8));
-    DEFINE(REGS_rax, offsetof(struct cpu_user_regs, rax));
-    DEFINE(REGS_rdx, offsetof(struct cpu_user_regs, rdx));
-    DEFINE(REGS_rsi, offsetof(struct cpu_user_regs, rsi));
-    DEFINE(REGS_rdi, offsetof(struct cpu_user_regs, rdi));
-    DEFINE(REGS_rcx, offsetof(struct cpu_user_regs, rcx));
     DEFINE(REGS_error_code, offsetof(struct cpu_user_regs, error_code));
     DEFINE(REGS_entry_vector, offsetof(struct cpu_user_regs, entry_vector));
     DEFINE(REGS_rip, offsetof(struct cpu_user_regs, rip));

@@ -10,7 +10,7 @@
  * magic, EBX information. Out: start(magic, info) on CPU 0's block, long mode, boot page tables: the
  * first 4 GiB at 0, at HV_VIRT_BASE (1 GiB of it) and in the direct map.
  */
-#include "asm-offsets.h"
+#include "asm-offsets.inc"
 #include "desc.h"
 #include "layout.h"
 

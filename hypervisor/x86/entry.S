@@ -12,63 +12,27 @@
  * (EXIT_SYSRET_OK), and RIP is canonical, the selectors are the flat ones and TF, RF are clear (ENT-1).
  * IRET may fault on selectors of the guest's: its address is known to trap.c (ENT-8).
  *
- * ISOLATION_ENTER..., LEAVE_... (isolation.inc) are where a CPU that needs it changes CR3 and
+ * ISOLATION, LEAVE_... (isolation.inc) are where a CPU that needs it changes CR3 and
  * speculation state (SPEC-1, SPEC-3): nothing of ours is touched before the first, or after the second.
  */
-#include "asm-offsets.h"
+#include "access.inc"
 #include "desc.h"
 #include "isolation.inc"
 #include "layout.h"
-
-/* A no-op of the length of CLAC, which start-up puts here when SMAP is on. */
-.macro SMAP_CLAC
-661: .byte 0x0f, 0x1f, 0x00
-    .pushsection .smap_sites, "a"
-    .quad 661b, 0xca
-    .popsection
-.endm
+#include "regs.inc"
 
 /* From a stack whose next free word is the RDI slot: save and zero all general registers. */
 .macro SAVE_REGS
-    pushq %rdi
-    xorl %edi, %edi
-    pushq %rsi
-    xorl %esi, %esi
-    pushq %rdx
-    xorl %edx, %edx
-    pushq %rcx
-    xorl %ecx, %ecx
-    pushq %rax
-    xorl %eax, %eax
-    pushq %r8
-    xorl %r8d, %r8d
-    pushq %r9
-    xorl %r9d, %r9d
-    pushq %r10
-    xorl %r10d, %r10d
-    pushq %r11
-    xorl %r11d, %r11d
-    pushq %rbx
-    xorl %ebx, %ebx
-    pushq %rbp
-    xorl %ebp, %ebp
-    pushq %r12
-    xorl %r12d, %r12d
-    pushq %r13
-    xorl %r13d, %r13d
-    pushq %r14
-    xorl %r14d, %r14d
-    pushq %r15
-    xorl %r15d, %r15d
+    PUSH_AND_ZERO rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
 .endm
 
-.macro RESTORE_CALLEE_SAVED
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
+/* From a gate: all registers saved, RDI their address. */
+.macro ENTER_BY_GATE way
+    ISOLATION \way
+    CLAC
+    SAVE_REGS
+    cld
+    movq %rsp, %rdi
 .endm
 
 .text
@@ -122,8 +86,8 @@ syscall32_entry:
 .globl sysenter_entry
     .balign 16
 sysenter_entry:
-    ISOLATION_ENTER_SYSENTER
-    SMAP_CLAC
+    ISOLATION ENTER_SYSENTER
+    CLAC
     pushq $GUEST_SS
     pushq $0
     pushfq
@@ -175,32 +139,18 @@ exit_restore:
     jne exit_iret
     testl $(EFLAGS_TF | EFLAGS_RF), %r11d
     jnz exit_iret
-    RESTORE_CALLEE_SAVED
-    addq $8, %rsp
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    addq $8, %rsp
-    popq %rdx
-    popq %rsi
-    popq %rdi
+    POP r15, r14, r13, r12, rbp, rbx
+    addq $8, %rsp /* R11 */
+    POP r10, r9, r8, rax
+    addq $8, %rsp /* RCX */
+    POP rdx, rsi, rdi
     LEAVE_SYSRET
 
 exit_iret:
     movl %r11d, REGS_rflags(%rsp)
     orb $3, REGS_cs(%rsp)
     orb $3, REGS_ss(%rsp)
-    RESTORE_CALLEE_SAVED
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
+    POP GENERAL_REGS
     LEAVE_IRET
 
 exit_slow:
@@ -225,7 +175,7 @@ exit_event:
     call pv_deliver_event
     jmp exit_test
 
-/* First entry of all: from C, with the registers in place. */
+/* From anywhere on one of this CPU's stacks, with the guest's registers in place. */
 .globl enter_guest
 enter_guest:
     movq $-BLOCK_SIZE, %rax
@@ -238,11 +188,7 @@ enter_guest:
  */
     .balign 16
 exception_common:
-    ISOLATION_ENTER
-    SMAP_CLAC
-    SAVE_REGS
-    cld
-    movq %rsp, %rdi
+    ENTER_BY_GATE ENTER_TRAP
     testb $3, REGS_cs(%rsp)
     jz 1f
     call trap_from_guest
@@ -251,33 +197,16 @@ exception_common:
     testl %eax, %eax
     jz restore_hv
     /* The IRET to the guest faulted and its registers are whole again at the top of the block. */
-    movq $-BLOCK_SIZE, %rax
-    andq %rsp, %rax
-    leaq BLOCK_STACK_TOP - REGS_SIZE(%rax), %rsp
-    movq %rsp, %rdi
     call trap_exit_failed
-    jmp exit_to_guest
+    jmp enter_guest
 
 restore_hv:
-    RESTORE_CALLEE_SAVED
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
+    POP GENERAL_REGS
     LEAVE_TRAP
 
     .balign 16
 interrupt_common:
-    ISOLATION_ENTER
-    SMAP_CLAC
-    SAVE_REGS
-    cld
-    movq %rsp, %rdi
+    ENTER_BY_GATE ENTER_TRAP
     call irq_dispatch
     testb $3, REGS_cs(%rsp)
     jnz exit_to_guest
@@ -289,22 +218,14 @@ interrupt_common:
  */
     .balign 16
 ist_common:
-    ISOLATION_ENTER_IST
-    SMAP_CLAC
-    SAVE_REGS
-    cld
-    movq %rsp, %rdi
+    ENTER_BY_GATE ENTER_IST
     call trap_ist
     jmp restore_hv
 
 /* Debug traps come on a stack of their own; from a guest they go on as other exceptions do. */
     .balign 16
 debug_common:
-    ISOLATION_ENTER_IST
-    SMAP_CLAC
-    SAVE_REGS
-    cld
-    movq %rsp, %rdi
+    ENTER_BY_GATE ENTER_IST
     testb $3, REGS_cs(%rsp)
     jz 1f
     call trap_move_to_main_stack

@@ -23,9 +23,9 @@
  * CR3, swapgs and kernel_mode change together, CR3 with the TLB clock as hal_load_root() does (MM-18).
  */
 #include "access.inc"
-#include "asm-offsets.h"
 #include "desc.h"
 #include "layout.h"
+#include "regs.inc"
 
 /* A field of this CPU's block. */
 #define OURS(field) (field - BLOCK_STACK_TOP + REGS_SIZE)(%rsp)
@@ -125,13 +125,7 @@ fast_syscall:
     testl $(EFLAGS_TF | EFLAGS_NT | EFLAGS_RF), %r11d
     jnz general
     movl $EXIT_HYPERCALL, REGS_entry_vector(%rsp)
-    movq %rdi, REGS_rdi(%rsp)
-    movq %rsi, REGS_rsi(%rsp)
-    movq %rdx, REGS_rdx(%rsp)
-    movq %rax, REGS_rax(%rsp)
-    movq %r8, REGS_r8(%rsp)
-    movq %r9, REGS_r9(%rsp)
-    movq %r10, REGS_r10(%rsp)
+    SAVE rdi, rsi, rdx, rax, r8, r9, r10
     movq %r10, %rcx
     movq %rax, %r8
     call hypercall_dispatch
@@ -139,12 +133,7 @@ fast_syscall:
     movq VCPU_vcpu_info(%rcx), %r11
     ATTEND movzbl, %r11, %edx, hypercall_attention
 hypercall_out:
-    movq REGS_rdi(%rsp), %rdi
-    movq REGS_rsi(%rsp), %rsi
-    movq REGS_rdx(%rsp), %rdx
-    movq REGS_r8(%rsp), %r8
-    movq REGS_r9(%rsp), %r9
-    movq REGS_r10(%rsp), %r10
+    LOAD rdi, rsi, rdx, r8, r9, r10
     movq REGS_rip(%rsp), %rcx
     movq REGS_rflags(%rsp), %r11
     movq REGS_rsp(%rsp), %rsp
@@ -190,14 +179,9 @@ hypercall_attention:
 upcall_fault:
     CLAC
 hypercall_general_exit:
-    movq %rax, REGS_rax(%rsp)
+    SAVE rax
     call hal_guest_regs
-    movq %rbx, REGS_rbx(%rsp)
-    movq %rbp, REGS_rbp(%rsp)
-    movq %r12, REGS_r12(%rsp)
-    movq %r13, REGS_r13(%rsp)
-    movq %r14, REGS_r14(%rsp)
-    movq %r15, REGS_r15(%rsp)
+    SAVE rbx, rbp, r12, r13, r14, r15
     jmp exit_to_guest
 
 /*
@@ -230,8 +214,7 @@ user_syscall:
     movq %r11, REGS_r11(%rsp)
     movb VCPU_syscall_masks(%rcx), %r11b
     movb %r11b, INFO_mask(%rax)
-    movq REGS_r11(%rsp), %r11
-    movq REGS_rax(%rsp), %rax
+    LOAD r11, rax
     movq VCPU_entry_frame(%rcx), %rsp
     movq VCPU_syscall_address(%rcx), %rcx
     sysretq
@@ -287,21 +270,20 @@ kernel_iret:
     orl $EFLAGS_ALWAYS, %r11d
     movq %r11, REGS_rflags(%rsp)
 .endm
+.macro GO_BY_IRET
+    LOAD rcx, r11
+    addq $REGS_rip, %rsp
+    jmp exit_iretq
+.endm
     IRET_READ
     movq OURS(CPU_current), %rcx
     ENTER_USER %rcx
-    movq REGS_rcx(%rsp), %rcx
-    movq REGS_r11(%rsp), %r11
-    addq $REGS_rip, %rsp
-    jmp exit_iretq
+    GO_BY_IRET
 
 iret_to_kernel:
     orb $3, REGS_cs(%rsp)
     IRET_READ
-    movq REGS_rcx(%rsp), %rcx
-    movq REGS_r11(%rsp), %r11
-    addq $REGS_rip, %rsp
-    jmp exit_iretq
+    GO_BY_IRET
 
 /* From a system call, with the flat selectors and nothing odd: RCX and R11 are dead, so by SYSRET. */
 iret_from_syscall:
@@ -332,8 +314,7 @@ iret_from_syscall:
     movq VCPU_vcpu_info(%rcx), %r11
     movb $0, INFO_mask(%r11)
     ENTER_USER %rcx
-    movq REGS_rcx(%rsp), %rcx
-    movq REGS_r11(%rsp), %r11
+    LOAD rcx, r11
     movq REGS_rsp(%rsp), %rsp
     sysretq
 
@@ -386,8 +367,7 @@ general:
     movl REGS_rflags(%rsp), %r11d
     andl $~FLAGS_CLEARED, %r11d
     movq TRAP_PF_address(%rcx), %rcx
-    movq REGS_rax(%rsp), %rax
-    movq REGS_rdx(%rsp), %rdx
+    LOAD rax, rdx
     movq REGS_r11(%rsp), %rsp
     sysretq
 .endm
@@ -399,10 +379,7 @@ fast_page_fault:
     subq $REGS_error_code, %rsp
     testb $3, REGS_cs(%rsp)
     jz pf_not_of_guest
-    movq %rax, REGS_rax(%rsp)
-    movq %rcx, REGS_rcx(%rsp)
-    movq %rdx, REGS_rdx(%rsp)
-    movq %r11, REGS_r11(%rsp)
+    SAVE rax, rcx, rdx, r11
     movq OURS(CPU_current), %rcx
     movl REGS_error_code(%rsp), %eax
     movq VCPU_traps(%rcx), %r11
@@ -471,10 +448,7 @@ pf_kernel_fault:
     movq INFO_cr2(%rdx), %rax
     movq %rax, %cr2
 pf_general:
-    movq REGS_rax(%rsp), %rax
-    movq REGS_rcx(%rsp), %rcx
-    movq REGS_rdx(%rsp), %rdx
-    movq REGS_r11(%rsp), %r11
+    LOAD rax, rcx, rdx, r11
 pf_not_of_guest:
     addq $REGS_error_code, %rsp
     jmp idt_stubs + 16 * VEC_PF

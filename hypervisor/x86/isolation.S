@@ -7,10 +7,10 @@
  * but the CPU's entry page (pcpu.h) is touched: whatever interrupts them goes back with that root
  * loaded again. VERW comes last, when no data of ours can follow it into a buffer (SPEC-3).
  */
-#include "asm-offsets.h"
 #include "desc.h"
 #include "isolation.inc"
 #include "layout.h"
+#include "regs.inc"
 
 #define RSB_PAIRS 16
 #define HISTORY_BRANCHES 256
@@ -26,22 +26,22 @@ isolation_syscall32:
     ENTRY_WORK
     jmp syscall32_entry
 
+/* The lower half of an MSR, its upper being 0. Uses up RAX, RCX and RDX. */
+.macro WRITE_MSR msr, value
+    movl $\msr, %ecx
+    movl \value, %eax
+    xorl %edx, %edx
+    wrmsr
+.endm
+
 /* All registers survive. */
 .globl spec_entry_work
 spec_entry_work:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
+    PUSH rax, rcx, rdx
     SPEC_UNLESS SPEC_IBRS, 1f
-    movl $MSR_SPEC_CTRL, %ecx
-    movl spec_ctrl_entry(%rip), %eax
-    xorl %edx, %edx
-    wrmsr
+    WRITE_MSR MSR_SPEC_CTRL, spec_ctrl_entry(%rip)
 1:  SPEC_UNLESS SPEC_IBPB_ENTRY, 2f
-    movl $MSR_PRED_CMD, %ecx
-    movl $PRED_CMD_IBPB, %eax
-    xorl %edx, %edx
-    wrmsr
+    WRITE_MSR MSR_PRED_CMD, $PRED_CMD_IBPB
 2:  SPEC_UNLESS SPEC_BHB_ENTRY, 4f
     movl $HISTORY_BRANCHES, %ecx
 3:  jmp .Lhistory
@@ -51,28 +51,19 @@ spec_entry_work:
     lfence
 4:  SPEC_UNLESS SPEC_RSB, 5f
     call spec_fill_rsb
-5:  popq %rdx
-    popq %rcx
-    popq %rax
+5:  POP rdx, rcx, rax
     ret
 
 spec_exit_work:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
+    PUSH rax, rcx, rdx
     SPEC_UNLESS SPEC_DIV, 1f
     movl $1, %eax
     movl $1, %ecx
     xorl %edx, %edx
     divl %ecx
 1:  SPEC_UNLESS SPEC_IBRS, 2f
-    movl $MSR_SPEC_CTRL, %ecx
-    movl spec_ctrl_exit(%rip), %eax
-    xorl %edx, %edx
-    wrmsr
-2:  popq %rdx
-    popq %rcx
-    popq %rax
+    WRITE_MSR MSR_SPEC_CTRL, spec_ctrl_exit(%rip)
+2:  POP rdx, rcx, rax
     ret
 
 /* Every entry of the return stack leads to a trap for speculation. Clobbers RCX. */
@@ -97,8 +88,7 @@ spec_fill_rsb:
 leave_sysret:
     EXIT_WORK
     SPEC_UNLESS SPEC_PTI, 1f
-    pushq %rax
-    pushq %rdx
+    PUSH rax, rdx
     BLOCK_OF rax
     movq REGS_rsp - REGS_error_code + 16(%rsp), %rdx
     movq %rdx, PCPU_exit_rsp(%rax)
@@ -114,8 +104,7 @@ leave_sysret:
 leave_iret:
     EXIT_WORK
     SPEC_UNLESS SPEC_PTI, 1f
-    pushq %rax
-    pushq %rdx
+    PUSH rax, rdx
     BLOCK_OF rax
     .irp word, 0, 8, 16, 24, 32
     movq REGS_rip - REGS_error_code + 16 + \word(%rsp), %rdx
@@ -136,23 +125,21 @@ leave_trap:
     jz 3f
     EXIT_WORK
     SPEC_UNLESS SPEC_PTI, 2f
-1:  pushq %rax
-    BLOCK_OF rax
+    movq %rax, (%rsp) /* in place of the error code */
+1:  BLOCK_OF rax
     movq PCPU_guest_cr3(%rax), %rax
-    jmp tail_trap
+    jmp tail_iret
 2:  addq $8, %rsp
-    jmp tail_trap_last
+    jmp tail_iret_last
 3:  SPEC_UNLESS SPEC_PTI, 5f
-    pushq %rax
+    movq %rax, (%rsp)
     leaq tails_start(%rip), %rax
-    cmpq %rax, 16(%rsp)
+    cmpq %rax, 8(%rsp)
     jb 4f
     leaq tails_end(%rip), %rax
-    cmpq %rax, 16(%rsp)
-    jae 4f
-    popq %rax
-    jmp 1b
-4:  popq %rax
+    cmpq %rax, 8(%rsp)
+    jb 1b
+4:  movq (%rsp), %rax
 5:  addq $8, %rsp
     iretq
 
@@ -176,15 +163,6 @@ tail_iret_last:
 .globl isolation_iretq
 isolation_iretq:
     iretq
-
-tail_trap:
-    movq %rax, %cr3
-    popq %rax
-    addq $8, %rsp
-tail_trap_last:
-    SPEC_UNLESS SPEC_VERW, 1f
-    verw verw_selector(%rip)
-1:  iretq
 tails_end:
 
 /* Any writable data segment will do. */
@@ -192,10 +170,3 @@ tails_end:
 verw_selector:
     .word SEL_HV_DS
 
-.bss
-    .balign 4
-.globl spec_ctrl_entry, spec_ctrl_exit
-spec_ctrl_entry:
-    .skip 4
-spec_ctrl_exit:
-    .skip 4

@@ -23,12 +23,13 @@ struct spec_site {
 };
 extern const struct spec_site spec_sites_start[], spec_sites_end[];
 extern uint8_t thunks_start[];
-extern uint32_t spec_ctrl_entry, spec_ctrl_exit;
 
 #define THUNK_SIZE 32u
 #define SPEC_ON_ENTRY (SPEC_IBRS | SPEC_IBPB_ENTRY | SPEC_RSB | SPEC_BHB_ENTRY)
 
 static struct spec_cpu boot_cpu;
+/* What isolation.S writes to MSR_SPEC_CTRL. */
+uint32_t spec_ctrl_entry, spec_ctrl_exit;
 
 static bool is_emulated(void)
 {

@@ -22,7 +22,7 @@ extern uint8_t exit_iretq[], isolation_iretq[];
 void trap_from_guest(struct cpu_user_regs *regs);
 struct cpu_user_regs *trap_move_to_main_stack(const struct cpu_user_regs *regs);
 void trap_ist(struct cpu_user_regs *regs);
-void trap_exit_failed(struct cpu_user_regs *regs);
+void trap_exit_failed(void);
 bool exit_nmi_deliverable(void);
 
 /* Is cr2 in this CPU's LDT window? The offset into it, else -1. */
@@ -156,14 +156,14 @@ unsigned trap_from_hv(struct cpu_user_regs *regs)
 
 /* After trap_from_hv() restored a guest's registers: it hears of it, unless the exit can work now.
  */
-void trap_exit_failed(struct cpu_user_regs *regs)
+void trap_exit_failed(void)
 {
     struct pcpu *c = this_pcpu();
 
     if (c->exit_again)
         c->exit_again = false;
     else
-        pv_failsafe(regs);
+        pv_failsafe(guest_frame());
 }
 
 /* From the debug stack to where a guest's registers live. */
