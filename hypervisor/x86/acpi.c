@@ -9,72 +9,51 @@
 #include "lib.h"
 #include "machine.h"
 
-#define PACKED __attribute__((packed))
-
-struct rsdp {
-    char signature[8];
-    uint8_t checksum;
-    char oem[6];
-    uint8_t revision;
-    uint32_t rsdt;
-    uint32_t length;
-    uint64_t xsdt;
-    uint8_t checksum2, reserved[3];
-} PACKED;
-
-struct table {
-    char signature[4];
-    uint32_t length;
-    uint8_t revision, checksum;
-    char oem[6], oem_table[8];
-    uint32_t oem_revision, creator, creator_revision;
-} PACKED;
-
-struct gas {
-    uint8_t space, width, offset, access;
-    uint64_t addr;
-} PACKED;
-
-struct madt {
-    struct table t;
-    uint32_t lapic;
-    uint32_t flags;
-} PACKED;
-
-struct hpet {
-    struct table t;
-    uint32_t id;
-    struct gas base;
-} PACKED;
-
-struct fadt {
-    struct table t;
-    uint32_t facs, dsdt;
-    uint8_t model, profile;
-    uint16_t sci;
-    uint32_t smi_cmd;
-    uint8_t acpi_enable, acpi_disable, s4bios, pstate;
-    uint32_t pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_tmr, gpe0, gpe1;
-    uint8_t pm1_evt_len, pm1_cnt_len, pm2_cnt_len, pm_tmr_len, gpe0_len, gpe1_len, gpe1_base, cst;
-    uint16_t c2_lat, c3_lat, flush_size, flush_stride;
-    uint8_t duty_offset, duty_width, day_alarm, month_alarm, century;
-    uint16_t boot_flags;
-    uint8_t reserved;
-    uint32_t flags;
-    struct gas reset;
-    uint8_t reset_value;
-} PACKED;
-
+/* Where the fields that we read lie, as the ACPI specification numbers them. */
+#define RSDP_SIZE 36u
+#define RSDP_CHECKED 20u
+#define RSDP_REVISION 15
+#define RSDP_RSDT 16
+#define RSDP_XSDT 24
+#define TABLE_LENGTH 4
+#define TABLE_HEADER 36u
+#define TABLE_MAX (1u << 20)
+#define MADT_LAPIC_ADDRESS 36
+#define MADT_ENTRIES 44u
+#define FADT_PM1A_CONTROL 64
+#define FADT_PM1B_CONTROL 68
+#define FADT_PM_TIMER 76
+#define FADT_FLAGS 112
 #define FADT_TIMER_32BIT (1u << 8)
 #define FADT_RESET_SUPPORTED (1u << 10)
-#define GAS_IO 1
+#define FADT_RESET_SPACE 116
+#define FADT_RESET_ADDRESS 120
+#define FADT_RESET_VALUE 128
+#define SPACE_IO 1
+#define HPET_ADDRESS 44
 
 enum madt_type { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_X2APIC = 9 };
 #define MADT_CPU_ENABLED 1u
 
+/* A table, or a part of one. */
+struct table {
+    const uint8_t *at; /* NULL: none */
+    uint32_t length;
+};
+
 struct acpi_info acpi;
 
-static bool checksum_ok(const volatile uint8_t *p, uint32_t len)
+/* A field, 0 where the table has none. */
+static uint64_t get(struct table t, uint32_t offset, uint32_t bytes)
+{
+    uint64_t v = 0;
+
+    if (offset + bytes <= t.length)
+        memcpy(&v, t.at + offset, bytes);
+    return v;
+}
+
+static bool checksum_ok(const uint8_t *p, uint32_t len)
 {
     uint8_t sum = 0;
 
@@ -83,142 +62,137 @@ static bool checksum_ok(const volatile uint8_t *p, uint32_t len)
     return sum == 0;
 }
 
-/* The whole table mapped, or NULL when it cannot be one. */
-static const struct table *map_table(uint64_t ma)
+static struct table map(uint64_t ma, uint32_t length)
 {
-    const volatile struct table *t = map_device(ma, sizeof(*t), MAP_WB);
-    uint32_t len = t->length;
-
-    if (len < sizeof(*t) || len > 1u << 20)
-        return NULL;
-    t = map_device(ma, len, MAP_WB);
-    if (!checksum_ok((const volatile uint8_t *)t, len)) {
-        log_warn("ACPI: table at %#lx has a wrong checksum: ignored\n", ma);
-        return NULL;
-    }
-    return (const struct table *)t;
+    return (struct table){(const uint8_t *)map_device(ma, length, MAP_WB), length};
 }
 
-static const struct rsdp *search(uint64_t ma, uint64_t size)
+/* The whole table mapped, or none when it cannot be one. */
+static struct table map_table(uint64_t ma)
 {
-    const volatile uint8_t *p = map_device(ma, size, MAP_WB);
+    const struct table none = {NULL, 0};
+    uint64_t length = get(map(ma, TABLE_HEADER), TABLE_LENGTH, 4);
+    struct table t;
 
-    for (uint64_t i = 0; i + sizeof(struct rsdp) <= size; i += 16)
-        if (memcmp((const uint8_t *)p + i, "RSD PTR ", 8) == 0 && checksum_ok(p + i, 20))
-            return (const struct rsdp *)(p + i);
-    return NULL;
+    if (length < TABLE_HEADER || length > TABLE_MAX)
+        return none;
+    t = map(ma, (uint32_t)length);
+    if (checksum_ok(t.at, t.length))
+        return t;
+    log_warn("ACPI: table at %#lx has a wrong checksum: ignored\n", ma);
+    return none;
 }
 
-static const struct rsdp *find_rsdp(void)
+static struct table search(uint64_t ma, uint32_t size)
 {
-    const volatile uint16_t *ebda = map_device(0x40e, 2, MAP_WB);
-    const struct rsdp *r;
+    struct table area = map(ma, size);
+
+    for (; area.length >= RSDP_SIZE; area.at += 16, area.length -= 16)
+        if (memcmp(area.at, "RSD PTR ", 8) == 0 && checksum_ok(area.at, RSDP_CHECKED))
+            return area;
+    return (struct table){NULL, 0};
+}
+
+static struct table find_rsdp(void)
+{
+    struct table r;
 
     if (boot_info.rsdp.a != 0)
-        return (const struct rsdp *)map_device(boot_info.rsdp.a, sizeof(*r), MAP_WB);
-    r = search((uint64_t)*ebda << 4, 1024);
-    return r != NULL ? r : search(0xe0000, 0x20000);
+        return map(boot_info.rsdp.a, RSDP_SIZE);
+    r = search(get(map(0x40e, 2), 0, 2) << 4, 1024); /* the EBDA */
+    return r.at != NULL ? r : search(0xe0000, 0x20000);
 }
 
-static void add_cpu(uint32_t apic_id, uint32_t flags)
+static void add_cpu(uint64_t apic_id, uint64_t flags)
 {
     if ((flags & MADT_CPU_ENABLED) && acpi.cpus < MAX_CPUS)
-        acpi.cpu_apic_ids[acpi.cpus++] = apic_id;
+        acpi.cpu_apic_ids[acpi.cpus++] = (uint32_t)apic_id;
 }
 
-static uint32_t get32(const uint8_t *p)
+static void add_ioapic(struct table e)
 {
-    uint32_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
-static void add_override(const uint8_t *e)
-{
-    uint16_t flags = (uint16_t)(e[8] | e[9] << 8);
-
-    if (acpi.override_count == ARRAY_LEN(acpi.overrides))
+    if (e.length < 12 || acpi.ioapic_count == ARRAY_LEN(acpi.ioapics))
         return;
-    acpi.overrides[acpi.override_count].irq = e[3];
-    acpi.overrides[acpi.override_count].gsi = get32(e + 4);
-    acpi.overrides[acpi.override_count].active_low = (flags & 3) == 3;
-    acpi.overrides[acpi.override_count].level = (flags >> 2 & 3) == 3;
-    acpi.override_count++;
+    acpi.ioapics[acpi.ioapic_count].addr = get(e, 4, 4);
+    acpi.ioapics[acpi.ioapic_count++].gsi_base = (uint32_t)get(e, 8, 4);
 }
 
-static void parse_madt(const struct table *t)
+static void add_override(struct table e)
 {
-    const struct madt *m = (const struct madt *)t;
-    const uint8_t *e = (const uint8_t *)(m + 1), *end = (const uint8_t *)m + t->length;
+    uint64_t flags = get(e, 8, 2);
 
-    acpi.lapic_addr = m->lapic;
-    for (; e + 2 <= end && e[1] >= 2 && e + e[1] <= end; e += e[1]) {
-        if (e[0] == MADT_LAPIC && e[1] >= 8) {
-            add_cpu(e[3], get32(e + 4));
-        } else if (e[0] == MADT_X2APIC && e[1] >= 16) {
-            add_cpu(get32(e + 4), get32(e + 8));
-        } else if (e[0] == MADT_OVERRIDE && e[1] >= 10) {
+    if (e.length < 10 || acpi.override_count == ARRAY_LEN(acpi.overrides))
+        return;
+    acpi.overrides[acpi.override_count++] = (struct acpi_override){
+        .irq = e.at[3],
+        .gsi = (uint32_t)get(e, 4, 4),
+        .active_low = (flags & 3) == 3,
+        .level = (flags >> 2 & 3) == 3,
+    };
+}
+
+static void parse_madt(struct table t)
+{
+    struct table e;
+
+    acpi.lapic_addr = get(t, MADT_LAPIC_ADDRESS, 4);
+    for (uint32_t off = MADT_ENTRIES; off + 2 <= t.length; off += e.length) {
+        e = (struct table){t.at + off, t.at[off + 1]};
+        if (e.length < 2 || off + e.length > t.length)
+            return;
+        if (e.at[0] == MADT_LAPIC)
+            add_cpu(get(e, 3, 1), get(e, 4, 4));
+        else if (e.at[0] == MADT_X2APIC)
+            add_cpu(get(e, 4, 4), get(e, 8, 4));
+        else if (e.at[0] == MADT_OVERRIDE)
             add_override(e);
-        } else if (e[0] == MADT_IOAPIC && e[1] >= 12 &&
-                   acpi.ioapic_count < ARRAY_LEN(acpi.ioapics)) {
-            acpi.ioapics[acpi.ioapic_count].addr = get32(e + 4);
-            acpi.ioapics[acpi.ioapic_count].gsi_base = get32(e + 8);
-            acpi.ioapic_count++;
-        }
+        else if (e.at[0] == MADT_IOAPIC)
+            add_ioapic(e);
     }
 }
 
-static void parse_fadt(const struct table *t)
+static void parse_fadt(struct table t)
 {
-    const struct fadt *f = (const struct fadt *)t;
+    uint64_t flags = get(t, FADT_FLAGS, 4);
 
-    if (t->length < offsetof(struct fadt, reset))
-        return;
-    acpi.pm1a_port = (uint16_t)f->pm1a_cnt;
-    acpi.pm1b_port = (uint16_t)f->pm1b_cnt;
-    acpi.pm_timer_port = (uint16_t)f->pm_tmr;
-    acpi.pm_timer_32bit = (f->flags & FADT_TIMER_32BIT) != 0;
-    if (t->length >= sizeof(*f) && (f->flags & FADT_RESET_SUPPORTED) && f->reset.space == GAS_IO) {
-        acpi.reset_port = (uint16_t)f->reset.addr;
-        acpi.reset_value = f->reset_value;
+    acpi.pm1a_port = (uint16_t)get(t, FADT_PM1A_CONTROL, 4);
+    acpi.pm1b_port = (uint16_t)get(t, FADT_PM1B_CONTROL, 4);
+    acpi.pm_timer_port = (uint16_t)get(t, FADT_PM_TIMER, 4);
+    acpi.pm_timer_32bit = flags & FADT_TIMER_32BIT;
+    if ((flags & FADT_RESET_SUPPORTED) && get(t, FADT_RESET_SPACE, 1) == SPACE_IO) {
+        acpi.reset_port = (uint16_t)get(t, FADT_RESET_ADDRESS, 8);
+        acpi.reset_value = (uint8_t)get(t, FADT_RESET_VALUE, 1);
     }
 }
 
 static void parse_table(uint64_t ma)
 {
-    const struct table *t = map_table(ma);
+    struct table t = map_table(ma);
 
-    if (t == NULL)
+    if (t.at == NULL)
         return;
-    if (memcmp(t->signature, "APIC", 4) == 0 && t->length >= sizeof(struct madt))
+    if (memcmp(t.at, "APIC", 4) == 0)
         parse_madt(t);
-    else if (memcmp(t->signature, "FACP", 4) == 0)
+    else if (memcmp(t.at, "FACP", 4) == 0)
         parse_fadt(t);
-    else if (memcmp(t->signature, "HPET", 4) == 0 && t->length >= sizeof(struct hpet))
-        acpi.hpet_addr = ((const struct hpet *)t)->base.addr;
+    else if (memcmp(t.at, "HPET", 4) == 0)
+        acpi.hpet_addr = get(t, HPET_ADDRESS, 8);
 }
 
 void acpi_init(void)
 {
-    const struct rsdp *r = find_rsdp();
-    const struct table *root = NULL;
+    struct table r = find_rsdp(), root;
     bool wide;
 
-    if (r == NULL)
+    if (r.at == NULL)
         boot_fail("ACPI: no RSDP found: enable ACPI in the machine's firmware");
-    wide = r->revision >= 2 && r->xsdt != 0;
-    root = map_table(wide ? r->xsdt : r->rsdt);
-    if (root == NULL)
+    wide = get(r, RSDP_REVISION, 1) >= 2 && get(r, RSDP_XSDT, 8) != 0;
+    root = map_table(wide ? get(r, RSDP_XSDT, 8) : get(r, RSDP_RSDT, 4));
+    if (root.at == NULL)
         boot_fail("ACPI: the %s is unusable: the machine's firmware is broken",
                   wide ? "XSDT" : "RSDT");
-    for (uint32_t off = sizeof(*root), step = wide ? 8 : 4; off + step <= root->length;
-         off += step) {
-        uint64_t ma = 0;
-
-        memcpy(&ma, (const uint8_t *)root + off, step);
-        parse_table(ma);
-    }
+    for (uint32_t off = TABLE_HEADER, step = wide ? 8 : 4; off + step <= root.length; off += step)
+        parse_table(get(root, off, step));
     if (acpi.lapic_addr == 0 || acpi.ioapic_count == 0)
         boot_fail("ACPI: no MADT with an I/O APIC: enable the APIC in the machine's firmware");
 }

@@ -33,39 +33,32 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
                      : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
                      : "a"(leaf), "c"(sub));
 }
-static inline uint8_t inb(uint16_t port)
+/* The same, and zeros where the CPU has no such leaf: it would answer with some other one. */
+static inline void cpuid_if_there(uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
-    uint8_t v;
-
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
+    cpuid(leaf & 0x80000000, 0, out);
+    if (leaf <= out[0])
+        cpuid(leaf, sub, out);
+    else
+        out[0] = out[1] = out[2] = out[3] = 0;
 }
-static inline uint16_t inw(uint16_t port)
-{
-    uint16_t v;
-
-    __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline uint32_t inl(uint16_t port)
-{
-    uint32_t v;
-
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline void outb(uint16_t port, uint8_t v)
-{
-    __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline void outw(uint16_t port, uint16_t v)
-{
-    __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline void outl(uint16_t port, uint32_t v)
-{
-    __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
-}
+/* in and out of a byte, a word (w) and a long (l). */
+#define PORT_ACCESS(size, type)                                                                    \
+    static inline type in##size(uint16_t port)                                                     \
+    {                                                                                              \
+        type v;                                                                                    \
+                                                                                                   \
+        __asm__ volatile("in" #size " %1, %0" : "=a"(v) : "Nd"(port));                             \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline void out##size(uint16_t port, type v)                                            \
+    {                                                                                              \
+        __asm__ volatile("out" #size " %0, %1" ::"a"(v), "Nd"(port));                              \
+    }
+PORT_ACCESS(b, uint8_t)
+PORT_ACCESS(w, uint16_t)
+PORT_ACCESS(l, uint32_t)
+#undef PORT_ACCESS
 static inline void cr3_write(uint64_t v)
 {
     __asm__ volatile("mov %0, %%cr3" ::"r"(v) : "memory");

@@ -10,6 +10,7 @@
 #include <tenue/vcpu.h>
 
 #include "asm.h"
+#include "lib.h"
 #include "machine.h"
 
 #define CR4_GUEST (CR4_TSD | CR4_DE)
@@ -24,55 +25,41 @@ extern const struct smap_site smap_sites_start[], smap_sites_end[];
 struct cpu_features cpu_features;
 uint64_t host_cr4;
 
-static void detect_vendor(const uint32_t r[4])
+static enum spec_vendor vendor_of(const char *ebx)
 {
-    cpu_features.intel = r[1] == 0x756e6547;                     /* Genu ineI ntel */
-    cpu_features.amd = r[1] == 0x68747541 || r[1] == 0x6f677948; /* Auth.., Hygo.. */
-}
+    static const char starts[][5] = {
+        [SPEC_INTEL] = "Genu", [SPEC_AMD] = "Auth", [SPEC_HYGON] = "Hygo"};
+    enum spec_vendor v = SPEC_INTEL;
 
-static void detect_extended(void)
-{
-    uint32_t r[4], max;
-
-    cpuid(0x80000000, 0, r);
-    max = r[0];
-    cpuid(0x80000001, 0, r);
-    cpu_features.rdtscp = r[3] >> 27 & 1;
-    cpu_features.maddr_bits = 36;
-    if (max >= 0x80000007) {
-        cpuid(0x80000007, 0, r);
-        cpu_features.tsc_invariant = r[3] >> 8 & 1;
-    }
-    if (max >= 0x80000008) {
-        cpuid(0x80000008, 0, r);
-        cpu_features.maddr_bits = r[0] & 0xff;
-        cpu_features.fx_leaks_pointers = cpu_features.amd && !(r[1] >> 2 & 1);
-    }
+    while (v < SPEC_OTHER && memcmp(ebx, starts[v], 4) != 0)
+        v++;
+    return v;
 }
 
 void cpu_detect(void)
 {
-    uint32_t r[4], max;
+    uint32_t r[4];
 
     cpuid(0, 0, r);
-    max = r[0];
-    detect_vendor(r);
+    cpu_features.vendor = vendor_of((const char *)&r[1]);
     cpuid(1, 0, r);
     cpu_features.xsave = r[2] >> 26 & 1;
     cpu_features.mce = r[3] >> 7 & 1;
-    cpu_features.sysenter = cpu_features.intel && (r[3] >> 11 & 1);
+    cpu_features.sysenter = cpu_features.vendor == SPEC_INTEL && (r[3] >> 11 & 1);
     cpu_features.x2apic = (r[2] >> 21 & 1) && (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC);
-    if (max >= 7) {
-        cpuid(7, 0, r);
-        cpu_features.smep = r[1] >> 7 & 1;
-        cpu_features.smap = r[1] >> 20 & 1;
-        cpu_features.umip = r[2] >> 2 & 1;
-    }
-    if (max >= 0xd && cpu_features.xsave) {
-        cpuid(0xd, 1, r);
-        cpu_features.xsaveopt = r[0] & 1;
-    }
-    detect_extended();
+    cpuid_if_there(7, 0, r);
+    cpu_features.smep = r[1] >> 7 & 1;
+    cpu_features.smap = r[1] >> 20 & 1;
+    cpu_features.umip = r[2] >> 2 & 1;
+    cpuid_if_there(0xd, 1, r);
+    cpu_features.xsaveopt = cpu_features.xsave && (r[0] & 1);
+    cpuid_if_there(0x80000001, 0, r);
+    cpu_features.rdtscp = r[3] >> 27 & 1;
+    cpuid_if_there(0x80000007, 0, r);
+    cpu_features.tsc_invariant = r[3] >> 8 & 1;
+    cpuid_if_there(0x80000008, 0, r);
+    cpu_features.maddr_bits = r[0] != 0 ? r[0] & 0xff : 36;
+    cpu_features.fx_leaks_pointers = cpu_is_amd() && !(r[1] >> 2 & 1);
     host_cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     host_cr4 |= cpu_features.mce ? CR4_MCE : 0;
     host_cr4 |= cpu_features.xsave ? CR4_OSXSAVE : 0;
@@ -108,22 +95,15 @@ void cpu_init(struct pcpu *c)
     __asm__ volatile("mov %0, %%dr7" ::"r"(0x400ull));
 }
 
-uint64_t cr4_for_guest(uint64_t guest)
+void hal_cr4_changed(void)
 {
-    return host_cr4 | (guest & CR4_GUEST);
-}
+    const uint64_t v = host_cr4 | (this_cpu()->current->pv.cr4_guest & CR4_GUEST);
+    struct pcpu *c = this_pcpu();
 
-static void cr4_load(struct pcpu *c, uint64_t v)
-{
     if (c->cr4 == v)
         return;
     c->cr4 = v;
     cr4_write(v);
-}
-
-void hal_cr4_changed(void)
-{
-    cr4_load(this_pcpu(), cr4_for_guest(this_cpu()->current->pv.cr4_guest));
 }
 
 void ts_set(struct pcpu *c, bool ts)

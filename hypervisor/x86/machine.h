@@ -8,6 +8,7 @@
 #include <tenue/abi.h>
 #include <tenue/bootinfo.h>
 #include <tenue/frame.h>
+#include <tenue/spec.h>
 #include <tenue/timer.h>
 
 #include "pcpu.h"
@@ -66,7 +67,7 @@ struct acpi_info {
         uint32_t gsi_base;
     } ioapics[8];
     unsigned ioapic_count;
-    struct {
+    struct acpi_override {
         uint32_t gsi;
         uint8_t irq;
         bool level, active_low;
@@ -97,16 +98,18 @@ void fpu_init(void);
 void fpu_init_cpu(struct pcpu *c);
 
 struct cpu_features {
-    bool intel, amd;
-    bool smep, smap, umip, fsgsbase, xsave, xsaveopt, rdtscp, x2apic, tsc_invariant, sysenter, mce;
+    enum spec_vendor vendor;
+    bool smep, smap, umip, xsave, xsaveopt, rdtscp, x2apic, tsc_invariant, sysenter, mce;
     bool fx_leaks_pointers; /* FXSAVE keeps no x87 pointers without a pending exception (REG-2) */
     unsigned maddr_bits;
 };
 extern struct cpu_features cpu_features;
+static inline bool cpu_is_amd(void)
+{
+    return cpu_features.vendor == SPEC_AMD || cpu_features.vendor == SPEC_HYGON;
+}
 extern uint64_t host_cr4;
 
-/* Guest-controlled CR4 bits on top of ours (ENT-11). */
-uint64_t cr4_for_guest(uint64_t guest);
 void ts_set(struct pcpu *c, bool ts);
 
 /* fpu.c */

@@ -42,17 +42,6 @@ static bool is_emulated(void)
     return memcmp(&r[1], "TCGTCGTCGTCG", 12) == 0;
 }
 
-static enum spec_vendor vendor_of(const uint32_t r[4])
-{
-    if (is_emulated())
-        return SPEC_EMULATED;
-    if (memcmp(&r[1], "Auth", 4) == 0)
-        return SPEC_AMD;
-    if (memcmp(&r[1], "Hygo", 4) == 0)
-        return SPEC_HYGON;
-    return memcmp(&r[1], "Genu", 4) == 0 ? SPEC_INTEL : SPEC_OTHER;
-}
-
 static void read_family(struct spec_cpu *c)
 {
     uint32_t r[4];
@@ -67,45 +56,24 @@ static void read_family(struct spec_cpu *c)
         c->family += r[0] >> 20 & 0xff;
 }
 
-static void read_extended(struct spec_cpu *c)
-{
-    uint32_t r[4], max;
-
-    cpuid(0x80000000, 0, r);
-    max = r[0];
-    if (max >= 0x80000008) {
-        cpuid(0x80000008, 0, r);
-        c->ext8_ebx = r[1];
-    }
-    if (max >= 0x80000021) {
-        cpuid(0x80000021, 0, r);
-        c->ext21_eax = r[0];
-        c->ext21_ecx = r[2];
-    }
-}
-
 static void read_cpu(struct spec_cpu *c)
 {
-    uint32_t r[4], max;
+    uint32_t r[4];
 
-    *c = (struct spec_cpu){0};
-    cpuid(0, 0, r);
-    max = r[0];
-    c->vendor = vendor_of(r);
+    *c = (struct spec_cpu){.vendor = is_emulated() ? SPEC_EMULATED : cpu_features.vendor};
     read_family(c);
-    if (max >= 7) {
-        uint32_t subleaves;
-
-        cpuid(7, 0, r);
-        subleaves = r[0];
-        c->leaf7_ebx = r[1];
-        c->leaf7_edx = r[3];
-        if (subleaves >= 2) {
-            cpuid(7, 2, r);
-            c->leaf7_2_edx = r[3];
-        }
+    cpuid_if_there(7, 0, r);
+    c->leaf7_ebx = r[1];
+    c->leaf7_edx = r[3];
+    if (r[0] >= 2) { /* subleaves */
+        cpuid(7, 2, r);
+        c->leaf7_2_edx = r[3];
     }
-    read_extended(c);
+    cpuid_if_there(0x80000008, 0, r);
+    c->ext8_ebx = r[1];
+    cpuid_if_there(0x80000021, 0, r);
+    c->ext21_eax = r[0];
+    c->ext21_ecx = r[2];
     if (c->leaf7_edx & CPUID7_EDX_ARCH_CAPS)
         hal_rdmsr_safe(MSR_ARCH_CAPABILITIES, &c->arch_caps);
 }
@@ -113,21 +81,13 @@ static void read_cpu(struct spec_cpu *c)
 /* Bits of an APIC id that tell threads of a core apart. */
 static uint32_t thread_bits(void)
 {
-    uint32_t r[4], max;
+    uint32_t r[4];
 
-    cpuid(0, 0, r);
-    max = r[0];
-    if (max >= 0xb) {
-        cpuid(0xb, 0, r);
-        if (r[1] != 0)
-            return (1u << (r[0] & 0x1f)) - 1;
-    }
-    cpuid(0x80000000, 0, r);
-    if (cpu_features.amd && r[0] >= 0x8000001e) {
-        cpuid(0x8000001e, 0, r);
-        return r[1] >> 8 & 0xff ? 1 : 0;
-    }
-    return 0;
+    cpuid_if_there(0xb, 0, r);
+    if (r[1] != 0)
+        return (1u << (r[0] & 0x1f)) - 1;
+    cpuid_if_there(0x8000001e, 0, r);
+    return cpu_is_amd() && (r[1] >> 8 & 0xff);
 }
 
 bool spec_cpu_parked(uint32_t apic_id)
