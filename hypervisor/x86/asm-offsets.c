@@ -35,6 +35,7 @@ void asm_offsets(void)
     DEFINE(BLOCK_regs_top,
            BLOCK_STACK_TOP - sizeof(struct cpu_user_regs) + offsetof(struct cpu_user_regs, es));
     DEFINE(PCPU_scratch_rsp, offsetof(struct pcpu, entry.scratch_rsp));
+    DEFINE(PCPU_scratch_rax, offsetof(struct pcpu, entry.scratch_rax));
     DEFINE(PCPU_full_cr3, offsetof(struct pcpu, entry.full_cr3));
     DEFINE(PCPU_guest_cr3, offsetof(struct pcpu, entry.guest_cr3));
     DEFINE(PCPU_exit_rax, offsetof(struct pcpu, entry.exit_rax));

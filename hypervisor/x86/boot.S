@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the loader to start() in long mode.
+ * From the loader, or from a STARTUP interrupt, to C in long mode.
  *
  * The linked image is 64-bit and high; loaders want a 32-bit ELF file with Multiboot headers. So
  * the flat image begins with an ELF header written by hand, whose one segment is the whole file,
@@ -9,6 +9,10 @@
  * State in (both Multiboot versions): 32-bit flat protected mode, paging off, interrupts off, EAX
  * magic, EBX information. Out: start(magic, info) on CPU 0's block, long mode, boot page tables: the
  * first 4 GiB at 0, at HV_VIRT_BASE (1 GiB of it) and in the direct map.
+ *
+ * The other CPUs: smp.c copies ap_code to a page below 1 MiB; the rest runs in the image. One at a
+ * time: ap_block is its own. State in: real mode, CS the page's segment. Out:
+ * ap_start() on the CPU's block, hypervisor's root.
  */
 #include "asm-offsets.inc"
 #include "desc.h"
@@ -16,7 +20,9 @@
 
 #define PHYS(sym) ((sym) - HV_VIRT_BASE)
 
-#define SEL_BOOT_CS 8
+#define SEL_CODE32 0x8
+#define SEL_DATA32 0x10
+#define SEL_CODE64 0x18
 
 #define PTE_TABLE 0x03  /* present, writable */
 #define PTE_LARGE 0x83  /* present, writable, 2 MiB */
@@ -24,6 +30,31 @@
 #define MB1_MAGIC 0x1badb002
 #define MB1_FLAGS 0x3 /* modules page aligned, memory information */
 #define MB2_MAGIC 0xe85250d6
+
+/* From 32-bit mode without paging to \to, on boot_l4; data segments become null. */
+.macro LONG_MODE to
+    movl $(CR4_PAE | CR4_PGE), %eax
+    movl %eax, %cr4
+    movl $PHYS(boot_l4), %eax
+    movl %eax, %cr3
+    movl $MSR_EFER, %ecx
+    rdmsr
+    orl $(EFER_SCE | EFER_LME | EFER_NXE), %eax
+    wrmsr
+    movl $CR0_OURS, %eax
+    movl %eax, %cr0
+    ljmp $SEL_CODE64, $PHYS(\to\()_low)
+.code64
+\to\()_low:
+    movabs $\to, %rax
+    jmp *%rax
+.text
+\to:
+    xorl %eax, %eax
+    .irp segment, ds, es, fs, gs, ss
+    movl %eax, %\segment
+    .endr
+.endm
 
 .section .boot.header, "ax"
 .code32
@@ -64,7 +95,7 @@ start32:
     cli
     cld
     movl %eax, %esi
-    movl %ebx, %edi
+    movl %ebx, %ebp
 
     /* A 64-bit CPU with the features we cannot do without: say so on the serial port, else halt. */
     movl $0x80000000, %eax
@@ -77,13 +108,10 @@ start32:
     cmpl $(1 << 29 | 1 << 20 | 1 << 11), %edx
     jne no_long_mode
 
-    movl %edi, %ebx
     /* L2: 4 GiB of 2 MiB pages. */
     movl $PHYS(boot_l2), %edi
     movl $PTE_LARGE, %eax
-    xorl %edx, %edx
 1:  movl %eax, (%edi)
-    movl %edx, 4(%edi)
     addl $8, %edi
     addl $0x200000, %eax
     jnc 1b
@@ -101,20 +129,17 @@ start32:
     movl %eax, PHYS(boot_l4) + 8 * L4_SLOT_IMAGE
     movl %eax, PHYS(boot_l4) + 8 * L4_SLOT_DIRECT
 
-    movl %ebx, %edi
-    movl $(CR4_PAE | CR4_PGE), %eax
-    movl %eax, %cr4
-    movl $PHYS(boot_l4), %eax
-    movl %eax, %cr3
-    movl $MSR_EFER, %ecx
-    rdmsr
-    orl $(EFER_SCE | EFER_LME | EFER_NXE), %eax
-    wrmsr
-    movl $CR0_OURS, %eax
-    movl %eax, %cr0
     lgdt PHYS(boot_gdt_ptr)
-    ljmp $SEL_BOOT_CS, $PHYS(start64_low)
+    LONG_MODE start64
+    leaq boot_block + BLOCK_STACK_TOP - REGS_SIZE(%rip), %rsp
+    movl %esi, %edi /* magic */
+    movl %ebp, %esi /* information */
+    xorl %ebp, %ebp
+    call start
+    ud2
 
+.section .boot.text, "ax"
+.code32
 no_long_mode:
     movl $PHYS(no_long_mode_text), %esi
 3:  movw $0x3fd, %dx
@@ -130,28 +155,40 @@ no_long_mode:
 5:  hlt
     jmp 5b
 
-.code64
-start64_low:
-    movabs $start64, %rax
-    jmp *%rax
+/* The other CPUs. */
+.section .rodata
+.code16
+.globl ap_code, ap_code_end
+ap_code:
+    cli
+    cld
+    movw %cs, %ax
+    movw %ax, %ds
+    lgdtl ap_code_gdt_ptr - ap_code
+    movl $CR0_PE, %eax
+    movl %eax, %cr0
+    ljmpl $SEL_CODE32, $PHYS(ap_32)
+    .balign 4
+ap_code_gdt_ptr:
+    .word boot_gdt_end - boot_gdt - 1
+    .long PHYS(boot_gdt)
+ap_code_end:
 
-.text
-.globl start64
-start64:
-    xorl %eax, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %fs
-    movl %eax, %gs
-    movl %eax, %ss
-    leaq boot_block + BLOCK_STACK_TOP - REGS_SIZE(%rip), %rsp
-    movl %edi, %edx /* information */
-    movl %esi, %edi /* magic */
-    movl %edx, %esi
+.section .boot.text, "ax"
+.code32
+ap_32:
+    movw $SEL_DATA32, %ax
+    movw %ax, %ds
+    movw %ax, %ss
+    LONG_MODE ap_64
+    movq hv_root(%rip), %rax
+    shlq $12, %rax
+    movq %rax, %cr3
+    movq ap_block(%rip), %rsp
+    addq $(BLOCK_STACK_TOP - REGS_SIZE), %rsp
     xorl %ebp, %ebp
-    call start
+    call ap_start
     ud2
-
 
 .section .rodata
 no_long_mode_text:
@@ -159,7 +196,9 @@ no_long_mode_text:
     .balign 8
 boot_gdt:
     .quad 0
-    .quad 0x00af9b000000ffff /* ring 0, 64-bit code */
+    .quad 0x00cf9b000000ffff /* ring 0: 32-bit code, data, 64-bit code */
+    .quad 0x00cf93000000ffff
+    .quad 0x00af9b000000ffff
 boot_gdt_end:
 boot_gdt_ptr:
     .word boot_gdt_end - boot_gdt - 1

@@ -56,10 +56,9 @@ struct pcpu {
     struct vcpu *unload_wanted; /* [a] give up this vcpu if idle */
     uint32_t online;            /* [a] 1 once it schedules */
     /* Page-table isolation (isolation.c); NULL without. */
-    uint64_t *guest_l4;                     /* [I] the root that guests run on */
-    uint64_t *guest_window;                 /* [I] its L1 entries of both windows */
-    uint64_t syscall_general, syscall_fast; /* [I] stubs, one of which is in LSTAR (idt.c) */
-    bool exit_again; /* [o] the IRET to the guest faulted for a reason that is mended */
+    uint64_t *guest_l4;     /* [I] the root that guests run on */
+    uint64_t *guest_window; /* [I] its L1 entries of both windows */
+    bool exit_again;        /* [o] the IRET to the guest faulted for a reason that is mended */
     struct cpu_entry entry;
 };
 STATIC_ASSERT(pcpu_is_cpu, __builtin_offsetof(struct pcpu, cpu) == 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: woken one after another by INIT and STARTUP, each runs ap.S into long mode, then
+ * The other CPUs: woken one after another by INIT and STARTUP, each runs boot.S into long mode, then
  * ap_start() here on a block of its own, and waits for its first vcpu.
  *
  * The first instructions need a page below 1 MiB: one that the memory map calls RAM is borrowed and
@@ -21,9 +21,9 @@
 struct cpu *cpus[MAX_CPUS];
 unsigned cpu_count;
 
-/* ap.S */
+/* boot.S */
 extern uint8_t ap_code[], ap_code_end[];
-extern uint64_t ap_root, ap_block;
+uint64_t ap_block;
 void ap_start(void);
 noreturn_fn void enter_guest(void);
 
@@ -106,7 +106,6 @@ static void bring_up(uint32_t apic_id, uint8_t page)
         log_warn("CPU with APIC id %u: no memory for its block: not used\n", apic_id);
         return;
     }
-    ap_root = mfn_to_maddr(hv_root).a;
     ap_block = (uint64_t)c;
     cpus[cpu_count] = &c->cpu;
     if (wake(apic_id, page, &c->online)) {

@@ -151,7 +151,7 @@ static void patch_thunks(void)
 
 bool spec_works_on_entry(void)
 {
-    return spec_plan.on & SPEC_ON_ENTRY;
+    return spec_plan.on & (SPEC_PTI | SPEC_ON_ENTRY);
 }
 
 bool spec_works_on_transitions(void)

@@ -12,7 +12,7 @@
 void spec_init(void);                 /* boot CPU, once ACPI's tables are read */
 void spec_init_cpu(struct pcpu *c);   /* each other CPU, between gdt_init_cpu and idt_load_cpu */
 void spec_done(void);                 /* all CPUs are up: say what came of it */
-bool spec_works_on_entry(void);       /* entries have more to do than change roots */
+bool spec_works_on_entry(void);       /* entries have anything to do */
 bool spec_works_on_transitions(void); /* entries or exits have anything to do */
 /* A second thread of a core, which smt=off leaves alone. */
 bool spec_cpu_parked(uint32_t apic_id);
