@@ -73,34 +73,38 @@ static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value, struct insn *i
     }
 }
 
-static bool emulate_mov_cr(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in, bool write)
+/* mov from and to control and debug registers. */
+static bool emulate_mov(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in)
 {
+    unsigned reg;
+    uint64_t *r;
+
     if (!insn_modrm(in) || in->modrm >> 6 != 3)
         return false;
-    if (write)
-        return write_cr(v, insn_reg(in), *insn_gpr(regs, insn_rm(in)), in);
-    return read_cr(v, insn_reg(in), insn_gpr(regs, insn_rm(in)));
+    reg = insn_reg(in);
+    r = insn_gpr(regs, insn_rm(in));
+    switch (in->opcode) {
+    case 0x20:
+        return read_cr(v, reg, r);
+    case 0x21:
+        return pv_debugreg_get(v, reg, r) == 0;
+    case 0x22:
+        return write_cr(v, reg, *r, in);
+    default:
+        return pv_debugreg_set(v, reg, *r) == 0;
+    }
 }
 
-static bool emulate_mov_dr(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in, bool write)
+static uint64_t edx_eax(const struct cpu_user_regs *regs)
 {
-    if (!insn_modrm(in) || in->modrm >> 6 != 3)
-        return false;
-    if (!write)
-        return pv_debugreg_get(v, insn_reg(in), insn_gpr(regs, insn_rm(in))) == 0;
-    if (pv_debugreg_set(v, insn_reg(in), *insn_gpr(regs, insn_rm(in))) != 0)
-        return false;
-    hal_debugreg_changed();
-    return true;
+    return (uint32_t)regs->rax | regs->rdx << 32;
 }
 
 static bool emulate_xsetbv(struct vcpu *v, const struct cpu_user_regs *regs)
 {
-    uint64_t value = (uint32_t)regs->rax | regs->rdx << 32;
-
-    if ((uint32_t)regs->rcx != 0 || !hal_xsetbv(value))
+    if ((uint32_t)regs->rcx != 0 || !hal_xsetbv(edx_eax(regs)))
         return false;
-    v->pv.xcr0 = value;
+    v->pv.xcr0 = edx_eax(regs);
     return true;
 }
 
@@ -149,14 +153,10 @@ static bool emulate_two_byte(struct vcpu *v, struct cpu_user_regs *regs, struct 
         if (v->domain->is_control)
             hal_wbinvd();
         return true;
-    case 0x20:
-    case 0x22:
-        return emulate_mov_cr(v, regs, in, in->opcode == 0x22);
-    case 0x21:
-    case 0x23:
-        return emulate_mov_dr(v, regs, in, in->opcode == 0x23);
+    case 0x20 ... 0x23:
+        return emulate_mov(v, regs, in);
     case 0x30:
-        return pv_wrmsr(v, (uint32_t)regs->rcx, (uint32_t)regs->rax | regs->rdx << 32);
+        return pv_wrmsr(v, (uint32_t)regs->rcx, edx_eax(regs));
     case 0x31:
         put_edx_eax(regs, hal_rdtsc());
         return true;
@@ -181,12 +181,6 @@ static bool emulate_port_access(struct vcpu *v, struct cpu_user_regs *regs, cons
     return true;
 }
 
-/* Elements to do in one go: a guest that single-steps is told after each. */
-static unsigned string_batch(const struct cpu_user_regs *regs)
-{
-    return regs->rflags & EFLAGS_TF ? 1 : STRING_IO_BATCH;
-}
-
 /* Base of the segment that outs reads from; only the flat ones and FS/GS exist here (EMU-3). */
 static uint64_t string_source_base(const struct insn *in)
 {
@@ -207,33 +201,29 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct
     unsigned width = !(in->opcode & 1) ? 1 : in->opsize16 ? 2 : 4;
     bool out = in->opcode >= 0x6e;
     uint64_t *ptr = out ? &regs->rsi : &regs->rdi;
-    uint64_t step = regs->rflags & 0x400 ? -(uint64_t)width : width;
+    uint64_t step = regs->rflags & EFLAGS_DF ? -(uint64_t)width : width;
     uint16_t port = (uint16_t)regs->rdx;
 
     if (in->addr32 || !pv_port_allowed(v, port, width))
         return false;
-    for (unsigned i = string_batch(regs); i != 0; i--) {
+    /* A guest that single-steps is told after each element. */
+    for (unsigned i = regs->rflags & EFLAGS_TF ? 1 : STRING_IO_BATCH; i != 0; i--) {
         guest_va at = guest_va_make(*ptr + (out ? string_source_base(in) : 0));
         uint32_t data = 0;
-        bool faulted;
 
         if (in->rep && regs->rcx == 0)
             return true;
         if (!pv_canonical(at.va))
             return false;
-        if (out) {
-            faulted = guest_read(&data, at, width) != 0;
-            if (!faulted)
-                pv_port_out(v->domain, port, width, data);
-        } else {
+        if (!out)
             data = pv_port_in(v->domain, port, width);
-            faulted = guest_write(at, &data, width) != 0;
-        }
-        if (faulted) {
+        if ((out ? guest_read(&data, at, width) : guest_write(at, &data, width)) != 0) {
             in->again = true;
-            pv_inject_page_fault(regs, at.va, out ? 4 : 6);
+            pv_inject_page_fault(regs, at.va, out ? PF_USER : PF_USER | PF_WRITE);
             return true;
         }
+        if (out)
+            pv_port_out(v->domain, port, width, data);
         *ptr += step;
         if (!in->rep)
             return true;
@@ -269,15 +259,9 @@ static unsigned emulated_part(const struct insn *in)
     if (!in->two_byte)
         return in->opcode == 0xfa || in->opcode == 0xfb ? TENUE_PART_EMUL_OTHER
                                                         : TENUE_PART_EMUL_PORT;
-    switch (in->opcode) {
-    case 0x30:
-    case 0x32:
+    if (in->opcode == 0x30 || in->opcode == 0x32)
         return TENUE_PART_EMUL_MSR;
-    case 0x31:
-        return TENUE_PART_EMUL_OTHER;
-    default:
-        return TENUE_PART_EMUL_CONTROL;
-    }
+    return in->opcode == 0x31 ? TENUE_PART_EMUL_OTHER : TENUE_PART_EMUL_CONTROL;
 }
 
 bool pv_emulate_privileged(struct cpu_user_regs *regs)

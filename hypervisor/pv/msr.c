@@ -43,34 +43,15 @@ static bool is_ignored(uint32_t msr)
     }
 }
 
-static int segbase_of(uint32_t msr)
+/* FS base, GS base and the other GS base have neighbouring numbers, in the order of hal_segbase. */
+static bool is_segbase(uint32_t msr)
 {
-    switch (msr) {
-    case MSR_FS_BASE:
-        return HAL_FS_BASE;
-    case MSR_GS_BASE:
-        return HAL_GS_BASE;
-    case MSR_KERNEL_GS_BASE:
-        return HAL_GS_BASE_INACTIVE;
-    default:
-        return -1;
-    }
+    return msr - MSR_FS_BASE <= HAL_GS_BASE_INACTIVE;
 }
 
-static uint64_t apic_base(const struct vcpu *v)
+/* Registers that always have the one value. */
+static bool constant_of(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-    return APIC_BASE_ADDRESS | APIC_BASE_ENABLE | (v->id == 0 ? APIC_BASE_BSP : 0);
-}
-
-bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-    int base = segbase_of(msr);
-
-    if (base >= 0) {
-        *value = hal_segbase_read((enum hal_segbase)base);
-        return true;
-    }
-    *value = 0;
     switch (msr) {
     case MSR_EFER:
         *value = EFER_GUEST;
@@ -79,16 +60,25 @@ bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
         *value = hal_pat();
         return true;
     case MSR_APIC_BASE:
-        *value = apic_base(v);
-        return true;
-    case MSR_UCODE_REV:
-        return hal_rdmsr_safe(msr, value);
-    case MSR_TSC_AUX:
-        *value = v->pv.tsc_aux;
+        *value = APIC_BASE_ADDRESS | APIC_BASE_ENABLE | (v->id == 0 ? APIC_BASE_BSP : 0);
         return true;
     default:
-        return is_ignored(msr);
+        return false;
     }
+}
+
+bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    if (is_segbase(msr)) {
+        *value = hal_segbase_read((enum hal_segbase)(msr - MSR_FS_BASE));
+        return true;
+    }
+    if (constant_of(v, msr, value))
+        return true;
+    *value = msr == MSR_TSC_AUX ? v->pv.tsc_aux : 0;
+    if (msr == MSR_UCODE_REV)
+        return hal_rdmsr_safe(msr, value);
+    return msr == MSR_TSC_AUX || is_ignored(msr);
 }
 
 static bool write_hypercall_page(struct domain *d, uint64_t value)
@@ -104,21 +94,17 @@ static bool write_hypercall_page(struct domain *d, uint64_t value)
 
 bool pv_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-    int base = segbase_of(msr);
+    uint64_t constant;
 
-    if (base >= 0) {
+    if (is_segbase(msr)) {
         if (!pv_canonical(value))
             return false;
-        hal_segbase_write((enum hal_segbase)base, value);
+        hal_segbase_write((enum hal_segbase)(msr - MSR_FS_BASE), value);
         return true;
     }
+    if (constant_of(v, msr, &constant))
+        return value == constant;
     switch (msr) {
-    case MSR_EFER:
-        return value == EFER_GUEST;
-    case MSR_PAT:
-        return value == hal_pat();
-    case MSR_APIC_BASE:
-        return value == apic_base(v);
     case MSR_UCODE_REV:
         return true;
     case MSR_TSC_AUX:

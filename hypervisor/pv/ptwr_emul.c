@@ -18,6 +18,7 @@
 #define FLAGS_RESULT (EFLAGS_CF | EFLAGS_PF | EFLAGS_AF | EFLAGS_ZF | EFLAGS_SF | EFLAGS_OF)
 
 enum store_kind {
+    STORE_NONE, /* not one that we carry out */
     STORE_MOV,
     STORE_XCHG,
     STORE_CMPXCHG,
@@ -29,129 +30,75 @@ enum store_kind {
     STORE_BTC
 };
 
+/* Two families by the number that is ModRM.reg where the operand is an immediate, and bits 3 to 5
+ * of the opcode where it is a register. */
+static const uint8_t logic[8] = {[1] = STORE_OR, [4] = STORE_AND, [6] = STORE_XOR};
+static const uint8_t on_bit[8] = {[5] = STORE_BTS, [6] = STORE_BTR, [7] = STORE_BTC};
+
 struct store {
     enum store_kind kind;
-    unsigned width; /* bytes: 1, 2, 4, 8 */
-    unsigned shift; /* of the operand in the 8-byte entry, bits */
-    bool to_reg;    /* xchg: the old value goes to register reg */
-    unsigned reg;
+    unsigned width;   /* bytes: 1, 2, 4, 8 */
+    unsigned shift;   /* of the operand in the 8-byte entry, bits */
+    unsigned reg;     /* of the operand; xchg puts the old value there */
     uint64_t operand; /* source value, or bit number */
 };
 
-static bool decode_reg_form(struct insn *in, struct cpu_user_regs *regs, struct store *s,
-                            enum store_kind kind)
+/* What the instruction does. *imm: bytes of its immediate operand, 0: a register. */
+static enum store_kind kind_of(const struct insn *in, unsigned width, unsigned *imm)
 {
-    if (!insn_modrm(in))
-        return false;
-    s->kind = kind;
-    s->reg = insn_reg(in);
-    s->operand = insn_gpr_read(in, regs, s->reg, s->width);
-    return true;
-}
+    const unsigned in_modrm = in->modrm >> 3 & 7, in_opcode = in->opcode >> 3 & 7;
 
-static bool decode_imm_form(struct insn *in, struct store *s, enum store_kind kind, unsigned bytes)
-{
-    int64_t imm;
-
-    if (!insn_imm(in, bytes, &imm))
-        return false;
-    s->kind = kind;
-    s->operand = (uint64_t)imm;
-    return true;
-}
-
-/* 80, 81, 83: an operation chosen by ModRM.reg on an immediate. */
-static bool decode_group1(struct insn *in, struct store *s)
-{
-    unsigned imm_bytes = in->opcode == 0x81 ? MIN(s->width, 4u) : 1;
-
-    if (!insn_modrm(in))
-        return false;
-    switch (in->modrm >> 3 & 7) {
-    case 1:
-        return decode_imm_form(in, s, STORE_OR, imm_bytes);
-    case 4:
-        return decode_imm_form(in, s, STORE_AND, imm_bytes);
-    case 6:
-        return decode_imm_form(in, s, STORE_XOR, imm_bytes);
-    default:
-        return false;
-    }
-}
-
-static bool decode_one_byte(struct insn *in, struct cpu_user_regs *regs, struct store *s)
-{
-    switch (in->opcode) {
-    case 0x08:
-    case 0x09:
-        return decode_reg_form(in, regs, s, STORE_OR);
-    case 0x20:
-    case 0x21:
-        return decode_reg_form(in, regs, s, STORE_AND);
-    case 0x30:
-    case 0x31:
-        return decode_reg_form(in, regs, s, STORE_XOR);
+    *imm = 0;
+    switch (in->opcode | (in->two_byte ? 0x0f00 : 0)) {
+    case 0x08 ... 0x09:
+    case 0x20 ... 0x21:
+    case 0x30 ... 0x31:
+        return logic[in_opcode];
     case 0x80:
-    case 0x81:
     case 0x83:
-        return decode_group1(in, s);
-    case 0x86:
-    case 0x87:
-        s->to_reg = true;
-        return decode_reg_form(in, regs, s, STORE_XCHG);
-    case 0x88:
-    case 0x89:
-        return decode_reg_form(in, regs, s, STORE_MOV);
-    case 0xc6:
-    case 0xc7:
-        return insn_modrm(in) && (in->modrm >> 3 & 7) == 0 &&
-               decode_imm_form(in, s, STORE_MOV, MIN(s->width, 4u));
+        *imm = 1;
+        return logic[in_modrm];
+    case 0x81:
+        *imm = MIN(width, 4u);
+        return logic[in_modrm];
+    case 0x86 ... 0x87:
+        return STORE_XCHG;
+    case 0x88 ... 0x89:
+        return STORE_MOV;
+    case 0xc6 ... 0xc7:
+        *imm = MIN(width, 4u);
+        return in_modrm == 0 ? STORE_MOV : STORE_NONE;
+    case 0x0fab:
+    case 0x0fb3:
+    case 0x0fbb:
+        return on_bit[in_opcode];
+    case 0x0fb0 ... 0x0fb1:
+        return STORE_CMPXCHG;
+    case 0x0fba:
+        *imm = 1;
+        return on_bit[in_modrm];
     default:
-        return false;
+        return STORE_NONE;
     }
-}
-
-static bool decode_two_byte(struct insn *in, struct cpu_user_regs *regs, struct store *s)
-{
-    static const enum store_kind by_reg[] = {STORE_BTS, STORE_BTR, STORE_BTC};
-    unsigned which;
-
-    switch (in->opcode) {
-    case 0xab:
-        return decode_reg_form(in, regs, s, STORE_BTS);
-    case 0xb3:
-        return decode_reg_form(in, regs, s, STORE_BTR);
-    case 0xbb:
-        return decode_reg_form(in, regs, s, STORE_BTC);
-    case 0xb0:
-    case 0xb1:
-        return decode_reg_form(in, regs, s, STORE_CMPXCHG);
-    case 0xba:
-        if (!insn_modrm(in))
-            return false;
-        which = in->modrm >> 3 & 7;
-        return which >= 5 && decode_imm_form(in, s, by_reg[which - 5], 1);
-    default:
-        return false;
-    }
-}
-
-static bool is_byte_form(const struct insn *in)
-{
-    if (in->two_byte)
-        return in->opcode == 0xb0;
-    return !(in->opcode & 1) && in->opcode != 0x83;
 }
 
 static bool decode(struct insn *in, struct cpu_user_regs *regs, uint64_t va, struct store *s)
 {
-    s->width = is_byte_form(in) ? 1 : insn_opsize(in);
+    const bool on_byte = in->two_byte ? in->opcode == 0xb0 : !(in->opcode & 1);
+    unsigned imm;
+
+    s->width = on_byte ? 1 : insn_opsize(in);
     s->shift = (unsigned)(va % sizeof(uint64_t)) * 8;
     if (s->shift + s->width * 8 > 64)
         return false; /* would touch two entries */
-    if (!(in->two_byte ? decode_two_byte(in, regs, s) : decode_one_byte(in, regs, s)))
-        return false;
-    return in->modrm >> 6 != 3; /* a register form cannot have faulted on a table */
+    if (!insn_modrm(in) || in->modrm >> 6 == 3)
+        return false; /* a register form cannot have faulted on a table */
+    s->kind = kind_of(in, s->width, &imm);
+    s->reg = insn_reg(in);
+    if (imm != 0)
+        return s->kind != STORE_NONE && insn_imm(in, imm, (int64_t *)&s->operand);
+    s->operand = insn_gpr_read(in, regs, s->reg, s->width);
+    return s->kind != STORE_NONE;
 }
 
 /* The operand after the store; also what flags become. */
@@ -160,53 +107,43 @@ static uint64_t apply(const struct store *s, uint64_t old, uint64_t rax, uint64_
 {
     const uint64_t bit = 1ull << (s->operand & (s->width * 8 - 1));
     const uint64_t sign = mask ^ mask >> 1;
-    uint64_t value = s->operand;
+    uint64_t value, set = 0;
 
     switch (s->kind) {
-    case STORE_MOV:
-    case STORE_XCHG:
-        return s->operand;
     case STORE_CMPXCHG:
         value = rax - old;
-        *flags &= ~FLAGS_RESULT;
-        if ((rax & mask) < (old & mask))
-            *flags |= EFLAGS_CF;
-        if ((rax ^ old ^ value) & EFLAGS_AF) /* the borrow from bit 4, where AF itself is */
-            *flags |= EFLAGS_AF;
-        if ((rax ^ old) & (rax ^ value) & sign)
-            *flags |= EFLAGS_OF;
+        set |= (rax & mask) < (old & mask) ? EFLAGS_CF : 0;
+        set |= (rax ^ old ^ value) & EFLAGS_AF; /* the borrow from bit 4, where AF itself is */
+        set |= (rax ^ old) & (rax ^ value) & sign ? EFLAGS_OF : 0;
         break;
     case STORE_AND:
         value = old & s->operand;
-        *flags &= ~FLAGS_RESULT;
         break;
     case STORE_OR:
         value = old | s->operand;
-        *flags &= ~FLAGS_RESULT;
         break;
     case STORE_XOR:
         value = old ^ s->operand;
-        *flags &= ~FLAGS_RESULT;
         break;
     case STORE_BTS:
     case STORE_BTR:
     case STORE_BTC:
         *flags = (*flags & ~EFLAGS_CF) | (old & bit ? EFLAGS_CF : 0);
         return s->kind == STORE_BTS ? old | bit : s->kind == STORE_BTR ? old & ~bit : old ^ bit;
+    default:
+        return s->operand;
     }
-    if ((value & mask) == 0)
-        *flags |= EFLAGS_ZF;
-    if (value & sign)
-        *flags |= EFLAGS_SF;
-    if (!__builtin_parity((unsigned)(value & 0xff)))
-        *flags |= EFLAGS_PF;
+    set |= (value & mask) == 0 ? EFLAGS_ZF : 0;
+    set |= value & sign ? EFLAGS_SF : 0;
+    set |= __builtin_parity((unsigned)(value & 0xff)) ? 0 : EFLAGS_PF;
+    *flags = (*flags & ~FLAGS_RESULT) | set;
     return s->kind == STORE_CMPXCHG ? s->operand : value;
 }
 
 static void retire(const struct insn *in, struct cpu_user_regs *regs, const struct store *s,
                    uint64_t old, uint64_t flags)
 {
-    if (s->to_reg)
+    if (s->kind == STORE_XCHG)
         insn_gpr_write(in, regs, s->reg, s->width, old);
     if (s->kind == STORE_CMPXCHG && !(flags & EFLAGS_ZF))
         insn_gpr_write(in, regs, 0, s->width, old);
@@ -234,7 +171,7 @@ static bool plain_mov(struct insn *in, struct cpu_user_regs *regs, struct vcpu *
 static bool store(struct insn *in, struct cpu_user_regs *regs, struct vcpu *v, uint64_t va,
                   maddr_t at, uint64_t entry)
 {
-    struct store s = {.to_reg = false};
+    struct store s;
     uint64_t mask;
 
     if (!decode(in, regs, va, &s))

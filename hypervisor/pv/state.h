@@ -53,7 +53,7 @@ bool pv_trap_entry_set(struct vcpu *v, const struct trap_info *ti) must_check;
 bool pv_entry_stack_set(struct vcpu *v, uint64_t ss, uint64_t sp) must_check;
 /* d's vm_assist changed: what its vcpus keep of it. */
 void pv_assists_changed(struct domain *d);
-/* 0, -XEN_EPERM (value not allowed), -XEN_EINVAL (no such register). Stores only. */
+/* 0, -XEN_EPERM (value not allowed), -XEN_EINVAL (no such register). */
 int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value) must_check;
 int pv_debugreg_get(struct vcpu *v, unsigned reg, uint64_t *value) must_check;
 /* The guest's view after writing cr4: what it may not change keeps its value. */

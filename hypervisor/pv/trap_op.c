@@ -51,36 +51,19 @@ long hc_set_trap_table(uint64_t traps)
     }
 }
 
-static struct pv_callback *callback_slot(struct vcpu *v, unsigned type)
-{
-    switch (type) {
-    case CALLBACKTYPE_event:
-        return &v->pv.event;
-    case CALLBACKTYPE_failsafe:
-        return &v->pv.failsafe;
-    case CALLBACKTYPE_syscall:
-        return &v->pv.syscall;
-    case CALLBACKTYPE_syscall32:
-        return &v->pv.syscall32;
-    case CALLBACKTYPE_sysenter:
-        return &v->pv.sysenter;
-    case CALLBACKTYPE_nmi:
-        return &v->pv.nmi;
-    default:
-        return NULL;
-    }
-}
-
 static int callback_set(struct vcpu *v, unsigned type, uint64_t address, bool mask_events)
 {
-    struct pv_callback *cb = callback_slot(v, type);
+    struct pv_callback *const slots[] = {
+        [CALLBACKTYPE_event] = &v->pv.event,       [CALLBACKTYPE_failsafe] = &v->pv.failsafe,
+        [CALLBACKTYPE_syscall] = &v->pv.syscall,   [CALLBACKTYPE_syscall32] = &v->pv.syscall32,
+        [CALLBACKTYPE_sysenter] = &v->pv.sysenter, [CALLBACKTYPE_nmi] = &v->pv.nmi,
+    };
 
-    if (cb == NULL)
+    if (type >= ARRAY_LEN(slots) || slots[type] == NULL)
         return -XEN_ENOSYS;
     if (address != 0 && !guest_addr_ok(address))
         return -XEN_EINVAL;
-    cb->address = address;
-    cb->mask_events = mask_events;
+    *slots[type] = (struct pv_callback){address, mask_events};
     return 0;
 }
 
@@ -213,23 +196,24 @@ long hc_fpu_taskswitch(uint64_t set)
     return 0;
 }
 
+/* 4 and 5 are old names of 6 and 7. */
+static unsigned debugreg_number(unsigned reg)
+{
+    return reg == 4 || reg == 5 ? reg + 2 : reg;
+}
+
 int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
 {
+    reg = debugreg_number(reg);
     switch (reg) {
     case 0 ... 3:
         if (value != 0 && !guest_addr_ok(value))
             return -XEN_EPERM;
         break;
-    case 4:
-        reg = 6;
-        value = (value & DR6_STATUS) | DR6_DEFAULT;
-        break;
     case 6:
         value = (value & DR6_STATUS) | DR6_DEFAULT;
         break;
-    case 5:
     case 7:
-        reg = 7;
         value = (value & DR7_ALLOWED) | DR7_DEFAULT;
         /* I/O breakpoints (type 2) are ours to refuse: they would fire on our own port access. */
         for (unsigned i = 0; i < 4; i++)
@@ -240,25 +224,21 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
         return -XEN_EINVAL;
     }
     v->pv.debugreg[reg] = value;
+    if (v == current_vcpu())
+        hal_debugreg_changed();
     return 0;
 }
 
 long hc_set_debugreg(uint64_t reg, uint64_t value)
 {
-    int rc = reg < 8 ? pv_debugreg_set(current_vcpu(), (unsigned)reg, value) : -XEN_EINVAL;
-
-    if (rc == 0)
-        hal_debugreg_changed();
-    return rc;
+    return pv_debugreg_set(current_vcpu(), (unsigned)MIN(reg, 8), value);
 }
 
 int pv_debugreg_get(struct vcpu *v, unsigned reg, uint64_t *value)
 {
     if (reg >= 8)
         return -XEN_EINVAL;
-    if (reg == 4 || reg == 5)
-        reg += 2;
-    *value = v->pv.debugreg[reg];
+    *value = v->pv.debugreg[debugreg_number(reg)];
     return 0;
 }
 

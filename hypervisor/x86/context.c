@@ -279,16 +279,14 @@ void hal_send_softirq_ipi(unsigned cpu)
     apic_send(cpu, VEC_SOFTIRQ);
 }
 
-static const uint32_t segbase_msr[] = {MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE};
-
 uint64_t hal_segbase_read(enum hal_segbase which)
 {
-    return rdmsr(segbase_msr[which]);
+    return rdmsr(MSR_FS_BASE + which);
 }
 
 void hal_segbase_write(enum hal_segbase which, uint64_t base)
 {
-    wrmsr(segbase_msr[which], base);
+    wrmsr(MSR_FS_BASE + which, base);
 }
 
 void hal_swapgs(void)

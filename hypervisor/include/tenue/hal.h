@@ -48,6 +48,7 @@ void hal_send_softirq_ipi(unsigned cpu);
 void hal_fast_paths(bool allowed);
 
 /* --- state of the current vcpu that the CPU holds --- */
+/* As their MSRs follow each other. */
 enum hal_segbase { HAL_FS_BASE, HAL_GS_BASE, HAL_GS_BASE_INACTIVE };
 uint64_t hal_segbase_read(enum hal_segbase which);
 void hal_segbase_write(enum hal_segbase which, uint64_t base); /* canonical, checked by caller */
