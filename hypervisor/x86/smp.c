@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: woken one after another by INIT and STARTUP, each runs boot.S into long mode, then
- * ap_start() here on a block of its own, and waits for its first vcpu.
+ * The other CPUs: woken one after another by INIT and STARTUP, each runs boot.S into long mode,
+ * then ap_start() here on a block of its own, and waits for its first vcpu.
  *
  * The first instructions need a page below 1 MiB: one that the memory map calls RAM is borrowed and
  * put back. A CPU that does not answer is left out.
