@@ -2,7 +2,7 @@
 # Device backends, the library that hosts them, and the single-device command.
 BE_CFLAGS := $(CFLAGS_USER) -D__XEN_INTERFACE_VERSION__=0x00040e00 -Ibackends/include
 BE_COMMON := channel journal gntdev evtchn log sandbox device
-BE_BLOCK := request pool pgrants image uring queue serve blkback
+BE_BLOCK := request pool pgrants image uring queue gather serve blkback
 BE_NET := packet mcast answers tap tx rx connect netback
 BE_CONSOLE := backlog logfile conback
 # Pure parts of the host's library that others use alone.

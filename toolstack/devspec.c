@@ -142,7 +142,7 @@ static int disk_flag(struct place at, struct disk_spec *disk, struct diag *d, co
         return bad(at, d, "disk word", word,
                    "known are format= vdev= access= target= devtype= removable discard"
                    " no-discard queues= ring-order= indirect= grants= batch= batch-us="
-                   " poll-us= sector-size= cache=");
+                   " gather-us= poll-us= sector-size= cache=");
     return 0;
 }
 

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <xen/io/protocols.h>
 
 #include "../common/log.h"
@@ -22,14 +21,6 @@
 static char tag_event, tag_unmask, tag_channel;
 
 /* ---- the loop ---- */
-
-static uint64_t now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static unsigned total_inflight(const struct blkback *b)
 {
@@ -123,22 +114,31 @@ static void push_all(struct blkback *b)
     }
 }
 
-/* How long the loop may sleep: not beyond the moment when answers that are held back are due. */
+/* When this queue wants to be looked at, whatever else happens. */
+static uint64_t due_us(const struct blkback *b, const struct queue *q, uint64_t now)
+{
+    uint64_t due = held_back(b, q, now) ? q->unpushed_us + b->knobs.batch_us : UINT64_MAX;
+
+    return q->gathering && q->gather.limit_us < due ? q->gather.limit_us : due;
+}
+
+/* How long the loop may sleep: answers may be held back, or the rest of a burst be waited for. */
 static uint64_t may_wait_us(const struct blkback *b)
 {
-    uint64_t now = b->knobs.batch_us ? now_us() : 0, wait = UINT64_MAX;
+    uint64_t due = UINT64_MAX, now = 0;
 
-    if (b->again) {
-        return 0;
-    }
-    for (unsigned i = 0; b->knobs.batch_us && i < b->nr_queues; i++) {
+    for (unsigned i = 0; !b->again && i < b->nr_queues; i++) {
         const struct queue *q = &b->queues[i];
 
-        if (held_back(b, q, now) && q->unpushed_us + b->knobs.batch_us - now < wait) {
-            wait = q->unpushed_us + b->knobs.batch_us - now;
+        if (q->gathering || q->unpushed) {
+            now = now ? now : now_us();
+            due = due_us(b, q, now) < due ? due_us(b, q, now) : due;
         }
     }
-    return wait;
+    if (b->again || due <= now) {
+        return 0;
+    }
+    return due == UINT64_MAX ? UINT64_MAX : due - now;
 }
 
 /* Busy polling: within poll_us of the last work the rings are looked at without being asked to. */
@@ -431,6 +431,9 @@ static void blk_advertise(struct device *d, struct channel_msg *back)
 
 /* ---- start and end ---- */
 
+/* What an emulated processor needs for a burst of 32; a real one is known after the first. */
+#define GATHER_DEFAULT_US 300u
+
 static unsigned knob(const struct channel_msg *start, const char *key, unsigned max,
                      unsigned otherwise)
 {
@@ -453,6 +456,7 @@ static void read_knobs(struct blk_knobs *k, const struct channel_msg *start)
     k->indirect = knob(start, "indirect", REQUEST_MAX_SEGMENTS, REQUEST_MAX_SEGMENTS);
     k->batch = knob(start, "batch", QUEUE_MAX_SLOTS, QUEUE_MAX_SLOTS);
     k->batch_us = knob(start, "batch-us", 1000000, 0);
+    k->gather_us = knob(start, "gather-us", 100000, GATHER_DEFAULT_US);
     k->poll_us = knob(start, "poll-us", 1000000, 0);
     if (!k->queues) {
         k->queues = 1;

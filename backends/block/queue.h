@@ -16,6 +16,7 @@
 #include "../common/backoff.h"
 #include "../common/device.h"
 #include "../common/ring.h"
+#include "gather.h"
 #include "request.h"
 
 #define QUEUE_MAX_ORDER 4u
@@ -52,6 +53,8 @@ struct queue {
     bool notify_anyway;   /* after a resume: a predecessor may have published without a word */
     bool event_seen;      /* its port waits to be unmasked */
     struct backoff backoff;
+    struct gather gather;
+    bool gathering; /* asked to be told of a whole burst, until gather.limit_us */
 };
 
 /* Map the ring, from the keys "PREFIXring-ref..." of `front`. 0, or -errno after device_fail(). */

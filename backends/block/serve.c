@@ -366,12 +366,30 @@ static bool replay(struct blkback *b, struct queue *q)
     return q->next_replay == q->nr_replay;
 }
 
+/*
+ * Nothing is left to do in this ring: ask to be told of the next request, or of the last one of a
+ * burst. True if it came meanwhile.
+ */
+static bool await_requests(struct blkback *b, struct queue *q)
+{
+    unsigned size = RING_SIZE(&q->ring), n = 1;
+
+    if (b->knobs.gather_us && !q->inflight && (q->gather.round || q->gather.limit_us)) {
+        n = gather_next(&q->gather, now_us(), size < b->knobs.batch ? size : b->knobs.batch,
+                        b->knobs.gather_us);
+        q->gathering = n > 1;
+    }
+    q->ring.sring->req_event = q->ring.req_cons + n;
+    xen_mb();
+    return ring_producer(&q->ring.sring->req_prod) - q->ring.req_cons >= n;
+}
+
 bool serve_queue(struct blkback *b, struct queue *q, bool sleeping)
 {
     RING_IDX prod = ring_producer(&q->ring.sring->req_prod);
     RING_IDX from = q->ring.req_cons;
-    int more;
 
+    q->gathering = false;
     if (!ring_producer_valid(prod, q->ring.req_cons, q->ring.rsp_prod_pvt, RING_SIZE(&q->ring))) {
         device_fail(b->d, "ring producer %u is impossible (consumer %u, responses %u, size %u)",
                     prod, q->ring.req_cons, q->ring.rsp_prod_pvt, RING_SIZE(&q->ring));
@@ -385,6 +403,7 @@ bool serve_queue(struct blkback *b, struct queue *q, bool sleeping)
             break;
         }
     }
+    gather_took(&q->gather, q->ring.req_cons - from);
     if (q->event_seen) {
         backoff_account(&q->backoff, q->ring.req_cons != from || q->inflight);
     }
@@ -395,6 +414,5 @@ bool serve_queue(struct blkback *b, struct queue *q, bool sleeping)
     if (!sleeping) {
         return false; /* polled: no need to be told either */
     }
-    RING_FINAL_CHECK_FOR_REQUESTS(&q->ring, more);
-    return more;
+    return await_requests(b, q);
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "../common/device.h"
 #include "blkback.h"
@@ -46,6 +47,7 @@ struct blk_knobs {
     enum blk_grants grants;
     unsigned queues, ring_order, indirect;
     unsigned batch, batch_us; /* hold answers back for so many, for so long */
+    unsigned gather_us;       /* wait for the end of a burst of requests for so long */
     unsigned poll_us;         /* look at the rings for so long before waiting */
 };
 
@@ -69,6 +71,14 @@ struct blkback {
     struct queue queues[BLKBACK_MAX_QUEUES];
     struct pgrants *pgrants; /* NULL: not for this guest */
 };
+
+static inline uint64_t now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
 
 /* The body of the journal. */
 #define BLK_JOURNAL_FORMAT 1u

@@ -13,6 +13,7 @@ const struct devhost_knob_range devhost_knobs[DEVHOST_NR_KNOBS] = {
     [DEVHOST_INDIRECT] = {"indirect", 0, 256},
     [DEVHOST_BATCH] = {"batch", 1, 512},
     [DEVHOST_BATCH_US] = {"batch-us", 0, 1000000},
+    [DEVHOST_GATHER_US] = {"gather-us", 0, 100000},
     [DEVHOST_POLL_US] = {"poll-us", 0, 1000000},
     [DEVHOST_SECTOR_SIZE] = {"sector-size", 512, 4096},
 };

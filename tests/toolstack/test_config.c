@@ -191,7 +191,7 @@ static void test_disk_serving(void)
 
     CU_ASSERT_FATAL(disk_parse((struct place){"g", 1},
                                "vdev=xvda,queues=2,ring-order=0,indirect=32,grants=map,batch=8,"
-                               "batch-us=50,poll-us=20,sector-size=4096,cache=writeback,target=/q",
+                               "batch-us=50,gather-us=7,poll-us=20,sector-size=4096,cache=writeback,target=/q",
                                &disk, &d) == 0);
     CU_ASSERT_EQUAL(disk.serving.set, (1u << DEVHOST_NR_KNOBS) - 1);
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_QUEUES], 2);
@@ -199,6 +199,7 @@ static void test_disk_serving(void)
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_INDIRECT], 32);
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_BATCH], 8);
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_BATCH_US], 50);
+    CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_GATHER_US], 7);
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_POLL_US], 20);
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_SECTOR_SIZE], 4096);
     CU_ASSERT_EQUAL(disk.serving.grants, DEVHOST_GRANTS_MAP);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* gather.c - the size of bursts: see gather.h. */
+#include "gather.h"
+
+static void grow(struct gather *g)
+{
+    if (g->topped && ++g->rounds < GATHER_PROBE) {
+        return;
+    }
+    g->rounds = 0;
+    g->expect += g->expect / 2 + 1;
+}
+
+/* What the round that ends tells about the next one. */
+static void learn(struct gather *g, uint64_t now_us)
+{
+    bool waited = g->limit_us != 0;
+    uint64_t took = now_us - g->asked_us;
+
+    if (waited && g->round >= g->expect) {
+        g->took_us = g->took_us ? (g->took_us * 7 + took) / 8 + 1 : took;
+    }
+    if (waited && now_us >= g->limit_us && g->round < g->expect) {
+        g->expect = g->round;
+        g->topped = true;
+        g->rounds = 0;
+    } else if (g->round > g->expect) {
+        g->expect = g->round;
+    } else if (waited && g->round == g->expect) {
+        grow(g);
+    } else if (!waited) {
+        g->expect = g->round; /* woken by the first, as usual */
+    }
+}
+
+unsigned gather_next(struct gather *g, uint64_t now_us, unsigned most, uint64_t for_us)
+{
+    if (g->round || g->limit_us) {
+        learn(g, now_us);
+    }
+    if (g->expect > most) {
+        g->expect = most;
+    }
+    g->round = 0;
+    g->limit_us = 0;
+    if (!for_us || g->expect < GATHER_MIN) {
+        g->topped = false;
+        g->took_us = 0;
+        return 1;
+    }
+    if (g->took_us && g->took_us * 2 < for_us) {
+        for_us = g->took_us * 2;
+    }
+    g->asked_us = now_us;
+    g->limit_us = now_us + for_us;
+    return g->expect;
+}

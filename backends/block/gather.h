@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gather.h - how many requests to wait for before being woken. Pure.
+ *
+ * A guest that keeps many requests under way gives them in bursts; woken for the first of each, a
+ * backend takes bursts apart and pays its wake-up for one or two. So the ring's event index asks to
+ * be woken by the last request of a burst as large as the ones before, and a time limit covers the
+ * case that it does not come. A guest that gives few at once is never waited for.
+ *
+ * A round is what happens from one sleep to the next. The size that is waited for grows with each
+ * round until the time limit is hit, then now and then; when the limit is hit it becomes what there
+ * was. So a wrong guess costs one time limit, which is twice what bursts of late have taken.
+ */
+#ifndef BACKENDS_BLOCK_GATHER_H
+#define BACKENDS_BLOCK_GATHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GATHER_MIN 4u    /* smaller bursts are not waited for */
+#define GATHER_PROBE 64u /* rounds after which a larger size is tried */
+
+struct gather {
+    unsigned expect;   /* size of a burst, as far as known */
+    unsigned round;    /* requests taken in this round */
+    unsigned rounds;   /* since the size was last tried */
+    bool topped;       /* a time limit was hit: do not grow with each round any more */
+    uint64_t asked_us; /* since when a burst is waited for */
+    uint64_t limit_us; /* when the time is over; 0: nothing is waited for */
+    uint64_t took_us;  /* how long a round with a whole burst takes; 0: not known */
+};
+
+/* So many requests were taken. */
+static inline void gather_took(struct gather *g, unsigned n)
+{
+    g->round += n;
+}
+
+/*
+ * The round is over and the ring is empty: for how many requests to sleep, 1 being as usual. At
+ * most `most`; for no longer than for_us (0: never more than 1) from now_us on.
+ */
+unsigned gather_next(struct gather *g, uint64_t now_us, unsigned most, uint64_t for_us);
+
+#endif
