@@ -119,7 +119,10 @@ static uint64_t due_us(const struct blkback *b, const struct queue *q, uint64_t 
 {
     uint64_t due = held_back(b, q, now) ? q->unpushed_us + b->knobs.batch_us : UINT64_MAX;
 
-    return q->gathering && q->gather.limit_us < due ? q->gather.limit_us : due;
+    if (q->gathering && q->gather.limit_us < due) {
+        due = q->gather.limit_us;
+    }
+    return q->limited_until_us && q->limited_until_us < due ? q->limited_until_us : due;
 }
 
 /* How long the loop may sleep: answers may be held back, or the rest of a burst be waited for. */
@@ -130,7 +133,7 @@ static uint64_t may_wait_us(const struct blkback *b)
     for (unsigned i = 0; !b->again && i < b->nr_queues; i++) {
         const struct queue *q = &b->queues[i];
 
-        if (q->gathering || q->unpushed) {
+        if (q->gathering || q->unpushed || q->limited_until_us) {
             now = now ? now : now_us();
             due = due_us(b, q, now) < due ? due_us(b, q, now) : due;
         }
@@ -190,6 +193,7 @@ void blkback_turn(struct device *d)
     if (enter(b, may_wait_us(b))) {
         return;
     }
+    b->now_ns = now_ns();
     reap(b);
     if (b->channel_ready) {
         b->channel_ready = false;
@@ -286,6 +290,7 @@ static int connect_queue(struct blkback *b, unsigned i, const struct channel_msg
     struct device *d = b->d;
     int rc = queue_map(q, d, front, prefix);
 
+    q->m = &d->meter->queue[i];
     if (rc) {
         return rc;
     }
@@ -365,6 +370,7 @@ static int blk_connect(struct device *d, const struct channel_msg *front, struct
         disconnect_all(b);
         return rc;
     }
+    d->meter->queues = b->nr_queues;
     b->again = true; /* look at the rings once without being told to */
     add_geometry(b, back);
     return 0;
@@ -378,6 +384,7 @@ static void blk_disconnect(struct device *d)
      * What waits in `held` starts as the rest completes, so that this ends with nothing under way.
      */
     while (total_inflight(b) && !enter(b, UINT64_MAX)) {
+        b->now_ns = now_ns();
         reap(b);
     }
     disconnect_all(b);
@@ -431,8 +438,8 @@ static void blk_advertise(struct device *d, struct channel_msg *back)
 
 /* ---- start and end ---- */
 
-/* What an emulated processor needs for a burst of 32; a real one is known after the first. */
-#define GATHER_DEFAULT_US 300u
+/* Enough for an emulated processor; a burst's own time is known after the first. */
+#define GATHER_DEFAULT_US 1000u
 
 static unsigned knob(const struct channel_msg *start, const char *key, unsigned max,
                      unsigned otherwise)
@@ -482,6 +489,15 @@ static int read_limits(struct blkback *b, const struct channel_msg *start)
     return 0;
 }
 
+static int init_meter(struct blkback *b)
+{
+    if (b->d->meter) {
+        return 0;
+    }
+    b->own_meter = b->d->meter = calloc(1, sizeof(*b->own_meter));
+    return b->own_meter ? 0 : -ENOMEM;
+}
+
 static int init_journal(struct blkback *b)
 {
     if (b->d->journal) {
@@ -517,6 +533,9 @@ static int blk_init(struct device *d, const struct channel_msg *start)
         rc = init_journal(b);
     }
     if (!rc) {
+        rc = init_meter(b);
+    }
+    if (!rc) {
         rc = pool_init(&b->pool);
     }
     if (rc) {
@@ -539,6 +558,7 @@ void blkback_fini(struct device *d)
     uring_free(&b->uring);
     pool_free(&b->pool);
     free(b->own_journal);
+    free(b->own_meter);
 }
 
 void blkback_arm(struct device *d)

@@ -153,6 +153,7 @@ void queue_push(struct queue *q, struct device *d)
     }
     RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&q->ring, notify);
     if (notify || q->notify_anyway) {
+        q->m->notifications++;
         evtchn_notify(d->evt, q->port);
     }
     q->unpushed = 0;

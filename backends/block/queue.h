@@ -12,6 +12,7 @@
 #define BACKENDS_BLOCK_QUEUE_H
 
 #include <stdbool.h>
+#include <tenue/meter.h>
 
 #include "../common/backoff.h"
 #include "../common/device.h"
@@ -54,7 +55,9 @@ struct queue {
     bool event_seen;      /* its port waits to be unmasked */
     struct backoff backoff;
     struct gather gather;
-    bool gathering; /* asked to be told of a whole burst, until gather.limit_us */
+    struct meter_queue *m;
+    uint64_t limited_until_us; /* the request at req_cons waits for the limit; 0: it does not */
+    bool gathering;            /* asked to be told of a whole burst, until gather.limit_us */
 };
 
 /* Map the ring, from the keys "PREFIXring-ref..." of `front`. 0, or -errno after device_fail(). */

@@ -95,6 +95,21 @@ static void io_free(struct blk_io *io)
     q->free_ios = io;
 }
 
+static void count(struct blkback *b, const struct blk_io *io, int err)
+{
+    static const enum meter_op kinds[] = {
+        [REQUEST_READ] = METER_READ,       [REQUEST_WRITE] = METER_WRITE,
+        [REQUEST_BARRIER] = METER_WRITE,   [REQUEST_FLUSH] = METER_FLUSH,
+        [REQUEST_DISCARD] = METER_DISCARD,
+    };
+    enum meter_op kind = kinds[io->e->req.op];
+    struct meter_queue *m = io->q->m;
+
+    m->bytes[kind] += request_bytes(&io->e->req);
+    m->errors += err != 0;
+    meter_count(&m->latency[kind], b->now_ns - io->since_ns);
+}
+
 /*
  * Answer, give the resources back. The connection may be going down: then nobody wants the answer.
  */
@@ -107,6 +122,7 @@ static void io_finish(struct blkback *b, struct blk_io *io, int err)
                  (unsigned long long)io->e->req.sector, (unsigned long long)io->e->req.nr_sectors,
                  strerror(-err));
     }
+    count(b, io, err);
     pool_give(&b->pool, io->page, io->pages);
     unmap_segments(b, io);
     if (b->d->connected) {
@@ -316,6 +332,7 @@ static bool take_room(struct blkback *b, struct blk_io *io)
     const struct request *req = &io->e->req;
 
     io->done = 0;
+    io->since_ns = b->now_ns;
     io->pages = 0;
     if (io->e->verdict == BLKIF_RSP_OKAY && req->nr_segments) {
         io->pages = (uint32_t)((request_bytes(req) + GNT_PAGE - 1) / GNT_PAGE);
@@ -329,12 +346,44 @@ static void start_taken(struct blkback *b, struct blk_io *io)
     if (io->e->verdict == BLKIF_RSP_OKAY) {
         start_io(b, io);
     } else {
+        io->q->m->errors++;
         queue_answer(io->q, io->e, io->e->verdict);
         io_free(io);
     }
 }
 
-/* Take the request at req_cons. False if it has to wait there for room. */
+#define LIMIT_LOOK_US 100000u /* how long a change of the limit may go unnoticed */
+
+/* Time that somebody waited for the limit, up to now. */
+static void count_limited(struct blkback *b)
+{
+    struct meter *m = b->d->meter;
+
+    if (b->limited_since_ns) {
+        m->throttled_ns += b->now_ns - b->limited_since_ns;
+        b->limited_since_ns = 0;
+    }
+}
+
+/* May a request of so many bytes go? Else its queue is looked at again when it may. */
+static bool within_limit(struct blkback *b, struct queue *q, uint64_t bytes)
+{
+    uint64_t wait = limit_take(b->d->limits, b->d->nr_limits, b->now_ns, bytes);
+    uint64_t wait_us = (wait + 999) / 1000;
+
+    count_limited(b);
+    if (!wait) {
+        q->limited_until_us = 0;
+        return true;
+    }
+    b->limited_since_ns = b->now_ns;
+    b->d->meter->throttled += !q->limited_until_us;
+    q->limited_until_us =
+        b->now_ns / 1000 + (wait_us < LIMIT_LOOK_US ? wait_us : LIMIT_LOOK_US) + 1;
+    return false;
+}
+
+/* Take the request at req_cons. False if it has to wait there for room, or for the limit. */
 static bool take_request(struct blkback *b, struct queue *q)
 {
     struct blk_io *io = q->free_ios;
@@ -344,6 +393,10 @@ static bool take_request(struct blkback *b, struct queue *q)
     io->e->verdict = (int16_t)decode(b, &raw, &io->e->req);
     if (!take_room(b, io)) {
         return false; /* read anew, and checked anew, when a completion made room */
+    }
+    if (!within_limit(b, q, io->e->verdict == BLKIF_RSP_OKAY ? request_bytes(&io->e->req) : 0)) {
+        pool_give(&b->pool, io->page, io->pages);
+        return false;
     }
     q->free_ios = io->next_free;
     queue_taken(q, io->e);
@@ -404,7 +457,9 @@ bool serve_queue(struct blkback *b, struct queue *q, bool sleeping)
         }
     }
     gather_took(&q->gather, q->ring.req_cons - from);
+    q->m->rounds += q->ring.req_cons != from;
     if (q->event_seen) {
+        q->m->events++;
         backoff_account(&q->backoff, q->ring.req_cons != from || q->inflight);
     }
     if (q->ring.req_cons != prod || q->held || !q->free_ios) {

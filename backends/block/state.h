@@ -31,6 +31,7 @@ enum io_stage {
 
 struct blk_io {
     struct blk_io *next_free;
+    uint64_t since_ns; /* taken */
     struct queue *q;
     struct queue_entry *e; /* the request, in the journal */
     enum io_stage stage;
@@ -60,11 +61,14 @@ struct blkback {
     bool removable;
     struct pool pool;
     struct uring uring;
-    bool channel_ready;  /* acted on only in blkback_turn(): it may connect and disconnect */
-    bool event_ready;    /* the read of the event channel completed */
-    bool again;          /* a ring had more when last looked at */
-    uint64_t idle_since; /* us; busy polling */
+    bool channel_ready;        /* acted on only in blkback_turn(): it may connect and disconnect */
+    bool event_ready;          /* the read of the event channel completed */
+    bool again;                /* a ring had more when last looked at */
+    uint64_t idle_since;       /* us; busy polling */
+    uint64_t now_ns;           /* when the loop came back from the kernel */
+    uint64_t limited_since_ns; /* a request waits for the limit; 0: none does */
     struct blk_journal *own_journal; /* where the host gives none */
+    struct meter *own_meter;         /* likewise */
 
     /* The connection; nr_queues is 0 when there is none. */
     unsigned nr_queues;
@@ -72,12 +76,17 @@ struct blkback {
     struct pgrants *pgrants; /* NULL: not for this guest */
 };
 
-static inline uint64_t now_us(void)
+static inline uint64_t now_ns(void)
 {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static inline uint64_t now_us(void)
+{
+    return now_ns() / 1000;
 }
 
 /* The body of the journal. */

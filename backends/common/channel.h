@@ -32,7 +32,9 @@
 #define CHANNEL_FD 3
 #define CHANNEL_JOURNAL_FD 4 /* journal.h */
 #define CHANNEL_LIFE_FD 5    /* a pipe's end: closed when nothing of the process is left */
-#define CHANNEL_DEVICE_FD 6  /* first of the device's own; the order is the class's */
+#define CHANNEL_METER_FD 6   /* tenue/meter.h */
+#define CHANNEL_GROUP_FD 7   /* the limit that the device shares, if "group" is 1 */
+#define CHANNEL_DEVICE_FD 8  /* first of the device's own; the order is the class's */
 
 #define CHANNEL_MAGIC 0x54444556u /* "TDEV" */
 #define CHANNEL_VERSION 1

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "log.h"
 
@@ -267,7 +268,28 @@ static int receive_start(struct device *d, struct channel_msg *start, uint64_t *
     return 0;
 }
 
-static int open_devices(struct device *d)
+/* The host made it, of this version and size. */
+static int map_meter(struct device *d, const struct channel_msg *start)
+{
+    struct meter_group *group;
+
+    d->meter =
+        mmap(NULL, sizeof(*d->meter), PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_METER_FD, 0);
+    if (d->meter == MAP_FAILED) {
+        return -errno;
+    }
+    d->limits[d->nr_limits++] = &d->meter->limit;
+    if (channel_get_flag(start, "group")) {
+        group = mmap(NULL, sizeof(*group), PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_GROUP_FD, 0);
+        if (group == MAP_FAILED) {
+            return -errno;
+        }
+        d->limits[d->nr_limits++] = &group->limit;
+    }
+    return 0;
+}
+
+static int open_devices(struct device *d, const struct channel_msg *start)
 {
     int rc = gntdev_open(&d->gnt, d->domid);
 
@@ -284,6 +306,11 @@ static int open_devices(struct device *d)
     if (!d->journal) {
         rc = -errno;
         log_line("journal: %s", strerror(errno));
+        return rc;
+    }
+    rc = map_meter(d, start);
+    if (rc) {
+        log_line("meter: %s", strerror(-rc));
     }
     return rc;
 }
@@ -301,7 +328,7 @@ int device_main(const struct device_ops *ops, int argc, char **argv)
                argv[0]);
         return 2;
     }
-    if (receive_start(&d, &start, &uid) || open_devices(&d) || ops->init(&d, &start)) {
+    if (receive_start(&d, &start, &uid) || open_devices(&d, &start) || ops->init(&d, &start)) {
         return 1;
     }
     rc = sandbox_enter(ops->sandbox, (uid_t)uid, &step);

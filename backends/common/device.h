@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <tenue/meter.h>
 #include <xen/io/xenbus.h>
 
 #include "channel.h"
@@ -69,6 +70,9 @@ struct device {
     bool closing; /* unplug asked for */
     bool resuming;
     struct journal *journal; /* NULL in tests that have none */
+    struct meter *meter;     /* likewise */
+    struct limit *limits[2]; /* the device's own, its group's */
+    unsigned nr_limits;
     bool exit;
     int channel; /* descriptor */
     void *priv;  /* the class's */

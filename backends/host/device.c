@@ -391,6 +391,7 @@ static void copy_spec(struct devhost_device *dev, const struct devhost_spec *spe
 {
     dev->spec = *spec;
     dev->spec.block.path = dup_or_null(spec->block.path);
+    dev->spec.limit_group = dup_or_null(spec->limit_group);
     dev->spec.block.vdev = dup_or_null(spec->block.vdev);
     dev->spec.net.bridge = dup_or_null(spec->net.bridge);
     dev->spec.net.ifname = dup_or_null(spec->net.ifname);
@@ -400,6 +401,7 @@ static void copy_spec(struct devhost_device *dev, const struct devhost_spec *spe
 static void free_spec(struct devhost_spec *spec)
 {
     free((char *)(uintptr_t)spec->block.path);
+    free((char *)(uintptr_t)spec->limit_group);
     free((char *)(uintptr_t)spec->block.vdev);
     free((char *)(uintptr_t)spec->net.bridge);
     free((char *)(uintptr_t)spec->net.ifname);
@@ -415,6 +417,7 @@ static struct devhost_device *device_new(struct devhost *h, const struct devhost
     }
     dev->host = h;
     dev->pidfd = dev->channel = dev->log_fd = dev->life_fd = dev->res.journal = -1;
+    dev->res.meter = dev->res.group = -1;
     dev->relay_tokens = RELAY_BURST;
     dev->relay_refilled_ms = now_ms();
     dev->back_state = XenbusStateInitialising;
@@ -542,6 +545,9 @@ void devhost_device_free(struct devhost_device *dev)
     spawn_kill(dev);
     free_event(&dev->timer);
     free_event(&dev->relay_timer);
+    if (dev->res.meter >= 0) {
+        meter_remove(class_node(dev->spec.cls), dev->spec.domid, dev->spec.devid);
+    }
     resources_close(&dev->res);
     free_spec(&dev->spec);
     free(dev);

@@ -15,6 +15,7 @@
 
 #include <sys/types.h>
 #include <tenue/devhost.h>
+#include <tenue/meter.h>
 #include <tenue/xsclient.h>
 
 #include "../common/channel.h"
@@ -45,6 +46,8 @@ struct resources {
     char ifname[IFNAME_BUF];
     char tty[TTY_BUF];
     bool tty_inherited;
+    int meter;   /* counters and limit (tenue/meter.h) */
+    int group;   /* -1: the device is in none */
     int journal; /* memory that each process of the device maps (common/journal.h) */
 };
 

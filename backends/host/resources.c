@@ -498,19 +498,49 @@ static int open_journal(struct devhost_device *dev, char *err, size_t err_len)
     return 0;
 }
 
+static int open_meter(struct devhost_device *dev, char *err, size_t err_len)
+{
+    const struct devhost_spec *s = &dev->spec;
+    int fd = meter_create(class_node(s->cls), s->domid, s->devid, &s->limit, s->limit_group);
+
+    if (fd < 0) {
+        return err_set(err, err_len, fd, "%s: " METER_DIR ": %s", dev->name, strerror(-fd));
+    }
+    dev->res.meter = fd;
+    if (s->limit_group) {
+        fd = meter_open_group(s->limit_group, NULL);
+        if (fd < 0) {
+            return err_set(err, err_len, fd, "%s: " METER_GROUP_DIR "/%s: %s", dev->name,
+                           s->limit_group, strerror(-fd));
+        }
+        dev->res.group = fd;
+    }
+    return 0;
+}
+
 int resources_open(struct devhost_device *dev, char *err, size_t err_len)
 {
     int rc = open_journal(dev, err, err_len);
 
+    if (!rc) {
+        rc = open_meter(dev, err, err_len);
+    }
     return rc ? rc : open_class(dev, err, err_len);
+}
+
+static void close_one(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
 }
 
 void resources_close(struct resources *res)
 {
-    if (res->journal >= 0) {
-        close(res->journal);
-        res->journal = -1;
-    }
+    close_one(&res->journal);
+    close_one(&res->meter);
+    close_one(&res->group);
     while (res->nr_fds) {
         close(res->fds[--res->nr_fds]);
     }

@@ -40,7 +40,7 @@ static const char *program_of(enum devhost_class cls)
 }
 
 struct child_fds {
-    int in, out, channel, journal, life;
+    int in, out, channel, journal, life, meter, group;
     const int *device;
     unsigned nr_device;
 };
@@ -61,6 +61,8 @@ static int plan_fds(posix_spawn_file_actions_t *plan, const struct child_fds *c)
     from[n++] = c->channel;
     from[n++] = c->journal;
     from[n++] = c->life;
+    from[n++] = c->meter;
+    from[n++] = c->group < 0 ? c->in : c->group;
     for (unsigned i = 0; i < c->nr_device; i++)
         from[n++] = c->device[i];
     for (unsigned i = 0; i < n && !rc; i++)
@@ -128,6 +130,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
     channel_addf(m, "devid", "%u", s->devid);
     channel_addf(m, "uid", "%u", dev->host->cfg.uid_base + s->domid);
     channel_addf(m, "back-state", "%u", dev->back_state);
+    channel_add(m, "group", dev->res.group < 0 ? "0" : "1");
     switch (s->cls) {
     case DEVHOST_BLOCK:
         channel_add(m, "readonly", s->block.readonly ? "1" : "0");
@@ -159,6 +162,8 @@ static int start_backend(struct devhost_device *dev, int channel, int log_fd, in
         .channel = channel,
         .journal = dev->res.journal,
         .life = life,
+        .meter = dev->res.meter,
+        .group = dev->res.group,
         .device = dev->res.fds,
         .nr_device = dev->res.nr_fds,
     };

@@ -43,7 +43,7 @@ start = decode(s.recv(8192))
 fronts = 0
 if how == "descriptors":
     fds = [fd for fd in range(1024) if os.path.exists("/proc/self/fd/%%d" %% fd)]
-    send(FAIL, reason="fds=%%s env=%%s uid=%%s" %% (fds[:8], sorted(set(os.environ) - {"LC_CTYPE"}), start[1]["uid"]))
+    send(FAIL, reason="fds=%%s env=%%s uid=%%s" %% (fds[:10], sorted(set(os.environ) - {"LC_CTYPE"}), start[1]["uid"]))
 if how == "bad-key":
     send(BACK, state="2", params="/etc/shadow")
     time.sleep(5)
@@ -292,8 +292,8 @@ def test_refusals(b):
 def test_descriptors(b):
     b.start("descriptors", "--keep")
     wait_for(lambda: b.said("error pid"))
-    check("descriptors: channel, journal, life pipe and image, no environment, a user of its own",
-          b.said("fds=[0, 1, 2, 3, 4, 5, 6] env=[] uid=200005"), open(b.dir + "/out").read())
+    check("descriptors: channel, journal, life pipe, meter, no group and image, no environment, a user of its own",
+          b.said("fds=[0, 1, 2, 3, 4, 5, 6, 7, 8] env=[] uid=200005"), open(b.dir + "/out").read())
     b.write_front(state="6")
     b.stop()
 

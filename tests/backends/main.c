@@ -37,6 +37,7 @@ int main(int argc, char **argv)
     suite_net();
     suite_conback();
     suite_xsclient();
+    suite_limit();
     CU_run_all_tests();
     report();
     ran = CU_get_number_of_tests_run();

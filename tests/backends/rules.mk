@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Hosted tests of the backends: plain, and with address and undefined-behaviour sanitizers.
 # On a real Xen: tests/backends/on-xen.sh (see its head).
-BET_SUITES := main test_channel test_request test_packet test_console test_device test_blkback test_net test_conback test_xsclient
-BET_UNDER_TEST := common/channel common/journal common/device common/sandbox block/request block/pool block/pgrants \
+BET_SUITES := main test_channel test_request test_packet test_console test_device test_blkback test_net test_conback \
+	test_xsclient test_limit
+BET_UNDER_TEST := common/limit common/limit_text common/channel common/journal common/device common/sandbox block/request \
+	block/pool block/pgrants \
 	block/image block/uring block/queue block/gather block/serve block/blkback net/packet net/mcast net/answers net/tap \
 	net/tx net/rx net/connect net/netback \
 	console/backlog console/logfile console/conback host/xsclient

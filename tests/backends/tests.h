@@ -12,5 +12,6 @@ void suite_blkback(void);
 void suite_net(void);
 void suite_conback(void);
 void suite_xsclient(void);
+void suite_limit(void);
 
 #endif

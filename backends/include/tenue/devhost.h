@@ -45,6 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <tenue/limit.h>
 
 struct event_base;
 struct devhost;
@@ -126,6 +127,9 @@ struct devhost_spec {
         uint64_t log_max_bytes; /* 0: 1 MiB. At most twice this much disk is ever used */
         struct devhost_device *inherit_tty_from; /* see above; NULL: a new pty */
     } console;
+
+    struct limit_rates limit;
+    const char *limit_group; /* draws from this group's limit, too (meter.h); NULL: none */
 
     /* 0: a backend that died is not started again and the guest's device is closed. Else it is
      * replaced, and goes on where its predecessor was (block, console: the guest notices a pause);
