@@ -189,10 +189,11 @@ static void test_disk_serving(void)
     struct disk_spec disk;
     struct diag d;
 
-    CU_ASSERT_FATAL(disk_parse((struct place){"g", 1},
-                               "vdev=xvda,queues=2,ring-order=0,indirect=32,grants=map,batch=8,"
-                               "batch-us=50,gather-us=7,poll-us=20,sector-size=4096,cache=writeback,target=/q",
-                               &disk, &d) == 0);
+    CU_ASSERT_FATAL(
+        disk_parse((struct place){"g", 1},
+                   "vdev=xvda,queues=2,ring-order=0,indirect=32,grants=map,batch=8,"
+                   "batch-us=50,gather-us=7,poll-us=20,sector-size=4096,cache=writeback,target=/q",
+                   &disk, &d) == 0);
     CU_ASSERT_EQUAL(disk.serving.set, (1u << DEVHOST_NR_KNOBS) - 1);
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_QUEUES], 2);
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_RING_ORDER], 0);
