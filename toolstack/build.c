@@ -350,7 +350,7 @@ static int give_cpus(struct build *b)
         if (cfg->cpus[i] != ~0ull)
             rc = hv_set_affinity(b->hv, b->out->domid, i, cfg->cpus[i], 0);
     if (rc != 0)
-        return diag_set(b->d, "the hypervisor refuses cpus=: %s", strerror(-rc));
+        return diag_set(b->d, "the hypervisor refuses cpus=: %s", hv_why_no_cpu(rc));
     if (!cfg->cpu_weight && !cfg->cap)
         return 0;
     rc = hv_get_share(b->hv, b->out->domid, &share);

@@ -150,7 +150,7 @@ static int on_domain(int argc, char **argv, int (*act)(struct hv *hv, uint32_t d
         return rc;
     rc = domid ? act(s.hv, domid) : -EPERM;
     if (rc != 0)
-        diag_set(&s.d, "cannot %s domain %u: %s", argv[0], domid, strerror(-rc));
+        diag_set(&s.d, "cannot %s domain %u: %s", argv[0], domid, hv_why_no_cpu(rc));
     return session_close(&s, rc);
 }
 

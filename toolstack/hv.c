@@ -187,6 +187,16 @@ int hv_pause(struct hv *hv, uint32_t domid)
     return simple_domctl(hv, XEN_DOMCTL_pausedomain, domid);
 }
 
+const char *hv_why_no_cpu(int rc)
+{
+    return rc == -EBUSY
+               ? "another vCPU has that CPU for its own, or none is left, since the hypervisor "
+                 "was started with sched=null (tenue vcpu-list tells whose each is): give the "
+                 "control domain fewer by dom0_max_vcpus=, destroy a guest, use fewer vCPUs or "
+                 "another CPU, or start the hypervisor without sched=null"
+               : strerror(-rc);
+}
+
 int hv_unpause(struct hv *hv, uint32_t domid)
 {
     return simple_domctl(hv, XEN_DOMCTL_unpausedomain, domid);
@@ -495,4 +505,9 @@ int hv_trace(struct hv *hv, uint32_t cpu, uint64_t *next, uint64_t *lost,
 int hv_part_name(struct hv *hv, struct tenue_op_part_name *op)
 {
     return tenue_op(hv, TENUE_OP_part_name, op, sizeof(*op));
+}
+
+int hv_cpu(struct hv *hv, struct tenue_op_cpu *op)
+{
+    return tenue_op(hv, TENUE_OP_cpu, op, sizeof(*op));
 }

@@ -45,6 +45,8 @@ int hv_hypercall_page(struct hv *hv, uint32_t domid, uint64_t mfn) MUST_CHECK;
 int hv_set_context(struct hv *hv, uint32_t domid, unsigned vcpu,
                    const struct vcpu_guest_context *ctxt) MUST_CHECK;
 int hv_pause(struct hv *hv, uint32_t domid) MUST_CHECK;
+/* Why a start, a place or a wake-up was refused, with a remedy; for -EBUSY more than strerror(). */
+const char *hv_why_no_cpu(int rc);
 int hv_unpause(struct hv *hv, uint32_t domid) MUST_CHECK;
 int hv_destroy(struct hv *hv, uint32_t domid) MUST_CHECK;
 
@@ -99,5 +101,6 @@ int hv_account(struct hv *hv, struct tenue_op_account *op,
 int hv_trace(struct hv *hv, uint32_t cpu, uint64_t *next, uint64_t *lost,
              struct tenue_trace_record *records, uint32_t max) MUST_CHECK;
 int hv_part_name(struct hv *hv, struct tenue_op_part_name *op) MUST_CHECK;
+int hv_cpu(struct hv *hv, struct tenue_op_cpu *op) MUST_CHECK;
 
 #endif

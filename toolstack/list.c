@@ -3,6 +3,7 @@
 #include "verbs.h"
 
 #include "domain.h"
+#include "parts.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -343,11 +344,40 @@ static void say_hypervisor(struct session *s, cJSON *json)
     }
 }
 
+/* What does not change is a label of a metric whose value means nothing. */
+static int info_prometheus(struct session *s, const struct xen_sysctl_physinfo *info)
+{
+    xen_extraversion_t extra = "";
+    int v = hv_version(s->hv, XENVER_version, NULL, 0);
+
+    if (v < 0 || hv_version(s->hv, XENVER_extraversion, &extra, sizeof(extra)) < 0)
+        return diag_set(&s->d, "the hypervisor does not tell its version");
+    extra[sizeof(extra) - 1] = 0;
+    prometheus_head("tenue_info", "gauge", "The hypervisor's version; always 1.");
+    printf("tenue_info{version=\"%u.%u", (unsigned)v >> 16, (unsigned)v & 0xffff);
+    prometheus_label(extra, stdout);
+    printf("\"} 1\n");
+    prometheus_head("tenue_cpu_hertz", "gauge", "The clock rate of the CPUs' time stamp counters.");
+    printf("tenue_cpu_hertz %llu\n", info->cpu_khz * 1000ull);
+    return machine_prometheus(s, info);
+}
+
+static void show_info(struct session *s, const struct xen_sysctl_physinfo *info, bool json)
+{
+    cJSON *object = json ? cJSON_CreateObject() : NULL;
+
+    say_machine(object, info);
+    say_hypervisor(s, object);
+    if (object)
+        print_json(object);
+}
+
 int verb_info(int argc, char **argv)
 {
     struct xen_sysctl_physinfo info;
     struct session s;
-    int json = json_option(argc, argv, "", 0);
+    bool prometheus = argc == 2 && strcmp(argv[1], "--prometheus") == 0;
+    int json = prometheus ? 0 : json_option(argc, argv, "", 0);
 
     if (json < 0)
         return usage("info");
@@ -355,15 +385,11 @@ int verb_info(int argc, char **argv)
     if (rc)
         return rc;
     rc = hv_physinfo(s.hv, &info);
-    if (rc != 0) {
+    if (rc != 0)
         diag_set(&s.d, "the hypervisor does not describe the machine: %s", strerror(-rc));
-        return session_close(&s, rc);
-    }
-    cJSON *object = json ? cJSON_CreateObject() : NULL;
-
-    say_machine(object, &info);
-    say_hypervisor(&s, object);
-    if (object)
-        print_json(object);
-    return session_close(&s, 0);
+    else if (prometheus)
+        rc = info_prometheus(&s, &info);
+    else
+        show_info(&s, &info, json);
+    return session_close(&s, rc);
 }

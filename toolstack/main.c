@@ -36,7 +36,7 @@ static const struct verb {
     {"destroy", verb_destroy, "DOMAIN", "End a guest at once, without asking it."},
     {"pause", verb_pause, "DOMAIN", "Stop a guest's vCPUs."},
     {"unpause", verb_unpause, "DOMAIN", "Let them run again."},
-    {"info", verb_info, "[--json]", "Describe the machine and the hypervisor."},
+    {"info", verb_info, "[--json | --prometheus]", "Describe the machine and the hypervisor."},
     {"dmesg", verb_dmesg, "[-c]",
      "Print the hypervisor's messages.\n"
      "  -c      and clear them"},

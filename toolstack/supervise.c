@@ -578,7 +578,7 @@ static void live(struct supervisor *s)
         if (rc == 0) {
             rc = hv_unpause(s->hv, s->built.domid);
             if (rc != 0)
-                diag_set(&d, "cannot start domain %u: %s", s->built.domid, strerror(-rc));
+                diag_set(&d, "cannot start domain %u: %s", s->built.domid, hv_why_no_cpu(rc));
         }
         log_if_failed(s, rc, &d);
         if (rc != 0)
@@ -653,7 +653,8 @@ static bool hand_over(struct supervisor *s)
         int rc = hv_unpause(s->hv, s->built.domid);
 
         if (rc != 0) {
-            const char *why = strerror(-rc);
+            const char *why = hv_why_no_cpu(rc);
+
             tell(s->parent_fd, MSG_ERROR, why, strlen(why));
             return false;
         }

@@ -276,14 +276,9 @@ static const struct metric {
     {"tenue_domain_network_receive_bytes_total", "counter", "Received by the guest.", rx_of},
 };
 
-static void gauge(const char *name, const char *help, double value)
-{
-    printf("# HELP %s %s\n# TYPE %s gauge\n%s %.0f\n", name, help, name, name, value);
-}
-
 static void show_metric(const struct usage_table *t, const struct metric *m)
 {
-    printf("# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name, m->type);
+    prometheus_head(m->name, m->type, m->help);
     for (unsigned i = 0; i < t->count; i++) {
         const struct usage_row *r = &t->rows[i];
 
@@ -327,10 +322,8 @@ static int show_parts(struct session *s, const struct usage_table *t)
 
 static int show_prometheus(struct session *s, const struct usage_table *t)
 {
-    gauge("tenue_cpus", "Physical CPUs.", t->machine.nr_cpus);
-    gauge("tenue_memory_bytes", "Memory that the hypervisor manages.",
-          (double)t->machine.total_pages * 4096.0);
-    gauge("tenue_memory_free_bytes", "Of it, free.", (double)t->machine.free_pages * 4096.0);
+    if (machine_prometheus(s, &t->machine) != 0)
+        return -1;
     for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++)
         show_metric(t, &metrics[i]);
     return show_parts(s, t);

@@ -32,8 +32,8 @@ static int refused(struct diag *d, const char *what, uint32_t domid, int rc)
 {
     if (rc == -ESRCH)
         return diag_set(d, "domain %u is gone", domid);
-    return diag_set(d, "the hypervisor refuses %s of domain %u: %s%s", what, domid, strerror(-rc),
-                    rc == -EINVAL ? " (is it being destroyed?)" : "");
+    return diag_set(d, "the hypervisor refuses %s of domain %u: %s%s", what, domid,
+                    hv_why_no_cpu(rc), rc == -EINVAL ? " (is it being destroyed?)" : "");
 }
 
 /* --- sched --- */

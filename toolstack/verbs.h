@@ -36,6 +36,10 @@ int session_close(struct session *s, int rc);
 int session_open_domain(struct session *s, unsigned need, const char *what,
                         uint32_t *domid) MUST_CHECK;
 
+/* machine.c: the machine's metrics, as Prometheus wants them. */
+int machine_prometheus(struct session *s, const struct xen_sysctl_physinfo *m) MUST_CHECK;
+void prometheus_head(const char *name, const char *type, const char *help);
+
 /* main.c */
 int usage(const char *verb);
 void print_json(struct cJSON *json);

@@ -125,6 +125,9 @@ static int op_unpause(struct domain *d)
 {
     if (!d->vcpus[0] || !d->vcpus[0]->initialised)
         return -XEN_EINVAL;
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i] && sched_admit(d->vcpus[i], READ_ONCE(d->vcpus[i]->sched.hard)))
+            return -XEN_EBUSY;
     domain_unpause_by_controller(d);
     return 0;
 }

@@ -48,7 +48,7 @@ static void start_control_domain(void)
              MIB_OF((uint64_t)d->pages.total), MIB_OF(heap_free_frames()),
              (heap_total_frames() - heap_free_frames() - d->pages.total) << (PAGE_SHIFT - 10));
     for (uint32_t i = 0; options.dom0_vcpus_pin && i < d->max_vcpus; i++)
-        sched_set_affinity(d->vcpus[i], (cpumask_t)1 << i % cpu_count);
+        BUG_ON(sched_set_affinity(d->vcpus[i], (cpumask_t)1 << i % cpu_count) != 0);
     d->vcpus[0]->initialised = true;
     vcpu_pause_clear(d->vcpus[0], VPF_DOWN);
     domain_unpause_by_controller(d);

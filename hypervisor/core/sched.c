@@ -249,9 +249,12 @@ static bool wake_locked(struct vcpu *v, unsigned to, bool *look)
 static void waits_for_cpu(struct vcpu *v)
 {
     struct run_queue *rq = lock_queue_of(v);
+    bool news = v->runstate.state != RUNSTATE_runnable;
 
     note_state(v, hal_now());
     spin_unlock(&rq->lock);
+    if (news)
+        guest_log(v->domain, LOG_WARN, "vcpu %u waits: no CPU is free for it (sched=null)", v->id);
 }
 
 void sched_wake(struct vcpu *v)
@@ -339,24 +342,28 @@ static void set_hard(struct vcpu *v, cpumask_t hard)
 }
 
 /* Of ourselves we only say it: the scheduler sends us away on our way out. */
-void sched_set_affinity(struct vcpu *v, cpumask_t hard)
+int sched_set_affinity(struct vcpu *v, cpumask_t hard)
 {
+    int rc = sched_admit(v, hard);
+
+    if (rc)
+        return rc;
     if (v == current_vcpu()) {
         set_hard(v, hard);
         softirq_raise(SOFTIRQ_SCHED);
-        return;
+        return 0;
     }
     vcpu_pause(v);
     set_hard(v, hard);
     if (!(hard & CPU_BIT(v->cpu))) {
         unsigned from = v->cpu, to = (unsigned)__builtin_ctzll(hard);
 
-        sched_vcpu_release(v);
         sched_lock_two(from, to);
         sched_carry(v, to);
         sched_unlock_two(from, to);
     }
     vcpu_unpause(v);
+    return 0;
 }
 
 ns_t sched_idle_time(unsigned cpu)
@@ -515,7 +522,8 @@ static void place_anew(struct vcpu *v)
 
     v->sched.leaving = false;
     spin_unlock(&rq->lock);
-    sched_vcpu_release(v);
+    if (READ_ONCE(v->pause_flags) & 1u << VPF_DOWN)
+        sched_vcpu_release(v);
     sched_wake(v);
     domain_put(d);
 }
@@ -538,11 +546,10 @@ static void idle(struct cpu *c)
     }
     if (sched_pull(c))
         return;
-    if (rq->turn.queued) {
+    if (rq->turn.queued)
         timer_stop(&rq->turn);
-        timer_rest();
-    }
     softirq_run_but_sched();
+    timer_rest();
     /* The vcpu that stays loaded pays when it runs again: left pending, this would let us never
      * sleep, with interrupts off. */
     owes = softirq_take(SOFTIRQ_TABLES);

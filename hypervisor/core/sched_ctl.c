@@ -95,7 +95,9 @@ int sched_set_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op
         (op->flags & XEN_VCPUAFFINITY_SOFT && !(soft & cpumask_online())))
         return -XEN_EINVAL;
     if (op->flags & XEN_VCPUAFFINITY_HARD) {
-        sched_set_affinity(v, hard & cpumask_online());
+        rc = sched_set_affinity(v, hard & cpumask_online());
+        if (rc)
+            return rc;
         rc = cpumask_write(&op->cpumap_hard, hard & cpumask_online());
     }
     if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT) {

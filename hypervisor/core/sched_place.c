@@ -51,26 +51,36 @@ static unsigned claim_idle(cpumask_t allowed, cpumask_t liked)
     return NO_CPU;
 }
 
+/* A CPU out of hard for v, which has none, or not there. */
+static unsigned claim_own(struct vcpu *v, cpumask_t hard)
+{
+    uint32_t own = READ_ONCE(v->sched.own);
+
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        struct vcpu *none = NULL;
+
+        if (!(hard & CPU_BIT(cpu)) ||
+            !__atomic_compare_exchange_n(&owner[cpu], &none, v, false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_RELAXED))
+            continue;
+        if (__atomic_compare_exchange_n(&v->sched.own, &own, 1 + cpu, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED))
+            return cpu;
+        WRITE_ONCE(owner[cpu], NULL); /* somebody else wakes v as well, and was faster */
+        return own - 1;
+    }
+    return NO_CPU;
+}
+
 static unsigned static_place(struct vcpu *v, unsigned here)
 {
     cpumask_t hard = READ_ONCE(v->sched.hard);
     uint32_t own = READ_ONCE(v->sched.own);
 
     if (likely(own))
-        return own - 1;
-    if (!vcpu_is_runnable(v))
-        return here;
-    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
-        struct vcpu *none = NULL;
-
-        if (hard & CPU_BIT(cpu) &&
-            __atomic_compare_exchange_n(&owner[cpu], &none, v, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_RELAXED)) {
-            WRITE_ONCE(v->sched.own, 1 + cpu);
-            return cpu;
-        }
-    }
-    return NO_CPU;
+        return hard & CPU_BIT(own - 1) ? own - 1
+                                       : NO_CPU; /* going down; it will be looked at again */
+    return vcpu_is_runnable(v) ? claim_own(v, hard) : here;
 }
 
 unsigned sched_place(struct vcpu *v, unsigned here)
@@ -214,6 +224,12 @@ static void wake_those_without(unsigned cpu)
     }
 }
 
+static void disown(uint32_t own)
+{
+    __atomic_store_n(&owner[own - 1], NULL, __ATOMIC_SEQ_CST);
+    wake_those_without(own - 1);
+}
+
 void sched_vcpu_release(struct vcpu *v)
 {
     uint32_t own = READ_ONCE(v->sched.own);
@@ -221,6 +237,19 @@ void sched_vcpu_release(struct vcpu *v)
     if (likely(!own))
         return;
     WRITE_ONCE(v->sched.own, 0);
-    __atomic_store_n(&owner[own - 1], NULL, __ATOMIC_SEQ_CST);
-    wake_those_without(own - 1);
+    disown(own);
+}
+
+int sched_admit(struct vcpu *v, cpumask_t hard)
+{
+    uint32_t own = READ_ONCE(v->sched.own);
+
+    if (!sched_static || READ_ONCE(v->pause_flags) & 1u << VPF_DOWN ||
+        (own && hard & CPU_BIT(own - 1)))
+        return 0;
+    if (claim_own(v, hard) == NO_CPU)
+        return -XEN_EBUSY;
+    if (own)
+        disown(own);
+    return 0;
 }

@@ -24,6 +24,7 @@ STATIC_ASSERT(legacy_slots_suffice, MAX_VCPUS <= XEN_LEGACY_MAX_VCPUS);
 
 static void singleshot_fired(struct timer *t)
 {
+    this_cpu()->runq.guest_timers++;
     evtchn_send_virq(container_of(t, struct vcpu, singleshot), VIRQ_TIMER);
 }
 
@@ -32,6 +33,7 @@ static void periodic_fired(struct timer *t)
 {
     struct vcpu *v = container_of(t, struct vcpu, periodic);
 
+    this_cpu()->runq.guest_timers++;
     evtchn_send_virq(v, VIRQ_TIMER);
     if (v->periodic_period)
         timer_set(t, hal_now() + v->periodic_period);
@@ -39,6 +41,7 @@ static void periodic_fired(struct timer *t)
 
 static void poll_timed_out(struct timer *t)
 {
+    this_cpu()->runq.guest_timers++;
     vcpu_poll_end(container_of(t, struct vcpu, poll_timer));
 }
 

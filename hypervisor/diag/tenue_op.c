@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypercall that is ours (public/tenue_op.h): what is watched, accounts, traces, names. The
- * dispatcher admitted only the control domain.
+ * The hypercall that is ours (public/tenue_op.h): what is watched, accounts, traces, names, CPUs.
+ * The dispatcher admitted only the control domain.
  */
 #include <tenue/account.h>
 
@@ -128,6 +128,23 @@ static long op_part_name(guest_va arg)
     return guest_write_obj(arg, &op);
 }
 
+static long op_cpu(guest_va arg)
+{
+    struct tenue_op_cpu op;
+    const struct run_queue *rq;
+    long rc = guest_read_obj(&op, arg);
+
+    if (rc)
+        return rc;
+    if (op.cpu >= cpu_count)
+        return -XEN_ENOENT;
+    rq = &cpus[index_nospec(op.cpu, cpu_count)]->runq;
+    op.idle = sched_idle_time(op.cpu);
+    op.halts = READ_ONCE(rq->halts);
+    op.guest_timers = READ_ONCE(rq->guest_timers);
+    return guest_write_obj(arg, &op);
+}
+
 long hc_tenue_op(uint64_t cmd, uint64_t arg)
 {
     const guest_va va = guest_va_make(arg);
@@ -143,6 +160,8 @@ long hc_tenue_op(uint64_t cmd, uint64_t arg)
         return op_trace(va);
     case TENUE_OP_part_name:
         return op_part_name(va);
+    case TENUE_OP_cpu:
+        return op_cpu(va);
     default:
         return -XEN_ENOSYS;
     }

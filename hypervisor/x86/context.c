@@ -257,6 +257,7 @@ void hal_idle(void)
 {
     if (READ_ONCE(this_cpu()->softirqs) != 0)
         return;
+    this_cpu()->runq.halts++;
     if (spec_has(SPEC_VERW)) /* a sibling thread gets our buffers while we sleep (SPEC-3) */
         __asm__ volatile("verw verw_selector(%%rip); sti; hlt; cli" ::: "memory", "cc");
     else

@@ -55,6 +55,25 @@ check-fair: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/share $(IMAGES)/cont
 	@tests/system/fair
 CHECK_SYSTEM += check-fair
 
+# Xen's own command on our hypervisor and store.
+.PHONY: check-xl
+check-xl: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/spin $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control \
+		$(IMAGES)/xen-tools.cpio
+	@tests/system/xl
+CHECK_SYSTEM += check-xl
+
+# sched=null: a CPU of its own for each vcpu, and what is refused then.
+.PHONY: check-partition
+check-partition: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/spin $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control
+	@tests/system/partition
+CHECK_SYSTEM += check-partition
+
+# How often ten idle guests wake two processors; a guest of 32 vcpus.
+.PHONY: soak-idle soak-many-vcpus
+soak-idle soak-many-vcpus: soak-%: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@tests/system/$*
+SOAK += soak-idle soak-many-vcpus
+
 # Networks of guests: who reaches whom.
 .PHONY: check-net
 check-net: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img

@@ -86,7 +86,7 @@ static void begin(void)
         struct domain *d = fake_domain((uint16_t)(31 + i), 1, 100);
 
         guest_init(&g[i], d);
-        sched_set_affinity(d->vcpus[0], 1);
+        CU_ASSERT_EQUAL(sched_set_affinity(d->vcpus[0], 1), 0);
         vcpu_pause_clear(d->vcpus[0], VPF_DOWN);
         domain_unpause_by_controller(d);
     }

@@ -32,7 +32,7 @@ static void three_up(void)
         struct domain *d = fake_domain((uint16_t)(31 + i), 1, 100);
 
         guest_init(&g[i], d);
-        sched_set_affinity(d->vcpus[0], 1);
+        CU_ASSERT_EQUAL(sched_set_affinity(d->vcpus[0], 1), 0);
         vcpu_pause_clear(d->vcpus[0], VPF_DOWN);
     }
     for (unsigned i = 0; i < 3; i++)

@@ -7,7 +7,9 @@
  * Sabotage: charge() counts half for weights above 256: weights_are_kept fails; no `s->budget -=
  * ran`: caps_are_kept; keeps_turn() without interrupts(): the_woken_run_at_once; every arrival gets
  * `earliest` as its key: storms_starve_nobody; sched_push() returns at once:
- * an_odd_one_out_takes_turns; no look at is_running in find_movable(): random_changes.
+ * an_odd_one_out_takes_turns; no look at is_running in find_movable(): random_changes; no
+ * timer_rest() in idle(): idle_ticks_wake_nobody; sched_admit() always returns 0:
+ * static_partition_refuses.
  */
 #include <stdlib.h>
 
@@ -177,6 +179,25 @@ static void idle_is_quiet(void)
     finish();
 }
 
+/* As Linux: a tick while it runs, far off when it sleeps. The tick that did not come wakes nobody.
+ */
+static void idle_ticks_wake_nobody(void)
+{
+    unsigned own = 0;
+
+    sim_begin(2);
+    for (unsigned i = 0; i < 10; i++)
+        sim[sim_domain(1, 256, 0, SIM_MS / 5, NS_PER_SEC / 4)].tick = 4 * SIM_MS;
+    sim_run(NS_PER_SEC);
+    sim_reset_counts();
+    sim_run(10 * NS_PER_SEC);
+    for (unsigned i = 0; i < 10; i++)
+        own += sim[i].wakes;
+    CU_ASSERT_TRUE(own >= 390);
+    CU_ASSERT_TRUE(sim_timer_fires <= own + 2);
+    finish();
+}
+
 static void no_cpu_idles_beside_work(void)
 {
     const ns_t span = 5 * NS_PER_SEC;
@@ -217,7 +238,7 @@ static void affinity_holds(void)
         sim_domain(1, 256, 0, NS_NEVER, 0);
     sim_settle(NULL);
     for (unsigned i = 0; i < 6; i++)
-        sched_set_affinity(sim[i].v, 3);
+        CU_ASSERT_EQUAL(sched_set_affinity(sim[i].v, 3), 0);
     sim_settle(NULL);
     sim_reset_counts();
     sim_run(span);
@@ -227,7 +248,7 @@ static void affinity_holds(void)
     /* One sends itself away. */
     fake_on_cpu(0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(current_vcpu());
-    sched_set_affinity(current_vcpu(), 8);
+    CU_ASSERT_EQUAL(sched_set_affinity(current_vcpu(), 8), 0);
     sim_run(SIM_MS);
     CU_ASSERT_FALSE(cpus[3]->idle);
     finish();
@@ -241,10 +262,10 @@ static void soft_affinity_is_a_wish(void)
     sim_begin(4);
     sim_domain(1, 256, 0, 2 * SIM_MS, 3 * SIM_MS);
     sim[0].v->sched.soft = 4;
-    sched_set_affinity(sim[0].v, 0xe);
+    CU_ASSERT_EQUAL(sched_set_affinity(sim[0].v, 0xe), 0);
     for (unsigned i = 0; i < 3; i++) {
         sim_domain(1, 256, 0, NS_NEVER, 0);
-        sched_set_affinity(sim[1 + i].v, i < 2 ? 1ull << i : 1);
+        CU_ASSERT_EQUAL(sched_set_affinity(sim[1 + i].v, i < 2 ? 1ull << i : 1), 0);
     }
     for (unsigned i = 0; i < 1000; i++) {
         sim_run(SIM_MS);
@@ -303,6 +324,34 @@ static void static_partition(void)
     finish();
 }
 
+/* A CPU that is somebody's own is nobody else's, until it is given back. */
+static void static_partition_refuses(void)
+{
+    struct vcpu *a, *b, *late;
+
+    sim_begin(2);
+    sched_static = true;
+    a = sim[sim_domain(1, 256, 0, NS_NEVER, 0)].v;
+    b = sim[sim_domain(1, 256, 0, NS_NEVER, 0)].v;
+    sim_run(SIM_MS);
+    CU_ASSERT_EQUAL(a->sched.own + b->sched.own, 3);
+    CU_ASSERT_EQUAL(sched_set_affinity(a, (cpumask_t)1 << (b->sched.own - 1)), -XEN_EBUSY);
+    CU_ASSERT_NOT_EQUAL(a->sched.hard & 1ull << (a->sched.own - 1), 0);
+    late = sim[sim_domain(1, 256, 0, NS_NEVER, 0)].v;
+    CU_ASSERT_EQUAL(sched_admit(late, 3), -XEN_EBUSY);
+    sim_run(SIM_MS);
+    CU_ASSERT_EQUAL(late->runstate.time[RUNSTATE_running], 0);
+    vcpu_pause_set(late, VPF_DOWN);
+    vcpu_pause_set(b, VPF_DOWN);
+    sim_run(SIM_MS);
+    CU_ASSERT_EQUAL(sched_set_affinity(a, (cpumask_t)1 << (2 - a->sched.own)), 0);
+    sim_reset_counts();
+    sim_run(SIM_MS);
+    CU_ASSERT_EQUAL(sim[0].ran, SIM_MS);
+    CU_ASSERT_EQUAL(a->sched.hard, (cpumask_t)1 << a->cpu);
+    finish();
+}
+
 /* Anything at any time on four CPUs, with the books looked at after each step. */
 static void change(unsigned *seed, unsigned i)
 {
@@ -326,7 +375,8 @@ static void change(unsigned *seed, unsigned i)
         domain_unpause(d);
         break;
     case 2:
-        sched_set_affinity(v, 1 + (unsigned)rand_r(seed) % 15);
+        if (sched_set_affinity(v, 1 + (unsigned)rand_r(seed) % 15))
+            break; /* the static policy has no such CPU left */
         break;
     case 3:
         WRITE_ONCE(v->sched.soft, (unsigned)rand_r(seed) % 16);
@@ -396,11 +446,13 @@ void suite_sched_fair(void)
     CU_add_test(s, "the woken run at once", the_woken_run_at_once);
     CU_add_test(s, "storms starve nobody", storms_starve_nobody);
     CU_add_test(s, "idle is quiet", idle_is_quiet);
+    CU_add_test(s, "idle ticks wake nobody", idle_ticks_wake_nobody);
     CU_add_test(s, "no CPU idles beside work", no_cpu_idles_beside_work);
     CU_add_test(s, "an odd one out takes turns", an_odd_one_out_takes_turns);
     CU_add_test(s, "affinity holds", affinity_holds);
     CU_add_test(s, "soft affinity is a wish", soft_affinity_is_a_wish);
     CU_add_test(s, "yield makes room", yield_makes_room);
     CU_add_test(s, "static partition", static_partition);
+    CU_add_test(s, "static partition refuses", static_partition_refuses);
     CU_add_test(s, "random changes", random_changes);
 }

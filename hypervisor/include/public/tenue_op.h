@@ -114,4 +114,14 @@ struct tenue_op_part_name {
     char name[28]; /* out */
 };
 
+/* A physical CPU's counters, which never fall. -ENOENT: there is no such CPU. */
+#define TENUE_OP_cpu 5u
+struct tenue_op_cpu {
+    uint32_t cpu;
+    uint32_t pad;
+    uint64_t idle;         /* out: ns without anything to run */
+    uint64_t halts;        /* out: how often it went to sleep, and so was woken */
+    uint64_t guest_timers; /* out: guests' deadlines that passed here */
+};
+
 #endif

@@ -34,6 +34,7 @@ struct run_queue {
     ns_t balance_at;   /* [lock] when to compare with other queues again */
     ns_t idle_since;   /* [own CPU] valid while idle */
     ns_t idle_time;    /* [own CPU, others read] total of past idling */
+    uint64_t halts, guest_timers; /* [own CPU, others read] sleeps; guests' deadlines passed */
 };
 
 /* A vcpu's part; in struct vcpu. */
@@ -75,14 +76,18 @@ void sched_sleep(struct vcpu *v);
 /* As sched_sleep, and wait until no CPU runs v or keeps its state lazily. Not on oneself. */
 void sched_sleep_sync(struct vcpu *v);
 void sched_yield(struct vcpu *v);
-/* From now on v may run on CPUs in hard only, of which there is one. Not under a lock. */
-void sched_set_affinity(struct vcpu *v, cpumask_t hard);
+/* From now on v may run on CPUs in hard only, of which there is one, if sched_admit() agrees. Not
+ * under a lock. */
+int sched_set_affinity(struct vcpu *v, cpumask_t hard) must_check;
 /* A domain's share: weight 1..SCHED_WEIGHT_MAX, cap in percent of one CPU or 0. Not under a lock.
  */
 void sched_set_share(struct domain *d, uint32_t weight, uint32_t cap);
 void sched_vcpu_set_weight(struct vcpu *v, uint32_t weight); /* sched_set_share() uses it */
 /* Time CPU cpu has idled, ns. */
 ns_t sched_idle_time(unsigned cpu);
+/* Static policy: v, unless it is down, has a CPU of its own in hard from now on; -XEN_EBUSY: all of
+ * these are others'. */
+int sched_admit(struct vcpu *v, cpumask_t hard) must_check;
 /* SOFTIRQ_SCHED: choose, and switch (hal_context_switch) when the choice differs. Idles inside,
  * servicing softirqs, until there is a vcpu to run. On return this_cpu()->current may run. */
 void sched_softirq(void);

@@ -38,6 +38,7 @@ extern unsigned fake_preempt_every;
 extern bool fake_verbose;
 /* What the hypervisor's clock says; tests move it. */
 extern ns_t fake_time;
+extern ns_t fake_timer[FAKE_CPUS]; /* what each CPU's one-shot timer was last told */
 
 /* What the metal was told or asked, and what it answers; tests set and read it freely. */
 struct fake_port_access {

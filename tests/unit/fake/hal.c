@@ -21,6 +21,7 @@ struct fake_counts fake_counts;
 unsigned fake_preempt_every;
 bool fake_verbose;
 ns_t fake_time = NS_PER_SEC;
+ns_t fake_timer[FAKE_CPUS];
 
 #define METAL_AT_START ((struct fake_metal){.xcr0_supported = 7, .port_value = ~0u})
 struct fake_metal fake_metal = METAL_AT_START;
@@ -147,6 +148,8 @@ struct cpu_user_regs *hal_guest_regs(void)
 
 void hal_idle(void)
 {
+    if (!READ_ONCE(this_cpu()->softirqs))
+        this_cpu()->runq.halts++;
     if (fake_metal.at_idle) {
         fake_metal.at_idle();
         return;
@@ -433,7 +436,7 @@ uint64_t hal_wallclock_at_boot(void)
 }
 void hal_timer_arm(ns_t deadline)
 {
-    (void)deadline;
+    fake_timer[this_cpu()->id] = deadline;
 }
 
 /* --- interrupts, ports, registers --- */

@@ -57,6 +57,7 @@ void sim_begin(unsigned cpus_wanted)
     for (unsigned cpu = 0; cpu < FAKE_CPUS; cpu++) {
         cpus[cpu]->softirqs = 1u << SOFTIRQ_SCHED;
         sched_cpu_init(cpu);
+        fake_timer[cpu] = NS_NEVER;
     }
     fake_metal.at_idle = leave_idle_loop;
     fake_metal.wait_for = let_it_work;
@@ -163,11 +164,9 @@ static ns_t next_event(ns_t end)
     ns_t next = end;
 
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
-        const struct heap_node *n = cpus[cpu]->timers.root;
         const struct sim_vcpu *s = on_cpu(cpu);
 
-        if (n)
-            next = MIN(next, n->key);
+        next = MIN(next, fake_timer[cpu]);
         if (s && s->burst != NS_NEVER)
             next = MIN(next, fake_time + s->left);
     }
@@ -197,12 +196,16 @@ static void wake(struct sim_vcpu *s)
         return;
     s->wakes++;
     vcpu_kick(s->v);
+    if (s->tick)
+        timer_set(&s->v->singleshot, fake_time + s->tick);
 }
 
 static void fall_asleep(struct sim_vcpu *s)
 {
     s->left = s->burst;
     s->wake_at = s->sleep == NS_NEVER ? NS_NEVER : fake_time + s->sleep;
+    if (s->tick)
+        timer_set(&s->v->singleshot, s->wake_at);
     vcpu_pause_set(s->v, VPF_BLOCKED);
     if (s->kicks)
         wake(&sim[s->kicks - 1]);
@@ -211,11 +214,11 @@ static void fall_asleep(struct sim_vcpu *s)
 static void happen(void)
 {
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
-        const struct heap_node *n = cpus[cpu]->timers.root;
         struct sim_vcpu *s = on_cpu(cpu);
 
         fake_on_cpu(cpu);
-        if (n && n->key <= fake_time) {
+        if (fake_timer[cpu] <= fake_time) {
+            fake_timer[cpu] = NS_NEVER;
             sim_timer_fires++;
             softirq_raise(SOFTIRQ_TIMER);
         }

@@ -15,8 +15,9 @@
 
 struct sim_vcpu {
     struct vcpu *v;
-    ns_t burst;     /* runs so long, then sleeps; NS_NEVER: runs always */
-    ns_t sleep;     /* woken so long after it fell asleep; NS_NEVER: by others only */
+    ns_t burst; /* runs so long, then sleeps; NS_NEVER: runs always */
+    ns_t sleep; /* woken so long after it fell asleep; NS_NEVER: by others only */
+    ns_t tick;  /* not 0: has a timer of its own, so far off while it runs, else as sleep says */
     unsigned kicks; /* which vcpu it wakes when it sleeps, 1 + index; 0: none */
     /* What happened. */
     ns_t left, wake_at, ran, waits_since, worst_wait;
