@@ -47,6 +47,11 @@ $(BENCH)/control.cpio: tests/bench/control.manifest $(wildcard tests/bench/contr
 bench: $(BENCH)/control.cpio $(BENCH)/tcgcount.so $(BUILD)/hypervisor/tenue $(IMAGES)/xen ## ours beside Debian's Xen, as instructions
 	@tests/bench/run $(if $(filter 1,$(QUICK)),--quick) $(BENCH_ARGS)
 
+.PHONY: bench-smp
+# SMP_ARGS: see tests/bench/smp --help.
+bench-smp: $(BUILD)/hypervisor/tenue $(IMAGES)/xen $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(BUILD)/tests/guests/scale ## work beside processors, in wall time, by turns with Debian's Xen
+	@tests/bench/smp $(SMP_ARGS)
+
 .PHONY: bench-docs
 bench-docs: ## docs/cost.md and docs/cost.svg from the last `make bench`
 	@tests/bench/run --report --docs docs >$(BENCH)/docs.txt; grep '^wrote' $(BENCH)/docs.txt

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS_DOMU += scale
+GUEST_FLAVOUR_scale := high
