@@ -8,14 +8,18 @@ BE_CONSOLE := backlog logfile conback
 # Pure parts of the host's library that others use alone.
 BE_PURE := common/knobs common/limit common/limit_text common/meter
 BE_HOST := devhost device restart spawn nodes check resources xsclient
+BE_HOST += link nbduri helper chain qcow2
 
 BE_O := $(BUILD)/backends
 BE_COMMON_O := $(BE_COMMON:%=$(BE_O)/common/%.o)
 BE_XEN_LIBS = $(call static_link,-luring -lxengnttab -lxenevtchn -lxentoollog -lxentoolcore -lseccomp)
 
-BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/netback $(BE_O)/conback
+BE_NBD := replay nbd no-uri
+BE_NBD_LIBS := -Wl,-Bstatic -lnbd -Wl,-Bdynamic -lgnutls
+
+BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/blkback-nbd $(BE_O)/imagefd.so $(BE_O)/netback $(BE_O)/conback
 ALL_TARGETS += $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device
-DEPS_PACKAGES += libxen-dev liburing-dev libevent-dev libseccomp-dev
+DEPS_PACKAGES += libxen-dev liburing-dev libevent-dev libseccomp-dev libnbd-dev libgnutls28-dev
 
 .PHONY: backends
 backends: $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device
@@ -28,12 +32,21 @@ $(BE_O)/%.o: backends/%.c
 $(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/main.o
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
+$(BE_O)/blkback-nbd: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/block/main-nbd.o
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ -Wl,-Bstatic -luring -lxengnttab -lxenevtchn -lxentoollog -lxentoolcore -lseccomp $(BE_NBD_LIBS)
 $(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
 $(BE_O)/conback: $(BE_COMMON_O) $(BE_CONSOLE:%=$(BE_O)/console/%.o) $(BE_O)/console/main.o
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
+
+# Loaded into another program, so it is position-independent throughout.
+$(BE_O)/imagefd.so: backends/helper/imagefd.c backends/common/sandbox.c backends/common/sandbox.h backends/helper/imagefd.h
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BE_CFLAGS)) -fPIC -fvisibility=hidden -shared -o $@ $(filter %.c,$^) -lseccomp
 
 $(BE_O)/libtenue-devhost.a: $(BE_HOST:%=$(BE_O)/host/%.o) $(BE_PURE:%=$(BE_O)/%.o) $(BE_O)/common/channel.o
 	$(Q)rm -f $@

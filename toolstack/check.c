@@ -119,12 +119,14 @@ static int check_image_against(const struct guest_config *cfg, struct store *st,
     struct stat theirs;
     int rc = 0;
 
-    if (path && stat(path, &theirs) == 0)
+    bool file = path && stat(path, &theirs) == 0;
+
+    if (path)
         for (size_t i = 0; i < cfg->nr_disks && rc == 0; i++) {
             const struct disk_spec *disk = &cfg->disks[i];
 
             if (disk->target && !(disk->read_only && read_only) &&
-                same_image(&theirs, disk->target)) {
+                (file ? same_image(&theirs, disk->target) : strcmp(path, disk->target) == 0)) {
                 char *name = store_read(st, "/local/domain/%s/name", domid);
 
                 rc = diag_set(d,

@@ -578,7 +578,7 @@ out:
 void config_free(struct guest_config *cfg)
 {
     for (size_t i = 0; i < cfg->nr_disks; i++)
-        free(cfg->disks[i].target);
+        disk_free(&cfg->disks[i]);
     free(cfg->path);
     free(cfg->name);
     free(cfg->kernel);

@@ -21,8 +21,9 @@
 enum {
     CONFIG_MAX_DISKS = 26,
     CONFIG_MAX_VIFS = 8,
-    CONFIG_MAX_MAPTRACK = 1024, /* what a hypervisor gives by itself; more it may cut */
-    CONFIG_MAX_VCPUS = 32,      /* 2-level events and the legacy vcpu_info array carry 32 */
+    CONFIG_MAX_DISK_TIMEOUT = 86400, /* s */
+    CONFIG_MAX_MAPTRACK = 1024,      /* what a hypervisor gives by itself; more it may cut */
+    CONFIG_MAX_VCPUS = 32,           /* 2-level events and the legacy vcpu_info array carry 32 */
     CONFIG_MAX_NAME = 64,
     CONFIG_MAX_CMDLINE = 1023, /* start_info holds 1024 with the NUL */
 };
@@ -33,8 +34,13 @@ struct place {
     unsigned line;
 };
 
+enum disk_format { DISK_RAW, DISK_QCOW2, DISK_NBD };
+
 struct disk_spec {
-    char *target;     /* path of the image or the block device */
+    char *target; /* path of the image or the block device, or an NBD server's address */
+    enum disk_format format;
+    char *base;       /* qcow2: the file that it stands on, when it is not among the images */
+    unsigned timeout; /* qcow2, NBD: seconds without an answer until requests fail; 0: default */
     char vdev[32];    /* as written: xvda, sda1, d0p1 ... */
     uint32_t vdev_id; /* the number blkfront wants: 51712 for xvda */
     bool read_only;
@@ -94,6 +100,9 @@ void config_free(struct guest_config *cfg);
 
 const char *config_action_name(enum guest_action action);
 const char *config_tsc_name(enum guest_tsc tsc);
+
+void disk_free(struct disk_spec *disk);
+const char *disk_format_name(enum disk_format format);
 
 /* devspec.c: one element of disk=[...] or vif=[...]. */
 int disk_parse(struct place at, const char *text, struct disk_spec *disk,

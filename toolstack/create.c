@@ -76,6 +76,7 @@ static void json_disks(cJSON *root, const struct guest_config *cfg)
         cJSON_AddStringToObject(disk, "vdev", cfg->disks[i].vdev);
         cJSON_AddNumberToObject(disk, "devid", cfg->disks[i].vdev_id);
         cJSON_AddStringToObject(disk, "target", cfg->disks[i].target);
+        cJSON_AddStringToObject(disk, "format", disk_format_name(cfg->disks[i].format));
         cJSON_AddStringToObject(disk, "access", cfg->disks[i].read_only ? "r" : "rw");
         cJSON_AddItemToArray(disks, disk);
     }

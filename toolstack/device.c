@@ -55,6 +55,11 @@ static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
 {
     *spec = (struct devhost_spec){.cls = DEVHOST_BLOCK, .devid = disk->vdev_id};
     spec->block.path = disk->target;
+    spec->block.format = disk->format == DISK_QCOW2 ? DEVHOST_QCOW2
+                         : disk->format == DISK_NBD ? DEVHOST_NBD
+                                                    : DEVHOST_RAW;
+    spec->block.base = disk->base;
+    spec->block.timeout = disk->timeout;
     spec->block.vdev = disk->vdev;
     spec->block.readonly = disk->read_only;
     spec->block.no_discard = disk->no_discard;

@@ -89,13 +89,49 @@ static char *next_field(char **text)
     return p;
 }
 
-static int set_format(struct place at, struct diag *d, const char *text)
+void disk_free(struct disk_spec *disk)
+{
+    free(disk->target);
+    free(disk->base);
+    disk->target = disk->base = NULL;
+}
+
+const char *disk_format_name(enum disk_format format)
+{
+    return format == DISK_QCOW2 ? "qcow2" : format == DISK_NBD ? "nbd" : "raw";
+}
+
+static int set_format(struct place at, struct disk_spec *disk, struct diag *d, const char *text)
 {
     if (!*text || strcmp(text, "raw") == 0)
         return 0;
+    if (strcmp(text, "qcow2") == 0) {
+        disk->format = DISK_QCOW2;
+        return 0;
+    }
     return bad(at, d, "disk format", text,
-               "only raw is offered: convert the image"
-               " (qemu-img convert -O raw)");
+               "raw and qcow2 are offered: convert the image"
+               " (qemu-img convert -O qcow2)");
+}
+
+static int set_base(struct place at, struct disk_spec *disk, struct diag *d, const char *text)
+{
+    if (text[0] != '/')
+        return bad(at, d, "disk base", text, "write the whole path, from /");
+    free(disk->base);
+    disk->base = strdup(text);
+    return disk->base ? 0 : diag_set(d, "out of memory");
+}
+
+static int set_timeout(struct place at, struct disk_spec *disk, struct diag *d, const char *text)
+{
+    int n = 0;
+
+    if (!isdigit((unsigned char)text[0]) || strlen(text) > 5 ||
+        sscanf(text, "%u%n", &disk->timeout, &n) != 1 || text[n] || disk->timeout < 1 ||
+        disk->timeout > CONFIG_MAX_DISK_TIMEOUT)
+        return bad(at, d, "disk timeout", text, "write 1 to 86400, in seconds");
+    return 0;
 }
 
 static int set_vdev(struct place at, struct disk_spec *disk, struct diag *d, const char *text)
@@ -120,8 +156,12 @@ static int set_access(struct place at, struct disk_spec *disk, struct diag *d, c
 
 static int set_target(struct place at, struct disk_spec *disk, struct diag *d, const char *text)
 {
-    if (text[0] != '/')
-        return bad(at, d, "disk target", text, "write the whole path, from /");
+    bool nbd = strncmp(text, "nbd", 3) == 0 && strstr(text, "://");
+
+    if (text[0] != '/' && !nbd)
+        return bad(at, d, "disk target", text,
+                   "write the whole path, from /, or nbd://HOST:PORT/EXPORT");
+    free(disk->target);
     disk->target = strdup(text);
     return disk->target ? 0 : diag_set(d, "out of memory");
 }
@@ -139,10 +179,11 @@ static int disk_flag(struct place at, struct disk_spec *disk, struct diag *d, co
     else if (strcmp(word, "devtype=disk") == 0 || strcmp(word, "direct-io-safe") == 0)
         return 0;
     else
-        return bad(at, d, "disk word", word,
-                   "known are format= vdev= access= target= devtype= removable discard"
-                   " no-discard queues= ring-order= indirect= grants= batch= batch-us="
-                   " gather-us= poll-us= sector-size= cache=");
+        return bad(
+            at, d, "disk word", word,
+            "known are format= vdev= access= target= base= timeout= devtype= removable discard"
+            " no-discard queues= ring-order= indirect= grants= batch= batch-us="
+            " gather-us= poll-us= sector-size= cache=");
     return 0;
 }
 
@@ -150,7 +191,11 @@ static int disk_keyed(struct place at, struct disk_spec *disk, struct diag *d, c
                       const char *value, const char *whole)
 {
     if (strcmp(key, "format") == 0)
-        return set_format(at, d, value);
+        return set_format(at, disk, d, value);
+    if (strcmp(key, "base") == 0)
+        return set_base(at, disk, d, value);
+    if (strcmp(key, "timeout") == 0)
+        return set_timeout(at, disk, d, value);
     if (strcmp(key, "vdev") == 0)
         return set_vdev(at, disk, d, value);
     if (strcmp(key, "access") == 0)
@@ -205,7 +250,7 @@ static int disk_positional(struct place at, struct disk_spec *disk, struct diag 
         *pos += *legacy;
         return set_target(at, disk, d, field);
     case 1:
-        return set_format(at, d, field);
+        return set_format(at, disk, d, field);
     case 2: {
         char *colon = strchr(field, ':');
 
@@ -219,6 +264,23 @@ static int disk_positional(struct place at, struct disk_spec *disk, struct diag 
         return set_access(at, disk, d, field);
     }
     return bad(at, d, "disk word", field, "the order is target,format,vdev,access");
+}
+
+/* What of one format means nothing with another. */
+static int disk_agrees(struct place at, struct disk_spec *disk, struct diag *d)
+{
+    if (disk->target[0] != '/') {
+        if (disk->format != DISK_RAW)
+            return bad(at, d, "disk format", disk_format_name(disk->format),
+                       "an NBD server gives the disk itself: leave format= out");
+        disk->format = DISK_NBD;
+    }
+    if (disk->base && disk->format != DISK_QCOW2)
+        return bad(at, d, "disk base", disk->base, "only an image with format=qcow2 has one");
+    if (disk->timeout && disk->format == DISK_RAW)
+        return bad(at, d, "disk timeout of", disk->target,
+                   "only qcow2 images and NBD servers have one");
+    return 0;
 }
 
 int disk_parse(struct place at, const char *text, struct disk_spec *disk, struct diag *d)
@@ -258,7 +320,7 @@ int disk_parse(struct place at, const char *text, struct disk_spec *disk, struct
         rc = bad(at, d, "no target in disk", text, "add target=/path/to/image");
     if (rc == 0 && !disk->vdev_id)
         rc = bad(at, d, "no vdev in disk", text, "add vdev=xvda");
-    return rc;
+    return rc == 0 ? disk_agrees(at, disk, d) : rc;
 }
 
 static int parse_mac(struct place at, const char *text, struct vif_spec *vif, struct diag *d)

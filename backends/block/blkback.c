@@ -15,10 +15,11 @@
 #include <xen/io/protocols.h>
 
 #include "../common/log.h"
+#include "remote.h"
 #include "state.h"
 
 /* Tags of completions that are not a struct blk_io. */
-static char tag_event, tag_unmask, tag_channel;
+static char tag_event, tag_unmask, tag_channel, tag_remote;
 
 /* ---- the loop ---- */
 
@@ -50,8 +51,22 @@ static void event_arrived(struct blkback *b, int res)
     }
 }
 
+/* What a server has answered comes by no ring. */
+static void reap_remote(struct blkback *b)
+{
+    void *tag;
+    int res;
+
+    image_turn(&b->img);
+    uring_wait_remote(&b->uring, &tag_remote);
+    while (image_completed(&b->img, &tag, &res)) {
+        serve_completed(b, tag, res);
+    }
+}
+
 static void reap(struct blkback *b)
 {
+    bool remote_ready = false;
     struct io_uring_cqe *cqe;
     unsigned head, seen = 0;
 
@@ -63,12 +78,17 @@ static void reap(struct blkback *b)
             event_arrived(b, cqe->res);
         } else if (tag == &tag_channel) {
             b->channel_ready = true;
+        } else if (tag == &tag_remote) {
+            remote_ready = true;
         } else if (tag != &tag_unmask) {
             serve_completed(b, tag, cqe->res);
         }
         seen++;
     }
     io_uring_cq_advance(&b->uring.ring, seen);
+    if (remote_ready) {
+        reap_remote(b);
+    }
 }
 
 /* 0, or -errno when the ring is of no more use. wait_us: 0 not at all, UINT64_MAX without end. */
@@ -470,20 +490,51 @@ static void read_knobs(struct blk_knobs *k, const struct channel_msg *start)
     }
 }
 
-/* What the administrator asks for, as far as the image can: its own unit is the smallest. */
-static int read_limits(struct blkback *b, const struct channel_msg *start)
+static void ask_link(void *arg)
 {
-    unsigned sector = knob(start, "sector-size", 4096, b->img.sector_size);
+    device_ask_link(arg);
+}
 
-    b->discard_granularity = knob(start, "discard-granularity", UINT32_MAX, 0);
-    b->removable = channel_get_flag(start, "removable");
-    b->lim.readonly = channel_get_flag(start, "readonly");
-    b->lim.discard = b->discard_granularity && !b->lim.readonly;
+static int open_image(struct blkback *b, const struct channel_msg *start)
+{
+    const char *kind = channel_get(start, "image");
+    const char *export = channel_get(start, "export");
+    struct remote_options opt = {
+        .export = export ? export : "",
+        .timeout = REMOTE_MAX_TIMEOUT,
+        .readonly = channel_get_flag(start, "readonly"),
+        .ask_link = ask_link,
+        .arg = b->d,
+    };
+    uint64_t timeout;
+    int rc;
+
+    if (channel_get_u64(start, "timeout", REMOTE_MAX_TIMEOUT, &timeout) && timeout) {
+        opt.timeout = (unsigned)timeout;
+    }
+    rc = kind && !strcmp(kind, "nbd") ? image_init_remote(&b->img, CHANNEL_DEVICE_FD, &opt)
+                                      : image_init(&b->img, CHANNEL_DEVICE_FD);
+    if (rc) {
+        log_line("image: %s", strerror(-rc));
+    }
+    return rc;
+}
+
+/*
+ * What the image says of itself (a server's only once it was asked), and what the administrator
+ * asks for as far as the image can: its own unit is the smallest.
+ */
+static int take_geometry(struct blkback *b)
+{
+    uint32_t sector = b->sector_size ? b->sector_size : b->img.sector_size;
+
     if ((sector != 512 && sector != 4096) || sector < b->img.sector_size) {
         log_line("sectors of %u bytes are not possible on an image with sectors of %u", sector,
                  b->img.sector_size);
         return -EINVAL;
     }
+    b->lim.discard = b->discard_granularity && !b->lim.readonly &&
+                     (!b->img.remote || b->img.can_trim);
     b->lim.sectors_per_block = sector / REQUEST_SECTOR;
     set_limits(b);
     return 0;
@@ -496,6 +547,14 @@ static int init_meter(struct blkback *b)
     }
     b->own_meter = b->d->meter = calloc(1, sizeof(*b->own_meter));
     return b->own_meter ? 0 : -ENOMEM;
+}
+
+static void read_limits(struct blkback *b, const struct channel_msg *start)
+{
+    b->sector_size = knob(start, "sector-size", 4096, 0);
+    b->discard_granularity = knob(start, "discard-granularity", UINT32_MAX, 0);
+    b->removable = channel_get_flag(start, "removable");
+    b->lim.readonly = channel_get_flag(start, "readonly");
 }
 
 static int init_journal(struct blkback *b)
@@ -513,7 +572,6 @@ static int blk_init(struct device *d, const struct channel_msg *start)
     struct blkback *b = &blkback;
     int fds[URING_NR_FILES] = {
         [URING_LIFE] = CHANNEL_LIFE_FD,
-        [URING_IMAGE] = CHANNEL_DEVICE_FD,
         [URING_EVTCHN] = evtchn_fd(d->evt),
         [URING_CHANNEL] = d->channel,
     };
@@ -522,13 +580,13 @@ static int blk_init(struct device *d, const struct channel_msg *start)
     memset(b, 0, sizeof(*b));
     b->d = d;
     d->priv = b;
-    rc = image_init(&b->img, CHANNEL_DEVICE_FD);
+    rc = open_image(b, start);
     if (rc) {
-        log_line("image: %s", strerror(-rc));
         return rc;
     }
     read_knobs(&b->knobs, start);
-    rc = read_limits(b, start);
+    read_limits(b, start);
+    rc = b->img.remote ? 0 : take_geometry(b);
     if (!rc) {
         rc = init_journal(b);
     }
@@ -541,6 +599,8 @@ static int blk_init(struct device *d, const struct channel_msg *start)
     if (rc) {
         return rc;
     }
+    fds[URING_IMAGE] = b->img.fd;
+    fds[URING_REMOTE] = b->img.poll_fd;
     rc = uring_init(&b->uring, fds, b->pool.base, POOL_PAGES * (size_t)GNT_PAGE);
     if (rc) {
         log_line("io_uring: %s", strerror(-rc));
@@ -559,6 +619,7 @@ void blkback_fini(struct device *d)
     pool_free(&b->pool);
     free(b->own_journal);
     free(b->own_meter);
+    image_fini(&b->img);
 }
 
 void blkback_arm(struct device *d)
@@ -567,10 +628,31 @@ void blkback_arm(struct device *d)
 
     uring_wait_event(&b->uring, &tag_event);
     uring_wait_channel(&b->uring, &tag_channel);
+    if (b->img.remote) {
+        uring_wait_remote(&b->uring, &tag_remote);
+    }
+}
+
+void blkback_link(struct device *d, int socket)
+{
+    struct blkback *b = d->priv;
+
+    image_link(&b->img, socket);
+}
+
+int blkback_meet_image(struct device *d)
+{
+    struct blkback *b = d->priv;
+    int rc = image_wait(&b->img);
+
+    return rc || !b->img.remote ? rc : take_geometry(b);
 }
 
 static void blk_run(struct device *d)
 {
+    if (blkback_meet_image(d)) {
+        return;
+    }
     blkback_arm(d);
     while (!d->exit) {
         blkback_turn(d);

@@ -10,9 +10,13 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../common/log.h"
+#include "remote.h"
 #include "uring.h"
+
+const struct image_remote *image_remote; /* set by the program that has one */
 
 /* Some file systems take O_DIRECT at open and refuse it at I/O: go on without. */
 static void clear_direct(struct image *img)
@@ -70,6 +74,7 @@ int image_init(struct image *img, int fd)
         return -errno;
     }
     img->fd = fd;
+    img->poll_fd = -1;
     img->direct = flags & O_DIRECT;
     if (S_ISBLK(st.st_mode)) {
         rc = init_block(img);
@@ -82,6 +87,48 @@ int image_init(struct image *img, int fd)
     return rc;
 }
 
+int image_init_remote(struct image *img, int socket, const struct remote_options *opt)
+{
+    img->fd = -1;
+    img->poll_fd = -1;
+    if (!image_remote) {
+        close(socket);
+        return -EOPNOTSUPP;
+    }
+    return image_remote->open(img, socket, opt);
+}
+
+void image_fini(struct image *img)
+{
+    if (img->remote) {
+        image_remote->close(img);
+    }
+}
+
+int image_wait(struct image *img)
+{
+    return img->remote ? image_remote->wait(img) : 0;
+}
+
+void image_link(struct image *img, int socket)
+{
+    if (img->remote) {
+        image_remote->link(img, socket);
+    } else {
+        close(socket);
+    }
+}
+
+void image_turn(struct image *img)
+{
+    image_remote->turn(img);
+}
+
+bool image_completed(struct image *img, void **tag, int *res)
+{
+    return img->remote && image_remote->completed(img, tag, res);
+}
+
 void image_attach(struct image *img, struct uring *uring)
 {
     img->uring = uring;
@@ -89,23 +136,39 @@ void image_attach(struct image *img, struct uring *uring)
 
 void image_read(struct image *img, void *tag, void *buf, uint32_t len, uint64_t offset)
 {
-    uring_read(img->uring, tag, buf, len, offset);
+    if (img->remote) {
+        image_remote->submit(img, REMOTE_READ, tag, buf, len, offset);
+    } else {
+        uring_read(img->uring, tag, buf, len, offset);
+    }
 }
 
 void image_write(struct image *img, void *tag, const void *buf, uint32_t len, uint64_t offset)
 {
-    uring_write(img->uring, tag, buf, len, offset);
+    if (img->remote) {
+        image_remote->submit(img, REMOTE_WRITE, tag, (void *)(uintptr_t)buf, len, offset);
+    } else {
+        uring_write(img->uring, tag, buf, len, offset);
+    }
 }
 
 void image_flush(struct image *img, void *tag)
 {
-    uring_fdatasync(img->uring, tag);
+    if (img->remote) {
+        image_remote->submit(img, REMOTE_FLUSH, tag, NULL, 0, 0);
+    } else {
+        uring_fdatasync(img->uring, tag);
+    }
 }
 
 bool image_discard(struct image *img, void *tag, uint64_t offset, uint64_t len, int *rc)
 {
     uint64_t range[2] = {offset, len};
 
+    if (img->remote) {
+        image_remote->submit(img, REMOTE_TRIM, tag, NULL, len, offset);
+        return true;
+    }
     if (img->is_block) {
         *rc = ioctl(img->fd, BLKDISCARD, range) ? -errno : 0;
         return false;
@@ -116,6 +179,9 @@ bool image_discard(struct image *img, void *tag, uint64_t offset, uint64_t len, 
 
 bool image_retry(struct image *img, int res)
 {
+    if (img->remote) {
+        return false; /* what it could be repeated for was repeated */
+    }
     if (res == -EINVAL && img->direct) {
         log_line("image refuses direct I/O, going on through the page cache");
         clear_direct(img);
@@ -129,6 +195,9 @@ int image_refresh(struct image *img)
     uint64_t before = img->sectors;
     struct stat st;
 
+    if (img->remote) {
+        return 0;
+    }
     if (img->is_block) {
         uint64_t bytes;
 

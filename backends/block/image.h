@@ -7,7 +7,8 @@
  * -errno. Operations are not ordered among each other. Buffers are pieces of the pool that was
  * registered with the ring.
  *
- * The raw image is a regular file or a block device, given as an open descriptor.
+ * The raw image is a regular file or a block device, given as an open descriptor. Any other is a
+ * server's (remote.h), given as a connected socket; its completions come by image_completed().
  */
 #ifndef BACKENDS_BLOCK_IMAGE_H
 #define BACKENDS_BLOCK_IMAGE_H
@@ -15,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct remote;
+struct remote_options;
 struct uring;
 
 struct image {
@@ -25,10 +28,25 @@ struct image {
     uint32_t sector_size;          /* smallest addressable unit, bytes */
     uint32_t physical_sector_size; /* a hint for the guest */
     struct uring *uring;           /* the loop's; its file URING_IMAGE is fd */
+    struct remote *remote;         /* NULL: raw */
+    bool can_trim;                 /* remote */
+    int poll_fd; /* remote: readable when image_turn() has something to do; else -1 */
 };
 
 /* 0 or -errno; -EINVAL: neither file nor block device, or smaller than a sector. */
 int image_init(struct image *img, int fd);
+
+/* The same of a server at the other end of a socket; sectors are known after image_wait(). */
+int image_init_remote(struct image *img, int socket, const struct remote_options *opt);
+void image_fini(struct image *img);
+/* Confined: until the geometry is known. 0 or -errno. */
+int image_wait(struct image *img);
+/* Another connection to a server that had gone. */
+void image_link(struct image *img, int socket);
+/* poll_fd is readable. */
+void image_turn(struct image *img);
+/* The next completion that came by no ring, if there is one. */
+bool image_completed(struct image *img, void **tag, int *res);
 
 /* Operations go by this ring from now on. */
 void image_attach(struct image *img, struct uring *uring);

@@ -57,6 +57,7 @@ struct blkback {
     struct image img;
     struct request_limits lim;
     struct blk_knobs knobs;
+    uint32_t sector_size; /* as asked for; 0: the image's */
     uint32_t discard_granularity;
     bool removable;
     struct pool pool;

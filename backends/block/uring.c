@@ -178,6 +178,14 @@ static int enter_once(struct uring *u, uint64_t wait_us)
     return io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
 }
 
+void uring_wait_remote(struct uring *u, void *tag)
+{
+    struct io_uring_sqe *sqe = get_sqe(u);
+
+    io_uring_prep_poll_add(sqe, URING_REMOTE, POLLIN);
+    finish(sqe, tag, 0);
+}
+
 int uring_enter(struct uring *u, uint64_t wait_us)
 {
     int rc;

@@ -21,7 +21,15 @@
  * URING_LIFE is used by nobody. The ring holds its files until the kernel is done with the last
  * operation, also when the process is gone; so the far end of this pipe tells when that is.
  */
-enum uring_file { URING_LIFE, URING_IMAGE, URING_EVTCHN, URING_CHANNEL, URING_NR_FILES };
+/* A raw image has no URING_REMOTE and any other no URING_IMAGE: -1 then. */
+enum uring_file {
+    URING_LIFE,
+    URING_IMAGE,
+    URING_EVTCHN,
+    URING_CHANNEL,
+    URING_REMOTE,
+    URING_NR_FILES
+};
 
 #define URING_PORTS 16 /* events that one read takes */
 
@@ -46,6 +54,7 @@ void uring_wait_event(struct uring *u, void *tag);
 /* Unmask the ports in port_out; rides on the next submission, completes only on failure. */
 void uring_unmask(struct uring *u, void *tag);
 void uring_wait_channel(struct uring *u, void *tag);
+void uring_wait_remote(struct uring *u, void *tag);
 
 /*
  * Submit what is queued; wait for a completion: not at all (0), for so many microseconds, or for as

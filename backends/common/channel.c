@@ -283,7 +283,7 @@ int channel_decode(struct channel_msg *m, const void *buf, size_t len)
     }
     memcpy(&h, buf, sizeof(h));
     if (h.magic != CHANNEL_MAGIC || h.version != CHANNEL_VERSION || h.count > CHANNEL_MAX_PAIRS ||
-        h.type < CHANNEL_START || h.type > CHANNEL_RESIZE) {
+        h.type < CHANNEL_START || h.type > CHANNEL_LINK) {
         return -EBADMSG;
     }
     channel_init(m, (enum channel_type)h.type);
@@ -323,6 +323,70 @@ int channel_recv(int fd, struct channel_msg *m)
     } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         return n ? -errno : 0;
+    }
+    rc = channel_decode(m, buf, (size_t)n);
+    return rc ? rc : 1;
+}
+
+int channel_send_fd(int fd, const struct channel_msg *m, int passed)
+{
+    char buf[CHANNEL_MAX_BYTES];
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = buf, .iov_len = channel_encode(m, buf)};
+    struct msghdr msg = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof(control.bytes),
+    };
+    struct cmsghdr *c;
+    ssize_t n;
+
+    memset(&control, 0, sizeof(control));
+    c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &passed, sizeof(passed));
+    do {
+        n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
+/* There is room for one descriptor; the kernel closes what there is no room for. */
+int channel_recv_fd(int fd, struct channel_msg *m, int *passed)
+{
+    char buf[CHANNEL_MAX_BYTES + 1];
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
+    struct msghdr msg = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof(control.bytes),
+    };
+    struct cmsghdr *c;
+    ssize_t n;
+    int rc;
+
+    *passed = -1;
+    do {
+        n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        return n ? -errno : 0;
+    }
+    c = CMSG_FIRSTHDR(&msg);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof(int))) {
+        memcpy(passed, CMSG_DATA(c), sizeof(*passed));
     }
     rc = channel_decode(m, buf, (size_t)n);
     return rc ? rc : 1;

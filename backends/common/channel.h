@@ -18,6 +18,9 @@
  *   back    keys for the backend directory, written in one transaction
  *   fail    reason=TEXT: the device was stopped, and why
  *
+ *   link    backend to host, no pairs: the image's server has gone, connect again; host to backend:
+ *           here is the connection, as a descriptor that comes with the message
+ *
  * The host's side treats the backend as hostile (it eats guest data); the backend's side trusts the
  * host for "start" and treats "front" values as the guest's own words.
  */
@@ -51,6 +54,7 @@ enum channel_type {
     CHANNEL_BACK = 4,
     CHANNEL_FAIL = 5,
     CHANNEL_RESIZE = 6,
+    CHANNEL_LINK = 7,
 };
 
 struct channel_header {
@@ -100,6 +104,9 @@ int channel_decode(struct channel_msg *m, const void *buf, size_t len);
 /* One message. send: 0, or -errno (-EAGAIN on a full socket). recv: 1, 0 at end of file, -errno. */
 int channel_send(int fd, const struct channel_msg *m);
 int channel_recv(int fd, struct channel_msg *m);
+/* The same with a descriptor; received: -1 if there was none, else the caller's to close. */
+int channel_send_fd(int fd, const struct channel_msg *m, int passed);
+int channel_recv_fd(int fd, struct channel_msg *m, int *passed);
 
 /* Allow-lists, per class name ("vbd", "vif", "console"): what the host relays, either way. */
 bool channel_key_allowed(const char *const *list, const char *key);

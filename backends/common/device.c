@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -218,6 +219,12 @@ void device_handle_message(struct device *d, const struct channel_msg *m)
             d->ops->resized(d);
         }
         break;
+    case CHANNEL_LINK:
+        if (d->ops->link && d->passed >= 0) {
+            d->ops->link(d, d->passed);
+            d->passed = -1;
+        }
+        break;
     case CHANNEL_START:
     case CHANNEL_BACK:
     case CHANNEL_FAIL:
@@ -227,13 +234,23 @@ void device_handle_message(struct device *d, const struct channel_msg *m)
     }
 }
 
+/* Only a class that takes connections may receive descriptors at all. */
+static int receive(struct device *d, struct channel_msg *m)
+{
+    d->passed = -1;
+    return d->ops->link ? channel_recv_fd(d->channel, m, &d->passed) : channel_recv(d->channel, m);
+}
+
 void device_handle_channel(struct device *d)
 {
     struct channel_msg m;
     int rc = 1;
 
-    while (!d->exit && (rc = channel_recv(d->channel, &m)) > 0) {
+    while (!d->exit && (rc = receive(d, &m)) > 0) {
         device_handle_message(d, &m);
+        if (d->passed >= 0) {
+            close(d->passed);
+        }
     }
     if (rc <= 0 && rc != -EAGAIN) {
         d->exit = true;
@@ -243,6 +260,14 @@ void device_handle_channel(struct device *d)
 void device_announce(struct device *d, const struct channel_msg *m)
 {
     send_message(d, m);
+}
+
+void device_ask_link(struct device *d)
+{
+    struct channel_msg m;
+
+    channel_init(&m, CHANNEL_LINK);
+    send_message(d, &m);
 }
 
 static int receive_start(struct device *d, struct channel_msg *start, uint64_t *uid)
@@ -317,7 +342,8 @@ static int open_devices(struct device *d, const struct channel_msg *start)
 
 int device_main(const struct device_ops *ops, int argc, char **argv)
 {
-    struct device d = {.ops = ops, .channel = CHANNEL_FD, .state = XenbusStateInitialising};
+    struct device d = {
+        .ops = ops, .channel = CHANNEL_FD, .passed = -1, .state = XenbusStateInitialising};
     struct channel_msg start;
     uint64_t uid;
     const char *step;

@@ -55,6 +55,8 @@ struct device_ops {
     void (*resized)(struct device *d);
     /* The guest's keys while it is Reconfiguring; may fail the device. NULL: nothing can change. */
     void (*reconfigure)(struct device *d, const struct channel_msg *front);
+    /* A connection that device_ask_link() asked for; NULL: the class has no use for one. */
+    void (*link)(struct device *d, int socket);
     /* The event loop: returns when d->exit is set. */
     void (*run)(struct device *d);
 };
@@ -75,6 +77,7 @@ struct device {
     unsigned nr_limits;
     bool exit;
     int channel; /* descriptor */
+    int passed;  /* descriptor that came with the message at hand, -1: none */
     void *priv;  /* the class's */
 };
 
@@ -89,6 +92,8 @@ void device_handle_message(struct device *d, const struct channel_msg *m);
 
 /* Keys for the backend directory beyond what the states bring. */
 void device_announce(struct device *d, const struct channel_msg *m);
+/* Ask the host for another connection to the image's server. */
+void device_ask_link(struct device *d);
 
 /* The guest broke the rules, or the device cannot go on: disconnect and say so. */
 void device_fail(struct device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/if_tun.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -70,10 +71,57 @@ static const int common_calls[] = {
 static const int block_calls[] = {SCMP_SYS(io_uring_enter)};
 static const unsigned long block_ioctls[] = {XEN_REQUESTS, REQUEST_BLKDISCARD,
                                              REQUEST_BLKGETSIZE64};
+/* The image's server is at the other end of a socket that the host connected. */
+static const int block_nbd_calls[] = {SCMP_SYS(io_uring_enter), SCMP_SYS(epoll_wait),
+                                      SCMP_SYS(epoll_ctl),      SCMP_SYS(recvmsg),
+                                      SCMP_SYS(shutdown),       SCMP_SYS(timerfd_settime)};
 static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl)};
 static const unsigned long net_ioctls[] = {XEN_REQUESTS, TUNSETOFFLOAD, TUNSETQUEUE};
 static const int console_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(pread64),
                                     SCMP_SYS(ftruncate)};
+/* qemu-storage-daemon, on files and a listening socket that it was given (helper/imagefd.c). */
+static const int image_calls[] = {
+    SCMP_SYS(accept4),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(poll),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(listen),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(preadv),
+    SCMP_SYS(pwritev),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(signalfd4),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(rseq),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(set_tid_address),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(get_mempolicy),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(uname),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+};
 static const unsigned long console_ioctls[] = {XEN_REQUESTS};
 
 /* Rings, pool, journal and 2048 mapped pages are 40 MiB; the rest is libraries. */
@@ -89,6 +137,18 @@ const struct sandbox_profile sandbox_block = {
     .processes = 256, /* io_uring's workers count for the user, who may have many disks */
     .memory = MEMORY_MAX,
     .file_size = SANDBOX_KEEP_LIMIT,
+};
+
+const struct sandbox_profile sandbox_block_nbd = {
+    .name = "block-nbd",
+    .calls = block_nbd_calls,
+    .nr_calls = COUNT(block_nbd_calls),
+    .ioctls = console_ioctls,
+    .nr_ioctls = COUNT(console_ioctls),
+    .files = 64,
+    .processes = 256,
+    .memory = MEMORY_MAX,
+    .file_size = 0,
 };
 
 const struct sandbox_profile sandbox_net = {
@@ -113,6 +173,18 @@ const struct sandbox_profile sandbox_console = {
     .processes = 1,
     .memory = MEMORY_MAX,
     .file_size = SANDBOX_KEEP_LIMIT, /* logfile.c has the log's limit */
+};
+
+const struct sandbox_profile sandbox_image = {
+    .name = "image",
+    .calls = image_calls,
+    .nr_calls = COUNT(image_calls),
+    .files = 64,
+    .processes = 256,    /* its threads, for each disk of the guest's */
+    .memory = 2ul << 30, /* stacks of threads, mostly never touched */
+    .file_size = SANDBOX_KEEP_LIMIT,
+    .threads = true,
+    .refuse = true, /* not ours: what it tries and can do without is not counted on */
 };
 
 static int limit(int resource, rlim_t value)
@@ -257,10 +329,32 @@ static int allow_in_part(scmp_filter_ctx ctx, const struct sandbox_profile *p)
     if (!rc) {
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_SETFL));
     }
+    /* libnbd, of each connection that it is given. */
+    if (!rc) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_GETFD));
+    }
+    if (!rc) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_SETFD));
+    }
     for (size_t i = 0; !rc && i < p->nr_ioctls; i++) {
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, p->ioctls[i]));
     }
     return rc;
+}
+
+/* Threads only; the C library makes them with the old call when there is no other. */
+static int allow_threads(scmp_filter_ctx ctx, const struct sandbox_profile *p)
+{
+    const uint64_t thread = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND;
+    int rc;
+
+    if (!p->threads) {
+        return 0;
+    }
+    rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    return rc ? rc
+              : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                 SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread));
 }
 
 /*
@@ -300,6 +394,9 @@ static int load_filter(const struct sandbox_profile *p)
     }
     if (!rc) {
         rc = allow_in_part(ctx, p);
+    }
+    if (!rc) {
+        rc = allow_threads(ctx, p);
     }
     if (!rc) {
         rc = allow_reports(ctx, p);

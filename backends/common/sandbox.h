@@ -25,10 +25,12 @@ struct sandbox_profile {
     size_t nr_ioctls;
     rlim_t files, processes, memory, file_size;
     bool sees_files; /* keeps its root directory and, without a capability, user 0 */
+    bool threads;    /* may make some; a process it never may */
     bool refuse;     /* another system call fails with EPERM; without this it ends the process */
 };
 
-extern const struct sandbox_profile sandbox_block, sandbox_net, sandbox_console;
+extern const struct sandbox_profile sandbox_block, sandbox_block_nbd, sandbox_net, sandbox_console,
+    sandbox_image;
 
 /*
  * Root directory: an empty one, read-only, that no path leads out of. User and group: uid. No

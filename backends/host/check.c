@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "host.h"
 
 /* A device's own sectors are the smallest that it can be shown with. */
@@ -31,8 +32,23 @@ static int check_sector_size(const struct devhost_spec *s, int fd, char *err, si
 
 static int check_block(const struct devhost_spec *s, char *err, size_t err_len)
 {
-    int fd = resources_open_image(s, err, err_len), rc;
+    static struct chain chain;
+    int fd, rc;
 
+    if (s->block.format == DEVHOST_NBD) {
+        return link_check(s, err, err_len);
+    }
+    if (s->block.format == DEVHOST_QCOW2) {
+        rc = helper_check(err, err_len);
+        if (!rc) {
+            rc = chain_open(s, &chain, err, err_len);
+        }
+        if (!rc) {
+            chain_close(&chain);
+        }
+        return rc;
+    }
+    fd = resources_open_image(s, err, err_len);
     if (fd < 0) {
         return fd;
     }

@@ -208,6 +208,9 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
         device_set_error(dev, reason);
         device_emit(dev, DEVHOST_EV_ERROR, reason);
         return;
+    case CHANNEL_LINK:
+        link_asked(dev);
+        return;
     case CHANNEL_START:
     case CHANNEL_FRONT:
     case CHANNEL_CLOSE:
@@ -307,6 +310,13 @@ static void on_life_end(evutil_socket_t fd, short what, void *arg)
     }
     drop_process_events(dev);
     spawn_kill(dev);
+    if (!link_settle(dev)) {
+        device_settled(dev);
+    }
+}
+
+void device_settled(struct devhost_device *dev)
+{
     if (dev->phase == PHASE_RUNNING) {
         restart_after(dev, dev->last_error);
     }
@@ -393,6 +403,7 @@ static void copy_spec(struct devhost_device *dev, const struct devhost_spec *spe
     dev->spec.block.path = dup_or_null(spec->block.path);
     dev->spec.limit_group = dup_or_null(spec->limit_group);
     dev->spec.block.vdev = dup_or_null(spec->block.vdev);
+    dev->spec.block.base = dup_or_null(spec->block.base);
     dev->spec.net.bridge = dup_or_null(spec->net.bridge);
     dev->spec.net.ifname = dup_or_null(spec->net.ifname);
     dev->spec.console.log_path = dup_or_null(spec->console.log_path);
@@ -403,6 +414,7 @@ static void free_spec(struct devhost_spec *spec)
     free((char *)(uintptr_t)spec->block.path);
     free((char *)(uintptr_t)spec->limit_group);
     free((char *)(uintptr_t)spec->block.vdev);
+    free((char *)(uintptr_t)spec->block.base);
     free((char *)(uintptr_t)spec->net.bridge);
     free((char *)(uintptr_t)spec->net.ifname);
     free((char *)(uintptr_t)spec->console.log_path);
@@ -548,6 +560,7 @@ void devhost_device_free(struct devhost_device *dev)
     if (dev->res.meter >= 0) {
         meter_remove(class_node(dev->spec.cls), dev->spec.domid, dev->spec.devid);
     }
+    link_close(dev);
     resources_close(&dev->res);
     free_spec(&dev->spec);
     free(dev);

@@ -9,6 +9,8 @@
  *   nodes.c      xenstore directories of a device
  *   resources.c  image, tap, pty and log descriptors
  *   check.c      looking at a device without touching it
+ *   link.c       connections to the server of a disk's image
+ *   helper.c     the server of a qcow2 image; chain.c, qcow2.c: what such an image stands on
  */
 #ifndef BACKENDS_HOST_HOST_H
 #define BACKENDS_HOST_HOST_H
@@ -25,8 +27,11 @@
 #define MAX_DEVICE_FDS 8 /* the queues of a tap */
 #define TTY_BUF 64
 #define IFNAME_BUF 16
+#define HELPER_EXPORT "disk"
 
 struct event;
+struct helper;
+struct link;
 
 struct devhost {
     struct devhost_config cfg;
@@ -42,6 +47,7 @@ struct resources {
     int fds[MAX_DEVICE_FDS]; /* in the order of the class, from CHANNEL_DEVICE_FD on */
     unsigned nr_fds;
     uint32_t discard_granularity; /* block; 0: not offered */
+    char export[256];             /* block, of a server's */
     unsigned mtu;                 /* net */
     char ifname[IFNAME_BUF];
     char tty[TTY_BUF];
@@ -62,6 +68,8 @@ struct devhost_device {
     struct devhost *host;
     struct devhost_spec spec; /* strings duplicated */
     struct resources res;
+    struct link *link;     /* of an image that a server has */
+    struct helper *helper; /* of a qcow2 image */
     enum device_phase phase;
     char name[40]; /* "vbd 3/51712" */
     char front[PATH_BUF], back[PATH_BUF];
@@ -104,6 +112,9 @@ void device_set_back_state(struct devhost_device *dev, unsigned state);
 void device_set_error(struct devhost_device *dev, const char *why);
 int device_start_process(struct devhost_device *dev, char *err, size_t err_len);
 
+/* Nothing of the dead process is under way any more. */
+void device_settled(struct devhost_device *dev);
+
 /* spawn.c: start the process on dev->res; sets pid, channel, pidfd, log_fd. 0 or -errno. */
 int spawn_backend(struct devhost_device *dev, char *err, size_t err_len);
 /* What the device has done so far, by its journal. */
@@ -129,5 +140,29 @@ void resources_close(struct resources *res);
 int resources_open_image(const struct devhost_spec *spec, char *err, size_t err_len);
 /* MTU of an interface, 0 if there is none of that name. */
 unsigned resources_if_mtu(const char *ifname);
+
+/* link.c */
+bool link_wanted(const struct devhost_spec *spec); /* is the image a server's? */
+int link_open(struct devhost_device *dev, char *err, size_t err_len);
+void link_close(struct devhost_device *dev);
+/* A connection as the device's descriptor, for a process that is about to start; and its end here
+ * once that process has it. */
+int link_connect(struct devhost_device *dev, char *err, size_t err_len);
+void link_handed(struct devhost_device *dev);
+/* The process died: true if its server must end first, which then calls device_settled(). */
+bool link_settle(struct devhost_device *dev);
+unsigned link_timeout(const struct devhost_spec *spec); /* seconds */
+/* The backend lost its connection: it gets another as soon as there is one. */
+void link_asked(struct devhost_device *dev);
+int link_check(const struct devhost_spec *spec, char *err, size_t err_len);
+
+/* helper.c */
+int helper_open(struct devhost_device *dev, char *err, size_t err_len);
+void helper_close(struct devhost_device *dev);
+int helper_check(char *err, size_t err_len);
+bool helper_up(struct devhost_device *dev); /* it runs, or was started */
+bool helper_end(struct devhost_device *dev); /* in order, as far as it runs */
+void helper_suspect(struct devhost_device *dev);
+void helper_socket(const struct devhost_device *dev, char *buf, size_t len);
 
 #endif

@@ -4,7 +4,7 @@
  * the pty and the log.
  *
  * Order of descriptors, which the backends rely on:
- *   block    image
+ *   block    image; of an image that a server has, a connection (link.c)
  *   net      tap, one for each queue
  *   console  pty master, pty slave, inotify on the slave, then log and its predecessor if there is
  * a log
@@ -150,8 +150,13 @@ static uint32_t discard_granularity(int fd)
 
 static int open_block(struct devhost_device *dev, char *err, size_t err_len)
 {
-    int fd = resources_open_image(&dev->spec, err, err_len);
+    int fd;
 
+    if (link_wanted(&dev->spec)) {
+        dev->res.discard_granularity = dev->spec.block.no_discard ? 0 : 4096;
+        return link_open(dev, err, err_len);
+    }
+    fd = resources_open_image(&dev->spec, err, err_len);
     if (fd < 0) {
         return fd;
     }

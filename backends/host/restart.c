@@ -16,6 +16,7 @@
 #define DELAY_MIN_MS 50u
 #define DELAY_MAX_MS 10000u
 #define LIVED_MS 30000u
+#define SERVER_RETRY_MS 1000u
 
 static bool was_of_use(const struct devhost_device *dev)
 {
@@ -66,12 +67,22 @@ void restart_after(struct devhost_device *dev, const char *detail)
     give_up(dev, why);
 }
 
+/* The image's server may be away at the same time; for as long as requests may wait for it. */
+static bool may_come_back(const struct devhost_device *dev)
+{
+    return link_wanted(&dev->spec) && now_ms() - dev->died_ms < link_timeout(&dev->spec) * 1000ull;
+}
+
 void restart_now(struct devhost_device *dev)
 {
     char err[DEVHOST_ERR_MAX];
 
     if (device_start_process(dev, err, sizeof(err))) {
-        give_up(dev, err);
+        if (may_come_back(dev)) {
+            device_arm_timer(dev->timer, SERVER_RETRY_MS);
+        } else {
+            give_up(dev, err);
+        }
         return;
     }
     dev->restarts++;

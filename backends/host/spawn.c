@@ -26,11 +26,11 @@
 #define FD_PARK 1000 /* above all of ours: where descriptors wait for their low numbers */
 #define KILL_WAIT_MS 10000
 
-static const char *program_of(enum devhost_class cls)
+static const char *program_of(const struct devhost_spec *spec)
 {
-    switch (cls) {
+    switch (spec->cls) {
     case DEVHOST_BLOCK:
-        return "blkback";
+        return link_wanted(spec) ? "blkback-nbd" : "blkback";
     case DEVHOST_NET:
         return "netback";
     case DEVHOST_CONSOLE:
@@ -137,6 +137,11 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
         channel_add(m, "removable", s->block.removable ? "1" : "0");
         channel_addf(m, "discard-granularity", "%u", dev->res.discard_granularity);
         add_serving(&s->block.serving, m);
+        if (link_wanted(s)) {
+            channel_add(m, "image", "nbd");
+            channel_add(m, "export", dev->res.export);
+            channel_addf(m, "timeout", "%u", link_timeout(s));
+        }
         break;
     case DEVHOST_NET:
         channel_addf(m, "mtu", "%u", dev->res.mtu);
@@ -190,11 +195,14 @@ int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
     struct channel_msg start;
     int sock[2], pipefd[2], life[2], rc;
 
-    snprintf(program, sizeof(program), "%s/%s", dev->host->backend_dir, program_of(dev->spec.cls));
+    snprintf(program, sizeof(program), "%s/%s", dev->host->backend_dir, program_of(&dev->spec));
     if (access(program, X_OK)) {
         return err_set(err, err_len, -errno,
                        "%s: %s (set TENUE_BACKEND_DIR to where the backends are)", program,
                        strerror(errno));
+    }
+    if (link_wanted(&dev->spec) && (rc = link_connect(dev, err, err_len)) != 0) {
+        return rc;
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
         return err_set(err, err_len, -errno, "%s: socket: %s", dev->name, strerror(errno));
@@ -212,6 +220,9 @@ int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
     dev->log_fd = pipefd[0];
     dev->life_fd = life[0];
     rc = start_backend(dev, sock[1], pipefd[1], life[1], program);
+    if (link_wanted(&dev->spec)) {
+        link_handed(dev);
+    }
     close(sock[1]);
     close(pipefd[1]);
     close(life[1]);

@@ -34,6 +34,8 @@ int main(int argc, char **argv)
     suite_console();
     suite_device();
     suite_blkback();
+    suite_nbd();
+    suite_qcow2();
     suite_net();
     suite_conback();
     suite_xsclient();

@@ -3,16 +3,18 @@
 # On a real Xen: tests/backends/on-xen.sh (see its head).
 BET_SUITES := main test_channel test_request test_packet test_console test_device test_blkback test_net test_conback \
 	test_xsclient test_limit
+BET_SUITES += test_nbd test_qcow2
 BET_UNDER_TEST := common/limit common/limit_text common/channel common/journal common/device common/sandbox block/request \
 	block/pool block/pgrants \
 	block/image block/uring block/queue block/gather block/serve block/blkback net/packet net/mcast net/answers net/tap \
 	net/tx net/rx net/connect net/netback \
 	console/backlog console/logfile console/conback host/xsclient
+BET_UNDER_TEST += block/replay block/nbd block/no-uri host/nbduri host/qcow2
 BET_BUILD := $(BUILD)/tests/backends
 BET_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Calls that a test wants to see on their way.
 BET_WRAP := -Wl,--wrap=uring_fdatasync
-BET_LIBS := $(BET_WRAP) -lcunit -luring -lseccomp -lpthread -lutil
+BET_LIBS := $(BET_WRAP) -lcunit -luring -lseccomp $(BE_NBD_LIBS) -lpthread -lutil
 
 CHECK_UNIT += check-backends check-backends-host
 DEPS_PACKAGES += libcunit1-dev xenstore-utils python3
@@ -26,7 +28,7 @@ $(BET_BUILD)/sanitized/%.o: %.c
 	@echo "CC $<"
 	$(Q)$(CC) $(BE_CFLAGS) $(BET_SANITIZE) -c $< -o $@
 
-BET_SOURCES := $(BET_SUITES:%=tests/backends/%) tests/backends/fake/xen $(BET_UNDER_TEST:%=backends/%)
+BET_SOURCES := $(BET_SUITES:%=tests/backends/%) tests/backends/fake/xen tests/backends/fake/nbdserver $(BET_UNDER_TEST:%=backends/%)
 $(BET_BUILD)/unit: $(BET_SOURCES:%=$(BET_BUILD)/plain/%.o)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BET_LIBS)
@@ -64,10 +66,10 @@ $(BET_BUILD)/fuzzed/%.o: %.c
 		-fsanitize-coverage=trace-loads -c $< -o $@
 define BET_FUZZ_RULES
 $(BET_BUILD)/fuzz-$(1): $(BET_BUILD)/fuzzed/tests/backends/fuzz/$(1).o $(BET_FUZZ_SOURCES:%=$(BET_BUILD)/fuzzed/%.o)
-	@clang $(BET_SANITIZE) -fsanitize=fuzzer $(BET_FUZZ_WRAP)$$(BET_FUZZ_WRAP_$(1)),--wrap=__asan_memcpy -o $$@ $$^ -luring -lseccomp
+	@clang $(BET_SANITIZE) -fsanitize=fuzzer $(BET_FUZZ_WRAP)$$(BET_FUZZ_WRAP_$(1)),--wrap=__asan_memcpy -o $$@ $$^ -luring -lseccomp $(BE_NBD_LIBS)
 $(BET_BUILD)/replay-$(1): $(BET_BUILD)/sanitized/tests/backends/fuzz/$(1).o $(BET_BUILD)/sanitized/tests/fuzz/replay.o \
 		$(BET_FUZZ_SOURCES:%=$(BET_BUILD)/sanitized/%.o)
-	$(Q)$(CC) $(BET_SANITIZE) $(BET_FUZZ_WRAP)$$(BET_FUZZ_WRAP_$(1)) -o $$@ $$^ -luring -lseccomp
+	$(Q)$(CC) $(BET_SANITIZE) $(BET_FUZZ_WRAP)$$(BET_FUZZ_WRAP_$(1)) -o $$@ $$^ -luring -lseccomp $(BE_NBD_LIBS)
 fuzz-$(1): $(BET_BUILD)/fuzz-$(1)
 	$$(call FUZZ_RUN,$(1),$$<,2000,tests/fuzz/seeds/$(1))
 endef

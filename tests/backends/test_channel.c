@@ -124,7 +124,7 @@ static void test_header(void)
         bad = h;
         bad.magic += i == 0;
         bad.version += i == 1;
-        bad.type = i == 2 ? 0 : i == 3 ? CHANNEL_RESIZE + 1 : bad.type;
+        bad.type = i == 2 ? 0 : i == 3 ? CHANNEL_LINK + 1 : bad.type;
         bad.count += i == 4;
         memcpy(buf, &bad, sizeof(bad));
         CU_ASSERT_EQUAL(channel_decode(&m, buf, len), -EBADMSG);

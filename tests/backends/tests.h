@@ -9,6 +9,8 @@ void suite_packet(void);
 void suite_console(void);
 void suite_device(void);
 void suite_blkback(void);
+void suite_nbd(void);
+void suite_qcow2(void);
 void suite_net(void);
 void suite_conback(void);
 void suite_xsclient(void);

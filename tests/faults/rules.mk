@@ -39,8 +39,8 @@ CHECK_ALONE += check-soak
 SOAK += soak-faults soak-killed-disk soak-faults-on-xen soak-guests
 DEPS_PACKAGES += e2fsprogs
 
-.PHONY: $(FAULTS_SCENARIOS) soak-faults soak-killed-disk soak-faults-on-xen check-soak soak-guests
-$(FAULTS_SCENARIOS) soak-faults soak-killed-disk soak-faults-on-xen check-soak soak-guests: $(FAULTS_NEEDS)
+.PHONY: $(FAULTS_SCENARIOS) check-images soak-faults soak-killed-disk soak-faults-on-xen check-soak soak-guests
+$(FAULTS_SCENARIOS) soak-faults soak-killed-disk soak-faults-on-xen check-soak soak-guests check-images: $(FAULTS_NEEDS)
 check-faults: ## guests that crash, spin, lie and flood, beside one that works
 	@tests/system/scenarios/faults
 check-killed-helpers: ## kill -9 of backends, supervisor and store
@@ -51,6 +51,9 @@ check-full-disk: ## the host's disk fills under a guest's image
 	@tests/system/scenarios/full-disk
 check-powercut: ## what a guest synced survives power cuts (SEED=, POINTS=)
 	@tests/system/scenarios/powercut --boot 1 $(if $(SEED),--seed $(SEED)) $(if $(POINTS),--points $(POINTS))
+
+check-images: $(IMAGES)/disks.cpio ## qcow2 overlays and NBD servers, their helpers killed
+	@tests/system/scenarios/images
 
 # Longer, and with Debian's Xen in our hypervisor's place. Each has its own verdict; all are run.
 soak-faults: ## the fault scenarios for longer (SEED=)

@@ -168,7 +168,7 @@ static void disk_is(const char *text, const char *target, uint32_t id, bool ro)
     CU_ASSERT_STRING_EQUAL(disk.target, target);
     CU_ASSERT_EQUAL(disk.vdev_id, id);
     CU_ASSERT_EQUAL(disk.read_only, ro);
-    free(disk.target);
+    disk_free(&disk);
 }
 
 static void test_disk_forms(void)
@@ -178,6 +178,9 @@ static void test_disk_forms(void)
     disk_is("/a.img,raw,xvda,rw", "/a.img", 51712, false);
     disk_is("/a.img,,hda", "/a.img", 768, false);
     disk_is("format=raw,vdev=sda2,access=ro,target=/x y,z", "/x y,z", 2050, true);
+    disk_is("format=qcow2,base=/b,timeout=5,vdev=xvda,target=/o.qcow2", "/o.qcow2", 51712, false);
+    disk_is("vdev=xvda,timeout=5,target=nbd://[::1]:9/e,x", "nbd://[::1]:9/e,x", 51712, false);
+    disk_is("vdev=xvda,target=nbd+unix:///e?socket=/s", "nbd+unix:///e?socket=/s", 51712, false);
     disk_is("vdev=xvdq,target=/q", "/q", 1u << 28 | 16 << 8, false);
     disk_is("vdev=d3p2,target=/q", "/q", 202 << 8 | 3 << 4 | 2, false);
     disk_is("/iso,,xvdc,cdrom", "/iso", 51744, true);
@@ -227,7 +230,13 @@ static void test_disk_serving(void)
 
 static void test_disk_errors(void)
 {
-    refuse(MINIMAL "disk=['format=qcow2,vdev=xvda,target=/a']\n", "g.cfg:3: disk format \"qcow2\"");
+    refuse(MINIMAL "disk=['format=vhd,vdev=xvda,target=/a']\n", "g.cfg:3: disk format \"vhd\"");
+    refuse(MINIMAL "disk=['format=qcow2,vdev=xvda,target=nbd://h/e']\n", "leave format= out");
+    refuse(MINIMAL "disk=['base=/b,vdev=xvda,target=/a']\n", "g.cfg:3: disk base \"/b\"");
+    refuse(MINIMAL "disk=['format=qcow2,base=b,vdev=xvda,target=/a']\n", "whole path");
+    refuse(MINIMAL "disk=['timeout=9,vdev=xvda,target=/a']\n", "disk timeout of \"/a\"");
+    refuse(MINIMAL "disk=['format=qcow2,timeout=0,vdev=xvda,target=/a']\n", "disk timeout \"0\"");
+    refuse(MINIMAL "disk=['timeout=86401,vdev=xvda,target=nbd://h/e']\n", "disk timeout \"86401\"");
     refuse(MINIMAL "disk=[\n'vdev=xvda,target=/a',\n'vdev=sdq9x,target=/b']\n",
            "g.cfg:5: disk vdev");
     refuse(MINIMAL "disk=['vdev=xvda']\n", "add target=");

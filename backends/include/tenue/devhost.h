@@ -90,6 +90,12 @@ struct devhost_serving {
     enum devhost_grants grants;
 };
 
+enum devhost_format {
+    DEVHOST_RAW,   /* file or block device */
+    DEVHOST_QCOW2, /* file; served by a confined helper */
+    DEVHOST_NBD,   /* elsewhere: nbd://HOST[:PORT]/EXPORT, nbd+unix:///EXPORT?socket=/PATH */
+};
+
 /* One device. Strings are copied by devhost_device_start(); zero-initialise, then fill what
  * applies. */
 struct devhost_spec {
@@ -98,7 +104,10 @@ struct devhost_spec {
     unsigned devid;
 
     struct {
-        const char *path; /* raw image file or block device */
+        const char *path; /* image file, block device, or address of an NBD server */
+        enum devhost_format format;
+        const char *base; /* qcow2: the file that it stands on; NULL: one in a folder of images */
+        unsigned timeout; /* qcow2 and NBD: seconds without an answer until requests fail; 0: 30 */
         const char *vdev; /* "xvda": written to the store's "dev", for block-list; may be NULL */
         bool readonly;
         bool no_discard;     /* do not offer discard even if the image could */
