@@ -31,7 +31,7 @@ expect "a bzImage" 0 '"entry":"0xffffffff80100040"' 'name="g"; kernel="bzimage"'
 expect "a kernel in the lower half" 0 '"virt_base":"0"' 'name="g"; kernel="low"; memory=8'
 expect "a legacy kernel" 0 '"guest_os":"Mini-OS"' 'name="g"; kernel="legacy"; memory=8'
 expect "a ramdisk" 0 '"ramdisk_pfn":' "$base; ramdisk=\"rd\""
-expect "a disk" 0 '"vdev":"xvdb","devid":51728,"target":"'"$W/disk"'","access":"r"' "$base; disk=['file:$W/disk,xvdb,r']"
+expect "a disk" 0 '"vdev":"xvdb","devid":51728,"target":"'"$W/disk"'","format":"raw","access":"r"' "$base; disk=['file:$W/disk,xvdb,r']"
 expect "an unknown key" 1 'g.cfg:2: unknown key "dsk"; did you mean "disk"?' "$base
 dsk = []"
 expect "a syntax error" 1 'g.cfg:1: this string is not closed' 'name="g'
