@@ -160,7 +160,7 @@ int link_check(const struct devhost_spec *spec, char *err, size_t err_len);
 int helper_open(struct devhost_device *dev, char *err, size_t err_len);
 void helper_close(struct devhost_device *dev);
 int helper_check(char *err, size_t err_len);
-bool helper_up(struct devhost_device *dev); /* it runs, or was started */
+bool helper_up(struct devhost_device *dev);  /* it runs, or was started */
 bool helper_end(struct devhost_device *dev); /* in order, as far as it runs */
 void helper_suspect(struct devhost_device *dev);
 void helper_socket(const struct devhost_device *dev, char *buf, size_t len);
