@@ -285,7 +285,7 @@ static void validation_undo(struct page *p, enum page_type type, unsigned cursor
  */
 static bool partial_is_wanted(struct page *p)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the word is visible before dying is looked at */
+    __atomic_fetch_or(&p->type, 0, __ATOMIC_SEQ_CST); /* it is visible before dying is looked at */
     if (likely(!domain_is_dying(page_domain(p))))
         return true;
     while (page_undo_partial(p) != 0)
