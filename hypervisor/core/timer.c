@@ -40,7 +40,7 @@ static struct timer_queue *lock_queue_of(struct timer *t)
         struct timer_queue *q = &cpus[cpu]->timers;
 
         spin_lock(&q->lock);
-        if (likely(t->cpu == cpu))
+        if (likely(__atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE) == cpu))
             return q;
         spin_unlock(&q->lock);
     }
@@ -89,7 +89,7 @@ void timer_set(struct timer *t, ns_t deadline)
             dequeue(q, t);
         if (likely(q == &c->timers))
             break;
-        t->cpu = c->id;
+        __atomic_store_n(&t->cpu, c->id, __ATOMIC_RELEASE); /* and what we did to it */
         spin_unlock(&q->lock);
     }
     /* Armed by a callback for the past: not in this pass, which must end (IRQ-3). */
