@@ -537,7 +537,7 @@ static void add_vcpu_info(const struct vcpu *v, struct xen_domctl_getdomaininfo 
     info->nr_online_vcpus++;
     if (!(READ_ONCE(v->pause_flags) & (1u << VPF_BLOCKED)))
         info->flags &= ~XEN_DOMINF_blocked;
-    if (v->runstate.state == RUNSTATE_running)
+    if (vcpu_runstate(v).state == RUNSTATE_running)
         info->flags |= XEN_DOMINF_running;
 }
 

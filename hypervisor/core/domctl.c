@@ -225,7 +225,7 @@ static int op_getvcpuinfo(struct domain *d, struct xen_domctl_getvcpuinfo *op)
     flags = READ_ONCE(v->pause_flags);
     op->online = !(flags & (1u << VPF_DOWN));
     op->blocked = !!(flags & (1u << VPF_BLOCKED));
-    op->running = v->runstate.state == RUNSTATE_running;
+    op->running = vcpu_runstate(v).state == RUNSTATE_running;
     op->cpu_time = vcpu_cpu_time(v);
     op->cpu = READ_ONCE(v->cpu);
     return 0;

@@ -95,6 +95,15 @@ void sched_vcpu_set_weight(struct vcpu *v, uint32_t weight)
     spin_unlock(&rq->lock);
 }
 
+struct vcpu_runstate_info vcpu_runstate(const struct vcpu *v)
+{
+    struct run_queue *rq = lock_queue_of(v);
+    const struct vcpu_runstate_info copy = v->runstate;
+
+    spin_unlock(&rq->lock);
+    return copy;
+}
+
 /* --- one queue --- */
 
 void sched_lock_two(unsigned a, unsigned b)

@@ -186,21 +186,20 @@ void vcpu_runstate_change(struct vcpu *v, int new_state, ns_t now)
 
 uint64_t vcpu_cpu_time(const struct vcpu *v)
 {
-    const struct vcpu_runstate_info *r = &v->runstate;
-    uint64_t t = r->time[RUNSTATE_running];
+    const struct vcpu_runstate_info r = vcpu_runstate(v);
+    uint64_t t = r.time[RUNSTATE_running];
 
-    return r->state == RUNSTATE_running ? t + (hal_now() - r->state_entry_time) : t;
+    return r.state == RUNSTATE_running ? t + (hal_now() - r.state_entry_time) : t;
 }
 
 /* A registered area that has become unreachable is the guest's loss alone: errors end here. */
-static void runstate_write(const struct vcpu *v)
+static void runstate_write(const struct vcpu *v, guest_va area)
 {
-    guest_va entry_time =
-        guest_va_add(v->runstate_va, offsetof(struct vcpu_runstate_info, state_entry_time));
-    struct vcpu_runstate_info copy = v->runstate;
+    guest_va entry_time = guest_va_add(area, offsetof(struct vcpu_runstate_info, state_entry_time));
+    struct vcpu_runstate_info copy = vcpu_runstate(v);
 
     if (!(v->domain->pv.vm_assist & (1ul << VMASST_TYPE_runstate_update_flag))) {
-        if (guest_write_obj(v->runstate_va, &copy))
+        if (guest_write_obj(area, &copy))
             return;
         return;
     }
@@ -208,7 +207,7 @@ static void runstate_write(const struct vcpu *v)
     if (guest_write_obj(entry_time, &copy.state_entry_time))
         return;
     barrier();
-    if (guest_write_obj(v->runstate_va, &copy))
+    if (guest_write_obj(area, &copy))
         return;
     barrier();
     copy.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
@@ -219,14 +218,16 @@ static void runstate_write(const struct vcpu *v)
 /* v is loaded. The area is mapped by the guest kernel's root only. */
 void vcpu_runstate_publish(struct vcpu *v)
 {
-    if (guest_va_is_null(v->runstate_va))
+    const guest_va area = READ_ONCE(v->runstate_va);
+
+    if (guest_va_is_null(area))
         return;
     if (v->pv.kernel_mode) {
-        runstate_write(v);
+        runstate_write(v, area);
         return;
     }
     hal_load_root(v->pv.root_kernel);
-    runstate_write(v);
+    runstate_write(v, area);
     hal_load_root(v->pv.root_user);
 }
 

@@ -73,7 +73,7 @@ static long op_down(struct vcpu *v)
 /* The current vcpu may still be charged for the stretch that is running. */
 static long op_runstate_info(const struct vcpu *v, guest_va arg)
 {
-    struct vcpu_runstate_info copy = v->runstate;
+    struct vcpu_runstate_info copy = vcpu_runstate(v);
     ns_t now = hal_now();
 
     if (now > copy.state_entry_time)
@@ -91,7 +91,7 @@ static long op_register_runstate(struct vcpu *v, guest_va arg)
         return rc;
     if (!guest_range_ok(guest_va_make(area.addr.p), sizeof(struct vcpu_runstate_info)))
         return -XEN_EFAULT;
-    v->runstate_va = guest_va_make(area.addr.p);
+    WRITE_ONCE(v->runstate_va.va, area.addr.p);
     if (v == current_vcpu())
         vcpu_runstate_publish(v);
     return 0;

@@ -184,7 +184,7 @@ void watch_follow(void)
         return;
     c->watched = on;
     hal_fast_paths(!on);
-    if (!on && v && !c->idle && v->runstate.state == RUNSTATE_running)
+    if (!on && v && !c->idle && vcpu_runstate(v).state == RUNSTATE_running)
         account_enter(TENUE_PART_UNWATCHED);
 }
 
@@ -272,7 +272,7 @@ static bool copy_parts(const struct vcpu *v, struct tenue_op_account *op,
 {
     const struct vcpu_account *a = v->account;
     const uint32_t seq = READ_ONCE(a->seq);
-    const struct vcpu_runstate_info run = v->runstate;
+    const struct vcpu_runstate_info run = vcpu_runstate(v);
     ns_t since;
 
     barrier();

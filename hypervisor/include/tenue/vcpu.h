@@ -43,7 +43,7 @@ struct vcpu {
     struct vcpu_info *vcpu_info; /* mapping of the registered area, or of shared_info's slot */
     mfn_t vcpu_info_mfn;         /* frame held (reference + writable type), MFN_NONE if not */
     guest_va runstate_va;        /* 0 when none */
-    struct vcpu_runstate_info runstate; /* ours; copied out at changes */
+    struct vcpu_runstate_info runstate; /* [runqueue lock] ours; copied out at changes */
     mfn_t time_area_mfn;                /* MFN_NONE: secondary time area is not offered */
     struct timer singleshot;
     struct timer periodic;
@@ -99,8 +99,9 @@ void vcpu_kick(struct vcpu *v);
 void vcpu_poll_end(struct vcpu *v);
 /* Set upcall pending and kick: the last step of every event delivery. */
 void vcpu_mark_event_pending(struct vcpu *v);
-bool vcpu_event_pending(const struct vcpu *v); /* pending and not masked */
-void vcpu_runstate_change(struct vcpu *v, int new_state, ns_t now);
+bool vcpu_event_pending(const struct vcpu *v);                      /* pending and not masked */
+void vcpu_runstate_change(struct vcpu *v, int new_state, ns_t now); /* run queue locked */
+struct vcpu_runstate_info vcpu_runstate(const struct vcpu *v);      /* all of it of one moment */
 /* Copy runstate to the registered area if that is reachable: called with v's root loaded. */
 void vcpu_runstate_publish(struct vcpu *v);
 /* ns spent running, up to now. */
