@@ -301,7 +301,7 @@ static void refresh_time(struct domain *d)
     time_update_wallclock(d);
     for (uint32_t i = 0; i < d->max_vcpus; i++)
         if (d->vcpus[i])
-            time_update_vcpu(d->vcpus[i]);
+            d->vcpus[i]->time_stamp = TIME_NEVER;
 }
 
 void domain_unpause_by_controller(struct domain *d)

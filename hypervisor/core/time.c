@@ -16,27 +16,17 @@ static uint64_t wallclock_base; /* [wallclock_lock] UTC in ns at system time 0; 
 
 static void publish_clock(struct vcpu *v, const struct hal_time *t)
 {
-    struct vcpu_time_info *u = &v->vcpu_info->time;
+    volatile struct vcpu_time_info *u = &v->vcpu_info->time;
 
-    WRITE_ONCE(u->version, ++v->time_version | 1);
-    barrier();
+    u->version = ++v->time_version | 1;
     u->tsc_timestamp = t->tsc_timestamp;
     u->system_time = t->system_time;
     u->tsc_to_system_mul = t->tsc_to_system_mul;
     u->tsc_shift = t->tsc_shift;
     u->flags = 0;
-    barrier();
     v->time_version = (v->time_version | 1) + 1;
-    WRITE_ONCE(u->version, v->time_version);
+    u->version = v->time_version;
     v->time_stamp = t->tsc_timestamp;
-}
-
-void time_update_vcpu(struct vcpu *v)
-{
-    struct hal_time t;
-
-    hal_time_params(&t);
-    publish_clock(v, &t);
 }
 
 void time_refresh_vcpu(struct vcpu *v)

@@ -79,7 +79,7 @@ int vcpu_create(struct domain *d, uint32_t id)
     rc = hal_vcpu_create(v);
     if (rc)
         goto pv;
-    time_update_vcpu(v);
+    v->time_stamp = TIME_NEVER;
     account_vcpu_init(v);
     __atomic_store_n(&d->vcpus[id], v, __ATOMIC_RELEASE);
     return 0;
@@ -253,11 +253,14 @@ int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset)
         return rc ? rc : -XEN_EINVAL;
     }
     info = (vcpu_info_t *)((char *)mfn_to_ptr(mfn) + offset);
-    memcpy(info, old, sizeof(*info));
+    for (unsigned i = 0; i < sizeof(*info) / sizeof(uint64_t); i++)
+        ((uint64_t *)info)[i] = READ_ONCE(((uint64_t *)old)[i]);
     __atomic_store_n(&v->vcpu_info, info, __ATOMIC_SEQ_CST);
-    time_update_vcpu(v);
+    v->time_stamp = TIME_NEVER;
+    if (v == current_vcpu())
+        time_refresh_vcpu(v);
     __atomic_store_n(&info->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);
-    info->evtchn_upcall_pending = 0;
+    WRITE_ONCE(info->evtchn_upcall_pending, 0);
     vcpu_mark_event_pending(v);
     return 0;
 }

@@ -104,6 +104,8 @@ static long op_register_vcpu_info(struct vcpu *v, guest_va arg)
 
     if (rc)
         return rc;
+    if (v != current_vcpu() && !(READ_ONCE(v->pause_flags) & (1u << VPF_DOWN)))
+        return -XEN_EINVAL;
     return vcpu_map_vcpu_info(v, mfn_make(info.mfn), info.offset);
 }
 

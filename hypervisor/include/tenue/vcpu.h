@@ -55,7 +55,7 @@ struct vcpu {
     } poll;
     port_t virq_port[NR_VIRQS]; /* [domain's evtchn lock] 0: not bound */
     uint32_t time_version;      /* ours; what the shared page shows is a copy */
-    uint64_t time_stamp;        /* tsc_timestamp that its pvclock page was written with */
+    peeked uint64_t time_stamp; /* tsc_timestamp of its pvclock page, or TIME_NEVER: write it */
     uint8_t pirq_eoi_pending;
     /* While one of these holds, entries and exits take the general paths: one load tells. */
     union {
@@ -110,9 +110,9 @@ uint64_t vcpu_cpu_time(const struct vcpu *v);
 void vcpu_release_areas(struct vcpu *v);
 int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset) must_check;
 
-/* pvclock: write v's vcpu_time_info (time.c). */
-void time_update_vcpu(struct vcpu *v);
-void time_refresh_vcpu(struct vcpu *v); /* as above if the clock's parameters changed since */
+/* pvclock: v, which runs, gets its vcpu_time_info if that is not what it should be (time.c). */
+void time_refresh_vcpu(struct vcpu *v);
+#define TIME_NEVER (~0ull)
 void time_update_wallclock(struct domain *d);
 int time_set_wallclock(uint64_t secs, uint32_t nsecs, ns_t system_time) must_check;
 
