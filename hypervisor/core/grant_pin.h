@@ -45,11 +45,9 @@ static inline bool grant_pinned_rw(const struct grant_active *a)
 
 static inline bool grant_pinned(const struct grant_active *a)
 {
-    uint64_t all;
-
-    STATIC_ASSERT(pins_are_one_word, sizeof(a->pins) == sizeof(all));
-    __builtin_memcpy(&all, a->pins, sizeof(all));
-    return all != 0;
+    STATIC_ASSERT(pins_are_one_word, sizeof(a->pins) == sizeof(uint64_t));
+    STATIC_ASSERT(pins_are_aligned, offsetof(struct grant_active, pins) % sizeof(uint64_t) == 0);
+    return *(const peeked uint64_t *)(const peeked void *)a->pins != 0;
 }
 
 /*

@@ -134,7 +134,7 @@ static void frames_bear(struct page *first, unsigned order, uint64_t count, uint
         p->type = type;
         p->next = mfn + 1;
         p->prev = mfn - 1;
-        WRITE_ONCE(p->count, count);
+        __atomic_store_n(&p->count, count, __ATOMIC_RELEASE); /* and all that it stands for */
     }
 }
 
@@ -465,7 +465,7 @@ void domain_return_frame(struct domain *d, mfn_t mfn)
         list_push(&d->pages.head, p);
         if (p->type == 0)
             p->type = type_at_birth(d); /* a new one */
-        WRITE_ONCE(p->count, d->pages.live | 1);
+        __atomic_store_n(&p->count, d->pages.live | 1, __ATOMIC_RELEASE);
     }
     spin_unlock(&d->pages.lock);
     if (dying)
@@ -481,7 +481,7 @@ void page_share(void *hv_page, struct domain *d)
     BUG_ON(p->count != C_HV);
     /* A writable reference of ours: it can never become a table or descriptor frame. */
     p->type = type_bits(PGT_WRITABLE) | 1;
-    WRITE_ONCE(p->count, count_owner_tag(d->domid) | C_SHARED | 1);
+    __atomic_store_n(&p->count, count_owner_tag(d->domid) | C_SHARED | 1, __ATOMIC_RELEASE);
     __atomic_fetch_add(&d->pages.shared, 1, __ATOMIC_RELAXED);
 }
 

@@ -56,7 +56,7 @@ static inline bool refs_may_grow(uint32_t refs)
     return refs - 1u < REFS_MAX - 1u;
 }
 
-static inline bool word_cas(uint64_t *word, uint64_t *seen, uint64_t value)
+static inline bool word_cas(peeked uint64_t *word, uint64_t *seen, uint64_t value)
 {
     return __atomic_compare_exchange_n(word, seen, value, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST);

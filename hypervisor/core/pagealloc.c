@@ -32,7 +32,7 @@ static struct spinlock heap_lock = SPINLOCK_INIT(RANK_HEAP);
 uint32_t heap_heads[HEAP_ZONES][HEAP_ORDER_MAX + 1];
 uint32_t heap_zone_orders[HEAP_ZONES];
 static uint64_t zones_used; /* bit per zone that has a block */
-static uint64_t free_frames, total_frames;
+static peeked uint64_t free_frames, total_frames;
 
 struct page *frame_table;
 uint64_t frame_count;

@@ -216,7 +216,7 @@ static void wake_those_without(unsigned cpu)
     for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
         id = d->domid + 1u;
         for (uint32_t i = 0; i < d->max_vcpus && !READ_ONCE(owner[cpu]); i++) {
-            struct vcpu *v = __atomic_load_n(&d->vcpus[i], __ATOMIC_ACQUIRE);
+            struct vcpu *v = d->vcpus[i];
 
             if (v && !READ_ONCE(v->sched.own) && vcpu_is_runnable(v))
                 sched_wake(v);

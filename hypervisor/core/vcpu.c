@@ -81,7 +81,7 @@ int vcpu_create(struct domain *d, uint32_t id)
         goto pv;
     v->time_stamp = TIME_NEVER;
     account_vcpu_init(v);
-    __atomic_store_n(&d->vcpus[id], v, __ATOMIC_RELEASE);
+    d->vcpus[id] = v;
     return 0;
 pv:
     pv_vcpu_free(v);

@@ -17,17 +17,17 @@
 #define READ_TRIES 1000u
 
 struct vcpu_account {
-    uint32_t seq;  /* [a] odd: being changed */
-    uint32_t part; /* the one that the time since `since` belongs to */
-    ns_t opened, since;
+    uint32_t seq;         /* [a] odd: being changed */
+    peeked uint32_t part; /* the one that the time since `since` belongs to */
+    peeked ns_t opened, since;
     uint32_t outer; /* the part to go back to after an element of a multicall */
-    struct tenue_part_time parts[TENUE_PARTS];
+    peeked struct tenue_part_time parts[TENUE_PARTS];
 };
 STATIC_ASSERT(account_fits_a_page, sizeof(struct vcpu_account) <= PAGE_SIZE);
 
-bool watch_on;
-static uint32_t flags_now; /* [a] TENUE_WATCH_* as last asked */
-static bool setting;       /* [a] somebody is changing them */
+peeked bool watch_on;
+static peeked uint32_t flags_now; /* [a] TENUE_WATCH_* as last asked */
+static bool setting;              /* [a] somebody is changing them */
 
 static unsigned part_of_state(int state)
 {
@@ -48,7 +48,7 @@ static unsigned part_of_state(int state)
 /* Clocks of CPUs may differ by a little: time never runs backwards here. */
 static void change(struct vcpu_account *a, unsigned part, ns_t now, unsigned count)
 {
-    struct tenue_part_time *old = &a->parts[a->part];
+    peeked struct tenue_part_time *old = &a->parts[a->part];
 
     WRITE_ONCE(a->seq, a->seq + 1);
     barrier();
@@ -152,7 +152,7 @@ void account_runstate(struct vcpu *v, int old_state, int new_state, ns_t now)
 
 void account_vcpu_init(struct vcpu *v)
 {
-    struct vcpu_account *a, *none = NULL;
+    struct vcpu_account *a;
 
     if (!watch_on || v->account)
         return;
@@ -161,9 +161,7 @@ void account_vcpu_init(struct vcpu *v)
         return;
     a->opened = a->since = hal_now();
     a->part = PART_FROM_STATE;
-    if (!__atomic_compare_exchange_n(&v->account, &none, a, false, __ATOMIC_RELEASE,
-                                     __ATOMIC_RELAXED))
-        hv_free_page(a);
+    v->account = a;
 }
 
 void account_vcpu_free(struct vcpu *v)
@@ -276,7 +274,8 @@ static bool copy_parts(const struct vcpu *v, struct tenue_op_account *op,
     ns_t since;
 
     barrier();
-    memcpy(parts, a->parts, sizeof(a->parts));
+    for (unsigned i = 0; i < TENUE_PARTS; i++)
+        parts[i] = a->parts[i];
     op->part = a->part;
     op->opened = a->opened;
     since = a->since;
@@ -297,7 +296,7 @@ int account_read(struct vcpu *v, struct tenue_op_account *op)
 {
     struct tenue_part_time parts[TENUE_PARTS];
 
-    if (!__atomic_load_n(&v->account, __ATOMIC_ACQUIRE))
+    if (!v->account)
         return -XEN_ENODATA;
     for (unsigned tries = 0; !copy_parts(v, op, parts); tries++) {
         if (tries == READ_TRIES)

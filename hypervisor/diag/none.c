@@ -6,7 +6,7 @@
 #include <tenue/log.h>
 #include <tenue/pv.h>
 
-bool watch_on;
+peeked bool watch_on;
 
 void account_enter(unsigned part)
 {

@@ -42,7 +42,7 @@ void trace_put(const struct vcpu *v, ns_t now, unsigned event, uint32_t arg)
 static void ring_free(struct trace_ring *r)
 {
     if (r->slots)
-        hv_free_pages(r->slots, r->order);
+        hv_free_pages((void *)r->slots, r->order);
     hv_free_page(r);
 }
 
@@ -67,7 +67,7 @@ static struct trace_ring *ring_new(uint32_t records, uint32_t domid)
 static bool any_ring(void)
 {
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
-        if (__atomic_load_n(&cpus[cpu]->trace, __ATOMIC_ACQUIRE))
+        if (cpus[cpu]->trace)
             return true;
     return false;
 }
@@ -90,7 +90,7 @@ int trace_begin(uint32_t records, uint32_t domid)
         return -XEN_ENOMEM;
     }
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
-        __atomic_store_n(&cpus[cpu]->trace, rings[cpu], __ATOMIC_RELEASE);
+        cpus[cpu]->trace = rings[cpu];
     return 0;
 }
 
@@ -102,7 +102,7 @@ void trace_follow(bool on)
     if (on || !r)
         return;
     spin_lock(&trace_lock);
-    __atomic_store_n(&c->trace, NULL, __ATOMIC_RELEASE);
+    c->trace = NULL;
     spin_unlock(&trace_lock);
     ring_free(r);
 }
@@ -143,7 +143,7 @@ static uint32_t next_chunk(unsigned cpu, struct tenue_op_trace *op, struct tenue
     uint32_t n = 0;
 
     spin_lock(&trace_lock);
-    r = __atomic_load_n(&cpus[cpu]->trace, __ATOMIC_ACQUIRE);
+    r = cpus[cpu]->trace;
     *there = r != NULL;
     if (r)
         n = copy_chunk(r, &op->next, &op->lost, to, room);

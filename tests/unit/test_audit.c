@@ -121,7 +121,7 @@ static void plant(void *at, size_t size, uint64_t value)
     memcpy(at, &value, size);
 }
 
-#define PLANT(lvalue, value) plant(&(lvalue), sizeof(lvalue), (uint64_t)(value))
+#define PLANT(lvalue, value) plant((void *)&(lvalue), sizeof(lvalue), (uint64_t)(value))
 
 /* The audit says what is wrong, and nothing once it is undone. */
 static void found(const char *what)

@@ -74,6 +74,8 @@ STATIC_ASSERT(sysctl_version, XEN_SYSCTL_INTERFACE_VERSION == 0x15);
 /* One read, one write, of memory that somebody else may change meanwhile. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+/* A field that others read without the lock of those who write it: it may be old, never torn. */
+#define peeked volatile
 #define barrier() __asm__ volatile("" ::: "memory")
 
 /* Clamp a bounds-checked index under speculation: 0 when idx >= size. Size below 2^63. */

@@ -20,7 +20,7 @@ struct vcpu;
 struct vcpu_account;
 
 /* Something is watched. CPUs follow one by one (this_cpu()->watched), which disturbs no sum. */
-extern bool watch_on;
+extern peeked bool watch_on;
 
 /* --- hooks: slow halves, to be called when watch_on --- */
 void account_enter(unsigned part);
@@ -62,11 +62,11 @@ int account_read(struct vcpu *v, struct tenue_op_account *op) must_check;
 
 /* --- diag/trace.c --- */
 struct trace_ring {
-    uint64_t next;                    /* [own CPU writes] */
-    uint32_t mask;                    /* [I] slots - 1 */
-    uint32_t domid;                   /* [I] of whom, or TENUE_TRACE_ALL */
-    unsigned order;                   /* [I] of the slots' allocation */
-    struct tenue_trace_record *slots; /* [own CPU writes] */
+    uint64_t next;                           /* [own CPU writes] */
+    uint32_t mask;                           /* [I] slots - 1 */
+    uint32_t domid;                          /* [I] of whom, or TENUE_TRACE_ALL */
+    unsigned order;                          /* [I] of the slots' allocation */
+    peeked struct tenue_trace_record *slots; /* [own CPU writes] */
 };
 
 /* One ring per CPU; -XEN_EBUSY while there are some. */

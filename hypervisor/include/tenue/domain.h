@@ -31,19 +31,19 @@ enum domain_dying {
 };
 
 struct domain {
-    uint16_t domid;                /* [I] */
-    bool is_control;               /* [I] privileged: control and hardware domain */
-    uint8_t dying;                 /* [a] enum domain_dying */
-    bool shutting_down;            /* [a] a SCHEDOP_shutdown or crash was taken; all vcpus paused */
-    bool shutdown_claim;           /* [a] who set it fills in the code, then shutting_down */
-    uint8_t shutdown_code;         /* [a] SHUTDOWN_* when shutting_down */
-    bool creation_finished;        /* [a] first unpaused */
-    uint32_t refs;                 /* [a] counted references, 1 for being in the list */
-    uint32_t pause_count;          /* [a] hypervisor's reasons to stop */
-    bool paused_by_controller;     /* [c] XEN_DOMCTL_pausedomain is on */
-    bool domctl_busy;              /* [a] claimed by a domctl in progress */
-    uint32_t max_vcpus;            /* [I] */
-    struct vcpu *vcpus[MAX_VCPUS]; /* [I once set] */
+    uint16_t domid;               /* [I] */
+    bool is_control;              /* [I] privileged: control and hardware domain */
+    uint8_t dying;                /* [a] enum domain_dying */
+    peeked bool shutting_down;    /* [a] a SCHEDOP_shutdown or crash was taken; all vcpus paused */
+    bool shutdown_claim;          /* [a] who set it fills in the code, then shutting_down */
+    peeked uint8_t shutdown_code; /* [a] SHUTDOWN_* when shutting_down */
+    bool creation_finished;       /* [a] first unpaused */
+    uint32_t refs;                /* [a] counted references, 1 for being in the list */
+    uint32_t pause_count;         /* [a] hypervisor's reasons to stop */
+    peeked bool paused_by_controller;      /* [c] XEN_DOMCTL_pausedomain is on */
+    bool domctl_busy;                      /* [a] claimed by a domctl in progress */
+    uint32_t max_vcpus;                    /* [I] */
+    struct vcpu *_Atomic vcpus[MAX_VCPUS]; /* [I once set] */
     struct sched_domain sched;
     struct domain *reap_next;   /* [a] list of domains whose end awaits SOFTIRQ_WORK */
     bool reap_queued;           /* [a] is on that list */
@@ -67,9 +67,9 @@ struct domain {
         } __attribute__((packed)) * entries;
         uint32_t count;
     } memmap;
-    int64_t time_offset_seconds; /* [c] settimeoffset */
-    uint32_t wc_version;         /* [wallclock lock] ours; what the shared page shows is a copy */
-    struct {                     /* a guest's console_io output; [RANK_CONSOLE lock] */
+    peeked int64_t time_offset_seconds; /* [c] settimeoffset */
+    uint32_t wc_version; /* [wallclock lock] ours; what the shared page shows is a copy */
+    struct {             /* a guest's console_io output; [RANK_CONSOLE lock] */
         char line[120];
         uint32_t len;
         ns_t credit_at; /* token bucket: when spent was last reduced */

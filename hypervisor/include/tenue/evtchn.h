@@ -29,9 +29,9 @@ enum evtchn_state {
  * (EV-3), so either one is enough to rely on a connection.
  */
 struct evtchn {
-    uint8_t state; /* enum evtchn_state */
+    peeked uint8_t state; /* enum evtchn_state */
     uint8_t pad;
-    uint16_t vcpu; /* vcpu notified; delivery may read it without the lock */
+    peeked uint16_t vcpu; /* vcpu notified; delivery may read it without the lock */
     union {
         uint32_t unbound_domid; /* UNBOUND: who may bind */
         port_t remote_port;     /* INTERDOMAIN */
@@ -49,7 +49,7 @@ struct evtchn_table {
     struct spinlock lock;               /* RANK_EVTCHN; two domains: lower domid first */
     struct evtchn *pages[EVTCHN_PAGES]; /* only grow (EV-1) */
     uint32_t valid;                     /* [release/acquire] ports below it exist */
-    uint32_t active;                    /* ports not FREE, against the quota */
+    peeked uint32_t active;             /* ports not FREE, against the quota */
     uint32_t max;                       /* [I] quota: highest port number allowed + 1 */
     uint32_t hint;                      /* [lock] no port below it is free */
 };

@@ -33,7 +33,7 @@ struct grant_active {
     uint32_t frame; /* mfn granted, valid while any pin is held */
     uint16_t domid; /* grantee */
     uint16_t pad;
-    uint16_t pins[PIN_KINDS];
+    peeked uint16_t pins[PIN_KINDS];
 };
 
 /*

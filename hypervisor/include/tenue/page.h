@@ -21,9 +21,9 @@
 struct domain;
 
 struct page {
-    uint64_t count; /* [a] references, owner domid, state: see core/page.c */
-    uint64_t type;  /* [a] type, type references, flags, cursor: see pv/pagetype.c */
-    uint32_t next;  /* [owner's pages lock, or the heap's] list links: frame numbers */
+    peeked uint64_t count; /* [a] references, owner domid, state: see core/page.c */
+    peeked uint64_t type;  /* [a] type, type references, flags, cursor: see pv/pagetype.c */
+    uint32_t next;         /* [owner's pages lock, or the heap's] list links: frame numbers */
     uint32_t prev;
 };
 STATIC_ASSERT(page_record_size, sizeof(struct page) == 24);
@@ -44,15 +44,15 @@ bool mfn_is_ram(mfn_t m);
 
 /* Per-domain accounting, embedded in struct domain. */
 struct domain_pages {
-    struct spinlock lock; /* RANK_DOMAIN_PAGES */
-    uint32_t head;        /* [lock] list of owned frames, 0 ends (frame 0 is never given out) */
-    uint32_t total;       /* [lock] frames owned */
-    uint32_t max;         /* [lock] may grow up to here */
-    uint32_t shared;      /* [a] hypervisor frames shared with it */
-    uint32_t slot;        /* [lock] page.c's number for the owner, 0 before its first frame */
-    uint64_t live;        /* [a] count word of a frame it holds, less the references; 0 as slot */
-    uint32_t walk;        /* [lock] teardown: frame reached, with a reference; 0: at the start */
-    uint32_t kept;        /* [lock] teardown: list of frames that somebody still refers to */
+    struct spinlock lock;  /* RANK_DOMAIN_PAGES */
+    uint32_t head;         /* [lock] list of owned frames, 0 ends (frame 0 is never given out) */
+    peeked uint32_t total; /* [lock] frames owned */
+    peeked uint32_t max;   /* [lock] may grow up to here */
+    uint32_t shared;       /* [a] hypervisor frames shared with it */
+    uint32_t slot;         /* [lock] page.c's number for the owner, 0 before its first frame */
+    uint64_t live;         /* [a] count word of a frame it holds, less the references; 0 as slot */
+    uint32_t walk;         /* [lock] teardown: frame reached, with a reference; 0: at the start */
+    uint32_t kept;         /* [lock] teardown: list of frames that somebody still refers to */
 };
 
 /* --- the frame allocator (core/pagealloc.c) --- */

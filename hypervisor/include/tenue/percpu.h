@@ -32,7 +32,7 @@ struct cpu {
                           with: */
     uint32_t watched;  /* [o] changes of part are accounted (account.h) */
     uint32_t id;       /* [I] 0..cpu_count-1 */
-    struct trace_ring *trace; /* [o, others read; account.h] NULL: nothing is recorded */
+    struct trace_ring *_Atomic trace; /* [o, others read; account.h] NULL: nothing is recorded */
     struct vcpu *current;     /* [o] whose registers and root are loaded; NULL before the first */
     bool idle;                /* [o] current is only kept lazily, no vcpu is running */
     bool in_multicall;        /* [o] the hypercall in progress is an element of a batch */

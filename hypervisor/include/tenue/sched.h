@@ -23,18 +23,18 @@ struct domain;
 #define SCHED_WEIGHT_MAX 65535u
 
 struct run_queue {
-    struct spinlock lock;      /* RANK_RUNQUEUE */
-    struct heap_node *waiting; /* [lock] runnable, not running; key: virtual time */
-    uint32_t waiting_count;    /* [lock, others peek] */
-    uint32_t load;             /* [lock, others peek] weights of those waiting and running */
-    struct vcpu *running;      /* [lock] whose turn it is, NULL when idle; never in the heap */
-    uint64_t floor;    /* [lock] virtual time that nobody lags far behind; never goes back */
-    ns_t turn_end;     /* [lock] of the one running; 0 when nobody waits */
-    struct timer turn; /* [own CPU] ends the turn, or a cap's allowance */
-    ns_t balance_at;   /* [lock] when to compare with other queues again */
-    ns_t idle_since;   /* [own CPU] valid while idle */
-    ns_t idle_time;    /* [own CPU, others read] total of past idling */
-    uint64_t halts, guest_timers; /* [own CPU, others read] sleeps; guests' deadlines passed */
+    struct spinlock lock;          /* RANK_RUNQUEUE */
+    struct heap_node *waiting;     /* [lock] runnable, not running; key: virtual time */
+    peeked uint32_t waiting_count; /* [lock] */
+    peeked uint32_t load;          /* [lock] weights of those waiting and running */
+    struct vcpu *running;          /* [lock] whose turn it is, NULL when idle; never in the heap */
+    uint64_t floor;         /* [lock] virtual time that nobody lags far behind; never goes back */
+    ns_t turn_end;          /* [lock] of the one running; 0 when nobody waits */
+    struct timer turn;      /* [own CPU] ends the turn, or a cap's allowance */
+    peeked ns_t balance_at; /* [lock] when to compare with other queues again */
+    peeked ns_t idle_since; /* [own CPU] valid while idle */
+    peeked ns_t idle_time;  /* [own CPU] total of past idling */
+    peeked uint64_t halts, guest_timers; /* [own CPU] sleeps; guests' deadlines passed */
 };
 
 /* A vcpu's part; in struct vcpu. */
@@ -43,12 +43,12 @@ struct sched_vcpu {
     ns_t run_start;        /* [runqueue lock] since when its running time is not yet counted */
     uint32_t weight;       /* [runqueue lock] its domain's */
     uint32_t inv_weight;   /* [runqueue lock] SCHED_WEIGHT_DEFAULT / weight, fixed point */
-    cpumask_t hard, soft;  /* [runqueue lock, others peek] may run on; would rather run on */
-    bool queued;           /* [runqueue lock] */
-    bool woken;            /* [runqueue lock] queued by a wake-up: may interrupt */
-    bool leaving;          /* [runqueue lock] its CPU will unload it and place it anew */
-    bool yielding;         /* [own CPU] gives up the rest of its turn */
-    uint32_t own;          /* [a] static policy: 1 + the CPU that is its own, 0: it has none */
+    peeked cpumask_t hard, soft; /* [runqueue lock] may run on; would rather run on */
+    bool queued;                 /* [runqueue lock] */
+    bool woken;                  /* [runqueue lock] queued by a wake-up: may interrupt */
+    bool leaving;                /* [runqueue lock] its CPU will unload it and place it anew */
+    bool yielding;               /* [own CPU] gives up the rest of its turn */
+    uint32_t own; /* [a] static policy: 1 + the CPU that is its own, 0: it has none */
 };
 
 /* A domain's part; in struct domain. */

@@ -17,7 +17,7 @@ typedef uint64_t ns_t;
 
 struct timer {
     struct heap_node node;        /* [queue lock] key: the deadline */
-    uint32_t cpu;                 /* [queue lock] whose queue, while armed */
+    peeked uint32_t cpu;          /* [queue lock] whose queue, while armed */
     bool queued;                  /* [queue lock] */
     void (*fire)(struct timer *); /* [I] */
 };
@@ -28,11 +28,11 @@ struct timer {
     }
 
 struct timer_queue {
-    struct spinlock lock;   /* RANK_TIMER */
-    struct heap_node *root; /* [lock] the earliest */
-    ns_t programmed;        /* [own CPU] what the hardware was last told */
-    ns_t pass;              /* [lock] time of the pass in progress, 0: none */
-    struct timer *firing;   /* [lock to change] whose callback runs now */
+    struct spinlock lock;        /* RANK_TIMER */
+    struct heap_node *root;      /* [lock] the earliest */
+    ns_t programmed;             /* [own CPU] what the hardware was last told */
+    ns_t pass;                   /* [lock] time of the pass in progress, 0: none */
+    struct timer *peeked firing; /* [lock] whose callback runs now */
 };
 
 void timer_queue_init(struct timer_queue *q);

@@ -32,7 +32,7 @@ struct vcpu {
     struct cpu_user_regs regs; /* valid while not loaded on a CPU */
     struct domain *domain;     /* [I] */
     uint32_t id;               /* [I] */
-    uint32_t cpu;              /* [runqueue lock] where it runs */
+    peeked uint32_t cpu;       /* [runqueue lock] where it runs */
     uint32_t pause_flags;      /* [a] enum vcpu_pause bits */
     uint32_t is_running;       /* [a] 1 + CPU that has it loaded (running or lazily), else 0 */
     bool initialised;          /* [init_claim] has a context */
@@ -47,11 +47,11 @@ struct vcpu {
     mfn_t time_area_mfn;                /* MFN_NONE: secondary time area is not offered */
     struct timer singleshot;
     struct timer periodic;
-    ns_t periodic_period; /* 0: stopped */
+    peeked ns_t periodic_period; /* 0: stopped */
     struct timer poll_timer;
     struct {
-        port_t ports[1]; /* Linux polls one; more are looked up in order */
-        uint32_t nr;
+        peeked port_t ports[1]; /* Linux polls one; more are looked up in order */
+        peeked uint32_t nr;
     } poll;
     port_t virq_port[NR_VIRQS]; /* [domain's evtchn lock] 0: not bound */
     uint32_t time_version;      /* ours; what the shared page shows is a copy */
@@ -67,7 +67,7 @@ struct vcpu {
         uint32_t odd;
     };
 
-    struct vcpu_account *account; /* [a] set once; NULL: never watched (account.h) */
+    struct vcpu_account *_Atomic account; /* set once; NULL: never watched (account.h) */
 
     struct pv_vcpu pv;
     struct hal_vcpu *hal; /* FPU image, debug state: the metal's */

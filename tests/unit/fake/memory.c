@@ -332,7 +332,7 @@ static void explain_all(void)
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
         if (cpus[cpu]->trace) {
             explain(cpus[cpu]->trace, 0, "trace ring");
-            explain(cpus[cpu]->trace->slots, cpus[cpu]->trace->order, "trace records");
+            explain((void *)cpus[cpu]->trace->slots, cpus[cpu]->trace->order, "trace records");
         }
 }
 
