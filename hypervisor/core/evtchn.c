@@ -204,7 +204,7 @@ static void notify(struct domain *d, port_t port, struct vcpu *v)
 
     if (bit_test(d->shared_info->evtchn_mask, port))
         return;
-    sel = &READ_ONCE(v->vcpu_info)->evtchn_pending_sel;
+    sel = &v->vcpu_info->evtchn_pending_sel;
     if (!bit_test_and_set(sel, port / 64))
         vcpu_mark_event_pending(v);
 }

@@ -158,7 +158,7 @@ void vcpu_kick(struct vcpu *v)
 
 void vcpu_mark_event_pending(struct vcpu *v)
 {
-    vcpu_info_t *info = READ_ONCE(v->vcpu_info);
+    vcpu_info_t *info = v->vcpu_info;
 
     if (!__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
         vcpu_kick(v);
@@ -255,7 +255,7 @@ int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset)
     info = (vcpu_info_t *)((char *)mfn_to_ptr(mfn) + offset);
     for (unsigned i = 0; i < sizeof(*info) / sizeof(uint64_t); i++)
         ((uint64_t *)info)[i] = READ_ONCE(((uint64_t *)old)[i]);
-    __atomic_store_n(&v->vcpu_info, info, __ATOMIC_SEQ_CST);
+    v->vcpu_info = info;
     v->time_stamp = TIME_NEVER;
     if (v == current_vcpu())
         time_refresh_vcpu(v);
@@ -272,7 +272,7 @@ static void unmap_vcpu_info(struct vcpu *v)
 
     if (mfn_is_none(held))
         return;
-    __atomic_store_n(&v->vcpu_info, &v->domain->shared_info->vcpu_info[v->id], __ATOMIC_SEQ_CST);
+    v->vcpu_info = &v->domain->shared_info->vcpu_info[v->id];
     v->vcpu_info_mfn = MFN_NONE;
     /* A writable type has nothing to undo, so this cannot be preempted. */
     if (page_put_and_type(held))

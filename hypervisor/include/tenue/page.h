@@ -50,7 +50,7 @@ struct domain_pages {
     peeked uint32_t max;   /* [lock] may grow up to here */
     uint32_t shared;       /* [a] hypervisor frames shared with it */
     uint32_t slot;         /* [lock] page.c's number for the owner, 0 before its first frame */
-    uint64_t live;         /* [a] count word of a frame it holds, less the references; 0 as slot */
+    peeked uint64_t live;  /* [a] count word of a frame it holds, less the references; 0 as slot */
     uint32_t walk;         /* [lock] teardown: frame reached, with a reference; 0: at the start */
     uint32_t kept;         /* [lock] teardown: list of frames that somebody still refers to */
 };

@@ -40,9 +40,10 @@ struct vcpu {
     uint32_t pause_count;      /* [a] */
     struct sched_vcpu sched;
 
-    struct vcpu_info *vcpu_info; /* mapping of the registered area, or of shared_info's slot */
-    mfn_t vcpu_info_mfn;         /* frame held (reference + writable type), MFN_NONE if not */
-    guest_va runstate_va;        /* 0 when none */
+    struct vcpu_info
+        *_Atomic vcpu_info; /* mapping of the registered area, or of shared_info's slot */
+    mfn_t vcpu_info_mfn;    /* frame held (reference + writable type), MFN_NONE if not */
+    guest_va runstate_va;   /* 0 when none */
     struct vcpu_runstate_info runstate; /* [runqueue lock] ours; copied out at changes */
     mfn_t time_area_mfn;                /* MFN_NONE: secondary time area is not offered */
     struct timer singleshot;
