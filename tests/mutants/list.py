@@ -68,6 +68,26 @@ HYPERVISOR = [
      "        while (i--)\n            BUG_ON(page_put_and_type(frames[i]) != 0);\n        return -XEN_EINVAL;",
      "        return -XEN_EINVAL;"),
 ]
+# What one CPU alone never sees.
+THREADS = [
+    ("close-unlocked", "a port is freed after its table was unlocked", "hypervisor/core/evtchn.c",
+     "    port_free(d, port);\nout:\n    unlock_port_and_peer(d, peer);\n    return rc;",
+     "    unlock_port_and_peer(d, peer);\n    port_free(d, port);\n    return rc;\nout:\n"
+     "    unlock_port_and_peer(d, peer);\n    return rc;"),
+    ("plain-count", "a frame's references are not counted atomically", "hypervisor/core/page_priv.h",
+     "    if (unlikely(__atomic_sub_fetch((uint32_t *)&p->count, 1, __ATOMIC_SEQ_CST) == 0))",
+     "    if (unlikely(--*(uint32_t *)&p->count == 0))"),
+    ("chain-unlocked", "a dead domain's frames are freed without the allocator's lock", "hypervisor/core/pagealloc.c",
+     "        run_free(start, end, stamp);\n    }\n    spin_unlock(&heap_lock);",
+     "        spin_unlock(&heap_lock);\n        run_free(start, end, stamp);\n        spin_lock(&heap_lock);\n    }\n"
+     "    spin_unlock(&heap_lock);"),
+    ("torn-runstate", "a run state is copied while it changes", "hypervisor/core/sched.c",
+     "    const struct vcpu_runstate_info copy = v->runstate;\n\n    spin_unlock(&rq->lock);",
+     "    struct vcpu_runstate_info copy;\n\n    spin_unlock(&rq->lock);\n    copy = v->runstate;"),
+    ("no-refcount", "a domain's references are not counted atomically", "hypervisor/include/tenue/domain.h",
+     "    if (unlikely(__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0))",
+     "    if (unlikely(--d->refs == 0))"),
+]
 BACKENDS = [
     ("ring-index", "a producer index that runs ahead is believed", "backends/common/ring.h",
      "    return prod - cons <= size - (cons - rsp);",

@@ -21,7 +21,7 @@
 
 #define GUARD_BYTES (1ull << 30) /* on either side of RAM nothing can be touched */
 
-struct cpu *fake_this_cpu;
+FAKE_PER_CPU struct cpu *fake_this_cpu;
 struct cpu *cpus[MAX_CPUS];
 unsigned cpu_count;
 struct boot_info boot_info;

@@ -76,6 +76,7 @@ static uint8_t *walk(unsigned cpu, mfn_t root, uint64_t va, bool write)
     mfn_t m = root;
 
     for (unsigned level = 4; level >= 1; level--) {
+        const uint64_t bits = PTE_A | (write && level == 1 ? PTE_D : 0);
         uint64_t *slot, e;
 
         if (!mfn_is_ram(m))
@@ -83,13 +84,14 @@ static uint8_t *walk(unsigned cpu, mfn_t root, uint64_t va, bool write)
         remember(cpu, (struct entry){va & PAGE_MASK, m, page_owner(m), user_of(cpu),
                                      (enum page_type)(PGT_L1 + level - 1), false});
         slot = (uint64_t *)mfn_to_ptr(m) + pte_index(va, level);
-        e = *slot;
-        if (!(e & PTE_P) || !(e & PTE_US))
+        e = READ_ONCE(*slot);
+        if (!(e & PTE_P) || !(e & PTE_US) || (write && !(writable && e & PTE_RW)))
             return NULL;
+        if ((e & bits) != bits && !word_cas(slot, &e, e | bits)) {
+            level++; /* another CPU changed it: look again */
+            continue;
+        }
         writable = writable && e & PTE_RW;
-        if (write && !writable)
-            return NULL;
-        *slot = e | PTE_A | (write && level == 1 ? PTE_D : 0);
         m = pte_mfn(e);
     }
     if (m.n >= frame_count)
