@@ -3,6 +3,7 @@
 #include "image.h"
 #include "confine.h"
 #include "unpack.h"
+#include "verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -211,34 +212,56 @@ static int accept_verdict(struct image *out, int memory_fd, uint64_t kernel_size
     return elf_check(out->path, &out->elf, out->size, d);
 }
 
-int image_open(const char *path, struct image *out, struct diag *d)
+static int look_inside(struct image *out, uint64_t size, struct diag *d)
 {
     struct verdict *v = calloc(1, sizeof(*v));
-    uint64_t size = 0;
+    int memory_fd = v ? memfd_create("kernel", MFD_CLOEXEC) : -1;
+    int rc = -1;
 
-    *out = (struct image){.path = path, .fd = -1};
     if (!v)
         return diag_set(d, "out of memory");
+    if (memory_fd < 0)
+        diag_errno(d, "%s: no memory file", out->path);
+    else if (run_child(out->path, out->fd, size, memory_fd, v, d) != 0)
+        close(memory_fd);
+    else
+        rc = accept_verdict(out, memory_fd, size, v, d);
+    free(v);
+    return rc;
+}
+
+/* The file was looked into before; an image that had to be unpacked is not kept. */
+static bool recall(struct image *out, const struct stat *st, uint64_t size)
+{
+    struct diag ignored = {0};
+
+    if (!verdict_recall(VERDICT_DIR, st, &out->elf))
+        return false;
+    out->elf.guest_os[sizeof(out->elf.guest_os) - 1] = 0;
+    out->size = size;
+    return elf_check(out->path, &out->elf, size, &ignored) == 0;
+}
+
+int image_open(const char *path, struct image *out, struct diag *d)
+{
+    uint64_t size = 0;
+    struct stat st;
+
+    *out = (struct image){.path = path, .fd = -1};
     out->fd = image_open_file("kernel", path, KERNEL_FILE_MAX, &size, d);
     if (out->fd < 0)
-        goto bad;
-    int memory_fd = memfd_create("kernel", MFD_CLOEXEC);
-    if (memory_fd < 0) {
-        diag_errno(d, "%s: no memory file", path);
-        goto bad;
+        return -1;
+    int file = out->fd;
+    bool known = fstat(file, &st) == 0;
+    if (known && recall(out, &st, size))
+        return 0;
+    if (look_inside(out, size, d) != 0) {
+        image_close(out);
+        return -1;
     }
-    if (run_child(path, out->fd, size, memory_fd, v, d) != 0) {
-        close(memory_fd);
-        goto bad;
-    }
-    if (accept_verdict(out, memory_fd, size, v, d) != 0)
-        goto bad;
-    free(v);
+    if (known && out->fd == file)
+        verdict_keep(VERDICT_DIR, file, &st, &out->elf);
     return 0;
-bad:
-    free(v);
-    image_close(out);
-    return -1;
 }
 
 void image_close(struct image *image)

@@ -11,9 +11,9 @@ static const struct {
     const char *name;
     const struct test *tests;
 } suites[] = {
-    {"config", tests_config},   {"elf", tests_elf},     {"unpack", tests_unpack},
-    {"layout", tests_layout},   {"parts", tests_parts}, {"timeline", tests_timeline},
-    {"cpulist", tests_cpulist},
+    {"config", tests_config},     {"elf", tests_elf},         {"unpack", tests_unpack},
+    {"verdict", tests_verdict},   {"layout", tests_layout},   {"parts", tests_parts},
+    {"timeline", tests_timeline}, {"cpulist", tests_cpulist},
 };
 
 void test_note(const char *fmt, ...)

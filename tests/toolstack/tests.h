@@ -8,8 +8,8 @@ struct test {
     void (*run)(void);
 };
 
-extern const struct test tests_config[], tests_elf[], tests_unpack[], tests_layout[], tests_parts[],
-    tests_timeline[], tests_cpulist[];
+extern const struct test tests_config[], tests_elf[], tests_unpack[], tests_verdict[],
+    tests_layout[], tests_parts[], tests_timeline[], tests_cpulist[];
 
 /* Prints a line that explains a failure. */
 void test_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
