@@ -56,7 +56,7 @@ static void start_control_domain(void)
 
 void tenue_main(void)
 {
-    options_parse(boot_info.cmdline);
+    options_parse(boot_info.cmdline, true);
     say_hello();
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
         sched_cpu_init(cpu);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line (options.h). One row per option that is ours; the machine's own go to
- * hal_option(); options of Xen that mean nothing here are accepted in silence, because boot
- * loader files carry them; anything else is named on the console with what would help.
+ * The command line (options.h). One row per option that is ours, here or in the machine layer's
+ * table; options of Xen that mean nothing here are accepted in silence, because boot loader files
+ * carry them; anything else is named on the console with what would help.
+ *
+ * It is read twice: before the machine starts, which needs some of it, and again when there is a
+ * console, to say what was not understood. Storing a value twice is harmless.
  */
 #include <tenue/options.h>
 
-#include <tenue/entrypoints.h>
 #include <tenue/log.h>
 #include <tenue/sched.h>
 #include <tenue/spec.h>
@@ -14,59 +16,87 @@
 #include "lib.h"
 
 #define WORD_MAX 128u
+#define NUMBER_MAX (1ull << 40)
 
 struct options options = {.msi = true};
 
-bool options_parse_size(const char *s, uint64_t *bytes)
+/* --- values --- */
+
+static bool is_one_of(const char *const words[], const char *s, size_t len)
 {
-    uint64_t n = 0;
-    unsigned shift = 10;
+    for (; *words; words++)
+        if (option_is(s, len, *words))
+            return true;
+    return false;
+}
+
+bool option_is(const char *s, size_t len, const char *word)
+{
+    return strlen(word) == len && !strncmp(s, word, len);
+}
+
+bool option_bool(const char *s, size_t len, bool *b)
+{
+    static const char *const yes[] = {"", "yes", "on", "true", "enable", "1", NULL};
+    static const char *const no[] = {"no", "off", "false", "disable", "0", NULL};
+
+    *b = is_one_of(yes, s, len);
+    return *b || is_one_of(no, s, len);
+}
+
+const char *option_number(const char *s, uint64_t *n)
+{
     const char *p = s;
 
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (n > (1ull << 40))
+    for (*n = 0; *p >= '0' && *p <= '9' && *n <= NUMBER_MAX; p++)
+        *n = *n * 10 + (uint64_t)(*p - '0');
+    return p == s || *n > NUMBER_MAX ? NULL : p;
+}
+
+bool option_each(const char *list, bool (*set)(const char *part, size_t len))
+{
+    bool ok = true;
+
+    while (*list) {
+        const char *comma = strchr(list, ',');
+        size_t len = comma ? (size_t)(comma - list) : strlen(list);
+
+        ok &= set(list, len);
+        list += len + (comma != NULL);
+    }
+    return ok;
+}
+
+bool options_parse_size(const char *s, uint64_t *bytes)
+{
+    static const char units[] = "bkmgt";
+    const char *p = option_number(s, bytes), *unit;
+    unsigned shift = 10;
+
+    if (!p)
+        return false;
+    if (*p) {
+        unit = strchr(units, *p | 0x20); /* of either case */
+        if (!unit || p[1])
             return false;
-        n = n * 10 + (uint64_t)(*p - '0');
+        shift = 10 * (unsigned)(unit - units);
     }
-    if (p == s)
+    if (*bytes > (~0ull >> shift) >> 10)
         return false;
-    switch (*p) {
-    case 'B':
-    case 'b':
-        shift = 0;
-        p++;
-        break;
-    case 'K':
-    case 'k':
-        p++;
-        break;
-    case 'M':
-    case 'm':
-        shift = 20;
-        p++;
-        break;
-    case 'G':
-    case 'g':
-        shift = 30;
-        p++;
-        break;
-    case 'T':
-    case 't':
-        shift = 40;
-        p++;
-        break;
-    default:
-        break;
-    }
-    if (*p || n > (~0ull >> shift) >> 10)
-        return false;
-    *bytes = n << shift;
+    *bytes <<= shift;
     return true;
 }
 
-/* One of the comma-separated parts of dom0_mem=. */
-static bool parse_dom0_mem_part(const char *part)
+/* --- options --- */
+
+static bool set_dom0_mem_part(const char *s, size_t len)
 {
+    char part[32];
+
+    if (len >= sizeof(part))
+        return false;
+    memcpy(part, s, len);
+    part[len] = 0;
     if (!strncmp(part, "min:", 4))
         return options_parse_size(part + 4, &options.dom0_mem_min);
     if (!strncmp(part, "max:", 4))
@@ -76,89 +106,21 @@ static bool parse_dom0_mem_part(const char *part)
 
 static bool set_dom0_mem(const char *value)
 {
-    char part[32];
-
-    while (*value) {
-        const char *comma = strchr(value, ',');
-        size_t len = comma ? (size_t)(comma - value) : strlen(value);
-
-        if (len >= sizeof(part))
-            return false;
-        memcpy(part, value, len);
-        part[len] = 0;
-        if (!parse_dom0_mem_part(part))
-            return false;
-        value += len + (comma != NULL);
-    }
-    return true;
+    return option_each(value, set_dom0_mem_part);
 }
 
 /* A number, or a range of which the upper end counts. */
 static bool set_dom0_max_vcpus(const char *value)
 {
-    uint32_t n = 0;
+    uint64_t n;
+    const char *end = option_number(value, &n);
 
-    for (; *value; value++) {
-        if (*value == '-')
-            n = 0;
-        else if (*value >= '0' && *value <= '9' && n < 1000)
-            n = n * 10 + (uint32_t)(*value - '0');
-        else
-            return false;
-    }
-    if (n == 0 || n > MAX_VCPUS)
+    if (end && *end == '-')
+        end = option_number(end + 1, &n);
+    if (!end || *end || n == 0 || n > MAX_VCPUS)
         return false;
-    options.dom0_max_vcpus = n;
+    options.dom0_max_vcpus = (uint32_t)n;
     return true;
-}
-
-static bool parse_bool(const char *value, bool *b)
-{
-    static const char *const yes[] = {"", "yes", "on", "true", "enable", "1"};
-    static const char *const no[] = {"no", "off", "false", "disable", "0"};
-
-    for (size_t i = 0; i < ARRAY_LEN(yes); i++)
-        if (!strcmp(value, yes[i]))
-            return *b = true, true;
-    for (size_t i = 0; i < ARRAY_LEN(no); i++)
-        if (!strcmp(value, no[i]))
-            return *b = false, true;
-    return false;
-}
-
-static bool set_noreboot(const char *value)
-{
-    return parse_bool(value, &options.noreboot);
-}
-
-static bool set_msi(const char *value)
-{
-    return parse_bool(value, &options.msi);
-}
-
-/* Read before by the machine layer, which starts the CPUs by them: said here what was not
- * understood.
- */
-static bool set_spec_ctrl(const char *value)
-{
-    return spec_option("spec-ctrl", value);
-}
-static bool set_xpti(const char *value)
-{
-    return spec_option("xpti", value);
-}
-static bool set_pv_l1tf(const char *value)
-{
-    return spec_option("pv-l1tf", value);
-}
-static bool set_smt(const char *value)
-{
-    return spec_option("smt", value);
-}
-
-static bool set_dom0_vcpus_pin(const char *value)
-{
-    return parse_bool(value, &options.dom0_vcpus_pin);
 }
 
 /* Two names for the fair policy: it stands in for both. */
@@ -168,55 +130,83 @@ static bool set_sched(const char *value)
     return sched_static || !strcmp(value, "credit") || !strcmp(value, "credit2");
 }
 
-static const struct {
-    const char *name;
-    bool (*set)(const char *value);
-    const char *expected;
-} table[] = {
-    {"dom0_mem", set_dom0_mem, "a size such as 512M, or min:<size>, max:<size>, with commas"},
-    {"dom0_max_vcpus", set_dom0_max_vcpus, "a number from 1 to 32"},
-    {"loglvl", log_set_level, "none, error, warning, info, debug or all"},
-    {"guest_loglvl", log_set_guest_level, "none, error, warning, info, debug or all"},
-    {"dom0_vcpus_pin", set_dom0_vcpus_pin, "nothing, or a boolean"},
-    {"sched", set_sched, "credit2 (or credit: fair shares) or null (a CPU for each vcpu)"},
-    {"noreboot", set_noreboot, "nothing, or a boolean"},
-    {"msi", set_msi, "a boolean"},
-    {"spec-ctrl", set_spec_ctrl, "a boolean, or names from docs/speculation.md, with commas"},
-    {"xpti", set_xpti, "a boolean, or default"},
-    {"pv-l1tf", set_pv_l1tf, "a boolean"},
-    {"smt", set_smt, "a boolean"},
+static const struct option core_options[] = {
+    {"dom0_mem", NULL, set_dom0_mem, "a size such as 512M, or min:<size>, max:<size>, with commas"},
+    {"dom0_max_vcpus", NULL, set_dom0_max_vcpus, "a number from 1 to 32"},
+    {"dom0_vcpus_pin", &options.dom0_vcpus_pin, NULL, NULL},
+    {"loglvl", NULL, log_set_level, "none, error, warning, info, debug or all"},
+    {"guest_loglvl", NULL, log_set_guest_level, "none, error, warning, info, debug or all"},
+    {"sched", NULL, set_sched, "credit2 (or credit: fair shares) or null (a CPU for each vcpu)"},
+    {"noreboot", &options.noreboot, NULL, NULL},
+    {"msi", &options.msi, NULL, NULL},
+    {"spec-ctrl", NULL, spec_set_ctrl, "a boolean, or names from docs/speculation.md, with commas"},
+    {"xpti", NULL, spec_set_xpti, "a boolean, or default"},
+    {"pv-l1tf", NULL, spec_set_pv_l1tf, "a boolean"},
+    {"smt", NULL, spec_set_smt, "a boolean"},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* Known to Xen, without effect here. */
 static const char *const ignored[] = {
-    "bootscrub",    "sync_console", "console_to_ring",
-    "conring_size", "vga",          "dom0",
-    "iommu",        "watchdog",     "ucode",
-    "cpufreq",      "placeholder",  "no-real-mode",
-    "edd",          "timestamp",    "console_timestamps",
+    "bootscrub",
+    "sync_console",
+    "console_to_ring",
+    "conring_size",
+    "vga",
+    "dom0",
+    "iommu",
+    "watchdog",
+    "ucode",
+    "cpufreq",
+    "edd",
+    "placeholder",
     "xsave",
+    "timestamp",
+    "no-real-mode",
+    "console_timestamps",
+    NULL,
 };
 
-static void apply(const char *name, const char *value)
+/* --- the command line --- */
+
+static const struct option *find(const struct option *table, const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        if (strcmp(name, table[i].name))
-            continue;
-        if (!table[i].set(value))
-            log_warn("option %s: \"%s\" not understood; expected %s", name, value,
-                     table[i].expected);
+    while (table->name && strcmp(table->name, name) != 0)
+        table++;
+    return table->name ? table : NULL;
+}
+
+static bool set_flag(bool *flag, const char *value, bool inverted)
+{
+    bool on;
+
+    if (!option_bool(value, strlen(value), &on))
+        return false;
+    *flag = on != inverted;
+    return true;
+}
+
+static void apply(const char *name, const char *value, bool say)
+{
+    const bool inverted = !strncmp(name, "no-", 3);
+    const char *word = inverted ? name + 3 : name;
+    const struct option *o = find(core_options, word);
+
+    if (!o)
+        o = find(hal_options, word);
+    if (o && inverted && !o->flag)
+        o = NULL;
+    if (o && (o->flag ? set_flag(o->flag, value, inverted) : o->set(value)))
         return;
-    }
-    if (hal_option(name, value))
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
-        if (!strcmp(name, ignored[i]))
-            return;
-    log_warn("unknown option \"%s\" ignored; README.md lists the options", name);
+    if (o && say)
+        log_warn("option %s: \"%s\" not understood; expected %s", name, value,
+                 o->expected ? o->expected : "nothing, or a boolean");
+    else if (say && !is_one_of(ignored, name, strlen(name)))
+        log_warn("unknown option \"%s\" ignored; README.md lists the options", name);
 }
 
 /* Words end at blanks; name and value part at the first '='. */
-void options_parse(const char *cmdline)
+void options_parse(const char *cmdline, bool say)
 {
     char word[WORD_MAX];
 
@@ -228,18 +218,16 @@ void options_parse(const char *cmdline)
             cmdline++;
         while (cmdline[len] && cmdline[len] != ' ' && cmdline[len] != '\t')
             len++;
-        if (len == 0)
-            break;
-        if (len >= sizeof(word)) {
-            log_warn("option \"%.20s...\" is longer than %u characters: ignored", cmdline,
-                     WORD_MAX - 1);
-        } else {
+        if (len && len < sizeof(word)) {
             memcpy(word, cmdline, len);
             word[len] = 0;
             value = strchr(word, '=');
             if (value)
                 *value++ = 0;
-            apply(word, value ? value : "");
+            apply(word, value ? value : "", say);
+        } else if (len && say) {
+            log_warn("option \"%.20s...\" is longer than %u characters: ignored", cmdline,
+                     WORD_MAX - 1);
         }
         cmdline += len;
     }

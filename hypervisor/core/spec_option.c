@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boot options about speculation, in Xen's spelling (spec.h). Read twice: by the machine layer
- * before it starts the CPUs, and by core with all others, to say what is not understood.
+ * Boot options about speculation, in Xen's spelling (spec.h).
  *
  *   xpti=BOOL|default   smt=BOOL   pv-l1tf=BOOL
  *   spec-ctrl=BOOL|xen=BOOL|bti-thunk=retpoline|lfence|jmp|NAME[=BOOL]|no-NAME, with commas
  */
+#include <tenue/options.h>
 #include <tenue/spec.h>
 
 #include "lib.h"
@@ -36,25 +36,6 @@ static const struct {
     {"xen", SPEC_IBRS | SPEC_EIBRS | SPEC_RSB | SPEC_IBPB_ENTRY | SPEC_BHB_ENTRY | SPEC_VERW},
 };
 
-static bool is_word(const char *s, size_t len, const char *word)
-{
-    return strlen(word) == len && strncmp(s, word, len) == 0;
-}
-
-static bool to_bool(const char *s, size_t len, bool *value)
-{
-    static const char *const yes[] = {"", "1", "on", "yes", "true", "enable"};
-    static const char *const no[] = {"0", "off", "no", "false", "disable"};
-
-    for (unsigned i = 0; i < ARRAY_LEN(yes); i++)
-        if (is_word(s, len, yes[i]))
-            return *value = true, true;
-    for (unsigned i = 0; i < ARRAY_LEN(no); i++)
-        if (is_word(s, len, no[i]))
-            return *value = false, true;
-    return false;
-}
-
 static void choose(uint32_t bits, bool on)
 {
     spec_options.on = on ? spec_options.on | bits : spec_options.on & ~bits;
@@ -63,21 +44,18 @@ static void choose(uint32_t bits, bool on)
 
 static bool set_thunk(const char *s, size_t len)
 {
-    if (is_word(s, len, "retpoline"))
-        spec_options.thunk = THUNK_RETPOLINE;
-    else if (is_word(s, len, "lfence"))
-        spec_options.thunk = THUNK_LFENCE;
-    else if (is_word(s, len, "jmp"))
-        spec_options.thunk = THUNK_JMP;
-    else
-        return false;
-    return true;
+    for (int i = 0; i < SPEC_THUNKS; i++)
+        if (option_is(s, len, spec_thunk_names[i])) {
+            spec_options.thunk = i;
+            return true;
+        }
+    return false;
 }
 
 static bool set_named(const char *s, size_t len, bool on)
 {
     for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-        if (is_word(s, len, names[i].name)) {
+        if (option_is(s, len, names[i].name)) {
             choose(names[i].bits, on);
             return true;
         }
@@ -99,56 +77,47 @@ static bool set_part(const char *s, size_t len)
     size_t name = eq != NULL ? (size_t)(eq - s) : len;
     bool on = true;
 
-    if (eq == NULL && to_bool(s, len, &on))
+    if (eq == NULL && option_bool(s, len, &on))
         return set_all(on);
-    if (is_word(s, name, "bti-thunk") && eq != NULL)
+    if (option_is(s, name, "bti-thunk") && eq != NULL)
         return set_thunk(eq + 1, len - name - 1);
     if (eq == NULL && len > 3 && strncmp(s, "no-", 3) == 0)
         return set_named(s + 3, len - 3, false);
-    if (eq != NULL && !to_bool(eq + 1, len - name - 1, &on))
+    if (eq != NULL && !option_bool(eq + 1, len - name - 1, &on))
         return false;
-    return set_named(s, name, on);
+    return set_named(s, name, eq == NULL || on);
 }
 
-static bool set_spec_ctrl(const char *value)
+bool spec_set_ctrl(const char *value)
 {
-    bool ok = true;
-
-    while (*value != '\0') {
-        const char *comma = strchr(value, ',');
-        size_t len = comma != NULL ? (size_t)(comma - value) : strlen(value);
-
-        ok &= set_part(value, len);
-        value += len + (comma != NULL);
-    }
-    return ok;
+    return option_each(value, set_part);
 }
 
-static bool set_bool(const char *value, uint32_t bits, bool inverted)
+static bool set_bits(const char *value, uint32_t bits, bool inverted)
 {
     bool on;
 
-    if (!to_bool(value, strlen(value), &on))
+    if (!option_bool(value, strlen(value), &on))
         return false;
     choose(bits, on != inverted);
     return true;
 }
 
-bool spec_option(const char *name, const char *value)
+bool spec_set_xpti(const char *value)
 {
-    if (strcmp(name, "spec-ctrl") == 0)
-        return set_spec_ctrl(value);
-    if (strcmp(name, "xpti") == 0) {
-        if (strcmp(value, "default") == 0) {
-            spec_options.on &= ~SPEC_PTI;
-            spec_options.off &= ~SPEC_PTI;
-            return true;
-        }
-        return set_bool(value, SPEC_PTI, false);
-    }
-    if (strcmp(name, "pv-l1tf") == 0)
-        return set_bool(value, SPEC_L1TF_PTE, false);
-    if (strcmp(name, "smt") == 0)
-        return set_bool(value, SPEC_SMT_OFF, true);
-    return false;
+    if (strcmp(value, "default") != 0)
+        return set_bits(value, SPEC_PTI, false);
+    spec_options.on &= ~SPEC_PTI;
+    spec_options.off &= ~SPEC_PTI;
+    return true;
+}
+
+bool spec_set_pv_l1tf(const char *value)
+{
+    return set_bits(value, SPEC_L1TF_PTE, false);
+}
+
+bool spec_set_smt(const char *value)
+{
+    return set_bits(value, SPEC_SMT_OFF, true);
 }

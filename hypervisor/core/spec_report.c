@@ -37,7 +37,7 @@ static const char *const issue_names[SPEC_ISSUES] = {
     "TSA",      "Zenbleed",   "DIV", "siblings", "erratum 121", "erratum 793",
 };
 
-static const char *const thunk_names[] = {"jmp", "lfence", "retpoline"};
+const char *const spec_thunk_names[SPEC_THUNKS] = {"jmp", "lfence", "retpoline"};
 static const char *const vendor_names[] = {"Intel", "AMD", "Hygon", "other", "emulated"};
 
 /* Issues that an MSR of the plan stands for. */
@@ -120,7 +120,7 @@ void spec_report(const struct spec_cpu *c, const struct spec_plan *p)
             add(&l, mitigation_names[i]);
     log_info("speculation: %s family %#x model %#x stepping %u (%s), thunks %s",
              vendor_names[c->vendor], c->family, c->model, c->stepping, spec_model_name(c),
-             thunk_names[p->thunk]);
+             spec_thunk_names[p->thunk]);
     log_info("speculation: applied: %s", l.used != 0 ? l.text : "nothing");
     log_info("speculation: mitigated: %s", with_verdict(&l, p, SPEC_MITIGATED));
     log_info("speculation: not needed: %s", with_verdict(&l, p, SPEC_UNAFFECTED));

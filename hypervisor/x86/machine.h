@@ -30,7 +30,6 @@ struct x86_options {
     char clocksource[8];  /* hpet, acpi, pit; empty: the best there is */
 };
 extern struct x86_options x86_options;
-void options_scan(const char *cmdline);
 
 /* multiboot.c */
 void multiboot_parse(uint32_t magic, uint64_t info);

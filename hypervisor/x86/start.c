@@ -7,6 +7,7 @@
 #include <tenue/entrypoints.h>
 #include <tenue/hal.h>
 #include <tenue/log.h>
+#include <tenue/options.h>
 
 #include "bootmem.h"
 #include "lib.h"
@@ -30,7 +31,7 @@ noreturn_fn void boot_fail(const char *fmt, ...)
 
 static void console_start(void)
 {
-    options_scan(boot_info.cmdline);
+    options_parse(boot_info.cmdline, false);
     serial_init();
 }
 

@@ -39,13 +39,13 @@ static void sizes(void)
 static void memory_and_vcpus(void)
 {
     options = (struct options){0};
-    options_parse("dom0_mem=512M,min:128M,max:1G  dom0_max_vcpus=1-4 noreboot");
+    options_parse("dom0_mem=512M,min:128M,max:1G  dom0_max_vcpus=1-4 noreboot", true);
     CU_ASSERT_EQUAL(options.dom0_mem, 512ull << 20);
     CU_ASSERT_EQUAL(options.dom0_mem_min, 128ull << 20);
     CU_ASSERT_EQUAL(options.dom0_mem_max, 1ull << 30);
     CU_ASSERT_EQUAL(options.dom0_max_vcpus, 4);
     CU_ASSERT_TRUE(options.noreboot);
-    options_parse("noreboot=no");
+    options_parse("noreboot=no", true);
     CU_ASSERT_FALSE(options.noreboot);
     options = (struct options){0};
 }
@@ -55,7 +55,7 @@ static void bad_values_are_named(void)
     const char *log;
 
     fake_log_take();
-    options_parse("dom0_mem=lots dom0_max_vcpus=99 loglvl=loud");
+    options_parse("dom0_mem=lots dom0_max_vcpus=99 loglvl=loud", true);
     log = fake_log_take();
     CU_ASSERT_PTR_NOT_NULL(strstr(log, "option dom0_mem: \"lots\" not understood"));
     CU_ASSERT_PTR_NOT_NULL(strstr(log, "option dom0_max_vcpus: \"99\""));
@@ -67,9 +67,9 @@ static void bad_values_are_named(void)
 static void unknown_is_named(void)
 {
     fake_log_take();
-    options_parse("bootscrub=0 no-such-option=1 x");
+    options_parse("bootscrub=0 no-such-option=1 x", true);
     CU_ASSERT_PTR_NULL(strstr(fake_log_take(), "bootscrub"));
-    options_parse("no-such-option=1");
+    options_parse("no-such-option=1", true);
     CU_ASSERT_PTR_NOT_NULL(strstr(fake_log_take(), "unknown option \"no-such-option\""));
 }
 
@@ -80,12 +80,12 @@ static void long_words_do_not_overflow(void)
     memset(line, 'y', sizeof(line));
     line[sizeof(line) - 1] = 0;
     fake_log_take();
-    options_parse(line);
+    options_parse(line, true);
     CU_ASSERT_PTR_NOT_NULL(strstr(fake_log_take(), "longer than"));
     memcpy(line, "dom0_mem=", 9);
     memset(line + 9, '1', 60);
     line[69] = 0;
-    options_parse(line);
+    options_parse(line, true);
     CU_ASSERT_PTR_NOT_NULL(strstr(fake_log_take(), "not understood"));
     options = (struct options){0};
 }

@@ -18,8 +18,6 @@ struct vcpu;
 /* After the machine layer is up on the boot CPU: the contents page of bring-up (core/main.c).
  * Returns when the control domain can run; the caller enters the exit path. */
 void tenue_main(void);
-/* Options of one word at a time for the machine layer: false when it does not know it. */
-bool hal_option(const char *name, const char *value);
 
 /* Softirqs until none is pending and current may run. */
 void guest_exit_work(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Boot options that more than one file needs, parsed once by core/options.c, names and syntax as
+ * Boot options that more than one file needs, read by core/options.c, names and syntax as
  * Xen's. Zero means not given. Read-only afterwards.
  */
 #ifndef TENUE_OPTIONS_H
@@ -20,9 +20,26 @@ struct options {
 
 extern struct options options;
 
-/* Parse a command line; what is not understood is named on the console. */
-void options_parse(const char *cmdline);
-/* A size with suffix B K M G T (none: K) in bytes; false when malformed. */
+/* A row of a table of options: a boolean, which may be written no-NAME, or another value. */
+struct option {
+    const char *name;
+    bool *flag;                     /* where a boolean goes; NULL: not one */
+    bool (*set)(const char *value); /* false: not understood */
+    const char *expected;           /* to be said then */
+};
+extern const struct option hal_options[]; /* the machine layer's, up to one without a name */
+
+/* Read a command line; what is not understood is named on the console if there is one to say it. */
+void options_parse(const char *cmdline, bool say);
+
+/* --- values; false or NULL: malformed --- */
+bool option_is(const char *s, size_t len, const char *word) must_check;
+bool option_bool(const char *s, size_t len, bool *b) must_check;
+/* The number that s starts with, and where it ends. */
+const char *option_number(const char *s, uint64_t *n) must_check;
+/* Each part of a list with commas; true when all were understood. */
+bool option_each(const char *list, bool (*set)(const char *part, size_t len)) must_check;
+/* A size with suffix B K M G T (none: K) in bytes. */
 bool options_parse_size(const char *s, uint64_t *bytes) must_check;
 
 #endif

@@ -73,7 +73,8 @@ enum spec_verdict { SPEC_UNAFFECTED, SPEC_MITIGATED, SPEC_OPEN };
 #define SPEC_BITS 18u
 
 /* Indirect branches of ours go through thunks that do this. */
-enum spec_thunk { THUNK_JMP, THUNK_LFENCE, THUNK_RETPOLINE };
+enum spec_thunk { THUNK_JMP, THUNK_LFENCE, THUNK_RETPOLINE, SPEC_THUNKS };
+extern const char *const spec_thunk_names[SPEC_THUNKS];
 
 #define SPEC_MSRS_MAX 6u
 struct spec_msr {
@@ -97,8 +98,11 @@ struct spec_options {
     int thunk; /* enum spec_thunk, -1: choose */
 };
 extern struct spec_options spec_options;
-/* spec-ctrl=, xpti=, pv-l1tf=, smt=. False: not one of them, or its value is not understood. */
-bool spec_option(const char *name, const char *value);
+/* Options of these names; false: not understood. */
+bool spec_set_ctrl(const char *value);
+bool spec_set_xpti(const char *value);
+bool spec_set_pv_l1tf(const char *value);
+bool spec_set_smt(const char *value);
 
 /* Issues that c has, a bit each (spec_table.c), and the name of its kind. */
 uint32_t spec_issues(const struct spec_cpu *c);

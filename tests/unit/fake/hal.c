@@ -16,6 +16,7 @@
 
 #include <tenue/entrypoints.h>
 #include <tenue/log.h>
+#include <tenue/options.h>
 
 struct fake_counts fake_counts;
 unsigned fake_preempt_every;
@@ -570,11 +571,7 @@ uint32_t hal_cpu_apic_id(unsigned cpu)
 {
     return cpu;
 }
-bool hal_option(const char *name, const char *value)
-{
-    (void)name, (void)value;
-    return false;
-}
+const struct option hal_options[] = {{NULL, NULL, NULL, NULL}};
 
 /* --- console and the end --- */
 
