@@ -54,38 +54,44 @@ static uint32_t means(const struct spec_cpu *c)
     return can | (c->smt ? SPEC_SMT_OFF : 0);
 }
 
-/* Predictors: who may steer the hypervisor's branches, and other domains'. */
-static uint32_t want_branches(const struct spec_cpu *c, uint32_t issues, uint32_t can)
+/* What mitigates an issue on c: any one of these. 0: nothing that we have. */
+static uint32_t cures(const struct spec_cpu *c, unsigned issue)
 {
-    uint32_t want = 0;
+    static const uint32_t usual[SPEC_ISSUES] = {
+        [ISSUE_MELTDOWN] = SPEC_PTI,
+        [ISSUE_SPECTRE_V2] = SPEC_IBPB, /* and more: protects_branches() */
+        [ISSUE_BHI] = SPEC_BHI_DIS | SPEC_BHB_ENTRY,
+        [ISSUE_SSB] = SPEC_SSBD,
+        [ISSUE_L1TF] = SPEC_L1TF_PTE,
+        [ISSUE_SRBDS] = SPEC_SRB_LOCK,
+        [ISSUE_GDS] = SPEC_GDS_MIT,
+        [ISSUE_ZENBLEED] = SPEC_ZENBLEED_FIX,
+        [ISSUE_DIV] = SPEC_DIV,
+        [ISSUE_SIBLINGS] = SPEC_SMT_OFF,
+        [ISSUE_E793] = SPEC_E793_FIX,
+    }; /* not ITS, for which returns would need thunks too; nor E121 */
 
-    if (issues & I(SPECTRE_V2)) {
-        want |= SPEC_IBPB | SPEC_RSB | SPEC_EIBRS;
-        want |= c->smt ? SPEC_STIBP : 0;
-    }
-    if (issues & I(BHI))
-        want |= can & SPEC_BHI_DIS ? SPEC_BHI_DIS : SPEC_BHB_ENTRY;
-    if (issues & I(RETBLEED))
-        want |= is_amd(c) ? SPEC_IBPB_ENTRY : SPEC_IBRS;
-    if (issues & I(SRSO) && c->family == 0x19 && c->ext21_eax & EXT21_EAX_IBPB_BRTYPE)
-        want |= SPEC_IBPB_ENTRY;
-    return want;
+    if (issue == ISSUE_RETBLEED)
+        return is_amd(c) ? SPEC_IBPB_ENTRY : SPEC_IBRS;
+    if (issue == ISSUE_SRSO) /* Zen 1, 2: harmless without siblings */
+        return c->family == 0x19 ? SPEC_IBPB_ENTRY : SPEC_SMT_OFF;
+    if (STALE_BUFFERS >> issue & 1)
+        return verw_clears(c) ? SPEC_VERW : 0;
+    return usual[issue];
 }
 
 static uint32_t wanted(const struct spec_cpu *c, uint32_t issues, uint32_t can)
 {
-    uint32_t want = want_branches(c, issues, can);
+    uint32_t want = 0;
 
-    want |= issues & I(MELTDOWN) ? SPEC_PTI : 0;
-    want |= issues & I(L1TF) ? SPEC_L1TF_PTE : 0;
-    want |= issues & STALE_BUFFERS && verw_clears(c) ? SPEC_VERW : 0;
-    want |= issues & I(SRBDS) ? SPEC_SRB_LOCK : 0;
-    want |= issues & I(GDS) ? SPEC_GDS_MIT : 0;
-    want |= issues & I(ZENBLEED) ? SPEC_ZENBLEED_FIX : 0;
-    want |= issues & I(DIV) ? SPEC_DIV : 0;
-    want |= issues & I(E793) ? SPEC_E793_FIX : 0;
-    want |= issues & I(SIBLINGS) ? SPEC_SMT_OFF : 0;
-    return want;
+    if (issues & I(SPECTRE_V2))
+        want |= SPEC_RSB | SPEC_EIBRS | (c->smt ? SPEC_STIBP : 0);
+    issues &= ~I(SSB); /* costs much: only for who asks */
+    if (!(c->ext21_eax & EXT21_EAX_IBPB_BRTYPE))
+        issues &= ~I(SRSO); /* the barrier does not reach it */
+    for (unsigned i = 0; i < SPEC_ISSUES; i++)
+        want |= issues >> i & 1 ? cures(c, i) : 0;
+    return can & SPEC_BHI_DIS ? want & ~SPEC_BHB_ENTRY : want;
 }
 
 static enum spec_thunk choose_thunk(const struct spec_options *o, uint32_t issues, uint32_t on)
@@ -97,79 +103,54 @@ static enum spec_thunk choose_thunk(const struct spec_options *o, uint32_t issue
     return THUNK_RETPOLINE;
 }
 
-static bool is_mitigated(const struct spec_cpu *c, const struct spec_plan *p, enum spec_issue issue)
+/* Our own indirect branches, too. */
+static bool protects_branches(const struct spec_plan *p)
 {
-    switch (issue) {
-    case ISSUE_MELTDOWN:
-        return p->on & SPEC_PTI;
-    case ISSUE_SPECTRE_V2:
-        return p->on & SPEC_IBPB && (p->on & (SPEC_IBRS | SPEC_EIBRS) || p->thunk != THUNK_JMP);
-    case ISSUE_BHI:
-        return p->on & (SPEC_BHI_DIS | SPEC_BHB_ENTRY);
-    case ISSUE_RETBLEED:
-        return p->on & (is_amd(c) ? SPEC_IBPB_ENTRY : SPEC_IBRS);
-    case ISSUE_SRSO: /* Zen 1, 2: harmless without siblings */
-        return p->on & (c->family == 0x19 ? SPEC_IBPB_ENTRY : SPEC_SMT_OFF);
-    case ISSUE_SSB:
-        return p->on & SPEC_SSBD;
-    case ISSUE_L1TF:
-        return p->on & SPEC_L1TF_PTE;
-    case ISSUE_MDS:
-    case ISSUE_TAA:
-    case ISSUE_MMIO:
-    case ISSUE_RFDS:
-    case ISSUE_TSA:
-        return p->on & SPEC_VERW && verw_clears(c);
-    case ISSUE_SRBDS:
-        return p->on & SPEC_SRB_LOCK;
-    case ISSUE_GDS:
-        return p->on & SPEC_GDS_MIT;
-    case ISSUE_ZENBLEED:
-        return p->on & SPEC_ZENBLEED_FIX;
-    case ISSUE_DIV:
-        return p->on & SPEC_DIV;
-    case ISSUE_SIBLINGS:
-        return p->on & SPEC_SMT_OFF;
-    case ISSUE_E793:
-        return p->on & SPEC_E793_FIX;
-    case ISSUE_ITS: /* returns would need thunks too */
-    case ISSUE_E121:
-    case SPEC_ISSUES:
-        break;
-    }
-    return false;
+    return p->on & (SPEC_IBRS | SPEC_EIBRS) || p->thunk != THUNK_JMP;
 }
 
-static void add_msr(struct spec_plan *p, uint32_t msr, uint64_t clear, uint64_t set)
+static enum spec_verdict verdict(const struct spec_cpu *c, const struct spec_plan *p,
+                                 unsigned issue)
 {
-    p->msr[p->msrs++] = (struct spec_msr){.msr = msr, .clear = clear, .set = set};
+    const bool cured = p->on & cures(c, issue);
+
+    return cured && (issue != ISSUE_SPECTRE_V2 || protects_branches(p)) ? SPEC_MITIGATED
+                                                                        : SPEC_OPEN;
+}
+
+/* issues: those that hang on it. */
+static void add_msr(struct spec_plan *p, uint32_t msr, uint64_t clear, uint64_t set,
+                    uint32_t issues)
+{
+    p->msr[p->msrs++] = (struct spec_msr){.msr = msr, .clear = clear, .set = set, .issues = issues};
 }
 
 static void plan_msrs(const struct spec_cpu *c, struct spec_plan *p)
 {
     const uint64_t ours = SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD | SPEC_CTRL_BHI_DIS_S;
+    uint64_t mcu = 0;
 
     p->spec_ctrl |= p->on & SPEC_EIBRS && !is_amd(c) ? SPEC_CTRL_IBRS : 0;
     p->spec_ctrl |= p->on & SPEC_STIBP ? SPEC_CTRL_STIBP : 0;
     p->spec_ctrl |= p->on & SPEC_SSBD ? SPEC_CTRL_SSBD : 0;
     p->spec_ctrl |= p->on & SPEC_BHI_DIS ? SPEC_CTRL_BHI_DIS_S : 0;
     if (has_spec_ctrl(c))
-        add_msr(p, MSR_SPEC_CTRL, ours, p->spec_ctrl | (p->on & SPEC_IBRS ? SPEC_CTRL_IBRS : 0));
+        add_msr(p, MSR_SPEC_CTRL, ours, p->spec_ctrl | (p->on & SPEC_IBRS ? SPEC_CTRL_IBRS : 0),
+                I(SPECTRE_V2) | I(BHI) | I(SSB) | I(RETBLEED));
     if (is_amd(c) && p->on & SPEC_EIBRS)
-        add_msr(p, MSR_AMD_EFER, 0, EFER_AIBRSE);
-    if (p->on & (SPEC_SRB_LOCK | SPEC_GDS_MIT))
-        add_msr(p, MSR_MCU_OPT_CTRL,
-                (p->on & SPEC_SRB_LOCK ? MCU_OPT_RNGDS_MITG_DIS : 0) |
-                    (p->on & SPEC_GDS_MIT ? MCU_OPT_GDS_MITG_DIS : 0),
-                0);
+        add_msr(p, MSR_AMD_EFER, 0, EFER_AIBRSE, I(SPECTRE_V2));
+    mcu |= p->on & SPEC_SRB_LOCK ? MCU_OPT_RNGDS_MITG_DIS : 0;
+    mcu |= p->on & SPEC_GDS_MIT ? MCU_OPT_GDS_MITG_DIS : 0;
+    if (mcu)
+        add_msr(p, MSR_MCU_OPT_CTRL, mcu, 0, I(SRBDS) | I(GDS));
     if (p->on & SPEC_E793_FIX)
-        add_msr(p, MSR_AMD_LS_CFG, 0, LS_CFG_E793);
+        add_msr(p, MSR_AMD_LS_CFG, 0, LS_CFG_E793, I(E793));
     if (p->on & SPEC_ZENBLEED_FIX)
-        add_msr(p, MSR_AMD_DE_CFG, 0, DE_CFG_ZENBLEED);
+        add_msr(p, MSR_AMD_DE_CFG, 0, DE_CFG_ZENBLEED, I(ZENBLEED));
     /* LFENCE waits for what came before it: always so on K8, by a bit on later families. */
     if (is_amd(c) && c->family >= 0x10 && c->family != 0x11 &&
         !(c->ext21_eax & EXT21_EAX_LFENCE_SERIAL))
-        add_msr(p, MSR_AMD_DE_CFG, 0, DE_CFG_LFENCE_SERIAL);
+        add_msr(p, MSR_AMD_DE_CFG, 0, DE_CFG_LFENCE_SERIAL, I(ZENBLEED));
 }
 
 void spec_decide(const struct spec_cpu *c, const struct spec_options *o, struct spec_plan *p)
@@ -184,5 +165,5 @@ void spec_decide(const struct spec_cpu *c, const struct spec_options *o, struct 
     plan_msrs(c, p);
     for (unsigned i = 0; i < SPEC_ISSUES; i++)
         if (issues >> i & 1)
-            p->verdict[i] = is_mitigated(c, p, (enum spec_issue)i) ? SPEC_MITIGATED : SPEC_OPEN;
+            p->verdict[i] = verdict(c, p, i);
 }

@@ -40,23 +40,6 @@ static const char *const issue_names[SPEC_ISSUES] = {
 const char *const spec_thunk_names[SPEC_THUNKS] = {"jmp", "lfence", "retpoline"};
 static const char *const vendor_names[] = {"Intel", "AMD", "Hygon", "other", "emulated"};
 
-/* Issues that an MSR of the plan stands for. */
-static uint32_t issues_of_msr(uint32_t msr)
-{
-    switch (msr) {
-    case MSR_SPEC_CTRL:
-        return 1u << ISSUE_SPECTRE_V2 | 1u << ISSUE_BHI | 1u << ISSUE_SSB | 1u << ISSUE_RETBLEED;
-    case MSR_AMD_EFER:
-        return 1u << ISSUE_SPECTRE_V2;
-    case MSR_MCU_OPT_CTRL:
-        return 1u << ISSUE_SRBDS | 1u << ISSUE_GDS;
-    case MSR_AMD_LS_CFG:
-        return 1u << ISSUE_E793;
-    default:
-        return 1u << ISSUE_ZENBLEED;
-    }
-}
-
 static bool write_and_look(const struct spec_msr *m, uint64_t *got)
 {
     uint64_t value;
@@ -84,7 +67,7 @@ unsigned spec_apply(struct spec_plan *p)
         log_err("speculation: CPU %u: MSR %#x does not keep %#lx: reads %#lx", this_cpu()->id,
                 m->msr, m->set, got);
         for (unsigned issue = 0; issue < SPEC_ISSUES; issue++)
-            if (issues_of_msr(m->msr) >> issue & 1 && p->verdict[issue] == SPEC_MITIGATED)
+            if (m->issues >> issue & 1 && p->verdict[issue] == SPEC_MITIGATED)
                 p->verdict[issue] = SPEC_OPEN;
     }
     return lost;

@@ -80,7 +80,8 @@ extern const char *const spec_thunk_names[SPEC_THUNKS];
 struct spec_msr {
     uint32_t msr;
     uint64_t clear, set;
-    bool kept; /* it read back as written; spec_apply() */
+    uint32_t issues; /* a bit each: open, when it is not kept */
+    bool kept;       /* it read back as written; spec_apply() */
 };
 
 struct spec_plan {
