@@ -74,7 +74,6 @@ enum spec_verdict { SPEC_UNAFFECTED, SPEC_MITIGATED, SPEC_OPEN };
 
 /* Indirect branches of ours go through thunks that do this. */
 enum spec_thunk { THUNK_JMP, THUNK_LFENCE, THUNK_RETPOLINE, SPEC_THUNKS };
-extern const char *const spec_thunk_names[SPEC_THUNKS];
 
 #define SPEC_MSRS_MAX 6u
 struct spec_msr {

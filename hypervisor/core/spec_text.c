@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is done about speculation faults, in words (spec.h): boot options in Xen's spelling, the
+ * plan's MSRs written and read back (SPEC-7), and what the console says about it all (SPEC-8).
+ *
+ *   xpti=BOOL|default   smt=BOOL   pv-l1tf=BOOL
+ *   spec-ctrl=BOOL|xen=BOOL|bti-thunk=retpoline|lfence|jmp|NAME[=BOOL]|no-NAME, with commas
+ */
+#include <tenue/spec.h>
+
+#include <tenue/log.h>
+#include <tenue/options.h>
+#include <tenue/vcpu.h>
+
+#include "lib.h"
+
+/* By bit of spec_plan.on: as the report says, and as spec-ctrl= names it. */
+static const struct {
+    const char *name, *option;
+} names[SPEC_BITS] = {
+    {"page-table isolation", NULL},
+    {"IBRS at entry", "ibrs"},
+    {"enhanced IBRS", "ibrs"},
+    {"IBPB between domains", "ibpb"},
+    {"IBPB at entry", "ibpb-entry"},
+    {"STIBP", "stibp"},
+    {"SSBD", "ssbd"},
+    {"RSB stuffing", "rsb"},
+    {"branch history clearing", "bhb-entry"},
+    {"BHI_DIS_S", "bhi-dis-s"},
+    {"buffer clearing", "md-clear"},
+    {"divider clearing", "div-scrub"},
+    {"L1TF-safe entries", NULL},
+    {"RNG locking", "srb-lock"},
+    {"gather mitigation", "gds-mit"},
+    {"Zenbleed bit", NULL},
+    {"erratum 793 bit", NULL},
+    {"SMT off", NULL},
+};
+
+static const struct {
+    const char *option;
+    uint32_t bits;
+} aliases[] = {
+    {"msr-sc", SPEC_IBRS | SPEC_EIBRS},
+    {"verw", SPEC_VERW},
+    {"xen", SPEC_IBRS | SPEC_EIBRS | SPEC_RSB | SPEC_IBPB_ENTRY | SPEC_BHB_ENTRY | SPEC_VERW},
+};
+
+static const char *const issue_names[SPEC_ISSUES] = {
+    "Meltdown", "Spectre v2", "BHI", "Retbleed", "SRSO",        "ITS",         "SSB",
+    "L1TF",     "MDS",        "TAA", "MMIO",     "RFDS",        "SRBDS",       "GDS",
+    "TSA",      "Zenbleed",   "DIV", "siblings", "erratum 121", "erratum 793",
+};
+
+static const char *const thunk_names[SPEC_THUNKS] = {"jmp", "lfence", "retpoline"};
+static const char *const vendor_names[] = {"Intel", "AMD", "Hygon", "other", "emulated"};
+
+/* --- asked --- */
+
+struct spec_options spec_options = {.thunk = -1};
+
+/* Everything but the parking of threads, which changes what the machine is. */
+#define ALL_SPEC (((1u << SPEC_BITS) - 1) & ~SPEC_SMT_OFF)
+
+static void choose(uint32_t bits, bool on)
+{
+    spec_options.on = on ? spec_options.on | bits : spec_options.on & ~bits;
+    spec_options.off = on ? spec_options.off & ~bits : spec_options.off | bits;
+}
+
+static bool set_thunk(const char *s, size_t len)
+{
+    for (int i = 0; i < SPEC_THUNKS; i++)
+        if (option_is(s, len, thunk_names[i])) {
+            spec_options.thunk = i;
+            return true;
+        }
+    return false;
+}
+
+static bool set_named(const char *s, size_t len, bool on)
+{
+    uint32_t bits = 0;
+
+    for (unsigned i = 0; i < SPEC_BITS; i++)
+        if (names[i].option && option_is(s, len, names[i].option))
+            bits |= 1u << i;
+    for (unsigned i = 0; i < ARRAY_LEN(aliases); i++)
+        if (option_is(s, len, aliases[i].option))
+            bits |= aliases[i].bits;
+    choose(bits, on);
+    return bits != 0;
+}
+
+/* A bare boolean: off is nothing at all, on is what the table says. */
+static bool set_all(bool on)
+{
+    spec_options.on &= ~ALL_SPEC;
+    spec_options.off = on ? spec_options.off & ~ALL_SPEC : spec_options.off | ALL_SPEC;
+    spec_options.thunk = on ? -1 : THUNK_JMP;
+    return true;
+}
+
+static bool set_part(const char *s, size_t len)
+{
+    const char *eq = memchr(s, '=', len);
+    size_t name = eq != NULL ? (size_t)(eq - s) : len;
+    bool on = true;
+
+    if (eq == NULL && option_bool(s, len, &on))
+        return set_all(on);
+    if (option_is(s, name, "bti-thunk") && eq != NULL)
+        return set_thunk(eq + 1, len - name - 1);
+    if (eq == NULL && len > 3 && strncmp(s, "no-", 3) == 0)
+        return set_named(s + 3, len - 3, false);
+    if (eq != NULL && !option_bool(eq + 1, len - name - 1, &on))
+        return false;
+    return set_named(s, name, eq == NULL || on);
+}
+
+bool spec_set_ctrl(const char *value)
+{
+    return option_each(value, set_part);
+}
+
+static bool set_bits(const char *value, uint32_t bits, bool inverted)
+{
+    bool on;
+
+    if (!option_bool(value, strlen(value), &on))
+        return false;
+    choose(bits, on != inverted);
+    return true;
+}
+
+bool spec_set_xpti(const char *value)
+{
+    if (strcmp(value, "default") != 0)
+        return set_bits(value, SPEC_PTI, false);
+    spec_options.on &= ~SPEC_PTI;
+    spec_options.off &= ~SPEC_PTI;
+    return true;
+}
+
+bool spec_set_pv_l1tf(const char *value)
+{
+    return set_bits(value, SPEC_L1TF_PTE, false);
+}
+
+bool spec_set_smt(const char *value)
+{
+    return set_bits(value, SPEC_SMT_OFF, true);
+}
+
+/* --- done --- */
+
+static bool write_and_look(const struct spec_msr *m, uint64_t *got)
+{
+    uint64_t value;
+
+    if (!hal_rdmsr_safe(m->msr, &value))
+        return false;
+    value = (value & ~m->clear) | m->set;
+    if (!hal_wrmsr_safe(m->msr, value) || !hal_rdmsr_safe(m->msr, got))
+        return false;
+    return (*got & (m->clear | m->set)) == m->set;
+}
+
+unsigned spec_apply(struct spec_plan *p)
+{
+    unsigned lost = 0;
+
+    for (unsigned i = 0; i < p->msrs; i++) {
+        struct spec_msr *m = &p->msr[i];
+        uint64_t got = 0;
+
+        m->kept = write_and_look(m, &got);
+        if (m->kept)
+            continue;
+        lost++;
+        log_err("speculation: CPU %u: MSR %#x does not keep %#lx: reads %#lx", this_cpu()->id,
+                m->msr, m->set, got);
+        for (unsigned issue = 0; issue < SPEC_ISSUES; issue++)
+            if (m->issues >> issue & 1 && p->verdict[issue] == SPEC_MITIGATED)
+                p->verdict[issue] = SPEC_OPEN;
+    }
+    return lost;
+}
+
+/* --- said --- */
+
+struct list {
+    char text[240];
+    size_t used;
+};
+
+static void add(struct list *l, const char *name)
+{
+    l->used += (size_t)fmt_snprintf(l->text + l->used, sizeof(l->text) - l->used, "%s%s",
+                                    l->used != 0 ? ", " : "", name);
+    l->used = MIN(l->used, sizeof(l->text) - 1);
+}
+
+static const char *with_verdict(struct list *l, const struct spec_plan *p, enum spec_verdict v)
+{
+    *l = (struct list){0};
+    for (unsigned i = 0; i < SPEC_ISSUES; i++)
+        if (p->verdict[i] == v)
+            add(l, issue_names[i]);
+    return l->used != 0 ? l->text : "nothing";
+}
+
+void spec_report(const struct spec_cpu *c, const struct spec_plan *p)
+{
+    struct list l = {0};
+
+    for (unsigned i = 0; i < SPEC_BITS; i++)
+        if (p->on >> i & 1)
+            add(&l, names[i].name);
+    log_info("speculation: %s family %#x model %#x stepping %u (%s), thunks %s",
+             vendor_names[c->vendor], c->family, c->model, c->stepping, spec_model_name(c),
+             thunk_names[p->thunk]);
+    log_info("speculation: applied: %s", l.used != 0 ? l.text : "nothing");
+    log_info("speculation: mitigated: %s", with_verdict(&l, p, SPEC_MITIGATED));
+    log_info("speculation: not needed: %s", with_verdict(&l, p, SPEC_UNAFFECTED));
+    with_verdict(&l, p, SPEC_OPEN);
+    if (l.used != 0)
+        log_warn("speculation: NOT mitigated: %s (docs/speculation.md)", l.text);
+    if (c->smt && !(p->on & SPEC_SMT_OFF))
+        log_warn("speculation: threads share cores; guests that distrust each other want smt=off");
+}
