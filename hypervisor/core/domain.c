@@ -108,6 +108,16 @@ struct domain *domain_get_or_self(uint16_t domid)
     return self;
 }
 
+int domain_get_permitted(uint16_t domid, struct domain **d)
+{
+    const struct domain *self = current_domain();
+
+    if (domid != DOMID_SELF && domid != self->domid && !self->is_control)
+        return -XEN_EPERM;
+    *d = domain_get_or_self(domid);
+    return *d ? 0 : -XEN_ESRCH;
+}
+
 struct domain *domain_next(uint32_t from)
 {
     struct domain *d = NULL;
@@ -270,47 +280,45 @@ cpumask_t domain_cpus(const struct domain *d)
 
 /* --- pausing --- */
 
+void domain_each_vcpu(struct domain *d, void (*fn)(struct vcpu *v))
+{
+    for (uint32_t i = 0; i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            fn(d->vcpus[i]);
+}
+
 void domain_pause_nosync(struct domain *d)
 {
     __atomic_fetch_add(&d->pause_count, 1, __ATOMIC_SEQ_CST);
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            sched_sleep(d->vcpus[i]);
+    domain_each_vcpu(d, sched_sleep);
 }
 
 void domain_pause(struct domain *d)
 {
     domain_pause_nosync(d);
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            sched_sleep_sync(d->vcpus[i]);
+    domain_each_vcpu(d, sched_sleep_sync);
 }
 
 void domain_unpause(struct domain *d)
 {
     if (__atomic_sub_fetch(&d->pause_count, 1, __ATOMIC_SEQ_CST) != 0)
         return;
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            sched_wake(d->vcpus[i]);
+    domain_each_vcpu(d, sched_wake);
 }
 
-/* A builder wipes the shared page after we have written the time into it. */
-static void refresh_time(struct domain *d)
+static void owe_time(struct vcpu *v)
 {
-    time_update_wallclock(d);
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            d->vcpus[i]->time_stamp = TIME_NEVER;
+    v->time_stamp = TIME_NEVER;
 }
 
 void domain_unpause_by_controller(struct domain *d)
 {
     if (!d->paused_by_controller)
         return;
-    refresh_time(d);
+    /* A builder wipes the shared page after we have written the time into it. */
+    time_update_wallclock(d);
+    domain_each_vcpu(d, owe_time);
     d->paused_by_controller = false;
-    d->creation_finished = true;
     domain_unpause(d);
 }
 
@@ -391,7 +399,7 @@ static void log_registers(const struct domain *d)
 
 void domain_crash(struct domain *d, const char *fmt, ...)
 {
-    char reason[sizeof(d->crash_reason)];
+    char reason[80];
     va_list ap;
 
     va_start(ap, fmt);
@@ -401,7 +409,6 @@ void domain_crash(struct domain *d, const char *fmt, ...)
         return; /* said once: what follows is a consequence */
     log_err("domain %u crashed: %s", d->domid, reason);
     log_registers(d);
-    memcpy(d->crash_reason, reason, sizeof(reason));
     domain_shutdown(d, SHUTDOWN_crash);
 }
 
@@ -416,9 +423,7 @@ static int stop_running(struct domain *d)
 
 static int release_areas(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            vcpu_release_areas(d->vcpus[i]);
+    domain_each_vcpu(d, vcpu_release_areas);
     return 0;
 }
 
@@ -432,7 +437,7 @@ static int declare_dead(struct domain *d)
 
 /* Each stage is repeated until it returns 0; a repeated stage finds what it did done. */
 static int (*const kill_stages[])(struct domain *) = {
-    stop_running,         evtchn_destroy,      grant_table_release_mappings, release_areas,
+    stop_running,         evtchn_reset,        grant_table_release_mappings, release_areas,
     pv_domain_relinquish, pv_domain_unpin_all, domain_relinquish_pages,      declare_dead,
 };
 
@@ -457,9 +462,7 @@ void domain_pages_gone(struct domain *d)
 static void domain_free(struct domain *d)
 {
     sched_domain_release(d);
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            vcpu_destroy(d->vcpus[i]);
+    domain_each_vcpu(d, vcpu_destroy);
     pirq_domain_free(d);
     grant_table_free(d);
     evtchn_free(d);

@@ -539,8 +539,3 @@ int evtchn_reset(struct domain *d)
     }
     return 0;
 }
-
-int evtchn_destroy(struct domain *d)
-{
-    return evtchn_reset(d);
-}

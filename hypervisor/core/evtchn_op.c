@@ -10,108 +10,74 @@
 #include <tenue/hypercall.h>
 #include <tenue/vcpu.h>
 
-/* The domain an operation names: self, or any for the control domain. Counted. */
-static int target_domain(domid_t domid, struct domain **d)
+typedef __typeof__(((struct evtchn_op *)0)->u) evtchn_arg;
+
+/* Operations that make a port and tell its number: their structures' sizes. */
+static const uint8_t making[] = {
+    [EVTCHNOP_alloc_unbound] = sizeof(struct evtchn_alloc_unbound),
+    [EVTCHNOP_bind_interdomain] = sizeof(struct evtchn_bind_interdomain),
+    [EVTCHNOP_bind_virq] = sizeof(struct evtchn_bind_virq),
+    [EVTCHNOP_bind_ipi] = sizeof(struct evtchn_bind_ipi),
+    [EVTCHNOP_bind_pirq] = sizeof(struct evtchn_bind_pirq),
+};
+
+static int bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op)
 {
-    struct domain *self = current_domain();
+    struct domain *remote = domain_get_or_self(op->remote_dom);
+    int rc;
 
-    if (domid == DOMID_SELF || domid == self->domid) {
-        domain_ref(self);
-        *d = self;
-        return 0;
-    }
-    if (!self->is_control)
-        return -XEN_EPERM;
-    *d = domain_get(domid);
-    return *d ? 0 : -XEN_ESRCH;
-}
-
-/* rc of making port, or of telling the caller about it. */
-static long written_or_closed(int written, struct domain *d, port_t port)
-{
-    if (written == 0)
-        return 0;
-    return evtchn_close(d, port) ? -XEN_EFAULT : written;
-}
-
-static long op_alloc_unbound(guest_va arg)
-{
-    struct evtchn_alloc_unbound op;
-    struct domain *d;
-    uint16_t remote;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    rc = target_domain(op.dom, &d);
-    if (rc)
-        return rc;
-    remote = op.remote_dom == DOMID_SELF ? current_domain()->domid : op.remote_dom;
-    rc = evtchn_alloc_unbound(d, remote, &op.port);
-    if (rc == 0)
-        rc = (int)written_or_closed(guest_write_obj(arg, &op), d, op.port);
-    domain_put(d);
+    if (!remote)
+        return -XEN_ESRCH;
+    rc = evtchn_bind_interdomain(d, remote, op->remote_port, &op->local_port);
+    domain_put(remote);
     return rc;
 }
 
-static long op_bind_interdomain(guest_va arg)
+/* *port is where the number goes. */
+static int make(uint32_t cmd, struct domain *d, evtchn_arg *a, port_t **port)
 {
-    struct domain *self = current_domain(), *remote;
-    struct evtchn_bind_interdomain op;
-    int rc = guest_read_obj(&op, arg);
+    const domid_t remote = a->alloc_unbound.remote_dom;
 
-    if (rc)
-        return rc;
-    remote = domain_get_or_self(op.remote_dom);
-    if (!remote)
-        return -XEN_ESRCH;
-    rc = evtchn_bind_interdomain(self, remote, op.remote_port, &op.local_port);
-    domain_put(remote);
-    if (rc)
-        return rc;
-    return written_or_closed(guest_write_obj(arg, &op), self, op.local_port);
+    switch (cmd) {
+    case EVTCHNOP_alloc_unbound:
+        *port = &a->alloc_unbound.port;
+        return evtchn_alloc_unbound(d, remote == DOMID_SELF ? current_domain()->domid : remote,
+                                    *port);
+    case EVTCHNOP_bind_interdomain:
+        *port = &a->bind_interdomain.local_port;
+        return bind_interdomain(d, &a->bind_interdomain);
+    case EVTCHNOP_bind_virq:
+        *port = &a->bind_virq.port;
+        return evtchn_bind_virq(d, a->bind_virq.virq, a->bind_virq.vcpu, *port);
+    case EVTCHNOP_bind_ipi:
+        *port = &a->bind_ipi.port;
+        return evtchn_bind_ipi(d, a->bind_ipi.vcpu, *port);
+    default:
+        *port = &a->bind_pirq.port;
+        return evtchn_bind_pirq(d, a->bind_pirq.pirq, *port);
+    }
 }
 
-static long op_bind_virq(guest_va arg)
+static long op_make(uint32_t cmd, guest_va arg)
 {
-    struct domain *self = current_domain();
-    struct evtchn_bind_virq op;
-    int rc = guest_read_obj(&op, arg);
+    struct domain *d;
+    evtchn_arg a = {0};
+    port_t *port;
+    int rc = guest_read(&a, arg, making[cmd]);
 
+    if (rc == 0)
+        rc = domain_get_permitted(cmd == EVTCHNOP_alloc_unbound ? a.alloc_unbound.dom : DOMID_SELF,
+                                  &d);
     if (rc)
         return rc;
-    rc = evtchn_bind_virq(self, op.virq, op.vcpu, &op.port);
-    if (rc)
-        return rc;
-    return written_or_closed(guest_write_obj(arg, &op), self, op.port);
-}
-
-static long op_bind_ipi(guest_va arg)
-{
-    struct domain *self = current_domain();
-    struct evtchn_bind_ipi op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    rc = evtchn_bind_ipi(self, op.vcpu, &op.port);
-    if (rc)
-        return rc;
-    return written_or_closed(guest_write_obj(arg, &op), self, op.port);
-}
-
-static long op_bind_pirq(guest_va arg)
-{
-    struct domain *self = current_domain();
-    struct evtchn_bind_pirq op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    rc = evtchn_bind_pirq(self, op.pirq, &op.port);
-    if (rc)
-        return rc;
-    return written_or_closed(guest_write_obj(arg, &op), self, op.port);
+    rc = make(cmd, d, &a, &port);
+    if (rc == 0) {
+        rc = guest_write(arg, &a, making[cmd]);
+        if (rc && evtchn_close(d, *port))
+            rc = -XEN_EFAULT;
+    }
+    domain_put(d);
+    return rc;
 }
 
 static long op_status(guest_va arg)
@@ -120,9 +86,8 @@ static long op_status(guest_va arg)
     struct domain *d;
     int rc = guest_read_obj(&op, arg);
 
-    if (rc)
-        return rc;
-    rc = target_domain(op.dom, &d);
+    if (rc == 0)
+        rc = domain_get_permitted(op.dom, &d);
     if (rc)
         return rc;
     out.dom = op.dom;
@@ -132,23 +97,14 @@ static long op_status(guest_va arg)
     return rc ? rc : guest_write_obj(arg, &out);
 }
 
-static long op_bind_vcpu(guest_va arg)
-{
-    struct evtchn_bind_vcpu op;
-    int rc = guest_read_obj(&op, arg);
-
-    return rc ? rc : evtchn_bind_vcpu(current_domain(), op.port, op.vcpu);
-}
-
 static long op_reset(guest_va arg)
 {
     struct evtchn_reset op;
     struct domain *d;
     int rc = guest_read_obj(&op, arg);
 
-    if (rc)
-        return rc;
-    rc = target_domain(op.dom, &d);
+    if (rc == 0)
+        rc = domain_get_permitted(op.dom, &d);
     if (rc)
         return rc;
     rc = evtchn_reset(d);
@@ -160,30 +116,25 @@ static long op_reset(guest_va arg)
 
 static noinline_fn long other_op(uint32_t cmd, guest_va arg)
 {
-    uint32_t port; /* send, close and unmask have nothing else in their structure */
+    struct domain *self = current_domain();
+    struct evtchn_bind_vcpu bind;
+    uint32_t port; /* close and unmask have nothing else in their structure */
     int rc;
 
+    if (cmd < ARRAY_LEN(making) && making[index_nospec(cmd, ARRAY_LEN(making))])
+        return op_make((uint32_t)index_nospec(cmd, ARRAY_LEN(making)), arg);
     switch (cmd) {
     case EVTCHNOP_unmask:
         rc = guest_read_obj(&port, arg);
-        return rc ? rc : evtchn_unmask(current_domain(), port);
+        return rc ? rc : evtchn_unmask(self, port);
     case EVTCHNOP_close:
         rc = guest_read_obj(&port, arg);
-        return rc ? rc : evtchn_close(current_domain(), port);
-    case EVTCHNOP_alloc_unbound:
-        return op_alloc_unbound(arg);
-    case EVTCHNOP_bind_interdomain:
-        return op_bind_interdomain(arg);
-    case EVTCHNOP_bind_virq:
-        return op_bind_virq(arg);
-    case EVTCHNOP_bind_ipi:
-        return op_bind_ipi(arg);
-    case EVTCHNOP_bind_pirq:
-        return op_bind_pirq(arg);
+        return rc ? rc : evtchn_close(self, port);
+    case EVTCHNOP_bind_vcpu:
+        rc = guest_read_obj(&bind, arg);
+        return rc ? rc : evtchn_bind_vcpu(self, bind.port, bind.vcpu);
     case EVTCHNOP_status:
         return op_status(arg);
-    case EVTCHNOP_bind_vcpu:
-        return op_bind_vcpu(arg);
     case EVTCHNOP_reset:
         return op_reset(arg);
     default:

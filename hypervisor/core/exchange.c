@@ -229,7 +229,7 @@ long memory_exchange(guest_va arg)
         return -XEN_EFAULT;
     rc = exchange_check(&op);
     if (rc == 0)
-        rc = memory_domain_get(op.in.domid, &x.d);
+        rc = domain_get_permitted(op.in.domid, &x.d);
     if (rc)
         return rc;
     x.in_list = guest_va_of(op.in.extent_start);

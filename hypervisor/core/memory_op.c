@@ -13,23 +13,12 @@
 #include <tenue/m2p.h>
 #include <tenue/vcpu.h>
 
+#include "lib.h"
 #include "memory_priv.h"
 
 #define EXTENT_SHIFT 6 /* command in the bits below, first extent above */
 #define ANY_ADDRESS 64u
 #define RELEASE_BATCH 64u
-
-/* --- whom --- */
-
-int memory_domain_get(uint16_t domid, struct domain **d)
-{
-    struct domain *self = current_domain();
-
-    if (domid != DOMID_SELF && domid != self->domid && !self->is_control)
-        return -XEN_EPERM;
-    *d = domain_get_or_self(domid);
-    return *d ? 0 : -XEN_ESRCH;
-}
 
 unsigned memory_addr_bits(unsigned mem_flags)
 {
@@ -111,7 +100,7 @@ static long reservation_op(unsigned cmd, uint64_t start, guest_va arg)
         return (long)start;
     if (op.extent_order > MEMORY_ORDER_MAX)
         return (long)start;
-    rc = memory_domain_get(op.domid, &x.d);
+    rc = domain_get_permitted(op.domid, &x.d);
     if (rc)
         return rc;
     x.list = guest_va_of(op.extent_start);
@@ -130,106 +119,47 @@ static long reservation_op(unsigned cmd, uint64_t start, guest_va arg)
     return (long)i;
 }
 
-/* --- questions --- */
-
-static long domid_question(unsigned cmd, guest_va arg)
-{
-    struct domain *d;
-    domid_t domid;
-    long answer;
-    int rc;
-
-    if (guest_read_obj(&domid, arg) != 0)
-        return -XEN_EFAULT;
-    rc = memory_domain_get(domid, &d);
-    if (rc)
-        return rc;
-    switch (cmd) {
-    case XENMEM_current_reservation:
-        answer = READ_ONCE(d->pages.total);
-        break;
-    case XENMEM_maximum_reservation:
-        answer = READ_ONCE(d->pages.max);
-        break;
-    default: /* XENMEM_maximum_gpfn: as the guest says in its shared page */
-        answer = (long)(READ_ONCE(d->shared_info->arch.max_pfn) - 1);
-        break;
-    }
-    domain_put(d);
-    return answer;
-}
-
-static long machphys_mapping(guest_va arg)
-{
-    struct xen_machphys_mapping m = {
-        .v_start = MACH2PHYS_VIRT_START,
-        .v_end = MACH2PHYS_VIRT_START + hal_m2p_entries * sizeof(uint64_t),
-        .max_mfn = hal_m2p_entries - 1,
-    };
-
-    return guest_write_obj(arg, &m);
-}
-
 /* --- memory maps --- */
 
-static long put_map(guest_va arg, struct xen_memory_map *map, const struct e820_region *r,
-                    uint32_t count)
+static int put_map(struct xen_memory_map *map, const struct e820_region *r, uint32_t count)
 {
-    const uint32_t room = map->nr_entries;
-    const guest_va buffer = guest_va_of(map->buffer);
-
-    map->nr_entries = MIN(room, count);
+    map->nr_entries = MIN(map->nr_entries, count);
     for (uint32_t i = 0; i < map->nr_entries; i++) {
-        struct {
-            uint64_t addr, size;
-            uint32_t type;
-        } __attribute__((packed)) e = {r[i].addr, r[i].size, r[i].type};
+        struct xen_e820_entry e = {r[i].addr, r[i].size, r[i].type};
 
-        if (guest_write_elem(buffer, i, &e, sizeof(e)) != 0)
+        if (guest_write_elem(guest_va_of(map->buffer), i, &e, sizeof(e)) != 0)
             return -XEN_EFAULT;
     }
-    return guest_write_obj(arg, map);
+    return 0;
 }
 
-static long machine_memory_map(guest_va arg)
+static int memory_map(struct domain *d, struct xen_memory_map *map)
 {
-    struct xen_memory_map map;
-
-    if (!current_domain()->is_control)
-        return -XEN_EPERM;
-    if (guest_read_obj(&map, arg) != 0)
-        return -XEN_EFAULT;
-    return put_map(arg, &map, boot_info.e820, boot_info.e820_count);
-}
-
-static long memory_map(guest_va arg)
-{
-    struct domain *d = current_domain();
     struct e820_region copy[MEMORY_MAP_MAX];
-    struct xen_memory_map map;
     uint32_t count;
 
-    if (guest_read_obj(&map, arg) != 0)
-        return -XEN_EFAULT;
     spin_lock(&d->pages.lock);
     count = MIN(d->memmap.count, MEMORY_MAP_MAX);
     for (uint32_t i = 0; i < count; i++)
         copy[i] = (struct e820_region){d->memmap.entries[i].addr, d->memmap.entries[i].size,
                                        d->memmap.entries[i].type};
     spin_unlock(&d->pages.lock);
-    return count ? put_map(arg, &map, copy, count) : -XEN_ENOSYS;
+    return count ? put_map(map, copy, count) : -XEN_ENOSYS;
 }
 
-static int memmap_install(struct domain *d, guest_va buffer, uint32_t count)
+static int memmap_install(struct domain *d, const struct xen_memory_map *map)
 {
+    const uint32_t count = map->nr_entries;
     void *entries, *old;
     int rc = 0;
 
     STATIC_ASSERT(map_fits_a_page, MEMORY_MAP_MAX * sizeof(*d->memmap.entries) <= PAGE_SIZE);
+    if (count > MEMORY_MAP_MAX)
+        return -XEN_EINVAL;
     entries = hv_alloc_page();
     if (!entries)
         return -XEN_ENOMEM;
-    if (guest_read(entries, buffer, count * sizeof(*d->memmap.entries)) != 0) {
+    if (guest_read(entries, guest_va_of(map->buffer), count * sizeof(*d->memmap.entries)) != 0) {
         hv_free_page(entries);
         return -XEN_EFAULT;
     }
@@ -247,96 +177,132 @@ static int memmap_install(struct domain *d, guest_va buffer, uint32_t count)
     return rc;
 }
 
-static long set_memory_map(guest_va arg)
-{
-    struct xen_foreign_memory_map op;
-    struct domain *d;
-    int rc;
-
-    if (!current_domain()->is_control)
-        return -XEN_EPERM;
-    if (guest_read_obj(&op, arg) != 0)
-        return -XEN_EFAULT;
-    if (op.map.nr_entries > MEMORY_MAP_MAX)
-        return -XEN_EINVAL;
-    rc = memory_domain_get(op.domid, &d);
-    if (rc)
-        return rc;
-    rc = memmap_install(d, guest_va_of(op.map.buffer), op.map.nr_entries);
-    domain_put(d);
-    return rc;
-}
-
 /* --- for tools --- */
 
 /* We reserve nothing: the claim succeeds when it would fit now, and 0 gives it up. */
-static long claim_pages(guest_va arg)
+static int claim_pages(struct domain *d, const struct xen_memory_reservation *op)
 {
-    struct xen_memory_reservation op;
-    struct domain *d;
-    int rc;
+    const uint64_t has = READ_ONCE(d->pages.total);
 
-    if (!current_domain()->is_control)
-        return -XEN_EPERM;
-    if (guest_read_obj(&op, arg) != 0)
-        return -XEN_EFAULT;
-    if (op.extent_order || !guest_va_is_null(guest_va_of(op.extent_start)) || op.mem_flags)
+    if (op->extent_order || !guest_va_is_null(guest_va_of(op->extent_start)) || op->mem_flags)
         return -XEN_EINVAL;
-    rc = memory_domain_get(op.domid, &d);
-    if (rc)
-        return rc;
-    if (op.nr_extents > READ_ONCE(d->pages.total) &&
-        op.nr_extents - READ_ONCE(d->pages.total) > heap_free_frames())
-        rc = -XEN_ENOMEM;
-    domain_put(d);
-    return rc;
+    return op->nr_extents > has && op->nr_extents - has > heap_free_frames() ? -XEN_ENOMEM : 0;
 }
 
-static int resource_frames(struct domain *d, const struct xen_mem_acquire_resource *op)
+/* Of what there is for tools to map we have grant tables, of version 1. */
+static int acquire_resource(struct domain *d, struct xen_mem_acquire_resource *op)
 {
+    if (op->pad)
+        return -XEN_EINVAL;
+    if (op->type != XENMEM_resource_grant_table || op->id != XENMEM_resource_grant_table_id_shared)
+        return -XEN_EOPNOTSUPP;
+    if (guest_va_is_null(guest_va_of(op->frame_list))) {
+        op->nr_frames = d->grant.max_frames;
+        return 0;
+    }
+    if (op->nr_frames > GRANT_FRAMES_MAX || op->frame > GRANT_FRAMES_MAX)
+        return -XEN_EINVAL;
     for (uint32_t i = 0; i < op->nr_frames; i++) {
-        xen_pfn_t out;
         mfn_t mfn;
         int rc = grant_table_frame(d, (uint32_t)op->frame + i, &mfn);
 
         if (rc)
             return rc;
-        out = mfn.n;
-        if (guest_write_elem(guest_va_of(op->frame_list), i, &out, sizeof(out)) != 0)
+        if (guest_write_elem(guest_va_of(op->frame_list), i, &mfn.n, sizeof(mfn.n)) != 0)
             return -XEN_EFAULT;
     }
     return 0;
 }
 
-static long acquire_resource(guest_va arg)
-{
-    struct xen_mem_acquire_resource op;
-    struct domain *d;
-    int rc;
+/* --- operations on a domain, or on the machine --- */
 
-    if (!current_domain()->is_control)
+union memory_arg {
+    domid_t domid;
+    struct xen_memory_map map;
+    struct xen_foreign_memory_map foreign_map;
+    struct xen_memory_reservation claim;
+    struct xen_mem_acquire_resource resource;
+};
+
+#define NAMES_NONE 0xff
+
+/* The structure of each: its length, where it names a domain, is it written back; who may ask. */
+static const struct memory_desc {
+    uint8_t size, domid_at;
+    bool told, control;
+} descs[] = {
+#define OP(cmd, type, domid_at, told, control) [cmd] = {sizeof(type), domid_at, told, control}
+#define DOMID(type) offsetof(type, domid)
+    OP(XENMEM_current_reservation, domid_t, 0, false, false),
+    OP(XENMEM_maximum_reservation, domid_t, 0, false, false),
+    OP(XENMEM_maximum_gpfn, domid_t, 0, false, false),
+    OP(XENMEM_memory_map, struct xen_memory_map, NAMES_NONE, true, false),
+    OP(XENMEM_machine_memory_map, struct xen_memory_map, NAMES_NONE, true, true),
+    OP(XENMEM_set_memory_map, struct xen_foreign_memory_map, DOMID(struct xen_foreign_memory_map),
+       false, true),
+    OP(XENMEM_claim_pages, struct xen_memory_reservation, DOMID(struct xen_memory_reservation),
+       false, true),
+    OP(XENMEM_acquire_resource, struct xen_mem_acquire_resource,
+       DOMID(struct xen_mem_acquire_resource), true, true),
+#undef DOMID
+#undef OP
+};
+
+static long run(unsigned cmd, struct domain *d, union memory_arg *a)
+{
+    switch (cmd) {
+    case XENMEM_current_reservation:
+        return READ_ONCE(d->pages.total);
+    case XENMEM_maximum_reservation:
+        return READ_ONCE(d->pages.max);
+    case XENMEM_maximum_gpfn: /* as the guest says in its shared page */
+        return (long)(READ_ONCE(d->shared_info->arch.max_pfn) - 1);
+    case XENMEM_memory_map:
+        return memory_map(d, &a->map);
+    case XENMEM_machine_memory_map:
+        return put_map(&a->map, boot_info.e820, boot_info.e820_count);
+    case XENMEM_set_memory_map:
+        return memmap_install(d, &a->foreign_map.map);
+    case XENMEM_claim_pages:
+        return claim_pages(d, &a->claim);
+    default:
+        return acquire_resource(d, &a->resource);
+    }
+}
+
+static long described_op(unsigned cmd, guest_va at)
+{
+    const struct memory_desc *desc = &descs[cmd];
+    domid_t domid = DOMID_SELF;
+    union memory_arg a;
+    struct domain *d;
+    long rc;
+
+    if (desc->control && !current_domain()->is_control)
         return -XEN_EPERM;
-    if (guest_read_obj(&op, arg) != 0)
+    if (guest_read(&a, at, desc->size))
         return -XEN_EFAULT;
-    if (op.pad)
-        return -XEN_EINVAL;
-    if (op.type != XENMEM_resource_grant_table || op.id != XENMEM_resource_grant_table_id_shared)
-        return -XEN_EOPNOTSUPP; /* no I/O servers, no grant status pages: version 1 only */
-    rc = memory_domain_get(op.domid, &d);
+    if (desc->domid_at != NAMES_NONE)
+        memcpy(&domid, (const char *)&a + desc->domid_at, sizeof(domid));
+    rc = domain_get_permitted(domid, &d);
     if (rc)
         return rc;
-    if (guest_va_is_null(guest_va_of(op.frame_list))) {
-        op.nr_frames = d->grant.max_frames;
-        rc = guest_write_obj(arg, &op);
-    } else if (op.nr_frames > GRANT_FRAMES_MAX || op.frame > GRANT_FRAMES_MAX) {
-        rc = -XEN_EINVAL;
-    } else {
-        rc = resource_frames(d, &op);
-    }
+    rc = run(cmd, d, &a);
     domain_put(d);
-    if (rc == -XEN_ERESTART) /* the table grows: what it has by now, it keeps */
-        return hypercall_restart(__HYPERVISOR_memory_op, XENMEM_acquire_resource, arg.va, 0, 0, 0);
-    return rc;
+    if (rc == -XEN_ERESTART) /* a grant table grows: what it has by now, it keeps */
+        return hypercall_restart(__HYPERVISOR_memory_op, cmd, at.va, 0, 0, 0);
+    return rc == 0 && desc->told ? guest_write(at, &a, desc->size) : rc;
+}
+
+static long machphys_mapping(guest_va arg)
+{
+    struct xen_machphys_mapping m = {
+        .v_start = MACH2PHYS_VIRT_START,
+        .v_end = MACH2PHYS_VIRT_START + hal_m2p_entries * sizeof(uint64_t),
+        .max_mfn = hal_m2p_entries - 1,
+    };
+
+    return guest_write_obj(arg, &m);
 }
 
 long hc_memory_op(uint64_t cmd, uint64_t arg)
@@ -345,34 +311,23 @@ long hc_memory_op(uint64_t cmd, uint64_t arg)
     const uint64_t start = cmd >> EXTENT_SHIFT;
     const guest_va at = guest_va_make(arg);
 
-    switch (op) {
-    case XENMEM_populate_physmap:
-    case XENMEM_increase_reservation:
-    case XENMEM_decrease_reservation:
+    if (op == XENMEM_populate_physmap || op == XENMEM_increase_reservation ||
+        op == XENMEM_decrease_reservation)
         return reservation_op(op, start, at);
+    if (start)
+        return -XEN_ENOSYS;
+    if (op < ARRAY_LEN(descs) && descs[index_nospec(op, ARRAY_LEN(descs))].size)
+        return described_op((unsigned)index_nospec(op, ARRAY_LEN(descs)), at);
+    switch (op) {
     case XENMEM_exchange:
-        return start ? -XEN_ENOSYS : memory_exchange(at);
-    case XENMEM_current_reservation:
-    case XENMEM_maximum_reservation:
-    case XENMEM_maximum_gpfn:
-        return start ? -XEN_ENOSYS : domid_question(op, at);
+        return memory_exchange(at);
     case XENMEM_maximum_ram_page:
-        return start ? -XEN_ENOSYS : (long)frame_count - 1;
+        return (long)frame_count - 1;
     case XENMEM_machphys_mapping:
-        return start ? -XEN_ENOSYS : machphys_mapping(at);
-    case XENMEM_memory_map:
-        return start ? -XEN_ENOSYS : memory_map(at);
-    case XENMEM_machine_memory_map:
-        return start ? -XEN_ENOSYS : machine_memory_map(at);
-    case XENMEM_set_memory_map:
-        return start ? -XEN_ENOSYS : set_memory_map(at);
-    case XENMEM_claim_pages:
-        return start ? -XEN_ENOSYS : claim_pages(at);
-    case XENMEM_acquire_resource:
-        return start ? -XEN_ENOSYS : acquire_resource(at);
+        return machphys_mapping(at);
     case XENMEM_get_sharing_freed_pages:
     case XENMEM_get_sharing_shared_pages:
-        return start ? -XEN_ENOSYS : 0; /* nothing is ever shared between domains */
+        return 0; /* nothing is ever shared between domains */
     default:
         return -XEN_ENOSYS;
     }

@@ -12,8 +12,6 @@
 #define MEMORY_ORDER_MAX 9u
 #define MEMORY_MAP_MAX 128u /* regions a guest can be told */
 
-/* The domain that an operation names, counted. Others than oneself need privilege. */
-int memory_domain_get(uint16_t domid, struct domain **d) must_check;
 unsigned memory_addr_bits(unsigned mem_flags); /* XENMEMF_address_bits, 64 for "any" */
 
 long memory_exchange(guest_va arg); /* exchange.c */

@@ -249,14 +249,6 @@ void page_put(mfn_t m)
     page_put_ref(page_of(m));
 }
 
-uint16_t page_owner(mfn_t m)
-{
-    const struct page *p = page_lookup(m.n);
-    uint64_t x = p ? READ_ONCE(p->count) : 0;
-
-    return x & C_DOM ? count_owner(x) : DOMID_INVALID;
-}
-
 /* --- death --- */
 
 /*

@@ -52,7 +52,6 @@ static void vcpu_init(struct vcpu *v, struct domain *d, uint32_t id)
     v->pause_flags = 1u << VPF_DOWN;
     v->vcpu_info = &d->shared_info->vcpu_info[id];
     v->vcpu_info_mfn = MFN_NONE;
-    v->time_area_mfn = MFN_NONE;
     v->vcpu_info->evtchn_upcall_mask = 1;
     v->runstate.state = RUNSTATE_offline;
     v->runstate.state_entry_time = hal_now();

@@ -31,6 +31,14 @@ STATIC_ASSERT(recount_size, sizeof(struct recount) == 8);
 static struct recount *recount;
 static unsigned violations;
 
+uint16_t page_owner(mfn_t m)
+{
+    const struct page *p = page_lookup(m.n);
+    uint64_t x = p ? READ_ONCE(p->count) : 0;
+
+    return x & C_DOM ? count_owner(x) : DOMID_INVALID;
+}
+
 static void violation(mfn_t m, const char *what)
 {
     const struct page *p = page_lookup(m.n);

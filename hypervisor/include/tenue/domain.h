@@ -37,7 +37,6 @@ struct domain {
     peeked bool shutting_down;    /* [a] a SCHEDOP_shutdown or crash was taken; all vcpus paused */
     bool shutdown_claim;          /* [a] who set it fills in the code, then shutting_down */
     peeked uint8_t shutdown_code; /* [a] SHUTDOWN_* when shutting_down */
-    bool creation_finished;       /* [a] first unpaused */
     uint32_t refs;                /* [a] counted references, 1 for being in the list */
     uint32_t pause_count;         /* [a] hypervisor's reasons to stop */
     peeked bool paused_by_controller;      /* [c] XEN_DOMCTL_pausedomain is on */
@@ -76,7 +75,6 @@ struct domain {
         uint32_t spent; /* messages lately caused, of its allowance (HC-9) */
         uint32_t dropped;
     } con;
-    char crash_reason[80]; /* [a once shutting_down] why we crashed it, for the console */
 };
 
 extern struct domain *control_domain; /* [I] domid 0 */
@@ -100,6 +98,8 @@ int domain_create(const struct domain_config *cfg, struct domain **out) must_che
  * domain_get_or_self. */
 struct domain *domain_get(uint16_t domid);
 struct domain *domain_get_or_self(uint16_t domid);
+/* The domain that an operation names, counted: oneself, or for the control domain any. */
+int domain_get_permitted(uint16_t domid, struct domain **d) must_check;
 /* A counted reference to a domain already known to be alive through a lock or reference. */
 void domain_ref(struct domain *d);
 void domain_last_put(struct domain *d);
@@ -111,6 +111,9 @@ static inline void domain_put(struct domain *d)
 /* First domain with domid >= from (counted) or NULL: for getdomaininfolist and dumps. */
 struct domain *domain_next(uint32_t from);
 unsigned domain_count(void); /* listed ones, the dying among them */
+
+/* Call fn for each vcpu there is, first to last. */
+void domain_each_vcpu(struct domain *d, void (*fn)(struct vcpu *v));
 
 void domain_pause(struct domain *d); /* and wait until no vcpu runs */
 void domain_pause_nosync(struct domain *d);

@@ -55,8 +55,6 @@ struct evtchn_table {
 };
 
 int evtchn_init(struct domain *d) must_check;
-/* Close every port; preemptible: -XEN_ERESTART until done (EV-4). */
-int evtchn_destroy(struct domain *d) must_check;
 void evtchn_free(struct domain *d); /* memory, after the last reference */
 
 /* Raise virq on v (per-vcpu virqs) or on the domain (global virqs). Nothing if not bound. */
@@ -79,7 +77,7 @@ int evtchn_close(struct domain *d, port_t port) must_check;
 int evtchn_send(struct domain *d, port_t port) must_check;
 int evtchn_unmask(struct domain *d, port_t port) must_check;
 int evtchn_status(struct domain *d, port_t port, struct evtchn_status *status) must_check;
-/* Close every port; preemptible: -XEN_ERESTART, and the next call goes on. */
+/* Close every port; preemptible: -XEN_ERESTART, and the next call goes on (EV-4). */
 int evtchn_reset(struct domain *d) must_check;
 /* True when port is pending in d's shared info (poll). Port already range-checked. */
 bool evtchn_port_is_pending(struct domain *d, port_t port);

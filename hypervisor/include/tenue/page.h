@@ -91,7 +91,7 @@ bool page_get(mfn_t m, const struct domain *d) must_check;
 /* Take a reference to a frame of whoever owns it; *owner is its domid. */
 bool page_get_any(mfn_t m, uint16_t *owner) must_check;
 void page_put(mfn_t m);
-uint16_t page_owner(mfn_t m); /* DOMID_INVALID when no domain owns it */
+uint16_t page_owner(mfn_t m); /* for the audit: DOMID_INVALID when no domain owns it */
 /* Free every frame of a dying domain that nobody references; preemptible (-XEN_ERESTART). Returns
  * 0 when the reservation is gone; frames with foreign references go with their last page_put. */
 int domain_relinquish_pages(struct domain *d) must_check;

@@ -45,7 +45,6 @@ struct vcpu {
     mfn_t vcpu_info_mfn;    /* frame held (reference + writable type), MFN_NONE if not */
     guest_va runstate_va;   /* 0 when none */
     struct vcpu_runstate_info runstate; /* [runqueue lock] ours; copied out at changes */
-    mfn_t time_area_mfn;                /* MFN_NONE: secondary time area is not offered */
     struct timer singleshot;
     struct timer periodic;
     peeked ns_t periodic_period; /* 0: stopped */
@@ -57,7 +56,6 @@ struct vcpu {
     port_t virq_port[NR_VIRQS]; /* [domain's evtchn lock] 0: not bound */
     uint32_t time_version;      /* ours; what the shared page shows is a copy */
     peeked uint64_t time_stamp; /* tsc_timestamp of its pvclock page, or TIME_NEVER: write it */
-    uint8_t pirq_eoi_pending;
     /* While one of these holds, entries and exits take the general paths: one load tells. */
     union {
         struct {
