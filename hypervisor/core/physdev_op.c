@@ -15,80 +15,49 @@
 
 #define MSIX_ENTRY_MAX 2047u
 
-static long op_set_iopl(guest_va arg)
-{
-    struct physdev_set_iopl op;
-    int rc = guest_read_obj(&op, arg);
+union physdev_arg {
+    struct physdev_irq_status_query irq_status_query;
+    struct physdev_set_iopl set_iopl;
+    struct physdev_set_iobitmap set_iobitmap;
+    struct physdev_apic apic;
+    struct physdev_irq irq;
+    struct physdev_eoi eoi;
+    struct physdev_map_pirq map_pirq;
+    struct physdev_unmap_pirq unmap_pirq;
+    struct physdev_setup_gsi setup_gsi;
+    struct physdev_restore_msi restore_msi;
+    struct physdev_pci_device device;
+};
 
-    if (rc)
-        return rc;
-    if (op.iopl > 3)
+/* The structure of each: its length; is it written back, for all guests, in the old form's union.
+ */
+static const struct physdev_desc {
+    uint8_t size;
+    bool told, any, old;
+} descs[] = {
+    [PHYSDEVOP_set_iopl] = {sizeof(struct physdev_set_iopl), .any = true, .old = true},
+    [PHYSDEVOP_set_iobitmap] = {sizeof(struct physdev_set_iobitmap), .any = true, .old = true},
+    [PHYSDEVOP_irq_status_query] = {sizeof(struct physdev_irq_status_query), .told = true,
+                                    .old = true},
+    [PHYSDEVOP_apic_read] = {sizeof(struct physdev_apic), .told = true, .old = true},
+    [PHYSDEVOP_alloc_irq_vector] = {sizeof(struct physdev_irq), .told = true, .old = true},
+    [PHYSDEVOP_eoi] = {sizeof(struct physdev_eoi)},
+    [PHYSDEVOP_map_pirq] = {sizeof(struct physdev_map_pirq), .told = true},
+    [PHYSDEVOP_unmap_pirq] = {sizeof(struct physdev_unmap_pirq)},
+    [PHYSDEVOP_setup_gsi] = {sizeof(struct physdev_setup_gsi)},
+    [PHYSDEVOP_restore_msi] = {sizeof(struct physdev_restore_msi)},
+    [PHYSDEVOP_restore_msi_ext] = {sizeof(struct physdev_pci_device)},
+};
+
+static int set_iobitmap(struct vcpu *v, const struct physdev_set_iobitmap *op)
+{
+    const guest_va bitmap = guest_va_of(op->bitmap);
+
+    if (op->nr_ports > 65536 || !guest_range_ok(bitmap, (op->nr_ports + 7) / 8))
         return -XEN_EINVAL;
-    current_vcpu()->pv.iopl = (uint8_t)op.iopl;
+    v->pv.iobmp_va = bitmap.va;
+    v->pv.iobmp_limit = bitmap.va ? op->nr_ports : 0;
     return 0;
-}
-
-static long op_set_iobitmap(guest_va arg)
-{
-    struct physdev_set_iobitmap op;
-    struct vcpu *v = current_vcpu();
-    uint64_t bitmap;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    bitmap = guest_va_of(op.bitmap).va;
-    if (op.nr_ports > 65536 || !guest_range_ok(guest_va_make(bitmap), (op.nr_ports + 7) / 8))
-        return -XEN_EINVAL;
-    v->pv.iobmp_va = bitmap;
-    v->pv.iobmp_limit = bitmap ? op.nr_ports : 0;
-    return 0;
-}
-
-static long op_eoi(struct domain *d, guest_va arg)
-{
-    struct physdev_eoi op;
-    int rc = guest_read_obj(&op, arg);
-
-    return rc ? rc : pirq_eoi(d, op.irq);
-}
-
-static long op_irq_status_query(struct domain *d, guest_va arg)
-{
-    struct physdev_irq_status_query op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    if (!pirq_is_valid(d, op.irq))
-        return -XEN_EINVAL;
-    op.flags = pirq_needs_eoi(d, op.irq) ? XENIRQSTAT_needs_eoi : 0;
-    return guest_write_obj(arg, &op);
-}
-
-static long op_apic_read(guest_va arg)
-{
-    struct physdev_apic op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    rc = hal_ioapic_read(op.apic_physbase, op.reg, &op.value);
-    return rc ? rc : guest_write_obj(arg, &op);
-}
-
-/* The number is ignored by its users; it must only be plausible. */
-static long op_alloc_irq_vector(struct domain *d, guest_va arg)
-{
-    struct physdev_irq op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    if (!pirq_is_valid(d, op.irq))
-        return -XEN_EINVAL;
-    op.vector = op.irq;
-    return guest_write_obj(arg, &op);
 }
 
 static int map_gsi(const struct domain *d, struct physdev_map_pirq *op)
@@ -148,118 +117,96 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
     return rc;
 }
 
-static long op_map_pirq(struct domain *d, guest_va arg)
+static bool names_other(const struct domain *d, domid_t domid)
 {
-    struct physdev_map_pirq op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    if (op.domid != DOMID_SELF && op.domid != d->domid)
-        return -XEN_EOPNOTSUPP;
-    if (op.type == MAP_PIRQ_TYPE_GSI)
-        rc = map_gsi(d, &op);
-    else
-        rc = map_msi(d, &op);
-    return rc ? rc : guest_write_obj(arg, &op);
+    return domid != DOMID_SELF && domid != d->domid;
 }
 
-static long op_unmap_pirq(struct domain *d, guest_va arg)
+static int restore_msi(unsigned seg, unsigned bus, unsigned devfn)
 {
-    struct physdev_unmap_pirq op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    if (op.domid != DOMID_SELF && op.domid != d->domid)
-        return -XEN_EOPNOTSUPP;
-    return op.pirq >= 0 ? pirq_unmap(d, (uint32_t)op.pirq) : -XEN_EINVAL;
-}
-
-static long op_restore_msi(struct domain *d, guest_va arg)
-{
-    struct physdev_restore_msi op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc == 0)
-        pirq_restore_msi(d, (uint16_t)(op.bus << 8 | op.devfn));
-    return rc;
-}
-
-static long op_restore_msi_ext(struct domain *d, guest_va arg)
-{
-    struct physdev_pci_device op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    if (op.seg)
+    if (seg)
         return -XEN_ENODEV;
-    pirq_restore_msi(d, (uint16_t)(op.bus << 8 | op.devfn));
+    msi_restore((uint16_t)(bus << 8 | devfn));
     return 0;
 }
 
-static long op_setup_gsi(struct domain *d, guest_va arg)
-{
-    struct physdev_setup_gsi op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    if (op.gsi < 0 || op.triggering > 1 || op.polarity > 1)
-        return -XEN_EINVAL;
-    return pirq_setup(d, (uint32_t)op.gsi, op.triggering, op.polarity);
-}
-
-static long control_op(struct domain *d, uint32_t cmd, guest_va arg)
+/* The control domain's, but for the first two. d's evtchn lock is held. */
+static int run(struct domain *d, uint32_t cmd, union physdev_arg *a)
 {
     switch (cmd) {
-    case PHYSDEVOP_eoi:
-        return op_eoi(d, arg);
-    case PHYSDEVOP_irq_status_query:
-        return op_irq_status_query(d, arg);
-    case PHYSDEVOP_apic_read:
-        return op_apic_read(arg);
-    case PHYSDEVOP_alloc_irq_vector:
-        return op_alloc_irq_vector(d, arg);
-    case PHYSDEVOP_map_pirq:
-        return op_map_pirq(d, arg);
-    case PHYSDEVOP_unmap_pirq:
-        return op_unmap_pirq(d, arg);
-    case PHYSDEVOP_setup_gsi:
-        return op_setup_gsi(d, arg);
-    case PHYSDEVOP_restore_msi:
-        return op_restore_msi(d, arg);
-    case PHYSDEVOP_restore_msi_ext:
-        return op_restore_msi_ext(d, arg);
-    case PHYSDEVOP_prepare_msix: /* for devices given to guests, which ours are not */
-    case PHYSDEVOP_release_msix:
-    case PHYSDEVOP_manage_pci_add:
-    case PHYSDEVOP_manage_pci_remove:
-    case PHYSDEVOP_pci_device_add:
-    case PHYSDEVOP_pci_device_remove:
-    case PHYSDEVOP_pci_mmcfg_reserved:
+    case PHYSDEVOP_set_iopl:
+        if (a->set_iopl.iopl > 3)
+            return -XEN_EINVAL;
+        current_vcpu()->pv.iopl = (uint8_t)a->set_iopl.iopl;
         return 0;
+    case PHYSDEVOP_set_iobitmap:
+        return set_iobitmap(current_vcpu(), &a->set_iobitmap);
+    case PHYSDEVOP_eoi:
+        return pirq_eoi(d, a->eoi.irq);
+    case PHYSDEVOP_irq_status_query:
+        if (!pirq_is_valid(d, a->irq_status_query.irq))
+            return -XEN_EINVAL;
+        a->irq_status_query.flags =
+            pirq_needs_eoi(d, a->irq_status_query.irq) ? XENIRQSTAT_needs_eoi : 0;
+        return 0;
+    case PHYSDEVOP_apic_read:
+        return hal_ioapic_read(a->apic.apic_physbase, a->apic.reg, &a->apic.value);
+    case PHYSDEVOP_alloc_irq_vector: /* its users ignore the number, which must only be plausible */
+        a->irq.vector = a->irq.irq;
+        return pirq_is_valid(d, a->irq.irq) ? 0 : -XEN_EINVAL;
+    case PHYSDEVOP_map_pirq:
+        if (names_other(d, a->map_pirq.domid))
+            return -XEN_EOPNOTSUPP;
+        return a->map_pirq.type == MAP_PIRQ_TYPE_GSI ? map_gsi(d, &a->map_pirq)
+                                                     : map_msi(d, &a->map_pirq);
+    case PHYSDEVOP_unmap_pirq:
+        if (names_other(d, a->unmap_pirq.domid))
+            return -XEN_EOPNOTSUPP;
+        return a->unmap_pirq.pirq >= 0 ? pirq_unmap(d, (uint32_t)a->unmap_pirq.pirq) : -XEN_EINVAL;
+    case PHYSDEVOP_setup_gsi:
+        if (a->setup_gsi.gsi < 0 || a->setup_gsi.triggering > 1 || a->setup_gsi.polarity > 1)
+            return -XEN_EINVAL;
+        return pirq_setup(d, (uint32_t)a->setup_gsi.gsi, a->setup_gsi.triggering,
+                          a->setup_gsi.polarity);
+    case PHYSDEVOP_restore_msi:
+        return restore_msi(0, a->restore_msi.bus, a->restore_msi.devfn);
     default:
-        return -XEN_ENOSYS;
+        return restore_msi(a->device.seg, a->device.bus, a->device.devfn);
     }
+}
+
+/* Operations that do nothing here: PCI devices are not given to guests, nor driven by us. */
+static bool is_accepted(uint32_t cmd)
+{
+    return cmd == PHYSDEVOP_prepare_msix || cmd == PHYSDEVOP_release_msix ||
+           cmd == PHYSDEVOP_manage_pci_add || cmd == PHYSDEVOP_manage_pci_remove ||
+           cmd == PHYSDEVOP_pci_device_add || cmd == PHYSDEVOP_pci_device_remove ||
+           cmd == PHYSDEVOP_pci_mmcfg_reserved;
 }
 
 static long physdev_op(uint32_t cmd, guest_va arg)
 {
+    const struct physdev_desc *desc = &descs[index_nospec(cmd, ARRAY_LEN(descs))];
     struct domain *d = current_domain();
+    union physdev_arg a;
+    int rc;
 
-    switch (cmd) {
-    case PHYSDEVOP_set_iopl:
-        return op_set_iopl(arg);
-    case PHYSDEVOP_set_iobitmap:
-        return op_set_iobitmap(arg);
-    case PHYSDEVOP_pirq_eoi_gmfn_v1:
-    case PHYSDEVOP_pirq_eoi_gmfn_v2:
-        return -XEN_ENOSYS;
-    default:
-        return d->is_control ? control_op(d, cmd, arg) : -XEN_EPERM;
+    if (cmd >= ARRAY_LEN(descs) || desc->size == 0) {
+        if (cmd == PHYSDEVOP_pirq_eoi_gmfn_v1 || cmd == PHYSDEVOP_pirq_eoi_gmfn_v2)
+            return -XEN_ENOSYS;
+        if (!d->is_control)
+            return -XEN_EPERM;
+        return is_accepted(cmd) ? 0 : -XEN_ENOSYS;
     }
+    if (!desc->any && !d->is_control)
+        return -XEN_EPERM;
+    rc = guest_read(&a, arg, desc->size);
+    if (rc)
+        return rc;
+    spin_lock(&d->evtchn.lock);
+    rc = run(d, cmd, &a);
+    spin_unlock(&d->evtchn.lock);
+    return rc == 0 && desc->told ? guest_write(arg, &a, desc->size) : rc;
 }
 
 long hc_physdev_op(uint64_t cmd, uint64_t arg)
@@ -275,14 +222,7 @@ long hc_physdev_op_compat(uint64_t arg)
 
     if (rc)
         return rc;
-    switch (cmd) {
-    case PHYSDEVOP_irq_status_query:
-    case PHYSDEVOP_set_iopl:
-    case PHYSDEVOP_set_iobitmap:
-    case PHYSDEVOP_apic_read:
-    case PHYSDEVOP_alloc_irq_vector:
-        return physdev_op(cmd, guest_va_make(arg + offsetof(struct physdev_op, u)));
-    default:
+    if (cmd >= ARRAY_LEN(descs) || !descs[index_nospec(cmd, ARRAY_LEN(descs))].old)
         return -XEN_ENOSYS;
-    }
+    return physdev_op(cmd, guest_va_make(arg + offsetof(struct physdev_op, u)));
 }

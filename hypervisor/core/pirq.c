@@ -6,7 +6,8 @@
  * A level interrupt stays held back by the machine layer from pirq_interrupt() until pirq_eoi();
  * an edge one needs nothing. A line that nobody listens to is masked when it fires.
  *
- * Locks: the domain's evtchn lock covers the table (binding a pirq is binding a port).
+ * Locks: the domain's evtchn lock covers the table (binding a pirq is binding a port); callers
+ * hold it.
  * pirq_interrupt() comes with interrupts just taken and no lock: it reads port and level, each
  * in one piece, and marks eoi_pending, which is atomic.
  */
@@ -64,10 +65,13 @@ bool pirq_is_valid(const struct domain *d, uint32_t pirq)
            (d->pirqs && pirq >= MSI_FIRST && pirq < MAX_PIRQS && READ_ONCE(line_of(d, pirq)->msi));
 }
 
-static int configure(struct pirq *p, uint32_t gsi, bool level, bool active_low)
+int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low)
 {
+    struct pirq *p = line_of(d, gsi);
     int rc;
 
+    if (!pirq_is_gsi(d, gsi))
+        return -XEN_EINVAL;
     if (p->configured && p->level == level && p->active_low == active_low)
         return 0;
     if (p->port)
@@ -81,19 +85,7 @@ static int configure(struct pirq *p, uint32_t gsi, bool level, bool active_low)
     return 0;
 }
 
-int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low)
-{
-    int rc;
-
-    if (!pirq_is_gsi(d, gsi))
-        return -XEN_EINVAL;
-    spin_lock(&d->evtchn.lock);
-    rc = configure(line_of(d, gsi), gsi, level, active_low);
-    spin_unlock(&d->evtchn.lock);
-    return rc;
-}
-
-static int map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq)
+int pirq_map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq)
 {
     int slot = msi_free_slot(), rc;
 
@@ -101,53 +93,22 @@ static int map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq
         return slot;
     *pirq = MAX_PIRQS - 1 - (uint32_t)slot;
     rc = msi_map((unsigned)slot, r, *pirq);
-    if (rc == 0) {
+    if (rc == 0)
         *line_of(d, *pirq) = (struct pirq){.msi = true};
-        barrier();
-    }
     return rc;
 }
 
-int pirq_map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq)
-{
-    int rc;
-
-    spin_lock(&d->evtchn.lock);
-    rc = map_msi(d, r, pirq);
-    spin_unlock(&d->evtchn.lock);
-    return rc;
-}
-
-static int unmap(struct domain *d, uint32_t pirq)
+int pirq_unmap(struct domain *d, uint32_t pirq)
 {
     struct pirq *p = line_of(d, pirq);
 
-    if (!p->msi)
+    if (pirq >= MAX_PIRQS || !p->msi)
         return pirq_is_gsi(d, pirq) ? 0 : -XEN_EINVAL;
     if (p->port)
         return -XEN_EBUSY;
     WRITE_ONCE(p->msi, false);
     msi_unmap(SLOT_OF(pirq), pirq);
     return 0;
-}
-
-int pirq_unmap(struct domain *d, uint32_t pirq)
-{
-    int rc;
-
-    if (pirq >= MAX_PIRQS)
-        return -XEN_EINVAL;
-    spin_lock(&d->evtchn.lock);
-    rc = unmap(d, pirq);
-    spin_unlock(&d->evtchn.lock);
-    return rc;
-}
-
-void pirq_restore_msi(struct domain *d, uint16_t bdf)
-{
-    spin_lock(&d->evtchn.lock);
-    msi_restore(bdf);
-    spin_unlock(&d->evtchn.lock);
 }
 
 /* A line that ACPI said nothing about is what its bus makes it: ISA edge high, PCI level low. */
@@ -159,20 +120,16 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 
     if (p->port)
         return -XEN_EEXIST;
-    if (p->msi) {
-        WRITE_ONCE(p->port, port);
-        msi_mask(SLOT_OF(pirq), false);
-        return 0;
-    }
-    if (!pirq_is_gsi(d, pirq))
-        return -XEN_EINVAL; /* unmapped meanwhile */
-    if (!p->configured) {
-        rc = configure(p, pirq, pci, pci);
+    if (!p->msi) { /* unless it was unmapped meanwhile */
+        rc = p->configured ? 0 : pirq_setup(d, pirq, pci, pci);
         if (rc)
             return rc;
     }
     WRITE_ONCE(p->port, port);
-    hal_gsi_unmask(pirq);
+    if (p->msi)
+        msi_mask(SLOT_OF(pirq), false);
+    else
+        hal_gsi_unmask(pirq);
     return 0;
 }
 
@@ -191,12 +148,10 @@ void pirq_unbind(struct domain *d, uint32_t pirq)
 {
     struct pirq *p = line_of(d, pirq);
 
-    if (p->msi) {
+    if (p->msi)
         msi_mask(SLOT_OF(pirq), true);
-        WRITE_ONCE(p->port, 0);
-        return;
-    }
-    hal_gsi_mask(pirq);
+    else
+        hal_gsi_mask(pirq);
     WRITE_ONCE(p->port, 0);
     end_if_pending(p, pirq);
 }
@@ -214,39 +169,20 @@ bool pirq_needs_eoi(const struct domain *d, uint32_t pirq)
     return line_of(d, pirq)->level;
 }
 
-/* One that nobody hears is dropped: it is masked, but for devices that have no mask. */
-static void message(struct domain *d, unsigned pirq)
-{
-    port_t port = READ_ONCE(line_of(d, pirq)->port);
-
-    if (port)
-        evtchn_deliver(d, port);
-}
-
+/* A message that nobody hears is dropped: it is masked, but for devices that have no mask. */
 void pirq_interrupt(unsigned gsi)
 {
     struct domain *d = control_domain;
-    struct pirq *p;
-    port_t port;
+    struct pirq *p = d && gsi < MAX_PIRQS ? line_of(d, gsi) : NULL;
+    port_t port = p ? READ_ONCE(p->port) : 0;
 
-    if (d && gsi >= MSI_FIRST) {
-        message(d, gsi);
-        return;
-    }
-    if (!d || !pirq_is_gsi(d, gsi)) {
-        hal_gsi_mask(gsi);
-        hal_gsi_eoi(gsi);
-        return;
-    }
-    p = line_of(d, gsi);
-    port = READ_ONCE(p->port);
-    if (!port) {
-        hal_gsi_mask(gsi);
-        if (p->level)
-            hal_gsi_eoi(gsi);
-        return;
-    }
-    if (p->level)
+    if (port && p->level)
         __atomic_store_n(&p->eoi_pending, true, __ATOMIC_SEQ_CST);
-    evtchn_deliver(d, port);
+    if (port) {
+        evtchn_deliver(d, port);
+    } else if (gsi < MSI_FIRST) {
+        hal_gsi_mask(gsi);
+        if (!d || !pirq_is_gsi(d, gsi) || p->level)
+            hal_gsi_eoi(gsi);
+    }
 }

@@ -171,7 +171,7 @@ static void a_message(void)
     CU_ASSERT_TRUE(pending(port));
     CU_ASSERT_EQUAL(fake_audit(), 0);
     memset(table, 0, sizeof(fake_metal.device)); /* a reset */
-    pirq_restore_msi(control.d, BDF);
+    msi_restore(BDF);
     CU_ASSERT(entry[0] == 0xfee01000 && entry[2] == (uint32_t)pirq && entry[3] == 0);
     CU_ASSERT_EQUAL(evtchn_close(control.d, port), 0);
     CU_ASSERT_EQUAL(entry[3], 1);

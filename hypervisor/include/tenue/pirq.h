@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Physical interrupts given to the control domain as event channels. pirq n is GSI n; message
- * signalled ones have numbers from MAX_PIRQS down while they are mapped. Mechanism: core/pirq.c.
+ * signalled ones have numbers from MAX_PIRQS down while they are mapped. Mechanism: core/pirq.c. Callers hold
+ * d's evtchn lock, but for those that only ask, and pirq_eoi().
  */
 #ifndef TENUE_PIRQ_H
 #define TENUE_PIRQ_H
@@ -17,13 +18,12 @@ void pirq_domain_free(struct domain *d);
 /* d may use pirq n at all (IRQ-1). */
 bool pirq_is_valid(const struct domain *d, uint32_t pirq);
 bool pirq_is_gsi(const struct domain *d, uint32_t pirq);
-/* PHYSDEVOP_map_pirq, unmap_pirq and restore_msi for messages; unmap_pirq of a GSI does nothing. */
+/* PHYSDEVOP_map_pirq and unmap_pirq for messages; unmap_pirq of a GSI does nothing. */
 int pirq_map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq) must_check;
 int pirq_unmap(struct domain *d, uint32_t pirq) must_check;
-void pirq_restore_msi(struct domain *d, uint16_t bdf);
 /* PHYSDEVOP_setup_gsi: trigger mode and polarity, once per pin; -XEN_EEXIST when set otherwise. */
 int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low) must_check;
-/* EVTCHNOP_bind_pirq: route the line to a port; the caller holds d's evtchn lock. */
+/* EVTCHNOP_bind_pirq: route the line to a port. */
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port) must_check;
 void pirq_unbind(struct domain *d, uint32_t pirq);
 uint32_t pirq_port(const struct domain *d, uint32_t pirq); /* 0: none */
