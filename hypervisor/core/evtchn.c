@@ -41,6 +41,11 @@ static struct evtchn *port_lookup(const struct domain *d, port_t port)
     return port_at(d, (port_t)index_nospec(port, MAX_EVTCHNS));
 }
 
+static bool is_open(const struct evtchn *e)
+{
+    return READ_ONCE(e->state) >= EVTCHN_UNBOUND;
+}
+
 int evtchn_init(struct domain *d)
 {
     struct evtchn_table *t = &d->evtchn;
@@ -87,8 +92,11 @@ static int port_find_free(struct domain *d, port_t *port)
     return 0;
 }
 
-/* Turn a free port into one of kind state, bound to vcpu. Dying domains gain none (LC-10). */
-static int port_alloc(struct domain *d, enum evtchn_state state, uint32_t vcpu, port_t *port)
+/* Turn a free port into one of kind state for `what`, bound to vcpu. Dying domains gain none
+ * (LC-10).
+ */
+static int port_alloc(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
+                      port_t *port)
 {
     struct evtchn *e;
     int rc;
@@ -103,6 +111,7 @@ static int port_alloc(struct domain *d, enum evtchn_state state, uint32_t vcpu, 
     e = port_at(d, *port);
     e->vcpu = (uint16_t)vcpu;
     e->state = (uint8_t)state;
+    e->what = what;
     d->evtchn.active++;
     d->evtchn.hint = *port + 1;
     return 0;
@@ -112,10 +121,7 @@ static void port_free(struct domain *d, port_t port)
 {
     struct evtchn *e = port_at(d, port);
 
-    e->state = EVTCHN_FREE;
-    e->vcpu = 0;
-    e->remote_port = 0;
-    e->remote = NULL;
+    *e = (struct evtchn){.state = EVTCHN_FREE};
     bit_test_and_clear(d->shared_info->evtchn_pending, port);
     d->evtchn.active--;
     d->evtchn.hint = MIN(d->evtchn.hint, port);
@@ -234,21 +240,13 @@ int evtchn_send(struct domain *d, port_t port)
     if (unlikely(!e))
         return -XEN_EINVAL;
     spin_lock(&d->evtchn.lock);
-    switch ((enum evtchn_state)e->state) {
-    case EVTCHN_INTERDOMAIN:
+    if (likely(e->state == EVTCHN_INTERDOMAIN)) {
         rd = e->remote;
         rport = e->remote_port;
         set_pending(rd, rport, bound_vcpu(rd, port_at(rd, rport)));
-        break;
-    case EVTCHN_IPI:
+    } else if (e->state == EVTCHN_IPI) {
         set_pending(d, port, bound_vcpu(d, e));
-        break;
-    case EVTCHN_UNBOUND:
-        break; /* nobody there yet: the notification is lost, as the ABI says */
-    case EVTCHN_FREE:
-    case EVTCHN_RESERVED:
-    case EVTCHN_PIRQ:
-    case EVTCHN_VIRQ:
+    } else if (e->state != EVTCHN_UNBOUND) { /* to nobody yet: lost, as the ABI says */
         rc = -XEN_EINVAL;
     }
     spin_unlock(&d->evtchn.lock);
@@ -281,7 +279,7 @@ bool evtchn_port_is_valid(struct domain *d, port_t port)
 {
     const struct evtchn *e = port_lookup(d, port);
 
-    return e && READ_ONCE(e->state) != EVTCHN_FREE && READ_ONCE(e->state) != EVTCHN_RESERVED;
+    return e && is_open(e);
 }
 
 void evtchn_deliver(struct domain *d, port_t port)
@@ -306,16 +304,25 @@ int evtchn_unmask(struct domain *d, port_t port)
 
 /* --- binding --- */
 
-int evtchn_alloc_unbound(struct domain *d, uint16_t remote, port_t *port)
+static int bind_alone(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
+                      port_t *port)
 {
     int rc;
 
     spin_lock(&d->evtchn.lock);
-    rc = port_alloc(d, EVTCHN_UNBOUND, 0, port);
-    if (rc == 0)
-        port_at(d, *port)->unbound_domid = remote;
+    rc = port_alloc(d, state, what, vcpu, port);
     spin_unlock(&d->evtchn.lock);
     return rc;
+}
+
+int evtchn_alloc_unbound(struct domain *d, uint16_t remote, port_t *port)
+{
+    return bind_alone(d, EVTCHN_UNBOUND, remote, 0, port);
+}
+
+int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, port_t *port)
+{
+    return bind_alone(d, EVTCHN_IPI, 0, vcpu, port);
 }
 
 /* Only the domain that the port was reserved for may connect to it (EV-6). */
@@ -330,12 +337,11 @@ int evtchn_bind_interdomain(struct domain *d, struct domain *remote, port_t remo
     lock_both(d, remote);
     if (re->state != EVTCHN_UNBOUND || re->unbound_domid != d->domid)
         goto out;
-    rc = port_alloc(d, EVTCHN_INTERDOMAIN, 0, port);
+    rc = port_alloc(d, EVTCHN_INTERDOMAIN, remote_port, 0, port);
     if (rc)
         goto out;
     e = port_at(d, *port);
     e->remote = remote;
-    e->remote_port = remote_port;
     re->state = EVTCHN_INTERDOMAIN;
     re->remote = d;
     re->remote_port = *port;
@@ -369,23 +375,9 @@ int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, port_t *por
     if (!v)
         return -XEN_ENOENT;
     spin_lock(&d->evtchn.lock);
-    rc = v->virq_port[virq] ? -XEN_EEXIST : port_alloc(d, EVTCHN_VIRQ, vcpu, port);
-    if (rc == 0) {
-        port_at(d, *port)->virq = virq;
+    rc = v->virq_port[virq] ? -XEN_EEXIST : port_alloc(d, EVTCHN_VIRQ, virq, vcpu, port);
+    if (rc == 0)
         WRITE_ONCE(v->virq_port[virq], *port);
-    }
-    spin_unlock(&d->evtchn.lock);
-    return rc;
-}
-
-int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, port_t *port)
-{
-    int rc;
-
-    if (!domain_vcpu(d, vcpu))
-        return -XEN_ENOENT;
-    spin_lock(&d->evtchn.lock);
-    rc = port_alloc(d, EVTCHN_IPI, vcpu, port);
     spin_unlock(&d->evtchn.lock);
     return rc;
 }
@@ -397,9 +389,8 @@ int evtchn_bind_pirq(struct domain *d, uint32_t pirq, port_t *port)
     if (!pirq_is_valid(d, pirq))
         return -XEN_EPERM;
     spin_lock(&d->evtchn.lock);
-    rc = port_alloc(d, EVTCHN_PIRQ, 0, port);
+    rc = port_alloc(d, EVTCHN_PIRQ, pirq, 0, port);
     if (rc == 0) {
-        port_at(d, *port)->pirq = pirq;
         rc = pirq_bind(d, pirq, *port);
         if (rc)
             port_free(d, *port);
@@ -409,36 +400,27 @@ int evtchn_bind_pirq(struct domain *d, uint32_t pirq, port_t *port)
 }
 
 /* Per-vcpu interrupts and IPIs stay where they were bound. */
+static bool may_move(const struct evtchn *e)
+{
+    return e->state == EVTCHN_UNBOUND || e->state == EVTCHN_INTERDOMAIN ||
+           e->state == EVTCHN_PIRQ || (e->state == EVTCHN_VIRQ && virq_is_global(e->virq));
+}
+
 int evtchn_bind_vcpu(struct domain *d, port_t port, uint32_t vcpu)
 {
     struct evtchn *e = port_lookup(d, port);
-    int rc = 0;
+    bool moved;
 
     if (!domain_vcpu(d, vcpu))
         return -XEN_ENOENT;
     if (!e)
         return -XEN_EINVAL;
     spin_lock(&d->evtchn.lock);
-    switch ((enum evtchn_state)e->state) {
-    case EVTCHN_VIRQ:
-        if (!virq_is_global(e->virq)) {
-            rc = -XEN_EINVAL;
-            break;
-        }
+    moved = may_move(e);
+    if (moved)
         WRITE_ONCE(e->vcpu, (uint16_t)vcpu);
-        break;
-    case EVTCHN_UNBOUND:
-    case EVTCHN_INTERDOMAIN:
-    case EVTCHN_PIRQ:
-        WRITE_ONCE(e->vcpu, (uint16_t)vcpu);
-        break;
-    case EVTCHN_FREE:
-    case EVTCHN_RESERVED:
-    case EVTCHN_IPI:
-        rc = -XEN_EINVAL;
-    }
     spin_unlock(&d->evtchn.lock);
-    return rc;
+    return moved ? 0 : -XEN_EINVAL;
 }
 
 /* --- unbinding --- */
@@ -453,41 +435,37 @@ static void disconnect(struct domain *d, const struct evtchn *e)
     re->unbound_domid = d->domid;
 }
 
+/* What knows of port e of d forgets it. */
+static void unbind(struct domain *d, const struct evtchn *e)
+{
+    if (e->state == EVTCHN_INTERDOMAIN)
+        disconnect(d, e);
+    else if (e->state == EVTCHN_PIRQ)
+        pirq_unbind(d, e->pirq);
+    else if (e->state == EVTCHN_VIRQ)
+        /* A global one may have been moved; its number is kept on vcpu 0. */
+        WRITE_ONCE(d->vcpus[virq_is_global(e->virq) ? 0 : e->vcpu]->virq_port[e->virq], 0);
+}
+
 int evtchn_close(struct domain *d, port_t port)
 {
     struct domain *peer;
     struct evtchn *e = lock_port_and_peer(d, port, &peer);
-    int rc = 0;
+    bool open;
 
     if (!e)
         return -XEN_EINVAL;
-    switch ((enum evtchn_state)e->state) {
-    case EVTCHN_FREE:
-    case EVTCHN_RESERVED:
-        rc = -XEN_EINVAL;
-        goto out;
-    case EVTCHN_INTERDOMAIN:
-        disconnect(d, e);
-        break;
-    case EVTCHN_PIRQ:
-        pirq_unbind(d, e->pirq);
-        break;
-    case EVTCHN_VIRQ: {
-        /* A global one may have been moved; its number is kept on vcpu 0. */
-        uint32_t home = virq_is_global(e->virq) ? 0 : e->vcpu;
-
-        WRITE_ONCE(d->vcpus[home]->virq_port[e->virq], 0);
-        break;
+    open = is_open(e);
+    if (open) {
+        unbind(d, e);
+        port_free(d, port);
     }
-    case EVTCHN_UNBOUND:
-    case EVTCHN_IPI:
-        break;
-    }
-    port_free(d, port);
-out:
     unlock_port_and_peer(d, peer);
-    return rc;
+    return open ? 0 : -XEN_EINVAL;
 }
+
+/* The ABI counts kinds as we do, but for the two that it calls closed. */
+STATIC_ASSERT(kinds_in_order, EVTCHNSTAT_unbound + EVTCHN_IPI - EVTCHN_UNBOUND == EVTCHNSTAT_ipi);
 
 int evtchn_status(struct domain *d, port_t port, struct evtchn_status *status)
 {
@@ -497,31 +475,15 @@ int evtchn_status(struct domain *d, port_t port, struct evtchn_status *status)
         return -XEN_EINVAL;
     spin_lock(&d->evtchn.lock);
     status->vcpu = e->vcpu;
-    switch ((enum evtchn_state)e->state) {
-    case EVTCHN_FREE:
-    case EVTCHN_RESERVED:
-        status->status = EVTCHNSTAT_closed;
-        break;
-    case EVTCHN_UNBOUND:
-        status->status = EVTCHNSTAT_unbound;
-        status->u.unbound.dom = (domid_t)e->unbound_domid;
-        break;
-    case EVTCHN_INTERDOMAIN:
-        status->status = EVTCHNSTAT_interdomain;
+    status->status = is_open(e) ? EVTCHNSTAT_unbound + (e->state - EVTCHN_UNBOUND)
+                                : EVTCHNSTAT_closed;
+    if (e->state == EVTCHN_INTERDOMAIN) {
         status->u.interdomain.dom = e->remote->domid;
         status->u.interdomain.port = e->remote_port;
-        break;
-    case EVTCHN_PIRQ:
-        status->status = EVTCHNSTAT_pirq;
-        status->u.pirq = e->pirq;
-        break;
-    case EVTCHN_VIRQ:
-        status->status = EVTCHNSTAT_virq;
-        status->u.virq = e->virq;
-        break;
-    case EVTCHN_IPI:
-        status->status = EVTCHNSTAT_ipi;
-        break;
+    } else if (e->state == EVTCHN_UNBOUND) {
+        status->u.unbound.dom = (domid_t)e->unbound_domid;
+    } else if (e->state == EVTCHN_PIRQ || e->state == EVTCHN_VIRQ) {
+        status->u.virq = e->virq; /* where a pirq stands, too */
     }
     spin_unlock(&d->evtchn.lock);
     return 0;

@@ -37,6 +37,7 @@ struct evtchn {
         port_t remote_port;     /* INTERDOMAIN */
         uint32_t pirq;
         uint32_t virq;
+        uint32_t what; /* any of these */
     };
     struct domain *remote; /* INTERDOMAIN: alive while connected */
 };
