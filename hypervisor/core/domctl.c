@@ -3,8 +3,8 @@
  * domctl: what the control domain does to domains (public header domctl.h, interface 0x15). The
  * dispatcher admitted only the control domain (LC-1).
  *
- * The structure is copied in once. An operation that has something to tell sets *copyback; nothing
- * else is written. One operation at a time per domain: it claims domctl_busy, which is no lock,
+ * The structure is copied in once. Only of operations that have something to tell is
+ * it written back. One operation at a time per domain: it claims domctl_busy, which is no lock,
  * since destroying or loading a context may be preempted; whoever finds it claimed has the
  * hypercall issued again. Not offered (HVM, shadow, debugging, passthrough): -ENOSYS.
  */
@@ -15,9 +15,6 @@
 #include "cpumask.h"
 #include "lib.h"
 #include "sched_ctl.h"
-
-#define CONTEXT_ORDER 1
-STATIC_ASSERT(domctl_context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);
 
 #define TSC_MODE_DEFAULT 0u
 #define TSC_MODE_NEVER_EMULATE 2u
@@ -112,12 +109,10 @@ static int op_max_vcpus(struct domain *d, const struct xen_domctl_max_vcpus *m)
 
 static int op_pause(struct domain *d)
 {
-    if (d == current_domain())
-        return -XEN_EINVAL;
-    if (d->paused_by_controller)
-        return 0;
-    d->paused_by_controller = true;
-    domain_pause(d);
+    if (!d->paused_by_controller) {
+        d->paused_by_controller = true;
+        domain_pause(d);
+    }
     return 0;
 }
 
@@ -132,61 +127,24 @@ static int op_unpause(struct domain *d)
     return 0;
 }
 
-static int op_destroy(struct domain *d)
-{
-    if (d == current_domain() || d->is_control)
-        return -XEN_EINVAL;
-    return domain_kill(d);
-}
-
-static int op_resume(struct domain *d)
-{
-    if (d == current_domain())
-        return -XEN_EINVAL;
-    domain_resume(d);
-    return 0;
-}
-
 /* --- vcpus --- */
 
-/* Loaded with the domain's vcpus stopped: the domain is paused, or the vcpu still down. */
-static int load_context(struct domain *d, struct vcpu *v, const vcpu_guest_context_t *ctxt)
-{
-    int rc;
-
-    if (__atomic_exchange_n(&v->init_claim, true, __ATOMIC_ACQUIRE))
-        return -XEN_EBUSY;
-    domain_pause(d);
-    rc = pv_vcpu_set_context(v, ctxt);
-    if (rc == 0) {
-        v->initialised = true;
-        if (ctxt->flags & VGCF_online)
-            vcpu_pause_clear(v, VPF_DOWN);
-        else
-            vcpu_pause_set(v, VPF_DOWN);
-    }
-    domain_unpause(d);
-    __atomic_store_n(&v->init_claim, false, __ATOMIC_RELEASE);
-    return rc;
-}
-
+/* Loaded with the domain's vcpus stopped. */
 static int op_setvcpucontext(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
     struct vcpu *v = domain_vcpu(d, op->vcpu);
-    vcpu_guest_context_t *ctxt;
+    bool online;
     int rc;
 
     if (!v)
         return -XEN_ESRCH;
-    if (d == current_domain() || guest_va_is_null(guest_va_of(op->ctxt)))
-        return -XEN_EINVAL;
-    ctxt = hv_alloc_pages(CONTEXT_ORDER);
-    if (!ctxt)
-        return -XEN_ENOMEM;
-    rc = guest_read_obj(ctxt, guest_va_of(op->ctxt));
-    if (rc == 0)
-        rc = load_context(d, v, ctxt);
-    hv_free_pages(ctxt, CONTEXT_ORDER);
+    domain_pause(d);
+    rc = vcpu_load_context(v, guest_va_of(op->ctxt), true, &online);
+    if (rc == 0 && online)
+        vcpu_pause_clear(v, VPF_DOWN);
+    else if (rc == 0)
+        vcpu_pause_set(v, VPF_DOWN);
+    domain_unpause(d);
     return rc;
 }
 
@@ -198,11 +156,9 @@ static int op_getvcpucontext(struct domain *d, const struct xen_domctl_vcpuconte
 
     if (!v)
         return -XEN_ESRCH;
-    if (d == current_domain())
-        return -XEN_EINVAL;
     if (!v->initialised)
         return -XEN_ENODATA;
-    ctxt = hv_alloc_pages(CONTEXT_ORDER);
+    ctxt = vcpu_context_alloc();
     if (!ctxt)
         return -XEN_ENOMEM;
     vcpu_pause(v);
@@ -211,7 +167,7 @@ static int op_getvcpucontext(struct domain *d, const struct xen_domctl_vcpuconte
         ctxt->flags |= VGCF_online;
     vcpu_unpause(v);
     rc = guest_write_obj(guest_va_of(op->ctxt), ctxt);
-    hv_free_pages(ctxt, CONTEXT_ORDER);
+    vcpu_context_free(ctxt);
     return rc;
 }
 
@@ -262,10 +218,8 @@ static int op_settimeoffset(struct domain *d, const struct xen_domctl_settimeoff
 }
 
 /* Guests read the TSC natively; a wish for emulation cannot be granted. */
-static int op_settscinfo(struct domain *d, const struct xen_domctl_tsc_info *op)
+static int op_settscinfo(const struct xen_domctl_tsc_info *op)
 {
-    if (d == current_domain())
-        return -XEN_EINVAL;
     return op->tsc_mode == TSC_MODE_DEFAULT || op->tsc_mode == TSC_MODE_NEVER_EMULATE
                ? 0
                : -XEN_EOPNOTSUPP;
@@ -302,28 +256,27 @@ static int op_set_cpu_policy(const struct xen_domctl_cpu_policy *op)
 
 /* --- dispatch --- */
 
-static int run(struct domain *d, struct xen_domctl *op, bool *copyback)
+static int run(struct domain *d, struct xen_domctl *op)
 {
     switch (op->cmd) {
     case XEN_DOMCTL_destroydomain:
-        return op_destroy(d);
+        return d->is_control ? -XEN_EINVAL : domain_kill(d);
     case XEN_DOMCTL_pausedomain:
         return op_pause(d);
     case XEN_DOMCTL_unpausedomain:
         return op_unpause(d);
     case XEN_DOMCTL_resumedomain:
-        return op_resume(d);
+        domain_resume(d);
+        return 0;
     case XEN_DOMCTL_getdomaininfo:
         domain_get_info(d, &op->u.getdomaininfo);
         op->domain = d->domid;
-        *copyback = true;
         return 0;
     case XEN_DOMCTL_setvcpucontext:
         return op_setvcpucontext(d, &op->u.vcpucontext);
     case XEN_DOMCTL_getvcpucontext:
         return op_getvcpucontext(d, &op->u.vcpucontext);
     case XEN_DOMCTL_getvcpuinfo:
-        *copyback = true;
         return op_getvcpuinfo(d, &op->u.getvcpuinfo);
     case XEN_DOMCTL_max_vcpus:
         return op_max_vcpus(d, &op->u.max_vcpus);
@@ -340,30 +293,24 @@ static int run(struct domain *d, struct xen_domctl *op, bool *copyback)
         return op->u.address_size.size == 64 ? 0 : -XEN_EOPNOTSUPP;
     case XEN_DOMCTL_get_address_size:
         op->u.address_size.size = 64;
-        *copyback = true;
         return 0;
     case XEN_DOMCTL_settscinfo:
-        return op_settscinfo(d, &op->u.tsc_info);
+        return op_settscinfo(&op->u.tsc_info);
     case XEN_DOMCTL_gettscinfo:
-        *copyback = true;
         return op_gettscinfo(&op->u.tsc_info);
     case XEN_DOMCTL_setvcpuaffinity:
-        *copyback = true;
         return sched_set_vcpu_affinity(d, &op->u.vcpuaffinity);
     case XEN_DOMCTL_getvcpuaffinity:
-        *copyback = true;
         return sched_get_vcpu_affinity(d, &op->u.vcpuaffinity);
     case XEN_DOMCTL_setnodeaffinity:
         return 0; /* one node: any map that names it is what is */
     case XEN_DOMCTL_getnodeaffinity:
         return cpumask_write(&op->u.nodeaffinity.nodemap, 1);
     case XEN_DOMCTL_scheduler_op:
-        *copyback = true;
         return sched_domctl(d, &op->u.scheduler_op);
     case XEN_DOMCTL_set_cpu_policy:
         return op_set_cpu_policy(&op->u.cpu_policy);
     case XEN_DOMCTL_get_cpu_policy:
-        *copyback = true;
         return op_get_cpu_policy(d, &op->u.cpu_policy);
     case XEN_DOMCTL_irq_permission:
         return op->u.irq_permission.allow_access ? -XEN_EOPNOTSUPP : 0;
@@ -383,21 +330,37 @@ static bool allowed_when_dying(uint32_t cmd)
            cmd == XEN_DOMCTL_getvcpuinfo;
 }
 
+static bool allowed_on_self(uint32_t cmd)
+{
+    return cmd != XEN_DOMCTL_destroydomain && cmd != XEN_DOMCTL_pausedomain &&
+           cmd != XEN_DOMCTL_resumedomain && cmd != XEN_DOMCTL_setvcpucontext &&
+           cmd != XEN_DOMCTL_getvcpucontext && cmd != XEN_DOMCTL_settscinfo;
+}
+
+/* Has it something to tell? Nothing is written back else. */
+static bool tells(uint32_t cmd)
+{
+    return cmd == XEN_DOMCTL_getdomaininfo || cmd == XEN_DOMCTL_getvcpuinfo ||
+           cmd == XEN_DOMCTL_get_address_size || cmd == XEN_DOMCTL_gettscinfo ||
+           cmd == XEN_DOMCTL_setvcpuaffinity || cmd == XEN_DOMCTL_getvcpuaffinity ||
+           cmd == XEN_DOMCTL_scheduler_op || cmd == XEN_DOMCTL_get_cpu_policy;
+}
+
 static long run_claimed(struct domain *d, struct xen_domctl *op, guest_va uop)
 {
-    bool copyback = false;
     long rc;
 
     if (__atomic_exchange_n(&d->domctl_busy, true, __ATOMIC_ACQUIRE))
         return hypercall_restart(__HYPERVISOR_domctl, uop.va, 0, 0, 0, 0);
-    if (domain_is_dying(d) && !allowed_when_dying(op->cmd))
+    if ((domain_is_dying(d) && !allowed_when_dying(op->cmd)) ||
+        (d == current_domain() && !allowed_on_self(op->cmd)))
         rc = -XEN_EINVAL;
     else
-        rc = run(d, op, &copyback);
+        rc = run(d, op);
     __atomic_store_n(&d->domctl_busy, false, __ATOMIC_RELEASE);
     if (rc == -XEN_ERESTART)
         return hypercall_restart(__HYPERVISOR_domctl, uop.va, 0, 0, 0, 0);
-    if (rc == 0 && copyback)
+    if (rc == 0 && tells(op->cmd))
         rc = guest_write_obj(uop, op);
     return rc;
 }

@@ -103,17 +103,12 @@ static long op_remote_shutdown(guest_va arg)
 }
 
 /* Only notes the reason; the shutdown itself follows. */
-static long op_shutdown_code(guest_va arg)
+static long op_shutdown_code(uint32_t reason)
 {
-    struct sched_shutdown op;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc)
-        return rc;
-    if (op.reason > SHUTDOWN_MAX)
+    if (reason > SHUTDOWN_MAX)
         return -XEN_EINVAL;
     if (!READ_ONCE(current_domain()->shutting_down))
-        current_domain()->shutdown_code = (uint8_t)op.reason;
+        current_domain()->shutdown_code = (uint8_t)reason;
     return 0;
 }
 
@@ -135,7 +130,8 @@ long hc_sched_op(uint64_t cmd, uint64_t arg_va)
         rc = guest_read_obj(&sd, arg);
         return rc ? rc : op_shutdown(sd.reason);
     case SCHEDOP_shutdown_code:
-        return op_shutdown_code(arg);
+        rc = guest_read_obj(&sd, arg);
+        return rc ? rc : op_shutdown_code(sd.reason);
     case SCHEDOP_remote_shutdown:
         return op_remote_shutdown(arg);
     default:
@@ -145,13 +141,9 @@ long hc_sched_op(uint64_t cmd, uint64_t arg_va)
 
 long hc_sched_op_compat(uint64_t cmd, uint64_t arg)
 {
-    switch ((uint32_t)cmd) {
-    case SCHEDOP_yield:
-    case SCHEDOP_block:
-        return hc_sched_op(cmd, 0);
-    case SCHEDOP_shutdown:
+    if ((uint32_t)cmd == SCHEDOP_shutdown)
         return op_shutdown((uint32_t)arg);
-    default:
+    if ((uint32_t)cmd != SCHEDOP_yield && (uint32_t)cmd != SCHEDOP_block)
         return -XEN_ENOSYS;
-    }
+    return hc_sched_op(cmd, 0);
 }

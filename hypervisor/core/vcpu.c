@@ -19,6 +19,8 @@
 
 #include "lib.h"
 
+#define CONTEXT_ORDER 1
+
 STATIC_ASSERT(vcpu_fits_a_page, sizeof(struct vcpu) <= PAGE_SIZE);
 STATIC_ASSERT(legacy_slots_suffice, MAX_VCPUS <= XEN_LEGACY_MAX_VCPUS);
 
@@ -104,6 +106,51 @@ struct vcpu *domain_vcpu(struct domain *d, uint32_t id)
     if (id >= d->max_vcpus)
         return NULL;
     return d->vcpus[index_nospec(id, MAX_VCPUS)];
+}
+
+/* --- contexts --- */
+
+vcpu_guest_context_t *vcpu_context_alloc(void)
+{
+    STATIC_ASSERT(context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);
+    return hv_alloc_pages(CONTEXT_ORDER);
+}
+
+void vcpu_context_free(vcpu_guest_context_t *ctxt)
+{
+    hv_free_pages(ctxt, CONTEXT_ORDER);
+}
+
+/* A flag and not a lock keeps others away, since validation may be preempted. */
+static int set_context(struct vcpu *v, const vcpu_guest_context_t *ctxt, bool anew)
+{
+    int rc;
+
+    if (__atomic_exchange_n(&v->init_claim, true, __ATOMIC_ACQUIRE))
+        return -XEN_EBUSY;
+    rc = v->initialised && !anew ? -XEN_EEXIST : pv_vcpu_set_context(v, ctxt);
+    if (rc == 0)
+        v->initialised = true;
+    __atomic_store_n(&v->init_claim, false, __ATOMIC_RELEASE);
+    return rc;
+}
+
+int vcpu_load_context(struct vcpu *v, guest_va from, bool anew, bool *online)
+{
+    vcpu_guest_context_t *ctxt;
+    int rc;
+
+    if (guest_va_is_null(from))
+        return -XEN_EINVAL;
+    ctxt = vcpu_context_alloc();
+    if (!ctxt)
+        return -XEN_ENOMEM;
+    rc = guest_read_obj(ctxt, from);
+    if (rc == 0)
+        rc = set_context(v, ctxt, anew);
+    *online = ctxt->flags & VGCF_online;
+    vcpu_context_free(ctxt);
+    return rc;
 }
 
 /* --- running and not --- */

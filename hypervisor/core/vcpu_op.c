@@ -2,9 +2,7 @@
 /*
  * VCPUOP_*: what a guest asks about its own vcpus (public header vcpu.h), and set_timer_op.
  *
- * Mechanism in vcpu.c and timer.c; loading a context is pv's (LC-9). Only one caller at a time may
- * load a context into a vcpu: init_claim, an atomic flag and not a lock, since validation may be
- * preempted.
+ * Mechanism in vcpu.c and timer.c; loading a context is pv's (LC-9).
  */
 
 #include <tenue/hypercall.h>
@@ -13,44 +11,14 @@
 #define PERIOD_MIN (1000 * 1000ull) /* 1 ms: below it, ticks are all that runs */
 #define PERIOD_MAX (1ull << 56)
 
-#define CONTEXT_ORDER 1
-STATIC_ASSERT(context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);
-
 static long op_initialise(struct vcpu *v, guest_va arg)
 {
-    vcpu_guest_context_t *ctxt;
-    long rc;
+    bool online;
+    int rc = vcpu_load_context(v, arg, false, &online);
 
-    if (guest_va_is_null(arg))
-        return -XEN_EINVAL;
-    if (v->initialised)
-        return -XEN_EEXIST;
-    ctxt = hv_alloc_pages(CONTEXT_ORDER);
-    if (!ctxt)
-        return -XEN_ENOMEM;
-    rc = guest_read_obj(ctxt, arg);
-    if (rc)
-        goto out;
-    rc = -XEN_EBUSY;
-    if (__atomic_exchange_n(&v->init_claim, true, __ATOMIC_ACQUIRE))
-        goto out;
-    rc = v->initialised ? -XEN_EEXIST : pv_vcpu_set_context(v, ctxt);
-    if (rc == 0)
-        v->initialised = true;
-    __atomic_store_n(&v->init_claim, false, __ATOMIC_RELEASE);
     if (rc == -XEN_ERESTART)
-        rc = hypercall_restart(__HYPERVISOR_vcpu_op, VCPUOP_initialise, v->id, arg.va, 0, 0);
-out:
-    hv_free_pages(ctxt, CONTEXT_ORDER);
+        return hypercall_restart(__HYPERVISOR_vcpu_op, VCPUOP_initialise, v->id, arg.va, 0, 0);
     return rc;
-}
-
-static long op_up(struct vcpu *v)
-{
-    if (!v->initialised)
-        return -XEN_EINVAL;
-    vcpu_pause_clear(v, VPF_DOWN);
-    return 0;
 }
 
 /* The last one that goes down takes the domain with it: nobody could bring it up again. */
@@ -139,13 +107,6 @@ static long op_set_singleshot(struct vcpu *v, guest_va arg)
     return 0;
 }
 
-static long op_send_nmi(struct vcpu *v)
-{
-    if (!__atomic_exchange_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST))
-        vcpu_kick(v);
-    return 0;
-}
-
 static long op_get_physid(const struct vcpu *v, guest_va arg)
 {
     struct vcpu_get_physid id = {0};
@@ -171,7 +132,10 @@ long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg_va)
     case VCPUOP_initialise:
         return op_initialise(v, arg);
     case VCPUOP_up:
-        return op_up(v);
+        if (!v->initialised)
+            return -XEN_EINVAL;
+        vcpu_pause_clear(v, VPF_DOWN);
+        return 0;
     case VCPUOP_down:
         return op_down(v);
     case VCPUOP_get_runstate_info:
@@ -192,7 +156,9 @@ long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg_va)
         timer_stop(&v->singleshot);
         return 0;
     case VCPUOP_send_nmi:
-        return op_send_nmi(v);
+        if (!__atomic_exchange_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST))
+            vcpu_kick(v);
+        return 0;
     case VCPUOP_get_physid:
         return op_get_physid(v, arg);
     default:

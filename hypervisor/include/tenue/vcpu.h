@@ -79,6 +79,13 @@ static inline struct domain *current_domain(void)
 
 /* Allocate vcpu id of d, down and without context. */
 int vcpu_create(struct domain *d, uint32_t id) must_check;
+/*
+ * Load the context at `from` into v, which does not run: an initialised one only if anew. *online:
+ * what the context says. One caller at a time, others get -XEN_EBUSY; -XEN_ERESTART: preempted.
+ */
+int vcpu_load_context(struct vcpu *v, guest_va from, bool anew, bool *online) must_check;
+vcpu_guest_context_t *vcpu_context_alloc(void);
+void vcpu_context_free(vcpu_guest_context_t *ctxt);
 void vcpu_destroy(struct vcpu *v);                       /* memory only, at the end of the domain */
 struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when none; clamps */
 
