@@ -51,41 +51,33 @@ void console_force_unlock(void)
     spin_lock_init(&console_lock, RANK_CONSOLE);
 }
 
-/* True when c was part of, or completed, the switch sequence. */
-static bool input_switched(char c)
+/* Where c goes; an incomplete or complete sequence to switch goes nowhere. */
+static void rx_store(char c, bool *wake)
 {
-    if (c != CTRL_A) {
+    switch_run = c == CTRL_A ? switch_run + 1 : 0;
+    if (switch_run == SWITCH_COUNT) {
         switch_run = 0;
-        return false;
+        input_to_keys = !input_to_keys;
+    } else if (c != CTRL_A && input_to_keys) {
+        key_pending = c;
+    } else if (c != CTRL_A && rx_produced - rx_consumed < RX_SIZE) {
+        rx_ring[rx_produced++ % RX_SIZE] = c;
+        *wake = true;
     }
-    if (++switch_run < SWITCH_COUNT)
-        return true;
-    switch_run = 0;
-    input_to_keys = !input_to_keys;
-    return true;
 }
 
 void console_rx(char c)
 {
-    bool was_keys, wake = false, switched;
+    bool was_keys, wake = false;
 
     spin_lock(&console_lock);
     was_keys = input_to_keys;
-    switched = input_switched(c);
-    if (switched) {
-        /* Ctrl-a itself is not delivered. */
-    } else if (input_to_keys) {
-        key_pending = c;
-    } else if (rx_produced - rx_consumed < RX_SIZE) {
-        rx_ring[rx_produced++ % RX_SIZE] = c;
-        wake = true;
-    }
-    switched = was_keys != input_to_keys;
+    rx_store(c, &wake);
     spin_unlock(&console_lock);
 
-    if (switched)
+    if (was_keys != input_to_keys)
         log_info("*** input to %s (type Ctrl-a three times to switch)",
-                 input_to_keys ? "the hypervisor's debug keys, h for help" : "the control domain");
+                 was_keys ? "the control domain" : "the hypervisor's debug keys, h for help");
     if (wake && control_domain)
         evtchn_send_global_virq(control_domain, VIRQ_CONSOLE);
     else if (key_pending)
@@ -136,7 +128,7 @@ static long console_read(uint64_t count, guest_va buf)
 /* One character of a guest's output: collect until its line is complete or full. */
 static void guest_put(struct domain *d, char c)
 {
-    char line[sizeof(d->con.line)];
+    char line[sizeof(d->con.line) + 1];
     size_t len = 0;
 
     spin_lock(&console_lock);
@@ -148,8 +140,9 @@ static void guest_put(struct domain *d, char c)
         d->con.len = 0;
     }
     spin_unlock(&console_lock);
+    line[len] = 0;
     if (len)
-        guest_console_line(d, line, len);
+        guest_console_line(d, line);
 }
 
 static long console_output(uint64_t count, guest_va buf)

@@ -59,38 +59,33 @@ bool log_set_guest_level(const char *value)
     return parse_level(value, &guest_threshold);
 }
 
-static void ring_put(const char *s, size_t len)
-{
-    spin_lock(&log_lock);
-    for (size_t i = 0; i < len; i++)
-        ring[ring_produced++ % RING_SIZE] = s[i];
-    spin_unlock(&log_lock);
-}
-
-static void emit(const char *prefix, const char *text, size_t len)
+/* Into the ring and out of the port, as one line. */
+static void emit(const char *prefix, const char *text)
 {
     char line[LINE_MAX_LEN];
-    int n = fmt_snprintf(line, sizeof(line) - 1, "%s%.*s", prefix, (int)MIN(len, 300u), text);
-    size_t total = MIN((size_t)n, sizeof(line) - 2);
+    int n = fmt_snprintf(line, sizeof(line) - 1, "%s%.300s", prefix, text);
+    size_t len = MIN((size_t)n, sizeof(line) - 2);
 
-    if (total == 0 || line[total - 1] != '\n')
-        line[total++] = '\n';
-    ring_put(line, total);
-    console_write(line, total);
+    if (len == 0 || line[len - 1] != '\n')
+        line[len++] = '\n';
+    spin_lock(&log_lock);
+    for (size_t i = 0; i < len; i++)
+        ring[ring_produced++ % RING_SIZE] = line[i];
+    spin_unlock(&log_lock);
+    console_write(line, len);
 }
 
 void log_printf(enum log_level level, const char *fmt, ...)
 {
     char text[LINE_MAX_LEN];
     va_list ap;
-    int n;
 
     if (level > log_threshold)
         return;
     va_start(ap, fmt);
-    n = fmt_vsnprintf(text, sizeof(text), fmt, ap);
+    fmt_vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    emit("(tenue) ", text, MIN((size_t)n, sizeof(text) - 1));
+    emit("(tenue) ", text);
 }
 
 /* Take one message's worth of d's allowance. *dropped: how many were refused before this one. */
@@ -109,19 +104,14 @@ static bool charge(const struct domain *d, uint32_t *dropped)
         acct->con.credit_at = now;
     }
     allowed = acct->con.spent < CREDIT_MAX; /* a new domain has it all */
-    *dropped = 0;
-    if (allowed) {
-        acct->con.spent++;
-        *dropped = acct->con.dropped;
-        acct->con.dropped = 0;
-    } else {
-        acct->con.dropped++;
-    }
+    acct->con.spent += allowed;
+    *dropped = acct->con.dropped;
+    acct->con.dropped = allowed ? 0 : *dropped + 1;
     spin_unlock(&log_lock);
     return allowed;
 }
 
-static void guest_emit(const struct domain *d, const char *text, size_t len)
+void guest_console_line(const struct domain *d, const char *text)
 {
     char prefix[16], note[48];
     uint32_t dropped;
@@ -130,30 +120,23 @@ static void guest_emit(const struct domain *d, const char *text, size_t len)
         return;
     fmt_snprintf(prefix, sizeof(prefix), "(d%u) ", d->domid);
     if (dropped) {
-        int n = fmt_snprintf(note, sizeof(note), "%u messages suppressed", dropped);
-
-        emit(prefix, note, (size_t)n);
+        fmt_snprintf(note, sizeof(note), "%u messages suppressed", dropped);
+        emit(prefix, note);
     }
-    emit(prefix, text, len);
+    emit(prefix, text);
 }
 
 void guest_log(const struct domain *d, enum log_level level, const char *fmt, ...)
 {
     char text[LINE_MAX_LEN];
     va_list ap;
-    int n;
 
     if (level > guest_threshold)
         return;
     va_start(ap, fmt);
-    n = fmt_vsnprintf(text, sizeof(text), fmt, ap);
+    fmt_vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    guest_emit(d, text, MIN((size_t)n, sizeof(text) - 1));
-}
-
-void guest_console_line(const struct domain *d, const char *text, size_t len)
-{
-    guest_emit(d, text, len);
+    guest_console_line(d, text);
 }
 
 uint32_t log_ring_start(void)
@@ -161,9 +144,7 @@ uint32_t log_ring_start(void)
     uint32_t start;
 
     spin_lock(&log_lock);
-    start = ring_cleared;
-    if (ring_produced - start > RING_SIZE)
-        start = ring_produced - RING_SIZE;
+    start = ring_produced - MIN(ring_produced - ring_cleared, RING_SIZE);
     spin_unlock(&log_lock);
     return start;
 }
@@ -180,8 +161,7 @@ size_t log_ring_read(uint32_t *idx, char *buf, size_t len)
     size_t n = 0;
 
     spin_lock(&log_lock);
-    if (ring_produced - *idx > RING_SIZE)
-        *idx = ring_produced - RING_SIZE;
+    *idx = ring_produced - MIN(ring_produced - *idx, RING_SIZE);
     while (n < len && *idx != ring_produced)
         buf[n++] = ring[(*idx)++ % RING_SIZE];
     spin_unlock(&log_lock);

@@ -11,18 +11,21 @@
 
 #include "lib.h"
 
-static void say(const char *fmt, ...) printf_like(1, 2);
-
-static void say(const char *fmt, ...)
+static void say_list(const char *fmt, va_list ap)
 {
     char text[256];
+    int n = fmt_vsnprintf(text, sizeof(text), fmt, ap);
+
+    console_write(text, MIN((size_t)n, sizeof(text) - 1));
+}
+
+static printf_like(1, 2) void say(const char *fmt, ...)
+{
     va_list ap;
-    int n;
 
     va_start(ap, fmt);
-    n = fmt_vsnprintf(text, sizeof(text), fmt, ap);
+    say_list(fmt, ap);
     va_end(ap);
-    console_write(text, MIN((size_t)n, sizeof(text) - 1));
 }
 
 static void dump_guest(const struct cpu *c)
@@ -48,23 +51,21 @@ noreturn_fn void panic(const char *fmt, ...)
 {
     static bool entered;
     unsigned held = this_cpu()->held_count;
-    char text[256];
     va_list ap;
 
     if (__atomic_exchange_n(&entered, true, __ATOMIC_SEQ_CST))
         hal_halt();
     console_force_unlock();
-    va_start(ap, fmt);
-    fmt_vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
     this_cpu()->held_count = 0;
-    say("\n*** Tenue panic on CPU %u: %s\n", this_cpu()->id, text);
+    say("\n*** Tenue panic on CPU %u: ", this_cpu()->id);
+    va_start(ap, fmt);
+    say_list(fmt, ap);
+    va_end(ap);
+    say("\n");
     dump_locks(this_cpu(), held);
     dump_guest(this_cpu());
-    if (options.noreboot) {
-        say("*** halted (noreboot)\n");
+    say(options.noreboot ? "*** halted (noreboot)\n" : "*** rebooting\n");
+    if (options.noreboot)
         hal_halt();
-    }
-    say("*** rebooting\n");
     hal_reboot();
 }

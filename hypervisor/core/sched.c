@@ -84,9 +84,10 @@ static struct run_queue *lock_queue_of(const struct vcpu *v)
     }
 }
 
-void sched_vcpu_set_weight(struct vcpu *v, uint32_t weight)
+void sched_vcpu_take_weight(struct vcpu *v)
 {
     struct run_queue *rq = lock_queue_of(v);
+    const uint32_t weight = READ_ONCE(v->domain->sched.weight);
 
     if (v->sched.queued || rq->running == v)
         rq->load += weight - v->sched.weight;

@@ -58,17 +58,15 @@ ns_t sched_cap_left(struct domain *d, ns_t now, ns_t *again)
     return left;
 }
 
-static void let_run(struct domain *d)
+static void let_run(struct vcpu *v)
 {
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            vcpu_pause_clear(d->vcpus[i], VPF_CAPPED);
+    vcpu_pause_clear(v, VPF_CAPPED);
 }
 
 /* In debt for longer than one period: they find out when they are chosen. */
 static void period_over(struct timer *t)
 {
-    let_run(container_of(t, struct domain, sched.refill));
+    domain_each_vcpu(container_of(t, struct domain, sched.refill), let_run);
 }
 
 void sched_domain_init(struct domain *d)
@@ -95,8 +93,6 @@ void sched_set_share(struct domain *d, uint32_t weight, uint32_t cap)
         s->period_end = hal_now() + CAP_PERIOD;
     }
     spin_unlock(&s->lock);
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            sched_vcpu_set_weight(d->vcpus[i], weight);
-    let_run(d);
+    domain_each_vcpu(d, sched_vcpu_take_weight);
+    domain_each_vcpu(d, let_run);
 }

@@ -27,7 +27,7 @@ bool log_set_level(const char *value);
 bool log_set_guest_level(const char *value);
 
 /* Raw text as if a guest had written the line, prefixed "(dN) " and rate limited (console_io). */
-void guest_console_line(const struct domain *d, const char *text, size_t len);
+void guest_console_line(const struct domain *d, const char *text);
 /* Copy what the log ring holds from position idx on; moves *idx past what was lost or copied. */
 size_t log_ring_read(uint32_t *idx, char *buf, size_t len);
 uint32_t log_ring_start(void); /* oldest position that has not been cleared */

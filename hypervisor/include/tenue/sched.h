@@ -82,7 +82,7 @@ int sched_set_affinity(struct vcpu *v, cpumask_t hard) must_check;
 /* A domain's share: weight 1..SCHED_WEIGHT_MAX, cap in percent of one CPU or 0. Not under a lock.
  */
 void sched_set_share(struct domain *d, uint32_t weight, uint32_t cap);
-void sched_vcpu_set_weight(struct vcpu *v, uint32_t weight); /* sched_set_share() uses it */
+void sched_vcpu_take_weight(struct vcpu *v); /* its domain has another one now */
 /* Time CPU cpu has idled, ns. */
 ns_t sched_idle_time(unsigned cpu);
 /* Static policy: v, unless it is down, has a CPU of its own in hard from now on; -XEN_EBUSY: all of
