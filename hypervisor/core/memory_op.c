@@ -311,14 +311,16 @@ long hc_memory_op(uint64_t cmd, uint64_t arg)
     const uint64_t start = cmd >> EXTENT_SHIFT;
     const guest_va at = guest_va_make(arg);
 
-    if (op == XENMEM_populate_physmap || op == XENMEM_increase_reservation ||
-        op == XENMEM_decrease_reservation)
-        return reservation_op(op, start, at);
-    if (start)
+    if (start && op != XENMEM_populate_physmap && op != XENMEM_increase_reservation &&
+        op != XENMEM_decrease_reservation)
         return -XEN_ENOSYS;
     if (op < ARRAY_LEN(descs) && descs[index_nospec(op, ARRAY_LEN(descs))].size)
         return described_op((unsigned)index_nospec(op, ARRAY_LEN(descs)), at);
     switch (op) {
+    case XENMEM_populate_physmap:
+    case XENMEM_increase_reservation:
+    case XENMEM_decrease_reservation:
+        return reservation_op(op, start, at);
     case XENMEM_exchange:
         return memory_exchange(at);
     case XENMEM_maximum_ram_page:

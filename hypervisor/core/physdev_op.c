@@ -175,13 +175,23 @@ static int run(struct domain *d, uint32_t cmd, union physdev_arg *a)
     }
 }
 
-/* Operations that do nothing here: PCI devices are not given to guests, nor driven by us. */
-static bool is_accepted(uint32_t cmd)
+/* Without effect: PCI devices are not given to guests, nor driven by us. */
+static long other_op(const struct domain *d, uint32_t cmd)
 {
-    return cmd == PHYSDEVOP_prepare_msix || cmd == PHYSDEVOP_release_msix ||
-           cmd == PHYSDEVOP_manage_pci_add || cmd == PHYSDEVOP_manage_pci_remove ||
-           cmd == PHYSDEVOP_pci_device_add || cmd == PHYSDEVOP_pci_device_remove ||
-           cmd == PHYSDEVOP_pci_mmcfg_reserved;
+    if (!d->is_control && cmd != PHYSDEVOP_pirq_eoi_gmfn_v1 && cmd != PHYSDEVOP_pirq_eoi_gmfn_v2)
+        return -XEN_EPERM;
+    switch (cmd) {
+    case PHYSDEVOP_prepare_msix:
+    case PHYSDEVOP_release_msix:
+    case PHYSDEVOP_manage_pci_add:
+    case PHYSDEVOP_manage_pci_remove:
+    case PHYSDEVOP_pci_device_add:
+    case PHYSDEVOP_pci_device_remove:
+    case PHYSDEVOP_pci_mmcfg_reserved:
+        return 0;
+    default:
+        return -XEN_ENOSYS;
+    }
 }
 
 static long physdev_op(uint32_t cmd, guest_va arg)
@@ -191,13 +201,8 @@ static long physdev_op(uint32_t cmd, guest_va arg)
     union physdev_arg a;
     int rc;
 
-    if (cmd >= ARRAY_LEN(descs) || desc->size == 0) {
-        if (cmd == PHYSDEVOP_pirq_eoi_gmfn_v1 || cmd == PHYSDEVOP_pirq_eoi_gmfn_v2)
-            return -XEN_ENOSYS;
-        if (!d->is_control)
-            return -XEN_EPERM;
-        return is_accepted(cmd) ? 0 : -XEN_ENOSYS;
-    }
+    if (cmd >= ARRAY_LEN(descs) || desc->size == 0)
+        return other_op(d, cmd);
     if (!desc->any && !d->is_control)
         return -XEN_EPERM;
     rc = guest_read(&a, arg, desc->size);
