@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Physical interrupts given to the control domain as event channels. pirq n is GSI n; message
- * signalled ones have numbers from MAX_PIRQS down while they are mapped. Mechanism: core/pirq.c. Callers hold
- * d's evtchn lock, but for those that only ask, and pirq_eoi().
+ * signalled ones have numbers from MAX_PIRQS down while they are mapped. Mechanism: core/pirq.c.
+ * Callers hold d's evtchn lock, but for those that only ask, and pirq_eoi().
  */
 #ifndef TENUE_PIRQ_H
 #define TENUE_PIRQ_H
