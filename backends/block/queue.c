@@ -9,10 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-/* Of a millisecond each: a predecessor's port is closed a moment after its end. */
-#define BIND_TRIES 2000
 
 /* ---- map and bind ---- */
 
@@ -73,7 +69,6 @@ void queue_unmap(struct queue *q, struct device *d)
 int queue_bind(struct queue *q, struct device *d, const struct channel_msg *front,
                const char *prefix)
 {
-    static const struct timespec pause = {.tv_nsec = 1000000};
     char key[32];
     uint64_t port;
     int rc;
@@ -83,11 +78,7 @@ int queue_bind(struct queue *q, struct device *d, const struct channel_msg *fron
         device_fail(d, "%s is missing or no port", key);
         return -EINVAL;
     }
-    rc = evtchn_bind(d->evt, (uint32_t)port);
-    for (unsigned i = 0; rc < 0 && d->resuming && i < BIND_TRIES; i++) {
-        nanosleep(&pause, NULL);
-        rc = evtchn_bind(d->evt, (uint32_t)port);
-    }
+    rc = device_bind(d, (uint32_t)port);
     if (rc < 0) {
         device_fail(d, "port %u of the guest cannot be bound: %s", (unsigned)port, strerror(-rc));
         return rc;

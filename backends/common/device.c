@@ -13,9 +13,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
+
+#define BIND_TRIES 2000 /* of a millisecond */
 
 static void send_message(struct device *d, const struct channel_msg *m)
 {
@@ -157,6 +160,9 @@ static void reconfigure(struct device *d, const struct channel_msg *front)
     }
     d->ops->reconfigure(d, front);
     if (d->connected) {
+        if (d->journal && d->ops->journal_format) {
+            journal_connected(d->journal, d->ops->journal_format, front);
+        }
         send_state(d, XenbusStateReconfigured);
     }
 }
@@ -268,6 +274,19 @@ void device_ask_link(struct device *d)
 
     channel_init(&m, CHANNEL_LINK);
     send_message(d, &m);
+}
+
+/* A predecessor's port is closed a moment after its end. */
+int device_bind(struct device *d, uint32_t remote_port)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    int rc = evtchn_bind(d->evt, remote_port);
+
+    for (unsigned i = 0; rc < 0 && d->resuming && i < BIND_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        rc = evtchn_bind(d->evt, remote_port);
+    }
+    return rc;
 }
 
 static int receive_start(struct device *d, struct channel_msg *start, uint64_t *uid)

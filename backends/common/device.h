@@ -90,6 +90,10 @@ void device_handle_channel(struct device *d);
 /* One message, as read from the channel: the state machine itself, for the tests. */
 void device_handle_message(struct device *d, const struct channel_msg *m);
 
+/* Bind to the guest's port, also one that a predecessor's end has yet to give back. Local port or
+ * -errno. */
+int device_bind(struct device *d, uint32_t remote_port);
+
 /* Keys for the backend directory beyond what the states bring. */
 void device_announce(struct device *d, const struct channel_msg *m);
 /* Ask the host for another connection to the image's server. */

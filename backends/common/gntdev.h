@@ -31,7 +31,7 @@ void gntdev_unmap(struct gntdev *g, void *addr, unsigned count);
  * that cannot be had (no xen-gntalloc, or at its limit). Lives as long as the process; *plain, if
  * not NULL, tells. NULL: out of memory. At most GNT_LOCAL_AREAS times.
  */
-#define GNT_LOCAL_AREAS 17u
+#define GNT_LOCAL_AREAS 9u
 void *gntdev_alloc_local(struct gntdev *g, unsigned pages, bool *plain);
 void gntdev_free_local(struct gntdev *g);
 

@@ -121,6 +121,21 @@ static void add_serving(const struct devhost_serving *s, struct channel_msg *sta
     channel_add(start, "grants", devhost_grants_names[s->grants]);
 }
 
+static void add_guard(const struct devhost_spec *s, struct channel_msg *start)
+{
+    const uint8_t *m = s->net.mac;
+    char key[16];
+
+    if (s->net.spoofs) {
+        return;
+    }
+    channel_addf(start, "guard", "%02x%02x%02x%02x%02x%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+    for (unsigned i = 0; i < s->net.nr_ips; i++) {
+        snprintf(key, sizeof(key), "ip%u", i);
+        channel_add(start, key, s->net.ips[i]);
+    }
+}
+
 static void send_start(struct devhost_device *dev, struct channel_msg *m)
 {
     const struct devhost_spec *s = &dev->spec;
@@ -148,6 +163,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
         channel_addf(m, "queues", "%u", dev->res.nr_fds);
         channel_addf(m, "coalesce", "%u", s->net.coalesce_us);
         channel_addf(m, "poll", "%u", s->net.poll_us);
+        add_guard(s, m);
         break;
     case DEVHOST_CONSOLE:
         channel_addf(m, "port", "%u", s->console.evtchn);

@@ -30,10 +30,12 @@ void answers_put(struct answers *a, unsigned n, const struct answers_ring *to)
 
 bool answers_resume(struct answers *a, const struct answers_ring *to)
 {
-    if (a->upto - a->done > ANSWERS_MAX) {
+    RING_IDX prod = READ_ONCE(*to->rsp_prod);
+
+    if (a->upto - a->done > ANSWERS_MAX || (prod != a->done && prod != a->upto)) {
         return false;
     }
-    if (a->upto != a->done && READ_ONCE(*to->rsp_prod) != a->upto) {
+    if (prod != a->upto) {
         write_slots(a, to);
     }
     a->done = a->upto;

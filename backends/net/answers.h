@@ -40,7 +40,7 @@ static inline void answers_set(struct answers *a, unsigned n, const void *rsp, s
 /* All n answers of a round are set: into the ring with them, without telling the guest. */
 void answers_put(struct answers *a, unsigned n, const struct answers_ring *to);
 
-/* End what a predecessor was at. False: what stands there makes no sense. */
+/* End what a predecessor was at. False: what stands there is not about this ring. */
 bool answers_resume(struct answers *a, const struct answers_ring *to);
 
 #endif

@@ -5,6 +5,10 @@
  * A guest with one queue publishes its keys in its directory, one with several in a directory for
  * each ("queue-N/"). Each queue has two rings and one event channel, or one for each ring. Either
  * all queues are connected, or none.
+ *
+ * With d->resuming a predecessor had these very rings. What it had taken it had answered, or the
+ * answers stand in the journal (answers.h): the rings are gone on with there. A packet that it had
+ * taken out of a ring or the tap and not passed on is lost, as packets may be; an answer never is.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +16,6 @@
 
 #include "../common/log.h"
 #include "netback.h"
-
-#define JOURNAL_FORMAT 1
 
 struct names {
     char text[CHANNEL_KEY_MAX + 1];
@@ -48,7 +50,7 @@ static bool read_headroom(struct netback *n, const struct channel_msg *front)
         device_fail(n->d, "xdp-headroom is no number up to %u", NET_HEADROOM_MAX);
         return false;
     }
-    n->journal->headroom = (uint32_t)headroom;
+    n->headroom = (uint32_t)headroom;
     return true;
 }
 
@@ -98,7 +100,7 @@ static int bind_port(struct net_queue *q, const struct channel_msg *front, const
         device_fail(d, "%s is missing or no port", key);
         return -EINVAL;
     }
-    local = evtchn_bind(d->evt, (uint32_t)port);
+    local = device_bind(d, (uint32_t)port);
     if (local < 0) {
         device_fail(d, "%s %llu cannot be bound: %s", key, (unsigned long long)port,
                     strerror(-local));
@@ -126,6 +128,31 @@ static int bind_ports(struct net_queue *q, const struct channel_msg *front)
     return 0;
 }
 
+/* Where the indices are: at nothing done yet, or where the predecessor was. */
+static int begin_rings(struct net_queue *q, netif_tx_sring_t *txs, netif_rx_sring_t *rxs)
+{
+    BACK_RING_INIT(&q->tx.ring, txs, GNT_PAGE);
+    BACK_RING_INIT(&q->rx.ring, rxs, GNT_PAGE);
+    q->tx.to = (struct answers_ring){&txs->rsp_prod, (uint8_t *)txs->ring, sizeof(txs->ring[0]),
+                                     sizeof(netif_tx_response_t)};
+    q->rx.to = (struct answers_ring){&rxs->rsp_prod, (uint8_t *)rxs->ring, sizeof(rxs->ring[0]),
+                                     sizeof(netif_rx_response_t)};
+    if (!q->n->d->resuming) {
+        return 0;
+    }
+    if (!answers_resume(q->tx.answers, &q->tx.to) || !answers_resume(q->rx.answers, &q->rx.to)) {
+        device_fail(q->n->d,
+                    "cannot go on from the journal of the backend before: queue %u's "
+                    "answers are not those of its rings",
+                    q->index);
+        return -EBADMSG;
+    }
+    q->tx.ring.req_cons = q->tx.ring.rsp_prod_pvt = q->tx.answers->done;
+    q->rx.ring.req_cons = q->rx.ring.rsp_prod_pvt = q->rx.answers->done;
+    log_line("queue %u resumed at %u and %u", q->index, q->tx.ring.req_cons, q->rx.ring.req_cons);
+    return 0;
+}
+
 static int connect_queue(struct net_queue *q, const struct channel_msg *front)
 {
     struct gntdev *gnt = q->n->d->gnt;
@@ -140,12 +167,13 @@ static int connect_queue(struct net_queue *q, const struct channel_msg *front)
     if (!rxs) {
         goto out_tx;
     }
-    rc = bind_ports(q, front);
+    rc = begin_rings(q, txs, rxs);
+    if (!rc) {
+        rc = bind_ports(q, front);
+    }
     if (rc) {
         goto out_rx;
     }
-    BACK_RING_INIT(&q->tx.ring, txs, GNT_PAGE);
-    BACK_RING_INIT(&q->rx.ring, rxs, GNT_PAGE);
     q->rx.held = 0;
     q->rx.expect = 1;
     q->tx.look = q->rx.look = true;
@@ -183,6 +211,20 @@ static void attach_taps(struct netback *n)
     }
 }
 
+/* What waits in the tap is for a guest that was not there, or for one that saw nothing happen. */
+static void start_queue(struct net_queue *q, bool resuming)
+{
+    if (resuming) { /* the predecessor may have answered without a word */
+        evtchn_notify(q->n->d->evt, q->tx.port);
+        if (q->rx.port != q->tx.port) {
+            evtchn_notify(q->n->d->evt, q->rx.port);
+        }
+    } else {
+        tap_discard(q->tap);
+    }
+    net_watch_tap(q, true);
+}
+
 int net_connect(struct device *d, const struct channel_msg *front, struct channel_msg *back)
 {
     struct netback *n = d->priv;
@@ -198,7 +240,14 @@ int net_connect(struct device *d, const struct channel_msg *front, struct channe
         device_fail(d, "the guest's driver brings a control ring, which was not offered");
         return -EINVAL;
     }
-    memset(n->journal, 0, sizeof(*n->journal));
+    if (!d->resuming) {
+        memset(n->journal, 0, sizeof(*n->journal));
+    } else if (n->journal->mcast.count > MCAST_MAX) {
+        device_fail(d,
+                    "cannot go on from the journal of the backend before: %u multicast addresses",
+                    n->journal->mcast.count);
+        return -EBADMSG;
+    }
     if (!read_queues(n, front) || !read_headroom(n, front)) {
         return -EINVAL;
     }
@@ -219,8 +268,7 @@ int net_connect(struct device *d, const struct channel_msg *front, struct channe
         log_line("tap: offload: %s; going on without", strerror(-rc));
     }
     for (unsigned i = 0; i < n->nr_queues; i++) {
-        tap_discard(n->q[i].tap);
-        net_watch_tap(&n->q[i], true);
+        start_queue(&n->q[i], d->resuming);
     }
     return 0;
 }

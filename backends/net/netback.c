@@ -14,6 +14,7 @@
 #include "netback.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -135,6 +136,9 @@ static bool serve(struct netback *n)
         }
     }
     worked = packets(n) != before;
+    if (worked && n->d->journal) {
+        n->d->journal->progress++;
+    }
     choose_mode(n, worked);
     if (n->nr_masked && !n->gathering) {
         backoff_account(&n->backoff, worked);
@@ -217,6 +221,20 @@ static int watch(struct netback *n, int fd, uint32_t events, uint32_t what)
     return epoll_ctl(n->epfd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
+static uint8_t *alloc_buffers(struct netback *n, unsigned pages)
+{
+    bool plain = false;
+    uint8_t *p = gntdev_alloc_local(n->d->gnt, pages, &plain);
+
+    if (p && plain && !n->plain) {
+        n->plain = true;
+        log_line("packets are copied the slow way: xen-gntalloc does not give %u pages more; load "
+                 "it, or write a greater number to /sys/module/xen_gntalloc/parameters/limit",
+                 pages);
+    }
+    return p;
+}
+
 static int init_queue(struct netback *n, unsigned i)
 {
     struct net_queue *q = &n->q[i];
@@ -224,8 +242,9 @@ static int init_queue(struct netback *n, unsigned i)
     q->n = n;
     q->index = i;
     q->tap = CHANNEL_DEVICE_FD + (int)i;
-    q->tx.buffers = gntdev_alloc_local(n->d->gnt, NET_TX_PAGES, NULL);
-    q->rx.buffers = gntdev_alloc_local(n->d->gnt, NET_RX_PAGES, NULL);
+    /* What a round sends is sent when it ends, so all queues can use the same pages for that. */
+    q->tx.buffers = i ? n->q[0].tx.buffers : alloc_buffers(n, NET_TX_PAGES);
+    q->rx.buffers = alloc_buffers(n, NET_RX_PAGES);
     q->tx.answers = &n->journal->q[i].tx;
     q->rx.answers = &n->journal->q[i].rx;
     return q->tx.buffers && q->rx.buffers ? watch(n, q->tap, 0, i) : -ENOMEM;
@@ -240,6 +259,38 @@ static unsigned option(const struct channel_msg *start, const char *key, uint64_
     return (unsigned)v;
 }
 
+/* Without its own addresses a guard would be none: then there is no device either. */
+static int init_guard(struct netback *n, const struct channel_msg *start)
+{
+    const char *text = channel_get(start, "guard");
+    char key[16];
+
+    if (!text) {
+        return 0;
+    }
+    if (!guard_set_mac(&n->guard, text)) {
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < GUARD_IPS; i++) {
+        snprintf(key, sizeof(key), "ip%u", i);
+        text = channel_get(start, key);
+        if (text && !guard_add_ip(&n->guard, text)) {
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+static int init_journal(struct netback *n)
+{
+    if (n->d->journal) {
+        n->journal = journal_body(n->d->journal);
+    } else {
+        n->journal = n->own_journal = calloc(1, sizeof(*n->journal));
+    }
+    return n->journal ? 0 : -ENOMEM;
+}
+
 static int net_init(struct device *d, const struct channel_msg *start)
 {
     struct netback *n = calloc(1, sizeof(*n));
@@ -250,14 +301,16 @@ static int net_init(struct device *d, const struct channel_msg *start)
     }
     n->d = d;
     d->priv = n;
-    n->journal = calloc(1, sizeof(*n->journal));
     n->nr_taps = option(start, "queues", NET_QUEUES, 1);
     n->coalesce_us = option(start, "coalesce", COALESCE_MAX_US, 0);
     n->poll_us = option(start, "poll", POLL_MAX_US, 0);
     n->epfd = epoll_create1(EPOLL_CLOEXEC);
-    if (!n->journal || n->epfd < 0 || watch(n, d->channel, EPOLLIN, ON_CHANNEL) ||
+    if (init_journal(n) || n->epfd < 0 || watch(n, d->channel, EPOLLIN, ON_CHANNEL) ||
         watch(n, evtchn_fd(d->evt), EPOLLIN, ON_PORTS)) {
         rc = -ENOMEM;
+    }
+    if (!rc) {
+        rc = init_guard(n, start);
     }
     for (unsigned i = 0; i < n->nr_taps && !rc; i++) {
         rc = init_queue(n, i);
@@ -275,12 +328,13 @@ void netback_fini(struct device *d)
 
     gntdev_free_local(d->gnt);
     close(n->epfd);
-    free(n->journal);
+    free(n->own_journal);
     free(n);
 }
 
 const struct device_ops netback_ops = {
     .class_name = "vif",
+    .journal_format = NET_JOURNAL_FORMAT,
     .sandbox = &sandbox_net,
     .init = net_init,
     .advertise = net_advertise,

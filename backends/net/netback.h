@@ -6,6 +6,7 @@
  *   tx.c       guest to tap                  rx.c       tap to guest
  *   packet.c   rules of packets              mcast.c    multicast addresses a guest asked for
  *   tap.c      the descriptors               answers.c  responses that survive this process
+ *   guard.c    in whose name a guest sends
  *
  * One thread serves all queues of the interface. Queue i of the guest belongs to queue i of the
  * tap: which packets come by which queue is the tap's choice (it sends a flow back the way that the
@@ -17,10 +18,13 @@
 #include "../common/backoff.h"
 #include "../common/device.h"
 #include "answers.h"
+#include "guard.h"
 #include "mcast.h"
 #include "packet.h"
 
 extern const struct device_ops netback_ops;
+
+#define NET_JOURNAL_FORMAT 1 /* of struct net_journal: bump it when that changes */
 
 /* Undo init (tests; a real process just ends). */
 void netback_fini(struct device *d);
@@ -41,8 +45,6 @@ struct net_features {
 
 /* In the journal: what the next process needs besides the guest's keys. */
 struct net_journal {
-    uint32_t nr_queues;
-    uint32_t headroom;
     struct mcast_list mcast;
     struct {
         struct answers tx, rx;
@@ -52,6 +54,7 @@ struct net_journal {
 struct tx_state {
     netif_tx_back_ring_t ring;
     struct answers *answers;
+    struct answers_ring to;
     int port;
     bool look; /* the guest notified, or there was more than a round */
     unsigned packets_of_round;
@@ -61,6 +64,7 @@ struct tx_state {
 struct rx_state {
     netif_rx_back_ring_t ring;
     struct answers *answers;
+    struct answers_ring to;
     int port;
     bool look; /* the tap has packets, or the guest buffers for the held one */
     uint8_t *buffers;
@@ -77,7 +81,7 @@ struct net_queue {
     bool tap_watched;
     struct tx_state tx;
     struct rx_state rx;
-    uint64_t tx_packets, rx_packets, tx_dropped, rx_dropped;
+    uint64_t tx_packets, rx_packets, tx_dropped, rx_dropped, tx_spoofed;
 };
 
 struct netback {
@@ -87,9 +91,12 @@ struct netback {
     unsigned nr_queues; /* of the guest, while connected */
     struct net_queue q[NET_QUEUES];
     struct net_features feat;
+    struct guard guard;
     bool mcast_control;
-    struct net_journal *journal;
-    int masked[2 * NET_QUEUES]; /* ports that fired, to be unmasked after a round */
+    bool plain;                                /* buffers are ordinary memory, and it was said */
+    uint32_t headroom;                         /* that the guest wants before each piece */
+    struct net_journal *journal, *own_journal; /* own: where there is no other (tests) */
+    int masked[2 * NET_QUEUES];                /* ports that fired, to be unmasked after a round */
     unsigned nr_masked;
     /* Knobs: how long a one-way stream may be left to gather, how long to look for more without
      * sleeping. 0: not at all. */

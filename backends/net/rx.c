@@ -59,7 +59,7 @@ static bool has_room(const struct rx_round *r)
 /* Take the slots of a packet; the pieces go where their requests say. */
 static void take_slots(struct net_queue *q, struct rx_round *r, struct rx_item *it, uint8_t *frame)
 {
-    const uint16_t headroom = (uint16_t)q->n->journal->headroom;
+    const uint16_t headroom = (uint16_t)q->n->headroom;
     const uint32_t room = PACKET_PAGE - headroom;
     uint32_t left = it->len;
     bool extra = it->plan.gso_type != XEN_NETIF_GSO_TYPE_NONE;
@@ -118,8 +118,7 @@ static bool collect(struct net_queue *q, struct rx_round *r, RING_IDX prod, unsi
         }
         memcpy(&hdr, frame - NET_HEADROOM, sizeof(hdr));
         it->len = (uint32_t)len;
-        if (!packet_rx_plan(&hdr, len, q->n->feat.sg, PACKET_PAGE - q->n->journal->headroom,
-                            &it->plan) ||
+        if (!packet_rx_plan(&hdr, len, q->n->feat.sg, PACKET_PAGE - q->n->headroom, &it->plan) ||
             !guest_wants(q, frame, len)) {
             q->rx_dropped++;
             continue;
@@ -169,12 +168,6 @@ static unsigned answer_packet(struct net_queue *q, const struct rx_round *r,
 
 static void finish_round(struct net_queue *q, struct rx_round *r)
 {
-    const struct answers_ring to = {
-        .rsp_prod = &q->rx.ring.sring->rsp_prod,
-        .slots = (uint8_t *)q->rx.ring.sring->ring,
-        .stride = sizeof(q->rx.ring.sring->ring[0]),
-        .bytes = sizeof(netif_rx_response_t),
-    };
     RING_IDX before = q->rx.ring.rsp_prod_pvt;
     unsigned n = 0;
 
@@ -186,7 +179,7 @@ static void finish_round(struct net_queue *q, struct rx_round *r)
     for (unsigned i = 0; i < r->nr_packets; i++) {
         n = answer_packet(q, r, &r->item[i], n);
     }
-    answers_put(q->rx.answers, n, &to);
+    answers_put(q->rx.answers, n, &q->rx.to);
     q->rx.ring.rsp_prod_pvt += n;
     q->rx_packets += r->nr_packets;
     xen_mb(); /* the responses are out before the guest's wish to hear of them is read */

@@ -122,12 +122,6 @@ static void change_mcast(struct net_queue *q, struct tx_round *r)
 
 static void respond(struct net_queue *q, struct tx_round *r)
 {
-    const struct answers_ring to = {
-        .rsp_prod = &q->tx.ring.sring->rsp_prod,
-        .slots = (uint8_t *)q->tx.ring.sring->ring,
-        .stride = sizeof(q->tx.ring.sring->ring[0]),
-        .bytes = sizeof(netif_tx_response_t),
-    };
     RING_IDX before = q->tx.ring.rsp_prod_pvt;
     unsigned n = 0;
 
@@ -143,7 +137,7 @@ static void respond(struct net_queue *q, struct tx_round *r)
             answers_set(q->tx.answers, n++, &rsp, sizeof(rsp));
         }
     }
-    answers_put(q->tx.answers, n, &to);
+    answers_put(q->tx.answers, n, &q->tx.to);
     q->tx.ring.rsp_prod_pvt += n;
     xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
     if (ring_event_wanted(before, q->tx.ring.rsp_prod_pvt, &q->tx.ring.sring->rsp_event)) {
@@ -168,6 +162,15 @@ static size_t gather_head(struct iovec *part, unsigned nr, uint8_t *head)
     return have;
 }
 
+/* Said once, and counted: a guest may try for as long as it likes. */
+static void note_spoofed(struct net_queue *q)
+{
+    if (!q->tx_spoofed++) {
+        log_line("queue %u: a frame in another's name was not sent (antispoof=off lets it)",
+                 q->index);
+    }
+}
+
 static bool send_packet(struct net_queue *q, const struct tx_round *r, const struct tx_item *it)
 {
     struct iovec parts[PACKET_MAX_FRAGS + 1], *part = parts + 1;
@@ -181,6 +184,10 @@ static bool send_packet(struct net_queue *q, const struct tx_round *r, const str
         part[k] = (struct iovec){r->pieces[it->first_piece + k].local, it->pkt.frag[k].size};
     }
     have = gather_head(part, nr, head);
+    if (!guard_allows(&q->n->guard, head, have)) {
+        note_spoofed(q);
+        return false;
+    }
     if (!packet_tx_offload(head, have, it->pkt.size, &it->pkt, &hdr)) {
         return false;
     }

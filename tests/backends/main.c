@@ -31,6 +31,7 @@ int main(int argc, char **argv)
     suite_channel();
     suite_request();
     suite_packet();
+    suite_guard();
     suite_console();
     suite_device();
     suite_blkback();

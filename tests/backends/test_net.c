@@ -10,7 +10,8 @@
  * offload to the tap"; taking slots without the check in collect() (rx.c) fails "no buffers";
  * without backoff_account() "storm of notifications" fails; occupy() without its second page fails
  * "packets of all sizes"; gather_head() that moves nothing fails "headers in several pieces"; an
- * offset of 0 in rsp fails "headroom"; answers_resume() that always writes fails "answers".
+ * offset of 0 in rsp fails "headroom"; answers_resume() that always writes fails "answers";
+ * begin_rings() that does not set req_cons fails "taken over".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -35,6 +36,7 @@ static netif_tx_front_ring_t tx;
 static netif_rx_front_ring_t rx;
 
 static const char *more_key, *more_value; /* what front() adds */
+static struct journal *journal;           /* NULL: none */
 
 static void front(unsigned state, bool split)
 {
@@ -60,9 +62,24 @@ static void front(unsigned state, bool split)
     device_handle_message(&dev, &m);
 }
 
-static void open_guest(void)
+static void start_backend(int channel)
 {
     struct channel_msg start;
+
+    dev = (struct device){.ops = &netback_ops,
+                          .state = XenbusStateInitialising,
+                          .channel = channel,
+                          .domid = 1,
+                          .journal = journal};
+    CU_ASSERT_EQUAL_FATAL(gntdev_open(&dev.gnt, 1), 0);
+    CU_ASSERT_EQUAL_FATAL(evtchn_open(&dev.evt, 1), 0);
+    channel_init(&start, CHANNEL_START);
+    CU_ASSERT_EQUAL_FATAL(netback_ops.init(&dev, &start), 0);
+    nb = dev.priv;
+}
+
+static void open_guest(void)
+{
     int s[2], t[2];
 
     fake_reset();
@@ -77,13 +94,7 @@ static void open_guest(void)
     tap = t[1];
     CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s), 0);
     host = s[1];
-    dev = (struct device){
-        .ops = &netback_ops, .state = XenbusStateInitialising, .channel = s[0], .domid = 1};
-    CU_ASSERT_EQUAL_FATAL(gntdev_open(&dev.gnt, 1), 0);
-    CU_ASSERT_EQUAL_FATAL(evtchn_open(&dev.evt, 1), 0);
-    channel_init(&start, CHANNEL_START);
-    CU_ASSERT_EQUAL_FATAL(netback_ops.init(&dev, &start), 0);
-    nb = dev.priv;
+    start_backend(s[0]);
     SHARED_RING_INIT((netif_tx_sring_t *)fake_page(0));
     SHARED_RING_INIT((netif_rx_sring_t *)fake_page(1));
     FRONT_RING_INIT(&tx, (netif_tx_sring_t *)fake_page(0), 4096);
@@ -530,6 +541,59 @@ static void test_answers(void)
     CU_ASSERT_FALSE(answers_resume(&a, &to));
 }
 
+/* The process is gone; another one has the same descriptors and the same journal. */
+static void replace_backend(void)
+{
+    netback_ops.disconnect(&dev);
+    netback_fini(&dev);
+    gntdev_close(dev.gnt);
+    evtchn_close(dev.evt);
+    start_backend(dev.channel);
+    front(4, true);
+}
+
+static void test_taken_over(void)
+{
+    uint8_t in[300] = {0}, said[CHANNEL_MAX_BYTES];
+    unsigned notified;
+
+    journal = calloc(1, JOURNAL_HEAD_BYTES + sizeof(struct net_journal));
+    open_guest();
+    CU_ASSERT_TRUE(read(host, said, sizeof(said)) > 0); /* InitWait */
+    CU_ASSERT_TRUE(read(host, said, sizeof(said)) > 0); /* Connected */
+    send_slot(DATA, 0, 100, 0, 1);
+    RING_PUSH_REQUESTS(&tx);
+    post_buffers(4, DATA);
+    CU_ASSERT_TRUE(write(tap, in, sizeof(in)) > 0);
+    transmit(0);
+    receive(0);
+    send_slot(DATA, 0, 200, 0, 2);
+    RING_PUSH_REQUESTS(&tx);
+    CU_ASSERT_TRUE(write(tap, in, 200) > 0);
+    notified = fake_notified();
+    replace_backend();
+    CU_ASSERT_TRUE_FATAL(dev.connected);
+    CU_ASSERT_EQUAL(recv(host, said, sizeof(said), MSG_DONTWAIT), -1); /* nothing has happened */
+    CU_ASSERT_EQUAL(fake_notified(), notified + 2);
+    transmit(0);
+    receive(0);
+    CU_ASSERT_EQUAL(tx.sring->rsp_prod, 2);
+    CU_ASSERT_EQUAL(tx_answer().id, 1);
+    CU_ASSERT_EQUAL(tx_answer().id, 2);
+    CU_ASSERT_EQUAL(rx.sring->rsp_prod, 2);
+    CU_ASSERT_EQUAL(rx_answer().status, 300 - (int)NET_HEADROOM);
+    CU_ASSERT_EQUAL(rx_answer().status, 200 - (int)NET_HEADROOM);
+    /* A journal that is about another place of the ring. */
+    nb->journal->q[0].rx.done += 3;
+    nb->journal->q[0].rx.upto += 3;
+    replace_backend();
+    CU_ASSERT_FALSE(dev.connected);
+    CU_ASSERT_PTR_NOT_NULL(strstr(fake_last_log(), "cannot go on"));
+    close_guest();
+    free(journal);
+    journal = NULL;
+}
+
 /* Random slots for ever: the device stops or goes on, and gives everything back. */
 static void test_send_random(void)
 {
@@ -601,6 +665,7 @@ void suite_net(void)
     CU_add_test(s, "multicast control", test_mcast_control);
     CU_add_test(s, "headroom", test_headroom);
     CU_add_test(s, "answers that were under way", test_answers);
+    CU_add_test(s, "taken over", test_taken_over);
     CU_add_test(s, "random slots", test_send_random);
     CU_add_test(s, "storm of notifications", test_storm);
 }

@@ -6,6 +6,7 @@
 void suite_channel(void);
 void suite_request(void);
 void suite_packet(void);
+void suite_guard(void);
 void suite_console(void);
 void suite_device(void);
 void suite_blkback(void);

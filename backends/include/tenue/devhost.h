@@ -96,6 +96,8 @@ enum devhost_format {
     DEVHOST_NBD,   /* elsewhere: nbd://HOST[:PORT]/EXPORT, nbd+unix:///EXPORT?socket=/PATH */
 };
 
+#define DEVHOST_MAX_IPS 8
+
 /* One device. Strings are copied by devhost_device_start(); zero-initialise, then fill what
  * applies. */
 struct devhost_spec {
@@ -125,6 +127,9 @@ struct devhost_spec {
         bool isolated;        /* exchanges nothing with the bridge's other isolated ports */
         unsigned coalesce_us; /* a one-way stream of the guest's may gather so long; 0: never */
         unsigned poll_us;     /* look for more so long without sleeping, at a CPU's expense */
+        bool spoofs; /* the guest may send in others' names: any address, any claim to one */
+        unsigned nr_ips;
+        char ips[DEVHOST_MAX_IPS][46]; /* its addresses; none of a family: any of that */
     } net;
 
     struct {
@@ -141,7 +146,7 @@ struct devhost_spec {
     const char *limit_group; /* draws from this group's limit, too (meter.h); NULL: none */
 
     /* 0: a backend that died is not started again and the guest's device is closed. Else it is
-     * replaced, and goes on where its predecessor was (block, console: the guest notices a pause);
+     * replaced, and goes on where its predecessor was (the guest notices a pause);
      * when this many in a row have died without having done anything, the device is closed. */
     unsigned max_restarts;
 };
