@@ -52,12 +52,27 @@ struct disk_spec {
     unsigned line;
 };
 
+enum {
+    VIF_OWN_IPS = 7, /* ip= words */
+    VIF_MAX_IPS = 8, /* with the one that its network gives it */
+    VIF_IP_TEXT = 46,
+    VIF_COALESCE_US = 50,
+};
+
 struct vif_spec {
     uint8_t mac[6];
     bool mac_given;
     struct net_spec net; /* what network= says */
     char bridge[16];     /* IFNAMSIZ */
     char ifname[16];     /* empty: vif<domid>.<n> */
+    struct {
+        bool queues, mtu, coalesce_us, poll_us;
+    } given;
+    unsigned queues, mtu; /* 0: not given */
+    unsigned coalesce_us, poll_us;
+    bool spoofs;                        /* antispoof=off */
+    char ips[VIF_MAX_IPS][VIF_IP_TEXT]; /* addresses that are its own; none: nobody knows */
+    size_t nr_ips;
     unsigned line;
 };
 

@@ -14,8 +14,7 @@
 #include <string.h>
 
 enum {
-    RESTARTS = 8, /* of backends that did nothing, in a row */
-    VIF_COALESCE_US = 50,
+    RESTARTS = 8,              /* of backends that did nothing, in a row */
     CONSOLE_CLOSE_MS = 1,      /* a console's guest side has nothing to say at the end */
     CONSOLE_CLOSE_TRIES = 100, /* turns of the event loop, 20 ms each */
 };
@@ -69,6 +68,9 @@ static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
     spec->max_restarts = RESTARTS;
 }
 
+_Static_assert(sizeof(((struct vif_spec *)0)->ips) == sizeof(((struct devhost_spec *)0)->net.ips),
+               "the same addresses");
+
 static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_spec *spec)
 {
     *spec = (struct devhost_spec){.cls = DEVHOST_NET, .devid = index};
@@ -76,7 +78,14 @@ static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_
     spec->net.ifname = vif->ifname[0] ? vif->ifname : NULL;
     spec->net.isolated = vif->net.given && vif->net.kind == NET_NAT;
     memcpy(spec->net.mac, vif->mac, sizeof(spec->net.mac));
-    spec->net.coalesce_us = VIF_COALESCE_US;
+    spec->net.queues = vif->queues;
+    spec->net.mtu = vif->mtu;
+    spec->net.coalesce_us = vif->coalesce_us;
+    spec->net.poll_us = vif->poll_us;
+    spec->net.spoofs = vif->spoofs;
+    spec->net.nr_ips = (unsigned)vif->nr_ips;
+    memcpy(spec->net.ips, vif->ips, sizeof(spec->net.ips));
+    spec->max_restarts = RESTARTS;
 }
 
 static int check_one(const struct guest_config *cfg, unsigned line, const struct devhost_spec *spec,

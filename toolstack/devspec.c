@@ -6,6 +6,7 @@
  */
 #include "config.h"
 #include "diskserve.h"
+#include "vifserve.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -381,6 +382,8 @@ static int vif_whole(struct place at, struct vif_spec *vif, struct diag *d)
     return 0;
 }
 
+#define VIF_WORDS "known are mac= bridge= network= forward= vifname= " VIF_SERVING_WORDS
+
 static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
                      const char *value, const char *whole)
 {
@@ -398,7 +401,8 @@ static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, cons
         return bad(at, d, "vif script", value, "no scripts are run; the device joins bridge=");
     if (strcmp(key, "backend") == 0 && (!strcmp(value, "0") || !strcmp(value, "Domain-0")))
         return 0;
-    return bad(at, d, "vif word", whole, "known are mac= bridge= network= forward= vifname=");
+    int rc = vif_serving_word(at, vif, d, key, value);
+    return rc <= 0 ? rc : bad(at, d, "vif word", whole, VIF_WORDS);
 }
 
 int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct diag *d)
@@ -406,7 +410,7 @@ int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct di
     char *copy = strdup(text), *rest = copy, *field;
     int rc = 0;
 
-    *vif = (struct vif_spec){.line = at.line};
+    *vif = (struct vif_spec){.line = at.line, .coalesce_us = VIF_COALESCE_US};
     if (!copy)
         return diag_set(d, "out of memory");
     while (rc == 0 && (field = next_field(&rest)) != NULL) {
@@ -416,7 +420,7 @@ int vif_parse(struct place at, const char *text, struct vif_spec *vif, struct di
         if (!*field)
             continue;
         if (!eq) {
-            rc = bad(at, d, "vif word", field, "known are mac= bridge= network= forward= vifname=");
+            rc = bad(at, d, "vif word", field, VIF_WORDS);
             continue;
         }
         snprintf(key, sizeof(key), "%.*s", (int)(eq - field), field);

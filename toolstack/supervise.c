@@ -19,6 +19,7 @@
 #include "hv.h"
 #include "network.h"
 #include "store.h"
+#include "vifserve.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -415,6 +416,21 @@ static int take_apart(struct supervisor *s, bool keep_console, struct diag *d)
     return rc;
 }
 
+/* What its networks give a guest is its own, too: it may send in that name. */
+static void note_addresses(struct supervisor *s)
+{
+    char text[NET_ADDRESS_TEXT];
+
+    for (size_t i = 0; i < s->cfg.nr_vifs; i++) {
+        struct vif_spec *vif = &s->cfg.vifs[i];
+
+        if (s->ports[i].joined && net_has_addresses(vif->net.kind)) {
+            net_address_text(s->ports[i].address, text);
+            vif_add_ip(vif, text);
+        }
+    }
+}
+
 static int build_life(struct supervisor *s, const struct build_plan *plan, bool first,
                       struct diag *d)
 {
@@ -425,6 +441,7 @@ static int build_life(struct supervisor *s, const struct build_plan *plan, bool 
     if (first && (check_neighbours(&s->cfg, s->hv, &s->st, d) != 0 ||
                   listen_for_requests(s, d) != 0 || network_join_guest(&s->cfg, s->ports, d) != 0))
         return -1;
+    note_addresses(s);
     if (build_domain(s->hv, plan, s->uuid, &s->built, d) != 0)
         return -1;
     int rc = domain_announce(&s->st, &s->cfg, s->uuid, &s->built, d);

@@ -303,6 +303,39 @@ static void test_network_errors(void)
            "forwarded twice");
 }
 
+/* Sabotage: vif_add_ip() that adds nothing, a number's bounds not looked at. */
+static void test_vif_serving(void)
+{
+    struct vif_spec vif;
+    struct diag d;
+
+    CU_ASSERT_FATAL(vif_parse((struct place){"g", 1},
+                              "queues=4,mtu=9000,coalesce-us=0,poll-us=20,ip=10.0.0.5,"
+                              "ip=FD00:0::5,antispoof=off",
+                              &vif, &d) == 0);
+    CU_ASSERT_EQUAL(vif.queues, 4);
+    CU_ASSERT_EQUAL(vif.mtu, 9000);
+    CU_ASSERT_EQUAL(vif.coalesce_us, 0);
+    CU_ASSERT_EQUAL(vif.poll_us, 20);
+    CU_ASSERT_TRUE(vif.spoofs);
+    CU_ASSERT_EQUAL_FATAL(vif.nr_ips, 2);
+    CU_ASSERT_STRING_EQUAL(vif.ips[0], "10.0.0.5");
+    CU_ASSERT_STRING_EQUAL(vif.ips[1], "fd00::5");
+    CU_ASSERT_FATAL(vif_parse((struct place){"g", 1}, "antispoof=on", &vif, &d) == 0);
+    CU_ASSERT_FALSE(vif.spoofs);
+    CU_ASSERT_EQUAL(vif.queues, 0);
+    CU_ASSERT_EQUAL(vif.coalesce_us, VIF_COALESCE_US);
+    refuse(MINIMAL "vif=['queues=9']\n", "g.cfg:3: vif queues \"9\"; write a number from 1 to 8");
+    refuse(MINIMAL "vif=['queues=0']\n", "from 1 to 8");
+    refuse(MINIMAL "vif=['mtu=67']\n", "from 68 to 65521");
+    refuse(MINIMAL "vif=['mtu=1500,mtu=9000']\n", "it is there twice");
+    refuse(MINIMAL "vif=['coalesce-us=1001']\n", "from 0 to 1000");
+    refuse(MINIMAL "vif=['poll-us=x']\n", "vif poll-us \"x\"");
+    refuse(MINIMAL "vif=['ip=10.0.0']\n", "vif ip \"10.0.0\"; write one address");
+    refuse(MINIMAL "vif=['ip=10.0.0.0/8']\n", "write one address");
+    refuse(MINIMAL "vif=['antispoof=maybe']\n", "write on or off");
+}
+
 static void test_vif_errors(void)
 {
     refuse(MINIMAL "vif=['mac=00:16:3e:00:00']\n", "g.cfg:3: vif mac");
@@ -383,6 +416,7 @@ const struct test tests_config[] = {
     {"config: disk serving", test_disk_serving},
     {"config: disk errors", test_disk_errors},
     {"config: one image twice, read-only", test_same_image_read_only},
+    {"config: vif serving", test_vif_serving},
     {"config: vif errors", test_vif_errors},
     {"config: kinds of network", test_networks},
     {"config: errors about networks", test_network_errors},
