@@ -13,12 +13,12 @@ $(FAULTS_B)/rogue: $(FAULTS_B)/rogue-main.o $(FAULTS_B)/rogue-random.o $(FAULTS_
 	$(Q)ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack -T $(FRONT_B)/guest-high.lds \
 		-o $@ $(filter %.o %.a,$^)
 
-$(FAULTS_B)/diskload: tests/faults/tools/diskload.c
+$(FAULTS_B)/diskload $(FAULTS_B)/netload: $(FAULTS_B)/%: tests/faults/tools/%.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
 	$(Q)$(CC) $(CFLAGS_USER) -static -o $@ $<
 
-$(FAULTS_B)/guest.cpio: tests/faults/guest.manifest $(FAULTS_B)/diskload $(wildcard tests/faults/guest/*) $(IMAGES_SOURCES) $(IMAGES_FETCH)
+$(FAULTS_B)/guest.cpio: tests/faults/guest.manifest $(FAULTS_B)/diskload $(FAULTS_B)/netload $(wildcard tests/faults/guest/*) $(IMAGES_SOURCES) $(IMAGES_FETCH)
 	@mkdir -p $(@D)
 	@images/mkramdisk $@ $< KERNEL=$(IMAGES)/kernel FAULTS=$(FAULTS_B)
 
@@ -28,25 +28,27 @@ $(FAULTS_B)/soak-tool: tests/faults/tools/soak-tool.c
 	$(Q)$(CC) $(CFLAGS_USER) -o $@ $< -lxencall -lxenstore
 
 # Laid over the control domain's ramdisk: brings both guests to where the scenarios expect them.
-$(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $(FAULTS_B)/rogue $(FAULTS_B)/soak-tool tests/faults/give
+$(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $(FAULTS_B)/rogue $(FAULTS_B)/soak-tool $(FAULTS_B)/netload tests/faults/give
 	@images/mkramdisk $@ $< FAULTS=$(FAULTS_B)
 
 FAULTS_NEEDS := $(BUILD)/hypervisor/tenue $(FAULTS_B)/control.cpio $(FAULTS_DISK)
 
-FAULTS_SCENARIOS := check-faults check-killed-helpers check-killed-disk check-full-disk check-powercut
+FAULTS_SCENARIOS := check-faults check-killed-helpers check-killed-disk check-killed-net check-full-disk check-powercut
 CHECK_SYSTEM += $(FAULTS_SCENARIOS)
 CHECK_ALONE += check-soak
-SOAK += soak-faults soak-killed-disk soak-faults-on-xen soak-guests
+SOAK += soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen soak-guests
 DEPS_PACKAGES += e2fsprogs
 
-.PHONY: $(FAULTS_SCENARIOS) check-images soak-faults soak-killed-disk soak-faults-on-xen check-soak soak-guests
-$(FAULTS_SCENARIOS) soak-faults soak-killed-disk soak-faults-on-xen check-soak soak-guests check-images: $(FAULTS_NEEDS)
+.PHONY: $(FAULTS_SCENARIOS) check-images soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen check-soak soak-guests
+$(FAULTS_SCENARIOS) soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen check-soak soak-guests check-images: $(FAULTS_NEEDS)
 check-faults: ## guests that crash, spin, lie and flood, beside one that works
 	@tests/system/scenarios/faults
 check-killed-helpers: ## kill -9 of backends, supervisor and store
 	@tests/system/scenarios/killed-helpers
 check-killed-disk: ## kill -9 of a disk's backend under load (KILLS=15, SEED=)
 	@tests/system/scenarios/killed-disk --kills $(or $(KILLS),15) $(if $(SEED),--seed $(SEED))
+check-killed-net: ## kill -9 of a network backend under TCP (KILLS=5, SEED=)
+	@tests/system/scenarios/killed-net --kills $(or $(KILLS),5) $(if $(SEED),--seed $(SEED))
 check-full-disk: ## the host's disk fills under a guest's image
 	@tests/system/scenarios/full-disk
 check-powercut: ## what a guest synced survives power cuts (SEED=, POINTS=)
@@ -62,6 +64,8 @@ soak-faults: ## the fault scenarios for longer (SEED=)
 	tests/system/scenarios/powercut --points 300 --boot 3 --seconds 60 $(if $(SEED),--seed $(SEED)) || a=1; exit $$a
 soak-killed-disk: ## 200 kills of a disk's backend under load (SEED=)
 	@tests/system/scenarios/killed-disk --kills 200 $(if $(SEED),--seed $(SEED))
+soak-killed-net: ## 50 kills of a network backend under TCP (SEED=)
+	@tests/system/scenarios/killed-net --kills 50 $(if $(SEED),--seed $(SEED))
 soak-faults-on-xen: $(IMAGES)/xen
 	@a=0; for s in faults killed-helpers full-disk; do tests/system/scenarios/$$s --hv xen || a=1; done; exit $$a
 check-soak: ## a short soak with two guests
