@@ -215,9 +215,9 @@ static void attach_taps(struct netback *n)
 static void start_queue(struct net_queue *q, bool resuming)
 {
     if (resuming) { /* the predecessor may have answered without a word */
-        evtchn_notify(q->n->d->evt, q->tx.port);
+        net_notify(q, q->tx.port);
         if (q->rx.port != q->tx.port) {
-            evtchn_notify(q->n->d->evt, q->rx.port);
+            net_notify(q, q->rx.port);
         }
     } else {
         tap_discard(q->tap);
@@ -262,6 +262,8 @@ int net_connect(struct device *d, const struct channel_msg *front, struct channe
         }
         return rc;
     }
+    d->meter->queues = n->nr_queues;
+    clock_measure(&n->clock);
     attach_taps(n);
     rc = tap_set_offload(n->q[0].tap, &n->feat);
     if (rc) {

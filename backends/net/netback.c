@@ -20,7 +20,6 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../common/log.h"
@@ -41,6 +40,27 @@ void net_watch_tap(struct net_queue *q, bool on)
         q->tap_watched = on;
         epoll_ctl(q->n->epfd, EPOLL_CTL_MOD, q->tap, &ev);
     }
+}
+
+/* ---- meter: "read" is what the guest gets, "write" what it sends ---- */
+
+void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t bytes,
+               uint64_t tick)
+{
+    uint64_t ns = clock_since(&q->n->clock, tick);
+    struct meter_latency *l = &q->m->latency[op];
+
+    l->count += packets;
+    l->sum_ns += packets * ns;
+    l->bucket[meter_bucket(ns)] += packets;
+    q->m->bytes[op] += bytes;
+    q->m->rounds++;
+}
+
+void net_notify(struct net_queue *q, int port)
+{
+    q->m->notifications++;
+    evtchn_notify(q->n->d->evt, port);
 }
 
 /* ---- work ---- */
@@ -64,14 +84,6 @@ static uint64_t packets(const struct netback *n)
     return sum;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* Turn what is under way into events again; whoever came before that is looked at now. */
 static void stop_gathering(struct netback *n)
 {
@@ -85,7 +97,7 @@ static void stop_gathering(struct netback *n)
 static void choose_mode(struct netback *n, bool worked)
 {
     if (n->poll_us) {
-        uint64_t now = now_ns();
+        uint64_t now = clock_kernel_ns();
 
         if (worked) {
             n->last_work = now;
@@ -157,6 +169,7 @@ static void look_where_notified(struct netback *n, int port)
     for (unsigned i = 0; i < n->nr_queues; i++) {
         struct net_queue *q = &n->q[i];
 
+        q->m->events += q->tx.port == port || q->rx.port == port;
         q->tx.look |= q->tx.port == port;
         q->rx.look |= q->rx.port == port && q->rx.held;
     }
@@ -245,6 +258,7 @@ static int init_queue(struct netback *n, unsigned i)
     /* What a round sends is sent when it ends, so all queues can use the same pages for that. */
     q->tx.buffers = i ? n->q[0].tx.buffers : alloc_buffers(n, NET_TX_PAGES);
     q->rx.buffers = alloc_buffers(n, NET_RX_PAGES);
+    q->m = &n->d->meter->queue[i];
     q->tx.answers = &n->journal->q[i].tx;
     q->rx.answers = &n->journal->q[i].rx;
     return q->tx.buffers && q->rx.buffers ? watch(n, q->tap, 0, i) : -ENOMEM;
@@ -291,6 +305,15 @@ static int init_journal(struct netback *n)
     return n->journal ? 0 : -ENOMEM;
 }
 
+static int init_meter(struct netback *n)
+{
+    clock_begin(&n->clock);
+    if (!n->d->meter) {
+        n->own_meter = n->d->meter = calloc(1, sizeof(*n->own_meter));
+    }
+    return n->d->meter ? 0 : -ENOMEM;
+}
+
 static int net_init(struct device *d, const struct channel_msg *start)
 {
     struct netback *n = calloc(1, sizeof(*n));
@@ -305,7 +328,8 @@ static int net_init(struct device *d, const struct channel_msg *start)
     n->coalesce_us = option(start, "coalesce", COALESCE_MAX_US, 0);
     n->poll_us = option(start, "poll", POLL_MAX_US, 0);
     n->epfd = epoll_create1(EPOLL_CLOEXEC);
-    if (init_journal(n) || n->epfd < 0 || watch(n, d->channel, EPOLLIN, ON_CHANNEL) ||
+    if (init_journal(n) || init_meter(n) || n->epfd < 0 ||
+        watch(n, d->channel, EPOLLIN, ON_CHANNEL) ||
         watch(n, evtchn_fd(d->evt), EPOLLIN, ON_PORTS)) {
         rc = -ENOMEM;
     }
@@ -329,6 +353,7 @@ void netback_fini(struct device *d)
     gntdev_free_local(d->gnt);
     close(n->epfd);
     free(n->own_journal);
+    free(n->own_meter);
     free(n);
 }
 

@@ -18,6 +18,7 @@
 #include "../common/backoff.h"
 #include "../common/device.h"
 #include "answers.h"
+#include "clock.h"
 #include "guard.h"
 #include "mcast.h"
 #include "packet.h"
@@ -81,6 +82,7 @@ struct net_queue {
     bool tap_watched;
     struct tx_state tx;
     struct rx_state rx;
+    struct meter_queue *m;
     uint64_t tx_packets, rx_packets, tx_dropped, rx_dropped, tx_spoofed;
 };
 
@@ -92,6 +94,8 @@ struct netback {
     struct net_queue q[NET_QUEUES];
     struct net_features feat;
     struct guard guard;
+    struct clock_rate clock;
+    struct meter *own_meter; /* where there is no other (tests) */
     bool mcast_control;
     bool plain;                                /* buffers are ordinary memory, and it was said */
     uint32_t headroom;                         /* that the guest wants before each piece */
@@ -123,6 +127,10 @@ void net_advertise(struct device *d, struct channel_msg *back);
 void net_reconfigure(struct device *d, const struct channel_msg *front);
 
 /* netback.c */
+/* A round is over that began at `tick` (__rdtsc()): `packets` with together so many bytes. */
+void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t bytes,
+               uint64_t tick);
+void net_notify(struct net_queue *q, int port);
 void net_watch_tap(struct net_queue *q, bool on);
 
 /* tap.c */

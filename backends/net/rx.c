@@ -121,6 +121,7 @@ static bool collect(struct net_queue *q, struct rx_round *r, RING_IDX prod, unsi
         if (!packet_rx_plan(&hdr, len, q->n->feat.sg, PACKET_PAGE - q->n->headroom, &it->plan) ||
             !guest_wants(q, frame, len)) {
             q->rx_dropped++;
+            q->m->errors++;
             continue;
         }
         if (it->plan.nr_slots > prod - q->rx.ring.req_cons) {
@@ -166,8 +167,9 @@ static unsigned answer_packet(struct net_queue *q, const struct rx_round *r,
     return n;
 }
 
-static void finish_round(struct net_queue *q, struct rx_round *r)
+static void finish_round(struct net_queue *q, struct rx_round *r, uint64_t tick)
 {
+    uint64_t bytes = 0;
     RING_IDX before = q->rx.ring.rsp_prod_pvt;
     unsigned n = 0;
 
@@ -175,17 +177,20 @@ static void finish_round(struct net_queue *q, struct rx_round *r)
     /* A piece that could not be copied is told in its own slot; the guest drops that packet. */
     if (gntdev_copy(q->n->d->gnt, true, r->pieces, r->nr_pieces, r->bad)) {
         q->rx_dropped++;
+        q->m->errors++;
     }
     for (unsigned i = 0; i < r->nr_packets; i++) {
         n = answer_packet(q, r, &r->item[i], n);
+        bytes += r->item[i].len;
     }
     answers_put(q->rx.answers, n, &q->rx.to);
     q->rx.ring.rsp_prod_pvt += n;
     q->rx_packets += r->nr_packets;
     xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
     if (ring_event_wanted(before, q->rx.ring.rsp_prod_pvt, &q->rx.ring.sring->rsp_event)) {
-        evtchn_notify(q->n->d->evt, q->rx.port);
+        net_notify(q, q->rx.port);
     }
+    net_count(q, METER_READ, r->nr_packets, bytes, tick);
 }
 
 /* Ask to be told when the held packet's slots are there. True if they already are. */
@@ -224,6 +229,7 @@ static void expect_next(struct net_queue *q, unsigned limit, unsigned got, bool 
 bool rx_serve(struct net_queue *q)
 {
     static struct rx_round round; /* large, and one round at a time */
+    uint64_t tick = __rdtsc();
     RING_IDX prod = ring_producer(&q->rx.ring.sring->req_prod);
     unsigned limit = q->rx.expect;
     size_t held = 0;
@@ -242,7 +248,7 @@ bool rx_serve(struct net_queue *q)
     round.used = 0;
     more = collect(q, &round, prod, limit, &held);
     if (round.nr_packets) {
-        finish_round(q, &round);
+        finish_round(q, &round, tick);
     }
     expect_next(q, limit, round.nr_packets, more);
     return held ? hold(q, &round, held) : more && limit > 1;

@@ -141,7 +141,7 @@ static void respond(struct net_queue *q, struct tx_round *r)
     q->tx.ring.rsp_prod_pvt += n;
     xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
     if (ring_event_wanted(before, q->tx.ring.rsp_prod_pvt, &q->tx.ring.sring->rsp_event)) {
-        evtchn_notify(q->n->d->evt, q->tx.port);
+        net_notify(q, q->tx.port);
     }
 }
 
@@ -203,8 +203,11 @@ static bool send_packet(struct net_queue *q, const struct tx_round *r, const str
     return tap_write(q->tap, part, nr, NET_HEADROOM + it->pkt.size);
 }
 
-static void send_packets(struct net_queue *q, const struct tx_round *r)
+static void send_packets(struct net_queue *q, const struct tx_round *r, uint64_t tick)
 {
+    uint64_t bytes = 0;
+    unsigned sent = 0;
+
     for (unsigned i = 0; i < r->nr_packets; i++) {
         const struct tx_item *it = &r->item[i];
 
@@ -212,11 +215,15 @@ static void send_packets(struct net_queue *q, const struct tx_round *r)
             continue;
         }
         if (!it->failed && send_packet(q, r, it)) {
-            q->tx_packets++;
+            sent++;
+            bytes += it->pkt.size;
         } else {
             q->tx_dropped++;
+            q->m->errors++;
         }
     }
+    q->tx_packets += sent;
+    net_count(q, METER_WRITE, sent, bytes, tick);
 }
 
 bool tx_want_event(struct net_queue *q)
@@ -230,6 +237,7 @@ bool tx_want_event(struct net_queue *q)
 bool tx_serve(struct net_queue *q)
 {
     static struct tx_round round; /* large, and one round at a time */
+    uint64_t tick = __rdtsc();
     RING_IDX prod = ring_producer(&q->tx.ring.sring->req_prod);
 
     if (!ring_producer_valid(prod, q->tx.ring.req_cons, q->tx.ring.rsp_prod_pvt,
@@ -246,7 +254,7 @@ bool tx_serve(struct net_queue *q)
         copy_pieces(q, &round);
         change_mcast(q, &round);
         respond(q, &round);
-        send_packets(q, &round);
+        send_packets(q, &round, tick);
         q->tx.packets_of_round = round.nr_packets;
     }
     return q->n->gathering ? false : tx_want_event(q);

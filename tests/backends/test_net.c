@@ -196,6 +196,9 @@ static void test_send(void)
     CU_ASSERT_EQUAL(RING_GET_RESPONSE(&tx, 0)->id, 42);
     CU_ASSERT_EQUAL(tx_answer().status, NETIF_RSP_OKAY);
     CU_ASSERT_EQUAL(fake_notified(), 1);
+    CU_ASSERT_EQUAL(dev.meter->queue[0].latency[METER_WRITE].count, 1);
+    CU_ASSERT_EQUAL(dev.meter->queue[0].bytes[METER_WRITE], 1000);
+    CU_ASSERT_EQUAL(dev.meter->queue[0].notifications, 1);
     close_guest();
 }
 
