@@ -288,12 +288,12 @@ static long unmap_some(uint64_t cmd, uint64_t uop, uint64_t count, uint64_t size
         fault = guest_write_obj(guest_va_add(at, status_at), &status);
     }
     if (likely(waiting != 0)) {
-        const cpumask_t cpus_of_it = domain_cpus(current_domain());
+        const struct domain *d = current_domain();
 
-        if (likely(cpus_of_it == (cpumask_t)1 << this_cpu()->id))
+        if (likely(d->max_vcpus == 1)) /* which is here, and nowhere else */
             hal_tlb_flush_local();
         else
-            hal_tlb_flush(cpus_of_it);
+            hal_tlb_flush(domain_cpus(d));
     }
     while (waiting != 0)
         grant_unmap_finish(&pending[--waiting]);
