@@ -56,14 +56,41 @@ STATIC_ASSERT(elf_header_size, sizeof(struct elf_header) == 64);
 STATIC_ASSERT(elf_segment_size, sizeof(struct elf_segment) == 56);
 STATIC_ASSERT(elf_section_size, sizeof(struct elf_section) == 64);
 
-/* What notes or the legacy section said; UNSET when silent. */
+/* Numbers that a kernel may state, by a note or in the legacy section. */
+enum item {
+    ENTRY,
+    VIRT_BASE,
+    HYPERCALL_PAGE,
+    PADDR_OFFSET,
+    INIT_P2M,
+    HV_START_LOW,
+    MOD_START_PFN,
+    ITEMS
+};
+
+static const struct {
+    uint32_t note;
+    const char *name, *legacy; /* legacy NULL: the section has no such thing */
+} items[ITEMS] = {
+#define ITEM(item, legacy) [item] = {XEN_ELFNOTE_##item, "XEN_ELFNOTE_" #item, legacy}
+    ITEM(ENTRY, "VIRT_ENTRY="),
+    ITEM(VIRT_BASE, "VIRT_BASE="),
+    ITEM(HYPERCALL_PAGE, "HYPERCALL_PAGE="),
+    ITEM(PADDR_OFFSET, "ELF_PADDR_OFFSET="),
+    ITEM(INIT_P2M, "INIT_P2M="),
+    ITEM(HV_START_LOW, "HV_START_LOW="),
+    ITEM(MOD_START_PFN, NULL),
+#undef ITEM
+};
+
+/* What notes or the legacy section said. */
 struct guest_notes {
     bool found; /* any Xen note, or the section */
     bool legacy;
     bool pvh_only;
-    bool version_ok;
-    uint64_t virt_base, paddr_offset, entry, hypercall_page, init_p2m, hv_start_low, mod_start_pfn;
-    uint64_t bytes; /* of notes looked through */
+    bool other_version;
+    uint64_t value[ITEMS]; /* PV_ADDR_UNSET when silent */
+    uint64_t bytes;        /* of notes looked through */
 };
 
 #define RELINK ": link the kernel for an address that does"
@@ -93,50 +120,32 @@ static bool read_header(const struct pv_image *img, void *to, uint64_t base, uns
     return true;
 }
 
-static const struct number_note {
-    uint32_t type;
-    uint32_t offset; /* in struct guest_notes */
-    const char *name;
-} number_notes[] = {
-#define NUMBER(note, member)                                                                       \
-    {                                                                                              \
-        XEN_ELFNOTE_##note, __builtin_offsetof(struct guest_notes, member), "XEN_ELFNOTE_" #note   \
-    }
-    NUMBER(ENTRY, entry),
-    NUMBER(VIRT_BASE, virt_base),
-    NUMBER(HYPERCALL_PAGE, hypercall_page),
-    NUMBER(PADDR_OFFSET, paddr_offset),
-    NUMBER(INIT_P2M, init_p2m),
-    NUMBER(HV_START_LOW, hv_start_low),
-    NUMBER(MOD_START_PFN, mod_start_pfn),
-#undef NUMBER
-};
-
-static const char *take_number(struct pv_image *img, struct guest_notes *n,
-                               const struct number_note *note, const uint8_t *desc, uint32_t size)
+static const char *take_number(struct pv_image *img, struct guest_notes *n, enum item item,
+                               const uint8_t *desc, uint32_t size)
 {
-    uint64_t v = 0;
-
     if (size != 4 && size != 8)
-        return pv_image_refuse(img, note->name, size,
+        return pv_image_refuse(img, items[item].name, size,
                                "is its size instead of 4 or 8: the file is damaged");
-    memcpy(&v, desc, size);
-    memcpy((uint8_t *)n + note->offset, &v, sizeof(v));
-    if (note->type == XEN_ELFNOTE_ENTRY || note->type == XEN_ELFNOTE_VIRT_BASE ||
-        note->type == XEN_ELFNOTE_HYPERCALL_PAGE)
-        n->found = true;
+    n->value[item] = 0;
+    memcpy(&n->value[item], desc, size);
+    n->found |= item == ENTRY || item == VIRT_BASE || item == HYPERCALL_PAGE;
     return NULL;
+}
+
+static bool is_other_version(const void *text, uint64_t size)
+{
+    return size < 7 || memcmp(text, "xen-3.0", 7) != 0;
 }
 
 static const char *take_note(struct pv_image *img, struct guest_notes *n, uint32_t type,
                              const uint8_t *desc, uint32_t size)
 {
-    for (unsigned i = 0; i < ARRAY_LEN(number_notes); i++)
-        if (number_notes[i].type == type)
-            return take_number(img, n, &number_notes[i], desc, size);
+    for (unsigned i = 0; i < ITEMS; i++)
+        if (items[i].note == type)
+            return take_number(img, n, (enum item)i, desc, size);
     if (type == XEN_ELFNOTE_XEN_VERSION) {
         n->found = true;
-        n->version_ok = size >= 7 && memcmp(desc, "xen-3.0", 7) == 0;
+        n->other_version = is_other_version(desc, size);
     } else if (type == XEN_ELFNOTE_PHYS32_ENTRY) {
         n->pvh_only = true;
     }
@@ -199,30 +208,31 @@ static bool str_to_u64(const char *s, size_t len, uint64_t *value)
     return true;
 }
 
+/* The value of NAME=value, or NULL when it has another name, or none. */
+static const char *after_name(const char *text, size_t *len, const char *name)
+{
+    const size_t name_len = strlen(name);
+
+    if (*len <= name_len || memcmp(text, name, name_len) != 0)
+        return NULL;
+    *len -= name_len;
+    return text + name_len;
+}
+
 /* One NAME=value of the legacy section. */
-static const char *take_legacy(struct pv_image *img, struct guest_notes *n, const char *item,
+static const char *take_legacy(struct pv_image *img, struct guest_notes *n, const char *text,
                                size_t len)
 {
-    static const char *const names[] = {
-        "VIRT_BASE=", "ELF_PADDR_OFFSET=", "VIRT_ENTRY=", "HYPERCALL_PAGE=",
-        "INIT_P2M=",  "HV_START_LOW=",     "XEN_VER="};
-    uint64_t *const values[] = {&n->virt_base,      &n->paddr_offset, &n->entry,
-                                &n->hypercall_page, &n->init_p2m,     &n->hv_start_low};
+    const char *value = after_name(text, &len, "XEN_VER=");
 
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-        size_t name_len = strlen(names[i]);
-
-        if (len <= name_len || memcmp(item, names[i], name_len) != 0)
-            continue;
-        item += name_len;
-        len -= name_len;
-        if (i >= ARRAY_LEN(values))
-            n->version_ok = len >= 7 && memcmp(item, "xen-3.0", 7) == 0;
-        else if (!str_to_u64(item, len, values[i]))
+    if (value != NULL)
+        n->other_version = is_other_version(value, len);
+    for (unsigned i = 0; i < ITEMS && value == NULL; i++) {
+        value = items[i].legacy != NULL ? after_name(text, &len, items[i].legacy) : NULL;
+        if (value != NULL && !str_to_u64(value, len, &n->value[i]))
             return pv_image_refuse(
-                img, names[i], len,
+                img, items[i].legacy, len,
                 "characters that are no 64-bit number: mend section __xen_guest");
-        return NULL;
     }
     return NULL;
 }
@@ -394,43 +404,41 @@ static const char *check_mapping(struct pv_image *img, const char *field, uint64
 
 static const char *check_hypercall_page(struct pv_image *img)
 {
+    static const char field[] = "XEN_ELFNOTE_HYPERCALL_PAGE";
     const uint64_t at = img->hypercall_page;
 
-    if (at == PV_ADDR_UNSET)
-        return NULL;
     if (at % PAGE_SIZE != 0)
-        return pv_image_refuse(img, "XEN_ELFNOTE_HYPERCALL_PAGE", at,
-                               "is not a multiple of 4096" RELINK " fit");
+        return pv_image_refuse(img, field, at, "is not a multiple of 4096" RELINK " fit");
     if (at < img->virt_base || at - img->virt_base >= img->end)
-        return pv_image_refuse(img, "XEN_ELFNOTE_HYPERCALL_PAGE", at,
-                               "lies outside the image" RELINK " not");
+        return pv_image_refuse(img, field, at, "lies outside the image" RELINK " not");
     return NULL;
 }
 
 /* What is left out has elfnote.h's defaults. */
 static const char *place(struct pv_image *img, const struct guest_notes *n, uint64_t e_entry)
 {
-    uint64_t base = n->virt_base == PV_ADDR_UNSET ? 0 : n->virt_base;
-    uint64_t offset = n->paddr_offset;
+    const uint64_t *v = n->value;
+    const uint64_t base = v[VIRT_BASE] == PV_ADDR_UNSET ? 0 : v[VIRT_BASE];
+    uint64_t offset = v[PADDR_OFFSET];
     const char *why;
 
     if (offset == PV_ADDR_UNSET)
         offset = n->legacy ? base : 0; /* old images put virtual addresses into p_paddr */
     img->virt_base = base;
-    img->entry = n->entry == PV_ADDR_UNSET ? e_entry : n->entry;
-    img->init_p2m = n->init_p2m;
-    img->mod_start_pfn = n->mod_start_pfn != 0;
-    img->hypercall_page = n->hypercall_page;
-    if (n->legacy && n->hypercall_page != PV_ADDR_UNSET) { /* there it is a page number */
-        if (n->hypercall_page > IMAGE_MAX >> PAGE_SHIFT)
-            return pv_image_refuse(img, "HYPERCALL_PAGE", n->hypercall_page,
+    img->entry = v[ENTRY] == PV_ADDR_UNSET ? e_entry : v[ENTRY];
+    img->init_p2m = v[INIT_P2M];
+    img->mod_start_pfn = v[MOD_START_PFN] != 0 && v[MOD_START_PFN] != PV_ADDR_UNSET;
+    img->hypercall_page = v[HYPERCALL_PAGE];
+    if (n->legacy && v[HYPERCALL_PAGE] != PV_ADDR_UNSET) { /* there it is a page number */
+        if (v[HYPERCALL_PAGE] > IMAGE_MAX >> PAGE_SHIFT)
+            return pv_image_refuse(img, "HYPERCALL_PAGE", v[HYPERCALL_PAGE],
                                    "is no page of the image: mend section __xen_guest");
-        img->hypercall_page = base + (n->hypercall_page << PAGE_SHIFT);
+        img->hypercall_page = base + (v[HYPERCALL_PAGE] << PAGE_SHIFT);
     }
     why = place_segments(img, offset);
     if (why == NULL)
         why = check_mapping(img, "VIRT_BASE", base);
-    if (why == NULL)
+    if (why == NULL && img->hypercall_page != PV_ADDR_UNSET)
         why = check_hypercall_page(img);
     if (why == NULL && img->init_p2m != PV_ADDR_UNSET)
         why = check_mapping(img, "INIT_P2M", img->init_p2m);
@@ -439,8 +447,8 @@ static const char *place(struct pv_image *img, const struct guest_notes *n, uint
     if (!is_loaded(img, img->entry))
         return pv_image_refuse(img, "entry point (XEN_ELFNOTE_ENTRY, e_entry)", img->entry,
                                "is not within what the file loads" RELINK);
-    if (n->hv_start_low != PV_ADDR_UNSET && n->hv_start_low > HYPERVISOR_VIRT_START)
-        return pv_image_refuse(img, "HV_START_LOW", n->hv_start_low,
+    if (v[HV_START_LOW] != PV_ADDR_UNSET && v[HV_START_LOW] > HYPERVISOR_VIRT_START)
+        return pv_image_refuse(img, "HV_START_LOW", v[HV_START_LOW],
                                "leaves the hypervisor less than it takes (from "
                                "0xffff800000000000): configure the kernel for x86-64 PV");
     return NULL;
@@ -448,23 +456,16 @@ static const char *place(struct pv_image *img, const struct guest_notes *n, uint
 
 const char *pv_image_parse(struct pv_image *img, const void *file, uint64_t size)
 {
-    struct guest_notes n = {.virt_base = PV_ADDR_UNSET,
-                            .paddr_offset = PV_ADDR_UNSET,
-                            .entry = PV_ADDR_UNSET,
-                            .hypercall_page = PV_ADDR_UNSET,
-                            .init_p2m = PV_ADDR_UNSET,
-                            .hv_start_low = PV_ADDR_UNSET,
-                            .version_ok = true};
+    struct guest_notes n = {.found = false};
     struct elf_header h;
     const char *why;
 
+    memset(n.value, 0xff, sizeof(n.value)); /* PV_ADDR_UNSET */
     *img = (struct pv_image){.file = file, .size = size};
     why = check_header(img, &h);
     if (why == NULL)
         why = scan_segments(img, &h, &n);
-    if (why != NULL)
-        return why;
-    if (!n.found)
+    if (why == NULL && !n.found)
         why = scan_sections(img, &h, &n);
     if (why != NULL)
         return why;
@@ -473,7 +474,7 @@ const char *pv_image_parse(struct pv_image *img, const void *file, uint64_t size
                             "support (CONFIG_XEN_PV) is needed"
                           : "has no Xen notes (XEN_ELFNOTE_*) and no __xen_guest section: a kernel "
                             "with PV support (CONFIG_XEN_PV) is needed";
-    if (!n.version_ok)
+    if (n.other_version)
         return "was built for another interface (XEN_ELFNOTE_XEN_VERSION is not xen-3.0)";
     return place(img, &n, h.entry);
 }

@@ -95,33 +95,6 @@ static bool absent_are_ok(const uint64_t *t, unsigned level)
     return true;
 }
 
-/* Validate entries from *cursor on. On any return but 0, *cursor is the first that holds nothing.
- */
-static int l1_validate(struct page *p, struct domain *d, unsigned *cursor)
-{
-    uint64_t *t = table_of(p);
-
-    for (unsigned i = *cursor; (i = skip_up(t, i)) < TABLE_ENTRIES; i++) {
-        const uint64_t e = t[i];
-
-        if (e & PTE_P) {
-            const uint64_t fixed = pte_l1_take(d, d, e);
-
-            if (unlikely(!fixed)) {
-                *cursor = i;
-                return -XEN_EINVAL;
-            }
-            entry_fix(&t[i], e, fixed);
-        }
-        if (unlikely((i & L1_POLL_MASK) == L1_POLL_MASK) && i != TABLE_ENTRIES - 1 &&
-            hal_preempt_point()) {
-            *cursor = i + 1;
-            return -XEN_ERESTART;
-        }
-    }
-    return 0;
-}
-
 /* The slots that are ours hold the guest's something until a root is in use, nothing after. */
 static void root_slots_write(uint64_t *t, bool ours)
 {
@@ -129,23 +102,54 @@ static void root_slots_write(uint64_t *t, bool ours)
         t[i] = ours ? hal_root_template_entry(i) : 0;
 }
 
-static int table_validate(struct page *p, struct domain *d, unsigned level, unsigned *cursor)
+/* Take what an entry stands for, and give it the bits that we insist on. */
+static inline int entry_take(struct domain *d, unsigned level, uint64_t *slot)
+{
+    const uint64_t e = *slot;
+    uint64_t fixed = e | PTE_US;
+
+    if (level == 1) {
+        fixed = pte_l1_take(d, d, e);
+        if (unlikely(!fixed))
+            return -XEN_EINVAL;
+    } else {
+        const int rc = pte_table_take(d, level, e);
+
+        if (unlikely(rc))
+            return rc;
+    }
+    entry_fix(slot, e, fixed);
+    return 0;
+}
+
+/* Has entry i a reference to take or to drop? */
+static inline bool entry_counts(uint64_t e, unsigned level, unsigned i)
+{
+    return e & PTE_P && !(level == 4 && root_slot_is_ours(i));
+}
+
+/*
+ * Validate entries from *cursor on. On any return but 0, *cursor is the first that holds nothing.
+ * This and the next are made twice, for L1 and for the rest.
+ */
+static __attribute__((always_inline)) inline int table_validate(struct page *p, struct domain *d,
+                                                                unsigned level, unsigned *cursor)
 {
     uint64_t *t = table_of(p);
 
     for (unsigned i = *cursor; (i = skip_up(t, i)) < TABLE_ENTRIES; i++) {
-        const uint64_t e = t[i];
-        int rc;
+        if (entry_counts(t[i], level, i)) {
+            const int rc = entry_take(d, level, &t[i]);
 
-        if (!(e & PTE_P) || (level == 4 && root_slot_is_ours(i)))
+            if (unlikely(rc)) {
+                *cursor = i;
+                return rc;
+            }
+        } else if (level > 1) {
             continue;
-        rc = pte_table_take(d, level, e);
-        if (unlikely(rc)) {
-            *cursor = i;
-            return rc;
         }
-        entry_fix(&t[i], e, e | PTE_US);
-        if (i != TABLE_ENTRIES - 1 && hal_preempt_point()) {
+        if ((level > 1 || unlikely((i & L1_POLL_MASK) == L1_POLL_MASK)) && i != TABLE_ENTRIES - 1 &&
+            hal_preempt_point()) {
             *cursor = i + 1;
             return -XEN_ERESTART;
         }
@@ -156,42 +160,31 @@ static int table_validate(struct page *p, struct domain *d, unsigned level, unsi
 }
 
 /* Drop what entries below *cursor hold, downwards. */
-static int l1_devalidate(struct page *p, unsigned *cursor, bool may_preempt)
-{
-    const uint64_t *t = table_of(p);
-
-    for (unsigned i = *cursor; (i = skip_down(t, i)) != 0;) {
-        const uint64_t e = t[--i];
-
-        if (e & PTE_P)
-            pte_l1_drop(e);
-        if (unlikely((i & L1_POLL_MASK) == 0) && i && may_preempt && hal_preempt_point()) {
-            *cursor = i;
-            return -XEN_ERESTART;
-        }
-    }
-    *cursor = 0;
-    return 0;
-}
-
-static int table_devalidate(struct page *p, unsigned level, unsigned *cursor, bool may_preempt)
+static __attribute__((always_inline)) inline int
+table_devalidate(struct page *p, unsigned level, unsigned *cursor, bool may_preempt)
 {
     uint64_t *t = table_of(p);
 
     for (unsigned i = *cursor; (i = skip_down(t, i)) != 0;) {
         const uint64_t e = t[--i];
-        int rc;
+        int rc = 0;
 
-        if (!(e & PTE_P) || (level == 4 && root_slot_is_ours(i)))
+        if (entry_counts(e, level, i)) {
+            if (level == 1)
+                pte_l1_drop(e);
+            else
+                do
+                    rc = pte_table_drop(e);
+                while (rc && !may_preempt);
+            if (unlikely(rc)) {
+                *cursor = i + 1; /* this entry's reference is still counted */
+                return rc;
+            }
+        } else if (level > 1) {
             continue;
-        do
-            rc = pte_table_drop(e);
-        while (rc && !may_preempt);
-        if (unlikely(rc)) {
-            *cursor = i + 1; /* this entry's reference is still counted */
-            return rc;
         }
-        if (i && may_preempt && hal_preempt_point()) {
+        if ((level > 1 || unlikely((i & L1_POLL_MASK) == 0)) && i && may_preempt &&
+            hal_preempt_point()) {
             *cursor = i;
             return -XEN_ERESTART;
         }
@@ -202,49 +195,37 @@ static int table_devalidate(struct page *p, unsigned level, unsigned *cursor, bo
     return 0;
 }
 
+/* Of a page table; 0 of anything else. */
+static inline unsigned level_of(enum page_type type)
+{
+    return type >= PGT_L1 && type <= PGT_L4 ? (unsigned)(type - PGT_L1) + 1 : 0;
+}
+
 static int contents_validate(struct page *p, enum page_type type, unsigned *cursor)
 {
+    const unsigned level = level_of(type);
     struct domain *d = page_domain(p);
 
     if (unlikely(!d))
         return -XEN_EINVAL; /* shared hypervisor memory has a writable reference; cannot come here
                              */
-    if (type >= PGT_L1 && type <= PGT_L4 &&
-        !absent_are_ok(table_of(p), (unsigned)(type - PGT_L1) + 1))
-        return -XEN_EINVAL;
-    switch (type) {
-    case PGT_L1:
-        return l1_validate(p, d, cursor);
-    case PGT_L2:
-    case PGT_L3:
-    case PGT_L4:
-        return table_validate(p, d, (unsigned)(type - PGT_L1) + 1, cursor);
-    case PGT_DESC:
+    if (type == PGT_DESC)
         return desc_sanitise_frame(table_of(p)) ? 0 : -XEN_EINVAL;
-    case PGT_NONE:
-    case PGT_WRITABLE:
-        break;
-    }
-    return 0;
+    if (level == 0)
+        return 0;
+    if (!absent_are_ok(table_of(p), level))
+        return -XEN_EINVAL;
+    return level == 1 ? table_validate(p, d, 1, cursor) : table_validate(p, d, level, cursor);
 }
 
 static int contents_devalidate(struct page *p, enum page_type type, unsigned *cursor,
                                bool may_preempt)
 {
-    switch (type) {
-    case PGT_L1:
-        return l1_devalidate(p, cursor, may_preempt);
-    case PGT_L2:
-    case PGT_L3:
-    case PGT_L4:
-        return table_devalidate(p, (unsigned)(type - PGT_L1) + 1, cursor, may_preempt);
-    case PGT_DESC:
-    case PGT_NONE:
-    case PGT_WRITABLE:
-        break;
-    }
-    *cursor = 0;
-    return 0;
+    const unsigned level = level_of(type);
+
+    if (level == 1)
+        return table_devalidate(p, 1, cursor, may_preempt);
+    return level == 0 ? 0 : table_devalidate(p, level, cursor, may_preempt);
 }
 
 /* --- the word; only the holder of T_LOCKED without T_VALID stores to it plainly --- */
@@ -260,6 +241,29 @@ static uint64_t partial_word(enum page_type type, uint64_t keep, unsigned cursor
            refs;
 }
 
+static inline uint64_t idle_word(enum page_type type)
+{
+    return type_bits(type) | T_STAMPED | tlb_stamp();
+}
+
+/* Devalidate from a claimed (locked) word; `was` is the word before the claim, refs what is counted
+ * while this is preempted. */
+static int claimed_devalidate(struct page *p, uint64_t was, unsigned cursor, unsigned refs,
+                              bool may_preempt)
+{
+    const enum page_type type = type_of(was);
+    const int rc = contents_devalidate(p, type, &cursor, may_preempt);
+
+    if (rc) {
+        word_store(p, partial_word(type, was, cursor, refs));
+        return rc;
+    }
+    if (level_of(type) > 1)
+        pte_tables_changed(page_domain(p));
+    word_store(p, idle_word(type));
+    return 0;
+}
+
 /*
  * A validation failed with entries below cursor taken, none of them owed to anybody: undo. If that
  * is preempted, the current vcpu owes the rest; it has one place per level, and where that is taken
@@ -269,14 +273,10 @@ static void validation_undo(struct page *p, enum page_type type, unsigned cursor
 {
     const bool may_defer = pv_may_defer(type) && page_get_more(p);
 
-    if (contents_devalidate(p, type, &cursor, may_defer) == 0) {
-        word_store(p, type_bits(type) | T_STAMPED | tlb_stamp());
-        if (may_defer)
-            page_put_ref(p);
-        return;
-    }
-    word_store(p, partial_word(type, 0, cursor, 1));
-    pv_defer(type, page_mfn(p));
+    if (claimed_devalidate(p, type_bits(type), cursor, 1, may_defer) != 0)
+        pv_defer(type, page_mfn(p));
+    else if (may_defer)
+        page_put_ref(p);
 }
 
 /*
@@ -336,11 +336,6 @@ static inline bool type_was_writable(uint64_t x)
     return x >> 60 == ((uint64_t)PGT_WRITABLE << 1 | 1) || x == 0;
 }
 
-static inline uint64_t writable_idle_word(void)
-{
-    return type_bits(PGT_WRITABLE) | T_STAMPED | tlb_stamp();
-}
-
 /* Become a type from idle or never used. */
 static int claim_idle(struct page *p, enum page_type type, uint64_t x)
 {
@@ -394,25 +389,13 @@ static int page_take_type(struct page *p, enum page_type type)
 /* The last reference of a table or descriptor frame, from word x. */
 static int put_last(struct page *p, uint64_t x)
 {
-    const enum page_type type = type_of(x);
-    unsigned cursor = x & T_PARTIAL ? type_cursor(x) : TABLE_ENTRIES;
-    int rc;
-
     if (x & T_LOCKED) { /* an entry is being changed, or a validation resumes (MM-23) */
         hal_spin_wait();
         return -XEN_EAGAIN;
     }
     if (!word_cas(&p->type, &x, (x & ~(T_VALID | T_PARTIAL)) | T_LOCKED))
         return -XEN_EAGAIN;
-    rc = contents_devalidate(p, type, &cursor, true);
-    if (rc) {
-        word_store(p, partial_word(type, x, cursor, 1));
-        return rc;
-    }
-    if (type >= PGT_L2 && type <= PGT_L4)
-        pte_tables_changed(page_domain(p));
-    word_store(p, type_bits(type) | T_STAMPED | tlb_stamp());
-    return 0;
+    return claimed_devalidate(p, x, x & T_PARTIAL ? type_cursor(x) : TABLE_ENTRIES, 1, true);
 }
 
 static int put_type_once(struct page *p, uint64_t x)
@@ -421,7 +404,7 @@ static int put_type_once(struct page *p, uint64_t x)
     if (type_refs(x) > 1)
         return word_cas(&p->type, &x, x - 1) ? 0 : -XEN_EAGAIN;
     if (type_of(x) == PGT_WRITABLE)
-        return word_cas(&p->type, &x, writable_idle_word()) ? 0 : -XEN_EAGAIN;
+        return word_cas(&p->type, &x, idle_word(PGT_WRITABLE)) ? 0 : -XEN_EAGAIN;
     return put_last(p, x);
 }
 
@@ -438,8 +421,6 @@ static int page_drop_type(struct page *p)
 int page_undo_partial(struct page *p)
 {
     uint64_t x = READ_ONCE(p->type);
-    const enum page_type type = type_of(x);
-    unsigned cursor = type_cursor(x);
     int rc;
 
     /* With a reference counted, whoever is dropping that does this. */
@@ -447,14 +428,10 @@ int page_undo_partial(struct page *p)
         return 0;
     if (!word_cas(&p->type, &x, (x & ~T_PARTIAL) | T_LOCKED))
         return -XEN_ERESTART;
-    rc = contents_devalidate(p, type, &cursor, true);
-    if (rc) {
-        word_store(p, partial_word(type, 0, cursor, 0));
-        return rc;
-    }
-    word_store(p, type_bits(type) | T_STAMPED | tlb_stamp());
-    page_put_ref(p); /* the partial state's own */
-    return 0;
+    rc = claimed_devalidate(p, x, type_cursor(x), 0, true);
+    if (rc == 0)
+        page_put_ref(p); /* the partial state's own */
+    return rc;
 }
 
 /* --- public --- */
@@ -472,7 +449,8 @@ void page_put_type_slow(struct page *p)
 {
     uint64_t x = READ_ONCE(p->type);
 
-    if (likely(x == (type_bits(PGT_WRITABLE) | 1) && word_cas(&p->type, &x, writable_idle_word())))
+    if (likely(x == (type_bits(PGT_WRITABLE) | 1) &&
+               word_cas(&p->type, &x, idle_word(PGT_WRITABLE))))
         return;
     BUG_ON(page_drop_type(p) != 0); /* writable: nothing to devalidate, nothing to preempt */
 }

@@ -126,8 +126,8 @@ static void add_override(struct table e)
     acpi.overrides[acpi.override_count++] = (struct acpi_override){
         .irq = e.at[3],
         .gsi = (uint32_t)get(e, 4, 4),
-        .active_low = (flags & 3) == 3,
-        .level = (flags >> 2 & 3) == 3,
+        .mode = ((flags & 3) == 3 ? IOAPIC_ACTIVE_LOW : 0) |
+                ((flags >> 2 & 3) == 3 ? IOAPIC_LEVEL : 0),
     };
 }
 

@@ -14,10 +14,6 @@
 #define REG_ARB 2
 #define REG_ENTRY(pin) (0x10 + 2 * (pin))
 
-#define ENTRY_ACTIVE_LOW (1u << 13)
-#define ENTRY_LEVEL (1u << 15)
-#define ENTRY_MASKED (1u << 16)
-
 struct ioapic {
     volatile uint32_t *mmio; /* [0] index, [4] data */
     uint64_t addr;
@@ -50,7 +46,7 @@ void ioapic_init(void)
         io->mmio = map_device(io->addr, 0x20, MAP_UC);
         io->pins = (reg_read(io, REG_VERSION) >> 16 & 0xff) + 1;
         for (unsigned pin = 0; pin < io->pins; pin++) {
-            reg_write(io, REG_ENTRY(pin), ENTRY_MASKED);
+            reg_write(io, REG_ENTRY(pin), IOAPIC_MASKED);
             reg_write(io, REG_ENTRY(pin) + 1, 0);
         }
     }
@@ -75,7 +71,7 @@ static const struct ioapic *ioapic_of(unsigned gsi, unsigned *pin)
     return NULL;
 }
 
-void ioapic_route(unsigned gsi, uint8_t vector, bool level, bool active_low, bool masked)
+void ioapic_route(unsigned gsi, uint32_t entry)
 {
     unsigned pin;
     const struct ioapic *io = ioapic_of(gsi, &pin);
@@ -83,11 +79,9 @@ void ioapic_route(unsigned gsi, uint8_t vector, bool level, bool active_low, boo
     if (io == NULL)
         return;
     spin_lock(&ioapic_lock);
-    reg_write(io, REG_ENTRY(pin), ENTRY_MASKED);
+    reg_write(io, REG_ENTRY(pin), IOAPIC_MASKED);
     reg_write(io, REG_ENTRY(pin) + 1, this_pcpu()->apic_id << 24);
-    reg_write(io, REG_ENTRY(pin),
-              vector | (level ? ENTRY_LEVEL : 0) | (active_low ? ENTRY_ACTIVE_LOW : 0) |
-                  (masked ? ENTRY_MASKED : 0));
+    reg_write(io, REG_ENTRY(pin), entry);
     spin_unlock(&ioapic_lock);
 }
 
@@ -101,7 +95,7 @@ void ioapic_mask(unsigned gsi, bool masked)
         return;
     spin_lock(&ioapic_lock);
     v = reg_read(io, REG_ENTRY(pin));
-    reg_write(io, REG_ENTRY(pin), masked ? v | ENTRY_MASKED : v & ~ENTRY_MASKED);
+    reg_write(io, REG_ENTRY(pin), masked ? v | IOAPIC_MASKED : v & ~IOAPIC_MASKED);
     spin_unlock(&ioapic_lock);
 }
 

@@ -24,16 +24,15 @@
 
 struct gsi {
     void (*ours)(void); /* [irq_lock] our handler, NULL: the control domain's */
+    uint32_t mode;      /* [irq_lock] IOAPIC_LEVEL, IOAPIC_ACTIVE_LOW */
     uint8_t vector;     /* [irq_lock] 0: never set up */
-    bool level, active_low;
-    bool masked;     /* [irq_lock] asked for by its owner */
-    bool in_service; /* [irq_lock] level, taken, not yet ended */
+    bool masked;        /* [irq_lock] asked for by its owner */
+    bool in_service;    /* [irq_lock] level, taken, not yet ended */
 };
 
 static struct spinlock irq_lock = SPINLOCK_INIT(RANK_IRQ);
 static struct gsi gsis[GSI_MAX];
 static uint16_t irq_of_vector[256];
-static uint8_t next_vector = VEC_GSI_FIRST;
 
 /* entry.S. */
 void irq_dispatch(struct cpu_user_regs *regs);
@@ -43,42 +42,35 @@ unsigned hal_gsi_count(void)
     return MIN(ioapic_gsis(), GSI_MAX);
 }
 
-static bool vector_taken(unsigned vector)
+/* A free vector for irq, looked for from one end on; 0: there is none. Lock held. */
+static uint8_t vector_new(unsigned from, int step, unsigned irq)
 {
-    return irq_of_vector[vector] != NOBODY;
+    for (unsigned v = from; v >= VEC_GSI_FIRST && v <= VEC_GSI_LAST; v += (unsigned)step) {
+        if (v != VEC_INT80 && irq_of_vector[v] == NOBODY) {
+            irq_of_vector[v] = (uint16_t)irq;
+            return (uint8_t)v;
+        }
+    }
+    return 0;
 }
 
-static uint8_t vector_new(unsigned gsi)
-{
-    uint8_t v;
-
-    while (next_vector == VEC_INT80 || (next_vector <= VEC_GSI_LAST && vector_taken(next_vector)))
-        next_vector++;
-    if (next_vector > VEC_GSI_LAST)
-        return 0;
-    v = next_vector++;
-    irq_of_vector[v] = (uint16_t)gsi;
-    return v;
-}
-
-/* Program gsi; true when it has a vector. Lock held. */
-static bool gsi_program(unsigned gsi, bool level, bool active_low, bool masked)
+/* Give gsi a vector and its mode. False: no vector is left. Lock held. */
+static bool gsi_program(unsigned gsi, uint32_t mode, bool masked)
 {
     struct gsi *g = &gsis[gsi];
 
     if (g->vector == 0)
-        g->vector = vector_new(gsi);
-    if (g->vector == 0)
-        return false;
-    g->level = level;
-    g->active_low = active_low;
+        g->vector = vector_new(VEC_GSI_FIRST, 1, gsi);
+    g->mode = mode;
     g->masked = masked;
     g->in_service = false;
-    return true;
+    return g->vector != 0;
 }
 
 int hal_gsi_setup(unsigned gsi, bool level, bool active_low)
 {
+    const uint32_t mode = (level ? IOAPIC_LEVEL : 0) | (active_low ? IOAPIC_ACTIVE_LOW : 0);
+    bool changed = false;
     struct gsi *g;
     int rc = 0;
 
@@ -88,61 +80,52 @@ int hal_gsi_setup(unsigned gsi, bool level, bool active_low)
     spin_lock(&irq_lock);
     if (g->ours != NULL)
         rc = -XEN_EEXIST;
-    else if (g->vector != 0 && g->level == level && g->active_low == active_low)
-        rc = 0; /* as it is: leave the mask alone */
-    else if (!gsi_program(gsi, level, active_low, true))
+    else if (g->vector == 0 || g->mode != mode) /* else as it is: leave the mask alone */
+        changed = gsi_program(gsi, mode, true);
+    if (rc == 0 && g->vector == 0)
         rc = -XEN_ENOSPC;
-    else
-        rc = 1;
     spin_unlock(&irq_lock);
-    if (rc == 1) {
-        ioapic_route(gsi, g->vector, level, active_low, true);
-        rc = 0;
-    }
+    if (changed)
+        ioapic_route(gsi, g->vector | mode | IOAPIC_MASKED);
     return rc;
 }
 
-static void set_masked(unsigned gsi, bool masked)
+enum gsi_change { GSI_MASK, GSI_UNMASK, GSI_END };
+
+/* What its owner wants of it, and the I/O APIC's mask accordingly. */
+static void gsi_change(unsigned gsi, enum gsi_change change)
 {
     struct gsi *g;
-    bool hw;
+    bool idle, masked;
 
     if (gsi >= hal_gsi_count())
         return;
     g = &gsis[gsi];
     spin_lock(&irq_lock);
-    g->masked = masked;
-    hw = masked || g->in_service;
-    hw |= g->ours != NULL || g->vector == 0;
+    idle = g->ours != NULL || (change == GSI_END && !g->in_service);
+    if (change == GSI_END)
+        g->in_service = false;
+    else
+        g->masked = change == GSI_MASK;
+    masked = g->masked || g->in_service || g->vector == 0;
     spin_unlock(&irq_lock);
-    if (g->ours == NULL)
-        ioapic_mask(gsi, hw);
+    if (!idle)
+        ioapic_mask(gsi, masked);
 }
 
 void hal_gsi_unmask(unsigned gsi)
 {
-    set_masked(gsi, false);
+    gsi_change(gsi, GSI_UNMASK);
 }
 
 void hal_gsi_mask(unsigned gsi)
 {
-    set_masked(gsi, true);
+    gsi_change(gsi, GSI_MASK);
 }
 
 void hal_gsi_eoi(unsigned gsi)
 {
-    struct gsi *g;
-    bool unmask;
-
-    if (gsi >= hal_gsi_count())
-        return;
-    g = &gsis[gsi];
-    spin_lock(&irq_lock);
-    unmask = g->in_service && !g->masked;
-    g->in_service = false;
-    spin_unlock(&irq_lock);
-    if (unmask)
-        ioapic_mask(gsi, false);
+    gsi_change(gsi, GSI_END);
 }
 
 /* Messages have their vectors from the top, GSIs from the bottom; one vector for all CPUs. */
@@ -150,15 +133,12 @@ int hal_msi_route(unsigned pirq, uint64_t *address, uint32_t *data)
 {
     const uint32_t here = this_pcpu()->apic_id;
     const uint32_t apic_id = here <= MSI_APIC_ID_MAX ? here : pcpu_of(0)->apic_id;
-    unsigned v = VEC_GSI_LAST;
+    uint8_t v;
 
     spin_lock(&irq_lock);
-    while (v >= VEC_GSI_FIRST && (v == VEC_INT80 || vector_taken(v)))
-        v--;
-    if (v >= VEC_GSI_FIRST)
-        irq_of_vector[v] = (uint16_t)(IS_MSI | pirq);
+    v = vector_new(VEC_GSI_LAST, -1, IS_MSI | pirq);
     spin_unlock(&irq_lock);
-    if (v < VEC_GSI_FIRST)
+    if (v == 0)
         return -XEN_ENOSPC;
     *address = MSI_ADDRESS | apic_id << 12; /* to that CPU, physical, fixed */
     *data = v;                              /* edge */
@@ -174,14 +154,12 @@ void hal_msi_unroute(unsigned pirq)
     spin_unlock(&irq_lock);
 }
 
-unsigned irq_isa_to_gsi(uint8_t irq, bool *level, bool *active_low)
+static unsigned gsi_of_isa(uint8_t irq, uint32_t *mode)
 {
-    *level = false;
-    *active_low = false;
+    *mode = 0;
     for (unsigned i = 0; i < acpi.override_count; i++) {
         if (acpi.overrides[i].irq == irq) {
-            *level = acpi.overrides[i].level;
-            *active_low = acpi.overrides[i].active_low;
+            *mode = acpi.overrides[i].mode;
             return acpi.overrides[i].gsi;
         }
     }
@@ -190,18 +168,19 @@ unsigned irq_isa_to_gsi(uint8_t irq, bool *level, bool *active_low)
 
 void irq_claim_isa(uint8_t irq, void (*fn)(void))
 {
-    bool level, active_low, ok;
-    unsigned gsi = irq_isa_to_gsi(irq, &level, &active_low);
+    uint32_t mode;
+    unsigned gsi = gsi_of_isa(irq, &mode);
+    bool ok;
 
     if (gsi >= hal_gsi_count())
         return;
     spin_lock(&irq_lock);
-    ok = gsi_program(gsi, level, active_low, false);
+    ok = gsi_program(gsi, mode, false);
     if (ok)
         gsis[gsi].ours = fn;
     spin_unlock(&irq_lock);
     if (ok)
-        ioapic_route(gsi, gsis[gsi].vector, level, active_low, false);
+        ioapic_route(gsi, gsis[gsi].vector | mode);
 }
 
 static void gsi_interrupt(unsigned gsi)
@@ -213,7 +192,7 @@ static void gsi_interrupt(unsigned gsi)
         apic_eoi();
         return;
     }
-    if (g->level) {
+    if (g->mode & IOAPIC_LEVEL) {
         spin_lock(&irq_lock);
         g->in_service = true;
         spin_unlock(&irq_lock);
@@ -283,16 +262,15 @@ void irq_dispatch(struct cpu_user_regs *regs)
 /* The 8259s: moved off the exception vectors, all lines masked. */
 static void pic_disable(void)
 {
-    outb(0x20, 0x11);
-    outb(0xa0, 0x11);
-    outb(0x21, VEC_PIC);
-    outb(0xa1, VEC_PIC + 8);
-    outb(0x21, 0x04);
-    outb(0xa1, 0x02);
-    outb(0x21, 0x01);
-    outb(0xa1, 0x01);
-    outb(0x21, 0xff);
-    outb(0xa1, 0xff);
+    static const struct {
+        uint8_t port, value;
+    } writes[] = {
+        {0x20, 0x11}, {0xa0, 0x11}, {0x21, VEC_PIC}, {0xa1, VEC_PIC + 8}, {0x21, 0x04},
+        {0xa1, 0x02}, {0x21, 0x01}, {0xa1, 0x01},    {0x21, 0xff},        {0xa1, 0xff},
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(writes); i++)
+        outb(writes[i].port, writes[i].value);
 }
 
 void irq_init(void)

@@ -68,8 +68,8 @@ struct acpi_info {
     unsigned ioapic_count;
     struct acpi_override {
         uint32_t gsi;
+        uint32_t mode; /* IOAPIC_LEVEL, IOAPIC_ACTIVE_LOW */
         uint8_t irq;
-        bool level, active_low;
     } overrides[16];
     unsigned override_count;
     uint64_t lapic_addr;
@@ -131,12 +131,14 @@ bool apic_is_at(uint64_t ma);
 void ioapic_init(void);
 unsigned ioapic_gsis(void);
 bool ioapic_is_at(uint64_t ma);
-/* Write GSI's entry: vector, mode, destination this CPU. */
-void ioapic_route(unsigned gsi, uint8_t vector, bool level, bool active_low, bool masked);
+#define IOAPIC_ACTIVE_LOW (1u << 13)
+#define IOAPIC_LEVEL (1u << 15)
+#define IOAPIC_MASKED (1u << 16)
+/* Write GSI's entry: vector and these bits; destination this CPU. */
+void ioapic_route(unsigned gsi, uint32_t entry);
 void ioapic_mask(unsigned gsi, bool masked);
 /* Ours: GSI irq (ISA number) delivered to fn. */
 void irq_claim_isa(uint8_t irq, void (*fn)(void));
-unsigned irq_isa_to_gsi(uint8_t irq, bool *level, bool *active_low);
 void irq_init(void);
 
 /* clock.c */

@@ -85,24 +85,13 @@ void hal_spin_wait(void)
     cpu_relax();
 }
 
-static cpumask_t others(cpumask_t mask)
-{
-    cpumask_t all = ((cpumask_t)2 << (cpu_count - 1)) - 1;
-
-    return mask & all & ~((cpumask_t)1 << this_cpu()->id);
-}
-
-static void wait_flushed(struct pcpu *c, uint32_t ticket)
-{
-    while ((int32_t)(__atomic_load_n(&c->flush_done, __ATOMIC_ACQUIRE) - ticket) < 0)
-        hal_spin_wait();
-}
-
 /* A single page costs the others a full flush too: rare, and it keeps a request one counter. */
 static void flush_others(cpumask_t mask)
 {
+    const cpumask_t online = ((cpumask_t)2 << (cpu_count - 1)) - 1;
     uint32_t ticket[MAX_CPUS];
 
+    mask &= online & ~((cpumask_t)1 << this_cpu()->id);
     for (cpumask_t m = mask; m != 0; m &= m - 1) {
         unsigned cpu = (unsigned)__builtin_ctzll(m);
 
@@ -111,27 +100,23 @@ static void flush_others(cpumask_t mask)
     }
     for (cpumask_t m = mask; m != 0; m &= m - 1) {
         unsigned cpu = (unsigned)__builtin_ctzll(m);
+        const uint32_t *done = &pcpu_of(cpu)->flush_done;
 
-        wait_flushed(pcpu_of(cpu), ticket[cpu]);
+        while ((int32_t)(__atomic_load_n(done, __ATOMIC_ACQUIRE) - ticket[cpu]) < 0)
+            hal_spin_wait();
     }
 }
 
 void hal_tlb_flush(cpumask_t mask)
 {
-    cpumask_t rest = others(mask);
-
-    if (rest != 0)
-        flush_others(rest);
+    flush_others(mask);
     if (mask >> this_cpu()->id & 1)
         hal_tlb_flush_local();
 }
 
 void hal_invlpg(cpumask_t mask, uint64_t va)
 {
-    cpumask_t rest = others(mask);
-
-    if (rest != 0)
-        flush_others(rest);
+    flush_others(mask);
     if (mask >> this_cpu()->id & 1)
         invlpg(va);
 }

@@ -15,13 +15,11 @@ HYPERVISOR = [
     ("forbidden-bits", "table entries with reserved bits are accepted", "hypervisor/pv/pte.c",
      "    if (e & PTE_TABLE_FORBIDDEN)\n        return -XEN_EINVAL;\n", ""),
     ("cursor-off-by-one", "a preempted validation goes on one entry too late", "hypervisor/pv/pagetype.c",
-     "        entry_fix(&t[i], e, e | PTE_US);\n        if (i != TABLE_ENTRIES - 1 && hal_preempt_point()) {\n"
-     "            *cursor = i + 1;",
-     "        entry_fix(&t[i], e, e | PTE_US);\n        if (i != TABLE_ENTRIES - 1 && hal_preempt_point()) {\n"
-     "            *cursor = i + 2;"),
+     "            *cursor = i + 1;\n            return -XEN_ERESTART;",
+     "            *cursor = i + 2;\n            return -XEN_ERESTART;"),
     ("undo-forgotten", "a refused validation keeps what it had taken", "hypervisor/pv/pagetype.c",
-     "    if (contents_devalidate(p, type, &cursor, may_defer) == 0) {",
-     "    if ((cursor = 0) == 0) {"),
+     "    if (claimed_devalidate(p, type_bits(type), cursor, 1, may_defer) != 0)",
+     "    if (claimed_devalidate(p, type_bits(type), (cursor = 0), 1, may_defer) != 0)"),
     ("own-slots", "a guest's root keeps what it had in the hypervisor's slots", "hypervisor/pv/pagetype.c",
      "        t[i] = ours ? hal_root_template_entry(i) : 0;", "        t[i] = ours ? t[i] : 0;"),
     ("foreign-table", "a table of another domain may be edited", "hypervisor/pv/mmu.c",
