@@ -60,7 +60,10 @@ struct mb2_mmap_entry {
 
 struct boot_info boot_info;
 
-static bool strings_have_names;
+/* What the loader says in words, in its memory; cut and copied when all is known. */
+static struct {
+    const char *loader, *cmdline, *module[BOOT_MODULES_MAX];
+} texts = {.loader = "unknown", .cmdline = ""};
 
 static const void *low(uint64_t ma)
 {
@@ -84,53 +87,54 @@ static const char *skip_word(const char *s)
 /* The string without its first word, which goes to name, where the loader puts a name there. */
 static const char *cut_name(const char *s, char *name, size_t name_size)
 {
+    const bool has_name = strncmp(boot_info.loader, "GRUB 2", 6) != 0;
     const char *end;
     size_t len;
 
     s = skip_spaces(s);
     end = skip_word(s);
     len = (size_t)(end - s);
-    if (!strings_have_names && !(len == 11 && strncmp(s, "placeholder", len) == 0))
+    if (has_name)
+        str_copy(name, s, MIN(len + 1, name_size));
+    else if (len != 11 || strncmp(s, "placeholder", len) != 0)
         return s;
-    if (strings_have_names) {
-        len = MIN(len, name_size - 1);
-        memcpy(name, s, len);
-        name[len] = '\0';
-    }
     return skip_spaces(end);
 }
 
-static void set_loader(const char *name)
+/* Copy s to where it stays; what: for the message when it is too long. */
+static void keep_text(char *to, const char *s, size_t size, const char *what)
 {
-    str_copy(boot_info.loader, name, sizeof(boot_info.loader));
-    strings_have_names = strncmp(boot_info.loader, "GRUB 2", 6) != 0;
+    if (strlen(s) >= size)
+        boot_fail("%s: its command line has %lu characters, at most %lu: shorten it", what,
+                  strlen(s), size - 1);
+    str_copy(to, s, size);
 }
 
-static void set_cmdline(const char *s)
+static void keep_texts(void)
 {
     char name[64];
 
-    s = cut_name(s, name, sizeof(name));
-    if (strlen(s) >= sizeof(boot_info.cmdline))
-        boot_fail("command line: %lu characters, at most %lu: shorten it", strlen(s),
-                  sizeof(boot_info.cmdline) - 1);
-    str_copy(boot_info.cmdline, s, sizeof(boot_info.cmdline));
+    str_copy(boot_info.loader, texts.loader, sizeof(boot_info.loader));
+    keep_text(boot_info.cmdline, cut_name(texts.cmdline, name, sizeof(name)),
+              sizeof(boot_info.cmdline), "hypervisor");
+    for (unsigned i = 0; i < boot_info.module_count; i++) {
+        struct boot_module *m = &boot_info.modules[i];
+
+        fmt_snprintf(m->name, sizeof(m->name), "module %u", i);
+        keep_text(m->args, cut_name(texts.module[i], m->name, sizeof(m->name)), sizeof(m->args),
+                  m->name);
+    }
 }
 
-static void add_module(uint64_t start, uint64_t end, const char *s)
+static void add_module(uint64_t start, uint64_t end, const char *text)
 {
-    struct boot_module *m = &boot_info.modules[boot_info.module_count];
+    const unsigned i = boot_info.module_count;
 
-    if (boot_info.module_count == BOOT_MODULES_MAX)
+    if (i == BOOT_MODULES_MAX)
         boot_fail("modules: more than %u: leave some out", BOOT_MODULES_MAX);
-    fmt_snprintf(m->name, sizeof(m->name), "module %u", boot_info.module_count);
-    s = cut_name(s, m->name, sizeof(m->name));
-    if (strlen(s) >= sizeof(m->args))
-        boot_fail("%s: its command line has %lu characters, at most %lu: shorten it", m->name,
-                  strlen(s), sizeof(m->args) - 1);
-    str_copy(m->args, s, sizeof(m->args));
-    m->start = maddr_make(start);
-    m->size = end > start ? end - start : 0;
+    boot_info.modules[i].start = maddr_make(start);
+    boot_info.modules[i].size = end > start ? end - start : 0;
+    texts.module[i] = text;
     boot_info.module_count++;
 }
 
@@ -145,9 +149,10 @@ static void parse_mb1(const struct mb1_info *mb)
 {
     const struct mb1_module *mods = low(mb->mods_addr);
 
-    set_loader(mb->flags & MB1_HAS_LOADER ? low(mb->loader_name) : "unknown");
+    if (mb->flags & MB1_HAS_LOADER)
+        texts.loader = low(mb->loader_name);
     if (mb->flags & MB1_HAS_CMDLINE)
-        set_cmdline(low(mb->cmdline));
+        texts.cmdline = low(mb->cmdline);
     for (unsigned i = 0; (mb->flags & MB1_HAS_MODULES) && i < mb->mods_count; i++)
         add_module(mods[i].start, mods[i].end, mods[i].string ? low(mods[i].string) : "");
     if (!(mb->flags & MB1_HAS_MEMMAP))
@@ -170,32 +175,40 @@ static void parse_mb2_mmap(const struct mb2_mmap *m)
     }
 }
 
-/* Loader name first: it decides how the strings are cut. */
+static void parse_mb2_tag(const struct mb2_tag *t, uint64_t at)
+{
+    const struct mb2_module *m = (const struct mb2_module *)t;
+
+    switch (t->type) {
+    case MB2_LOADER:
+        texts.loader = (const char *)(t + 1);
+        break;
+    case MB2_CMDLINE:
+        texts.cmdline = (const char *)(t + 1);
+        break;
+    case MB2_MODULE:
+        add_module(m->start, m->end, m->string);
+        break;
+    case MB2_MMAP:
+        parse_mb2_mmap((const struct mb2_mmap *)t);
+        break;
+    case MB2_ACPI_OLD:
+    case MB2_ACPI_NEW:
+        boot_info.rsdp = maddr_make(at + sizeof(*t));
+        break;
+    }
+}
+
 static void parse_mb2(uint64_t info)
 {
     const uint32_t total = *(const uint32_t *)low(info);
+    const struct mb2_tag *t;
 
-    set_loader("unknown");
-    for (unsigned pass = 0; pass < 2; pass++) {
-        for (uint32_t off = 8; off + sizeof(struct mb2_tag) <= total;) {
-            const struct mb2_tag *t = low(info + off);
-
-            if (t->type == MB2_END || t->size < sizeof(*t))
-                break;
-            if (pass == 0 && t->type == MB2_LOADER)
-                set_loader((const char *)(t + 1));
-            else if (pass == 1 && t->type == MB2_CMDLINE)
-                set_cmdline((const char *)(t + 1));
-            else if (pass == 1 && t->type == MB2_MODULE)
-                add_module(((const struct mb2_module *)t)->start,
-                           ((const struct mb2_module *)t)->end,
-                           ((const struct mb2_module *)t)->string);
-            else if (pass == 1 && t->type == MB2_MMAP)
-                parse_mb2_mmap((const struct mb2_mmap *)t);
-            else if (pass == 1 && (t->type == MB2_ACPI_OLD || t->type == MB2_ACPI_NEW))
-                boot_info.rsdp = maddr_make(info + off + sizeof(*t));
-            off += ROUND_UP(t->size, 8);
-        }
+    for (uint32_t off = 8; off + sizeof(*t) <= total; off += ROUND_UP(t->size, 8)) {
+        t = low(info + off);
+        if (t->type == MB2_END || t->size < sizeof(*t))
+            return;
+        parse_mb2_tag(t, info + off);
     }
 }
 
@@ -210,69 +223,49 @@ static void keep_rsdp(void)
     boot_info.rsdp = maddr_make((uint64_t)rsdp_copy - HV_VIRT_BASE);
 }
 
-/* How much a type binds when two regions overlap: anything beats RAM, unusable beats all. */
-static unsigned type_weight(uint32_t type)
-{
-    switch (type) {
-    case E820_RAM:
-        return 1;
-    case E820_ACPI:
-        return 2;
-    case E820_NVS:
-        return 3;
-    case E820_UNUSABLE:
-        return 5;
-    default:
-        return 4;
-    }
-}
-
+/* Where two regions overlap, the greater type binds more: all other ones more than RAM, the least.
+ */
 static uint32_t type_at(const struct e820_region *in, unsigned n, uint64_t addr)
 {
     uint32_t type = 0;
 
     for (unsigned i = 0; i < n; i++)
-        if (in[i].addr <= addr && addr - in[i].addr < in[i].size &&
-            (type == 0 || type_weight(in[i].type) > type_weight(type)))
-            type = in[i].type;
+        if (in[i].addr <= addr && addr - in[i].addr < in[i].size)
+            type = MAX(type, in[i].type);
     return type;
 }
 
-static void sort(uint64_t *a, unsigned n)
+/* Where the next region begins or ends. */
+static uint64_t next_edge(const struct e820_region *in, unsigned n, uint64_t addr)
 {
-    for (unsigned i = 1; i < n; i++) {
-        uint64_t v = a[i];
-        unsigned j = i;
+    uint64_t next = ~0ull;
 
-        for (; j > 0 && a[j - 1] > v; j--)
-            a[j] = a[j - 1];
-        a[j] = v;
+    for (unsigned i = 0; i < n; i++) {
+        if (in[i].addr > addr)
+            next = MIN(next, in[i].addr);
+        if (in[i].addr + in[i].size > addr)
+            next = MIN(next, in[i].addr + in[i].size);
     }
+    return next;
 }
 
 /* Sorted, without overlaps, neighbours of one type merged. */
 static void sanitise_e820(void)
 {
     static struct e820_region in[E820_MAX];
-    static uint64_t edge[2 * E820_MAX];
     unsigned n = boot_info.e820_count, out = 0;
     struct e820_region *r = boot_info.e820;
 
     memcpy(in, r, sizeof(in));
-    for (unsigned i = 0; i < n; i++) {
-        edge[2 * i] = in[i].addr;
-        edge[2 * i + 1] = in[i].addr + in[i].size;
-    }
-    sort(edge, 2 * n);
-    for (unsigned i = 0; i + 1 < 2 * n; i++) {
-        uint32_t type = type_at(in, n, edge[i]);
+    for (uint64_t at = 0, next; (next = next_edge(in, n, at)) != ~0ull; at = next) {
+        uint32_t type = type_at(in, n, at);
 
-        if (type == 0 || edge[i] == edge[i + 1])
+        if (type == 0)
             continue;
-        if (out > 0 && r[out - 1].type == type && r[out - 1].addr + r[out - 1].size == edge[i])
-            r[out - 1].size += edge[i + 1] - edge[i];
+        if (out > 0 && r[out - 1].type == type && r[out - 1].addr + r[out - 1].size == at)
+            r[out - 1].size += next - at;
         else if (out < E820_MAX)
-            r[out++] = (struct e820_region){edge[i], edge[i + 1] - edge[i], type};
+            r[out++] = (struct e820_region){at, next - at, type};
     }
     boot_info.e820_count = out;
 }
@@ -289,6 +282,7 @@ void multiboot_parse(uint32_t magic, uint64_t info)
         boot_fail("loader: not Multiboot (magic %#x): start Tenue with multiboot, multiboot2 or "
                   "qemu -kernel",
                   magic);
+    keep_texts();
     keep_rsdp();
     sanitise_e820();
     if (boot_info.e820_count == 0)
