@@ -39,9 +39,6 @@ SECTIONS
         extable_start = .;
         *(.extable)
         extable_end = .;
-        smap_sites_start = .;
-        *(.smap_sites)
-        smap_sites_end = .;
         spec_sites_start = .;
         *(.spec_sites)
         spec_sites_end = .;

@@ -16,12 +16,6 @@
 #define CR4_GUEST (CR4_TSD | CR4_DE)
 #define APIC_BASE_X2APIC (1u << 10)
 
-struct smap_site {
-    uint64_t at;
-    uint64_t last_byte;
-};
-extern const struct smap_site smap_sites_start[], smap_sites_end[];
-
 struct cpu_features cpu_features;
 uint64_t host_cr4;
 
@@ -66,20 +60,6 @@ void cpu_detect(void)
     host_cr4 |= cpu_features.smep && x86_options.smep ? CR4_SMEP : 0;
     host_cr4 |= cpu_features.smap && x86_options.smap ? CR4_SMAP : 0;
     host_cr4 |= cpu_features.umip && x86_options.umip ? CR4_UMIP : 0;
-}
-
-/* Code is read-only in the image mapping; the direct map has it writable. Boot CPU only. */
-void smap_enable_sites(void)
-{
-    if (!(host_cr4 & CR4_SMAP))
-        return;
-    for (const struct smap_site *s = smap_sites_start; s != smap_sites_end; s++) {
-        uint8_t *insn = hal_direct_map + (s->at - HV_VIRT_BASE);
-
-        insn[0] = 0x0f;
-        insn[1] = 0x01;
-        insn[2] = (uint8_t)s->last_byte;
-    }
 }
 
 void cpu_init(struct pcpu *c)

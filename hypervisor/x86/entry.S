@@ -16,6 +16,7 @@
  * speculation state (SPEC-1, SPEC-3): nothing of ours is touched before the first, or after the second.
  */
 #include "access.inc"
+#include "asm.inc"
 #include "desc.h"
 #include "isolation.inc"
 #include "layout.h"
@@ -42,9 +43,7 @@
  * loaded the address of the ES slot. RCX is the guest's RIP, R11 its RFLAGS; FMASK cleared IF, TF, DF, AC,
  * NT. CS is what the guest kernel runs on, or what SYSRET gives a 64-bit user.
  */
-.globl syscall_entry
-    .balign 16
-syscall_entry:
+FUNCTION syscall_entry
     pushq $GUEST_SS
     pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
     pushq %r11
@@ -67,9 +66,7 @@ syscall_framed:
     jmp exit_to_guest
 
 /* SYSCALL in compatibility mode (AMD). */
-.globl syscall32_entry
-    .balign 16
-syscall32_entry:
+FUNCTION syscall32_entry
     pushq $GUEST_SS
     pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
     pushq %r11
@@ -83,9 +80,7 @@ syscall32_entry:
     jmp exit_to_guest
 
 /* SYSENTER (Intel): the stack is loaded by hardware, nothing else is saved. TF and NT are live. */
-.globl sysenter_entry
-    .balign 16
-sysenter_entry:
+FUNCTION sysenter_entry
     ISOLATION ENTER_SYSENTER
     CLAC
     pushq $GUEST_SS
@@ -107,9 +102,7 @@ sysenter_entry:
 /*
  * The way out. RSP: the guest's registers at the top of the block.
  */
-.globl exit_to_guest
-    .balign 16
-exit_to_guest:
+FUNCTION exit_to_guest
     leaq REGS_SIZE - BLOCK_STACK_TOP(%rsp), %rbx
 exit_test:
     movq CPU_current(%rbx), %r12
@@ -176,8 +169,7 @@ exit_event:
     jmp exit_test
 
 /* From anywhere on one of this CPU's stacks, with the guest's registers in place. */
-.globl enter_guest
-enter_guest:
+FUNCTION enter_guest
     movq $-BLOCK_SIZE, %rax
     andq %rsp, %rax
     leaq BLOCK_STACK_TOP - REGS_SIZE(%rax), %rsp
@@ -246,9 +238,7 @@ debug_common:
 .endm
 
 /* 256 stubs of 16 bytes; idt.c takes the address of vector n as idt_stubs + 16 * n. */
-    .balign 16
-.globl idt_stubs
-idt_stubs:
+FUNCTION idt_stubs
 .set vec, 0
 .rept 256
     .if vec == VEC_DB
@@ -266,6 +256,4 @@ idt_stubs:
     .endif
     .set vec, vec + 1
 .endr
-    .balign 16
-.globl idt_stubs_end
-idt_stubs_end:
+FUNCTION idt_stubs_end

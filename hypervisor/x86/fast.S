@@ -23,6 +23,7 @@
  * CR3, swapgs and kernel_mode change together, CR3 with the TLB clock as hal_load_root() does (MM-18).
  */
 #include "access.inc"
+#include "asm.inc"
 #include "desc.h"
 #include "layout.h"
 #include "regs.inc"
@@ -40,12 +41,6 @@
 #define FRAME_rsp 40
 #define FRAME_ss 48
 #define FRAME_SIZE 56
-
-/* An instruction that touches guest memory, and where to go if it faults. */
-.macro TRY to, insn:vararg
-662: \insn
-    RECOVER 662b, \to
-.endm
 
 /* Go to `to` unless [addr, addr + bytes of the limit) is guest space's upper half. */
 .macro IN_UPPER_HALF addr, tmp, limit, to
@@ -103,10 +98,8 @@ upper_fault_frame: .quad -GUEST_HIGH_START - FRAME_SIZE - 8
 /*
  * SYSCALL, from the CPU's stub, which has stored the guest's RSP. RCX, R11: the guest's RIP, RFLAGS.
  */
-.globl fast_start, fast_syscall
-    .balign 16
-fast_start:
-fast_syscall:
+FUNCTION fast_start
+FUNCTION fast_syscall
     movq %rcx, REGS_rip(%rsp)
     movq %r11, REGS_rflags(%rsp)
     movq OURS(CPU_current), %rcx
@@ -372,9 +365,7 @@ general:
     sysretq
 .endm
 
-.globl fast_page_fault
-    .balign 16
-fast_page_fault:
+FUNCTION fast_page_fault
     CLAC
     subq $REGS_error_code, %rsp
     testb $3, REGS_cs(%rsp)
@@ -452,5 +443,4 @@ pf_general:
 pf_not_of_guest:
     addq $REGS_error_code, %rsp
     jmp idt_stubs + 16 * VEC_PF
-.globl fast_end
-fast_end:
+FUNCTION fast_end

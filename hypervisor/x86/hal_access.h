@@ -13,11 +13,11 @@
 #include <stdint.h>
 
 /* As SMAP_SITE in access.inc. */
-#define ACCESS_SMAP(last_byte)                                                                     \
+#define ACCESS_SMAP(insn)                                                                          \
     "661: .byte 0x0f, 0x1f, 0x00\n"                                                                \
-    ".pushsection .smap_sites, \"a\"; .quad 661b, " #last_byte "; .popsection\n"
-#define ACCESS_OPEN ACCESS_SMAP(0xcb)
-#define ACCESS_CLOSE "8: " ACCESS_SMAP(0xca)
+    ".pushsection .spec_sites, \"a\"; .quad 661b, 0; .long 0x80000000, " #insn "; .popsection\n"
+#define ACCESS_OPEN ACCESS_SMAP(0xcb010f)
+#define ACCESS_CLOSE "8: " ACCESS_SMAP(0xca010f)
 #define ACCESS_RECOVER(insn) ".pushsection .extable, \"a\"; .quad " #insn "b, 9b; .popsection\n"
 /* Where each of them goes on: %0 says so, and guest memory is closed as ever. */
 #define ACCESS_FAULT ".pushsection .text.unlikely, \"ax\"; 9: movb $1, %b0; jmp 8b; .popsection\n"

@@ -7,6 +7,7 @@
  * but the CPU's entry page (pcpu.h) is touched: whatever interrupts them goes back with that root
  * loaded again. VERW comes last, when no data of ours can follow it into a buffer (SPEC-3).
  */
+#include "asm.inc"
 #include "desc.h"
 #include "isolation.inc"
 #include "layout.h"
@@ -18,11 +19,10 @@
 .section .text.entry, "ax"
 
 /* SYSCALL's stub comes here when there is work to do first; the rest it did itself. */
-.globl isolation_syscall, isolation_syscall32
-isolation_syscall:
+FUNCTION isolation_syscall
     ENTRY_WORK
     jmp syscall_entry
-isolation_syscall32:
+FUNCTION isolation_syscall32
     ENTRY_WORK
     jmp syscall32_entry
 
@@ -35,8 +35,7 @@ isolation_syscall32:
 .endm
 
 /* All registers survive. */
-.globl spec_entry_work
-spec_entry_work:
+FUNCTION spec_entry_work
     PUSH rax, rcx, rdx
     SPEC_UNLESS SPEC_IBRS, 1f
     WRITE_MSR MSR_SPEC_CTRL, spec_ctrl_entry(%rip)
@@ -67,8 +66,7 @@ spec_exit_work:
     ret
 
 /* Every entry of the return stack leads to a trap for speculation. Clobbers RCX. */
-.globl spec_fill_rsb
-spec_fill_rsb:
+FUNCTION spec_fill_rsb
     movl $RSB_PAIRS, %ecx
 1:  call 3f
 2:  pause
@@ -84,8 +82,7 @@ spec_fill_rsb:
     ret
 
 /* In place of LEAVE_SYSRET: RSP at the error code's slot. */
-.globl leave_sysret
-leave_sysret:
+FUNCTION leave_sysret
     EXIT_WORK
     SPEC_UNLESS SPEC_PTI, 1f
     PUSH rax, rdx
@@ -100,8 +97,7 @@ leave_sysret:
 1:  movq REGS_rsp - REGS_error_code(%rsp), %rsp
     jmp tail_sysret_last
 
-.globl leave_iret
-leave_iret:
+FUNCTION leave_iret
     EXIT_WORK
     SPEC_UNLESS SPEC_PTI, 1f
     PUSH rax, rdx
@@ -119,8 +115,7 @@ leave_iret:
     jmp tail_iret_last
 
 /* To a guest only from stacks of their own (NMI); else to the hypervisor, maybe into a tail. */
-.globl leave_trap
-leave_trap:
+FUNCTION leave_trap
     testb $3, 16(%rsp)
     jz 3f
     EXIT_WORK

@@ -92,7 +92,6 @@ void idt_load_cpu(struct pcpu *c);
 uint64_t idt_page(void); /* where it lies, page aligned and a page long */
 void cpu_detect(void);
 void cpu_init(struct pcpu *c);
-void smap_enable_sites(void);
 void fpu_init(void);
 void fpu_init_cpu(struct pcpu *c);
 

@@ -16,10 +16,12 @@
 
 #define HYPERVISOR_LEAF 0x40000000u
 
-/* isolation.inc: five bytes become a jump to `to`; or, without one, a jump of two bytes goes. */
+/* Five bytes become a jump to `to`; or, without one, three become insn, or a jump of two bytes
+ * goes. */
 struct spec_site {
     uint64_t at, to;
-    uint32_t bits, unused;
+    uint32_t bits; /* of the plan, or SITE_SMAP: where one of them is on */
+    uint32_t insn;
 };
 extern const struct spec_site spec_sites_start[], spec_sites_end[];
 extern uint8_t thunks_start[];
@@ -114,18 +116,22 @@ static uint8_t *writable(uint64_t code)
 static void patch_sites(void)
 {
     static const uint8_t nop2[] = {0x66, 0x90};
+    const uint32_t on = spec_plan.on | (host_cr4 & CR4_SMAP ? SITE_SMAP : 0);
 
     for (const struct spec_site *s = spec_sites_start; s != spec_sites_end; s++) {
         int32_t rel = (int32_t)(s->to - (s->at + 5));
+        uint8_t *p = writable(s->at);
 
-        if (!(spec_plan.on & s->bits))
+        if (!(on & s->bits))
             continue;
-        if (s->to == 0) {
-            memcpy(writable(s->at), nop2, sizeof(nop2));
-            continue;
+        if (s->to != 0) {
+            p[0] = 0xe9;
+            memcpy(p + 1, &rel, sizeof(rel));
+        } else if (s->insn != 0) {
+            memcpy(p, &s->insn, 3);
+        } else {
+            memcpy(p, nop2, sizeof(nop2));
         }
-        writable(s->at)[0] = 0xe9;
-        memcpy(writable(s->at) + 1, &rel, sizeof(rel));
     }
 }
 

@@ -40,7 +40,6 @@ static void machine_start(void)
     struct pcpu *c = this_pcpu();
 
     cpu_detect();
-    smap_enable_sites();
     cpu_init(c);
     paging_init();
     gdt_init_cpu(c);
