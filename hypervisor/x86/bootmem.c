@@ -46,13 +46,11 @@ static void range_exclude(uint64_t start, uint64_t end)
 
 void bootmem_init(void)
 {
-    for (unsigned i = 0; i < boot_info.e820_count; i++) {
-        const struct e820_region *r = &boot_info.e820[i];
+    uint64_t start, end;
 
-        if (r->type == E820_RAM)
-            range_add(MAX(ROUND_UP(r->addr, PAGE_SIZE), FIRST_MIB),
-                      MIN((r->addr + r->size) & PAGE_MASK, DIRECT_MAP_SIZE));
-    }
+    for (unsigned i = 0; i < boot_info.e820_count; i++)
+        if (ram_range(i, &start, &end))
+            range_add(MAX(start, FIRST_MIB), end);
     range_exclude(boot_info.image_start.a, boot_info.image_end.a);
     for (unsigned i = 0; i < boot_info.module_count; i++)
         range_exclude(boot_info.modules[i].start.a,
@@ -90,28 +88,19 @@ maddr_t early_alloc(uint64_t size, uint64_t align)
     return maddr_make(best_at);
 }
 
-/* The control domain has its copies. Modules may share a page; each frame is given once. */
+static void give(uint64_t start, uint64_t end)
+{
+    if (start < end)
+        heap_seed(maddr_to_mfn(maddr_make(start)), maddr_to_mfn(maddr_make(end)));
+}
+
+/* The control domain has its copies. Each begins at a page of its own. */
 void bootmem_give_modules(void)
 {
-    uint64_t done = 0;
+    for (unsigned i = 0; i < boot_info.module_count; i++) {
+        const struct boot_module *m = &boot_info.modules[i];
 
-    for (;;) {
-        uint64_t start = ~0ull, end = 0;
-
-        for (unsigned i = 0; i < boot_info.module_count; i++) {
-            const struct boot_module *m = &boot_info.modules[i];
-            uint64_t from = MAX(m->start.a & PAGE_MASK, done);
-            uint64_t to = ROUND_UP(m->start.a + m->size, PAGE_SIZE);
-
-            if (from < to && from < start) {
-                start = from;
-                end = to;
-            }
-        }
-        if (end == 0)
-            return;
-        heap_seed(maddr_to_mfn(maddr_make(start)), maddr_to_mfn(maddr_make(end)));
-        done = end;
+        give(m->start.a, ROUND_UP(m->start.a + m->size, PAGE_SIZE));
     }
 }
 
@@ -124,7 +113,5 @@ void early_alloc_finish(void)
 {
     finished = true;
     for (unsigned i = 0; i < range_count; i++)
-        if (ranges[i].start < ranges[i].end)
-            heap_seed(maddr_to_mfn(maddr_make(ranges[i].start)),
-                      maddr_to_mfn(maddr_make(ranges[i].end)));
+        give(ranges[i].start, ranges[i].end);
 }

@@ -56,6 +56,7 @@ static uint64_t read_pit(void)
     return 0xffff - (hi << 8 | lo);
 }
 
+/* Each returns false when the machine has it not. */
 static bool use_hpet(struct reference *r)
 {
     uint32_t period;
@@ -73,11 +74,9 @@ static bool use_hpet(struct reference *r)
 
 static bool use_pm_timer(struct reference *r)
 {
-    if (acpi.pm_timer_port == 0)
-        return false;
     *r = (struct reference){"PM timer", read_pm_timer, PM_TIMER_HZ,
                             acpi.pm_timer_32bit ? 0xffffffff : 0xffffff};
-    return true;
+    return acpi.pm_timer_port != 0;
 }
 
 static bool use_pit(struct reference *r)
@@ -90,17 +89,14 @@ static bool use_pit(struct reference *r)
     return true;
 }
 
+/* The one that was asked for, else the best there is. */
 static void choose_reference(struct reference *r)
 {
     const char *want = x86_options.clocksource;
 
-    if (strcmp(want, "acpi") == 0 && use_pm_timer(r))
-        return;
-    if (strcmp(want, "pit") == 0 && use_pit(r))
-        return;
-    if (use_hpet(r) || use_pm_timer(r))
-        return;
-    use_pit(r);
+    if ((strcmp(want, "acpi") != 0 || !use_pm_timer(r)) &&
+        (strcmp(want, "pit") == 0 || (!use_hpet(r) && !use_pm_timer(r))))
+        use_pit(r);
 }
 
 static void set_rate(uint64_t tsc_hz)
@@ -204,18 +200,14 @@ static unsigned cmos(uint8_t reg)
     return inb(0x71);
 }
 
-struct rtc {
-    unsigned sec, min, hour, day, month, year;
-};
+enum rtc_field { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, RTC_FIELDS };
 
-static struct rtc rtc_read(void)
+static void rtc_read(unsigned now[RTC_FIELDS])
 {
-    return (struct rtc){cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9)};
-}
+    static const uint8_t registers[RTC_FIELDS] = {0, 2, 4, 7, 8, 9};
 
-static unsigned from_bcd(unsigned v)
-{
-    return (v >> 4) * 10 + (v & 15);
+    for (unsigned i = 0; i < RTC_FIELDS; i++)
+        now[i] = cmos(registers[i]);
 }
 
 /* Days since 1970-01-01 of a date in the Gregorian calendar. */
@@ -230,24 +222,23 @@ static uint64_t days_of(unsigned y, unsigned m, unsigned d)
 
 static uint64_t rtc_seconds(void)
 {
-    struct rtc a, b;
-    unsigned status = cmos(0x0b);
+    unsigned a[RTC_FIELDS], b[RTC_FIELDS], status = cmos(0x0b);
     bool pm;
 
     for (unsigned tries = 0; tries < 1000000 && (cmos(0x0a) & 0x80); tries++)
         cpu_relax(); /* an update is under way */
     do {             /* two equal readings: none was cut by an update */
-        a = rtc_read();
-        b = rtc_read();
-    } while (memcmp(&a, &b, sizeof(a)) != 0);
-    pm = !(status & 2) && (a.hour & 0x80);
-    a.hour &= 0x7f;
-    if (!(status & 4))
-        a = (struct rtc){from_bcd(a.sec), from_bcd(a.min),   from_bcd(a.hour),
-                         from_bcd(a.day), from_bcd(a.month), from_bcd(a.year)};
+        rtc_read(a);
+        rtc_read(b);
+    } while (memcmp(a, b, sizeof(a)) != 0);
+    pm = !(status & 2) && (a[HOUR] & 0x80);
+    a[HOUR] &= 0x7f;
+    for (unsigned i = 0; i < RTC_FIELDS && !(status & 4); i++)
+        a[i] = (a[i] >> 4) * 10 + (a[i] & 15); /* from BCD */
     if (!(status & 2))
-        a.hour = a.hour % 12 + (pm ? 12 : 0);
-    return days_of(2000 + a.year, a.month, a.day) * 86400 + a.hour * 3600 + a.min * 60 + a.sec;
+        a[HOUR] = a[HOUR] % 12 + (pm ? 12 : 0);
+    return days_of(2000 + a[YEAR], a[MONTH], a[DAY]) * 86400 + a[HOUR] * 3600 + a[MINUTE] * 60 +
+           a[SECOND];
 }
 
 void clock_init(void)

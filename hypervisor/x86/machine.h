@@ -33,6 +33,8 @@ extern struct x86_options x86_options;
 
 /* multiboot.c */
 void multiboot_parse(uint32_t magic, uint64_t info);
+/* Whole pages of boot_info.e820[i] that we can reach. False: it is no RAM, or has none. */
+bool ram_range(unsigned i, uint64_t *start, uint64_t *end);
 
 /* paging.c */
 /* Leaves of ours, global: every root has the same (MM-17). Accessed and dirty are set beforehand.
@@ -147,6 +149,9 @@ void clock_init(void);
 void serial_init(void);
 void serial_start_receive(void);
 bool serial_owns_port(uint16_t port);
+
+/* power.c */
+void spin_ns(ns_t ns);
 
 /* tlb.c, smp.c */
 void tlb_answer_requests(void);

@@ -132,6 +132,9 @@ static void add_module(uint64_t start, uint64_t end, const char *text)
 
     if (i == BOOT_MODULES_MAX)
         boot_fail("modules: more than %u: leave some out", BOOT_MODULES_MAX);
+    if (start % PAGE_SIZE != 0)
+        boot_fail("module %u: starts at %#lx, within a page: use a loader that aligns modules", i,
+                  start);
     boot_info.modules[i].start = maddr_make(start);
     boot_info.modules[i].size = end > start ? end - start : 0;
     texts.module[i] = text;
@@ -268,6 +271,15 @@ static void sanitise_e820(void)
             r[out++] = (struct e820_region){at, next - at, type};
     }
     boot_info.e820_count = out;
+}
+
+bool ram_range(unsigned i, uint64_t *start, uint64_t *end)
+{
+    const struct e820_region *r = &boot_info.e820[i];
+
+    *start = ROUND_UP(r->addr, PAGE_SIZE);
+    *end = MIN((r->addr + r->size) & PAGE_MASK, DIRECT_MAP_SIZE);
+    return r->type == E820_RAM && *start < *end;
 }
 
 void multiboot_parse(uint32_t magic, uint64_t info)

@@ -29,11 +29,6 @@ mfn_t hv_root;
 
 static uint64_t device_next = DEVICE_VIRT;
 
-static uint64_t *table_at(uint64_t entry)
-{
-    return mfn_to_ptr(maddr_to_mfn(maddr_make(entry & PTE_ADDR)));
-}
-
 static uint64_t table_new(void)
 {
     void *p = early_alloc_open() ? mfn_to_ptr(maddr_to_mfn(early_alloc(PAGE_SIZE, PAGE_SIZE)))
@@ -49,7 +44,7 @@ static uint64_t *descend(uint64_t *entry, uint64_t table_flags)
 {
     if (*entry == 0)
         *entry = table_new() | table_flags;
-    return table_at(*entry);
+    return mfn_to_ptr(maddr_to_mfn(maddr_make(*entry & PTE_ADDR)));
 }
 
 static uint64_t *l2_entry(uint64_t va, uint64_t table_flags)
@@ -90,15 +85,16 @@ maddr_t paging_maddr_of(uint64_t va)
     return maddr_make(*paging_l1_of(va) & PTE_ADDR);
 }
 
+/* All RAM at its place in the direct map; frame_count covers it. */
 static void map_ram(void)
 {
-    for (unsigned i = 0; i < boot_info.e820_count; i++) {
-        const struct e820_region *r = &boot_info.e820[i];
-        uint64_t start = ROUND_UP(r->addr, PAGE_SIZE);
-        uint64_t end = MIN((r->addr + r->size) & PAGE_MASK, DIRECT_MAP_SIZE);
+    uint64_t start, end;
 
-        if (r->type == E820_RAM && start < end)
-            map_range(DIRECT_MAP_VIRT + start, start, end - start, PTE_HV_RW, PTE_HV_TABLE);
+    for (unsigned i = 0; i < boot_info.e820_count; i++) {
+        if (!ram_range(i, &start, &end))
+            continue;
+        map_range(DIRECT_MAP_VIRT + start, start, end - start, PTE_HV_RW, PTE_HV_TABLE);
+        frame_count = MAX(frame_count, end >> PAGE_SHIFT);
     }
 }
 
@@ -136,19 +132,6 @@ struct pcpu *paging_map_block(unsigned cpu, mfn_t first)
     return (struct pcpu *)block;
 }
 
-static uint64_t ram_end_frame(void)
-{
-    uint64_t end = 0;
-
-    for (unsigned i = 0; i < boot_info.e820_count; i++) {
-        const struct e820_region *r = &boot_info.e820[i];
-
-        if (r->type == E820_RAM)
-            end = MAX(end, MIN((r->addr + r->size) & PAGE_MASK, DIRECT_MAP_SIZE));
-    }
-    return end >> PAGE_SHIFT;
-}
-
 /* Machine-to-physical: all entries invalid; ours to write through the direct map, theirs to read.
  */
 static void make_m2p(void)
@@ -164,10 +147,8 @@ static void make_m2p(void)
 
 static void make_frame_table(void)
 {
-    uint64_t bytes;
+    const uint64_t bytes = ROUND_UP(frame_count * sizeof(struct page), PAGE_SIZE);
 
-    frame_count = ram_end_frame();
-    bytes = ROUND_UP(frame_count * sizeof(struct page), PAGE_SIZE);
     frame_table = mfn_to_ptr(maddr_to_mfn(early_alloc(bytes, PAGE_SIZE)));
     memset(frame_table, 0, bytes);
 }

@@ -12,6 +12,7 @@
 #define KBD_STATUS 0x64
 #define KBD_RESET 0xfe
 #define FIRST_MIB_FRAMES 0x100u
+#define MILLISECOND (1000 * 1000ull)
 
 noreturn_fn void hal_halt(void)
 {
@@ -19,9 +20,9 @@ noreturn_fn void hal_halt(void)
         __asm__ volatile("cli; hlt" ::: "memory");
 }
 
-static void spin_ms(unsigned ms)
+void spin_ns(ns_t ns)
 {
-    ns_t end = hal_now() + ms * 1000000ull;
+    const ns_t end = hal_now() + ns;
 
     while (hal_now() < end)
         cpu_relax();
@@ -37,15 +38,15 @@ noreturn_fn void hal_reboot(void)
 
     if (acpi.reset_port != 0) {
         outb(acpi.reset_port, acpi.reset_value);
-        spin_ms(10);
+        spin_ns(10 * MILLISECOND);
     }
     outb(0xcf9, 0x02);
     outb(0xcf9, 0x06);
-    spin_ms(10);
+    spin_ns(10 * MILLISECOND);
     for (unsigned i = 0; i < 100000 && (inb(KBD_STATUS) & 2); i++)
         cpu_relax();
     outb(KBD_STATUS, KBD_RESET);
-    spin_ms(50);
+    spin_ns(50 * MILLISECOND);
     __asm__ volatile("lidt %0; int3" ::"m"(no_idt));
     hal_halt();
 }
@@ -60,7 +61,7 @@ int hal_acpi_sleep(uint32_t sleep_state, uint32_t pm1a, uint32_t pm1b)
     outw(acpi.pm1a_port, (uint16_t)(pm1a | PM1_SLP_EN));
     if (acpi.pm1b_port != 0)
         outw(acpi.pm1b_port, (uint16_t)(pm1b | PM1_SLP_EN));
-    spin_ms(100);
+    spin_ns(100 * MILLISECOND);
     return -XEN_EIO; /* still here */
 }
 

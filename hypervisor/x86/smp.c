@@ -32,14 +32,6 @@ uint32_t hal_cpu_apic_id(unsigned cpu)
     return cpu < cpu_count ? pcpu_of(cpu)->apic_id : acpi.cpu_apic_ids[cpu];
 }
 
-static void wait_ns(ns_t ns)
-{
-    ns_t end = hal_now() + ns;
-
-    while (hal_now() < end)
-        cpu_relax();
-}
-
 /* A CPU without a vcpu sleeps until one is put on its queue. */
 noreturn_fn void cpu_run(void)
 {
@@ -81,20 +73,17 @@ static struct pcpu *make_block(unsigned cpu)
 
 static bool wake(uint32_t apic_id, uint8_t page, const uint32_t *online)
 {
-    ns_t end;
+    const ns_t end = hal_now() + ANSWER_NS;
 
     apic_send_init(apic_id);
-    wait_ns(10 * 1000 * 1000);
-    for (unsigned tries = 0; tries < 2; tries++) {
-        apic_send_startup(apic_id, page);
-        wait_ns(200 * 1000);
-        if (__atomic_load_n(online, __ATOMIC_ACQUIRE))
-            return true;
-    }
-    end = hal_now() + ANSWER_NS;
-    while (!__atomic_load_n(online, __ATOMIC_ACQUIRE))
+    spin_ns(10 * 1000 * 1000);
+    for (unsigned tries = 0; !__atomic_load_n(online, __ATOMIC_ACQUIRE); tries++) {
+        if (tries < 2)
+            apic_send_startup(apic_id, page);
         if (hal_now() >= end)
             return false;
+        spin_ns(200 * 1000);
+    }
     return true;
 }
 
@@ -119,15 +108,11 @@ static void bring_up(uint32_t apic_id, uint8_t page)
 /* The highest whole page of RAM below LOW_LIMIT, 0 when there is none. */
 static uint64_t low_page(void)
 {
-    uint64_t best = 0;
+    uint64_t best = 0, start, end;
 
-    for (unsigned i = 0; i < boot_info.e820_count; i++) {
-        const struct e820_region *r = &boot_info.e820[i];
-        uint64_t end = MIN(r->addr + r->size, LOW_LIMIT) & PAGE_MASK;
-
-        if (r->type == E820_RAM && r->addr + PAGE_SIZE <= end)
-            best = MAX(best, end - PAGE_SIZE);
-    }
+    for (unsigned i = 0; i < boot_info.e820_count; i++)
+        if (ram_range(i, &start, &end) && start < LOW_LIMIT)
+            best = MAX(best, MIN(end, LOW_LIMIT) - PAGE_SIZE);
     return best;
 }
 
