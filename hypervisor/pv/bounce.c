@@ -24,47 +24,36 @@ void pv_toggle_mode(struct vcpu *v)
     pv_root_load(v);
 }
 
-struct entry_frame {
-    uint64_t words[FRAME_WORDS_MAX];
-    unsigned count;
-};
-
-static void frame_push(struct entry_frame *f, uint64_t word)
-{
-    f->words[f->count++] = word;
-}
-
-/* The part every frame ends with; masks events when asked. Uses the state before the entry. */
-static void frame_push_return(struct entry_frame *f, struct vcpu *v,
-                              const struct cpu_user_regs *regs, bool mask_events)
+/*
+ * Put a frame on the guest kernel's stack, with what is extra between R11 and RIP, and go on at the
+ * handler. Masks events when asked; the frame says how it was before.
+ */
+static void enter(struct vcpu *v, struct cpu_user_regs *regs, uint64_t handler, bool mask_events,
+                  const uint64_t *extra, unsigned extras)
 {
     uint8_t *mask = &v->vcpu_info->evtchn_upcall_mask;
-    uint8_t masked = READ_ONCE(*mask);
-    uint64_t cs = v->pv.kernel_mode ? regs->cs & ~3ull : regs->cs;
-    uint64_t flags = regs->rflags & ~(EFLAGS_IF | EFLAGS_IOPL);
+    const uint8_t masked = READ_ONCE(*mask);
+    uint64_t flags = regs->rflags & ~(EFLAGS_IF | EFLAGS_IOPL), words[FRAME_WORDS_MAX], sp;
+    unsigned n = 0;
 
     if (pv_iopl_is_architectural(v))
         flags |= (uint64_t)v->pv.iopl << EFLAGS_IOPL_SHIFT;
-
-    frame_push(f, regs->rip);
-    frame_push(f, cs | (uint64_t)masked << 32);
-    frame_push(f, masked ? flags : flags | EFLAGS_IF);
-    frame_push(f, regs->rsp);
-    frame_push(f, regs->ss);
+    words[n++] = regs->rcx;
+    words[n++] = regs->r11;
+    while (extras-- != 0)
+        words[n++] = *extra++;
+    words[n++] = regs->rip;
+    words[n++] = (v->pv.kernel_mode ? regs->cs & ~3ull : regs->cs) | (uint64_t)masked << 32;
+    words[n++] = masked ? flags : flags | EFLAGS_IF;
+    words[n++] = regs->rsp;
+    words[n++] = regs->ss;
     if (mask_events)
         WRITE_ONCE(*mask, 1);
-}
-
-/* Put the frame on the guest kernel's stack and continue at its handler. */
-static void frame_enter(struct vcpu *v, struct cpu_user_regs *regs, const struct entry_frame *f,
-                        uint64_t handler)
-{
-    uint64_t sp = v->pv.kernel_mode ? regs->rsp : v->pv.kernel_sp;
-
+    sp = v->pv.kernel_mode ? regs->rsp : v->pv.kernel_sp;
+    sp = (sp & ~15ull) - n * sizeof(uint64_t);
     if (!v->pv.kernel_mode)
         pv_toggle_mode(v);
-    sp = (sp & ~15ull) - f->count * sizeof(uint64_t);
-    if (guest_write(guest_va_make(sp), f->words, f->count * sizeof(uint64_t)) != 0) {
+    if (guest_write(guest_va_make(sp), words, n * sizeof(uint64_t)) != 0) {
         domain_crash(v->domain, "no stack for an entry frame at %#lx", sp);
         return;
     }
@@ -77,30 +66,17 @@ static void frame_enter(struct vcpu *v, struct cpu_user_regs *regs, const struct
     regs->entry_vector = PV_EXIT_SYSRET_OK;
 }
 
-static void enter_simple(struct vcpu *v, struct cpu_user_regs *regs, uint64_t handler,
-                         bool mask_events, const uint32_t *error)
-{
-    struct entry_frame f = {.count = 0};
-
-    frame_push(&f, regs->rcx);
-    frame_push(&f, regs->r11);
-    if (error != NULL)
-        frame_push(&f, *error);
-    frame_push_return(&f, v, regs, mask_events);
-    frame_enter(v, regs, &f, handler);
-}
-
-static void inject(struct cpu_user_regs *regs, uint8_t vector, const uint32_t *error)
+static void inject(struct cpu_user_regs *regs, uint8_t vector, const uint64_t *error)
 {
     struct vcpu *v = current_vcpu();
     const struct trap_info *ti = &v->pv.traps[vector];
 
     if (ti->address == 0) {
-        domain_crash(v->domain, "exception %u (error %#x) at %04x:%#lx has no handler", vector,
-                     error != NULL ? *error : 0, regs->cs, regs->rip);
+        domain_crash(v->domain, "exception %u (error %#lx) at %04x:%#lx has no handler", vector,
+                     error != NULL ? *error : 0ul, regs->cs, regs->rip);
         return;
     }
-    enter_simple(v, regs, ti->address, TI_GET_IF(ti) != 0, error);
+    enter(v, regs, ti->address, TI_GET_IF(ti) != 0, error, error != NULL);
 }
 
 void pv_inject(struct cpu_user_regs *regs, uint8_t vector)
@@ -110,7 +86,9 @@ void pv_inject(struct cpu_user_regs *regs, uint8_t vector)
 
 void pv_inject_error(struct cpu_user_regs *regs, uint8_t vector, uint32_t error)
 {
-    inject(regs, vector, &error);
+    const uint64_t word = error;
+
+    inject(regs, vector, &word);
 }
 
 /* The guest kernel runs in ring 3: hide from it that the CPU calls its accesses user ones. */
@@ -132,7 +110,7 @@ static void syscall_enter(struct cpu_user_regs *regs, const struct pv_callback *
         domain_crash(v->domain, "system call at %#lx without a registered callback", regs->rip);
         return;
     }
-    enter_simple(v, regs, cb->address, cb->mask_events, NULL);
+    enter(v, regs, cb->address, cb->mask_events, NULL, 0);
 }
 
 void pv_syscall(struct cpu_user_regs *regs)
@@ -173,7 +151,7 @@ static void deliver_nmi(struct vcpu *v, struct cpu_user_regs *regs)
     if (handler == 0)
         return; /* nobody asked for NMIs: dropped, as the sender was told they may be */
     v->in_nmi = true;
-    enter_simple(v, regs, handler, true, NULL);
+    enter(v, regs, handler, true, NULL, 0);
 }
 
 void pv_deliver_event(struct cpu_user_regs *regs)
@@ -188,14 +166,14 @@ void pv_deliver_event(struct cpu_user_regs *regs)
         domain_crash(v->domain, "event pending and unmasked without a registered callback");
         return;
     }
-    enter_simple(v, regs, v->pv.event.address, true, NULL);
+    enter(v, regs, v->pv.event.address, true, NULL, 0);
 }
 
 void pv_failsafe_selectors(struct cpu_user_regs *regs, uint16_t ds, uint16_t es, uint16_t fs,
                            uint16_t gs)
 {
+    const uint64_t selectors[] = {ds, es, fs, gs};
     struct vcpu *v = current_vcpu();
-    struct entry_frame f = {.count = 0};
 
     watch_enter(TENUE_PART_FAILSAFE);
     if (v->pv.failsafe.address == 0) {
@@ -203,14 +181,8 @@ void pv_failsafe_selectors(struct cpu_user_regs *regs, uint16_t ds, uint16_t es,
                      regs->cs, regs->rip);
         return;
     }
-    frame_push(&f, regs->rcx);
-    frame_push(&f, regs->r11);
-    frame_push(&f, ds);
-    frame_push(&f, es);
-    frame_push(&f, fs);
-    frame_push(&f, gs);
-    frame_push_return(&f, v, regs, v->pv.failsafe.mask_events);
-    frame_enter(v, regs, &f, v->pv.failsafe.address);
+    enter(v, regs, v->pv.failsafe.address, v->pv.failsafe.mask_events, selectors,
+          ARRAY_LEN(selectors));
 }
 
 void pv_failsafe(struct cpu_user_regs *regs)

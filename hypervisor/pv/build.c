@@ -17,13 +17,13 @@
  */
 #include <tenue/assert.h>
 #include <tenue/log.h>
+#include <tenue/m2p.h>
 #include <tenue/options.h>
 #include <tenue/pv.h>
 
 #include "lib.h"
 
 #include "elf.h"
-#include "m2p.h"
 #include "mmu.h"
 
 #define EXTENTS_MAX 256u
@@ -187,16 +187,13 @@ static int allocate(struct builder *b)
         struct extent *e = &b->extents[b->extent_count];
         mfn_t mfn;
 
-        while (order > 0 && 1ull << order > b->frames - pfn)
-            order--;
-        if (domain_alloc_frames(b->d, order, 64, &mfn) != 0) {
-            if (order == 0 || b->extent_count == EXTENTS_MAX)
-                return -XEN_ENOMEM;
-            order--;
-            continue;
-        }
         if (b->extent_count == EXTENTS_MAX)
             return -XEN_ENOMEM;
+        if (1ull << order > b->frames - pfn || domain_alloc_frames(b->d, order, 64, &mfn) != 0) {
+            if (order-- == 0)
+                return -XEN_ENOMEM;
+            continue;
+        }
         *e = (struct extent){pfn, mfn, 1ull << order};
         b->extent_count++;
         m2p_set_block(mfn, pfn, e->frames);
@@ -299,11 +296,10 @@ static void fill_start_info(const struct builder *b, const struct boot_module *k
     si->nr_pt_frames = at->tables;
     if (at->ramdisk_bytes != 0) {
         si->mod_len = at->ramdisk_bytes;
+        si->mod_start = at->ramdisk_pfn;
         if (at->ramdisk_mapped)
             si->mod_start = base + (at->ramdisk_pfn << PAGE_SHIFT);
         else
-            si->mod_start = at->ramdisk_pfn;
-        if (!at->ramdisk_mapped)
             si->flags |= SIF_MOD_START_PFN;
     }
     if (at->p2m_tables != 0) {

@@ -14,9 +14,8 @@
 #define LEAF_EXT_MAX 0x80000008u
 #define XEN_BASE 0x40000000u
 #define XEN_VERSION_EAX (4u << 16 | 17u)
-#define TENUE_LEAF                                                                                 \
-    (XEN_BASE + 6) /* ours: "Tenue" in ebx ecx, extension interface version in eax                 \
-                    */
+/* Ours: "Tenue" in ebx ecx, extension interface version in eax. */
+#define TENUE_LEAF (XEN_BASE + 6)
 #define MADDR_BITS_REPORTED_MAX 44u /* above it Linux asks for grant tables v2, which we lack */
 
 #define BIT(n) (1u << (n))
@@ -187,7 +186,7 @@ static void leaf_hypervisor(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
     }
 }
 
-static void leaf_basic(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
+static void leaf_native(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
 {
     switch (leaf) {
     case 0:
@@ -198,6 +197,7 @@ static void leaf_basic(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t
         break;
     case 2: /* cache descriptors and geometry: no policy in them */
     case 4:
+    case 0x80000002 ... 0x80000006: /* brand, caches */
         break;
     case 7:
         leaf_7(subleaf, r);
@@ -205,22 +205,12 @@ static void leaf_basic(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t
     case 0xd:
         leaf_xsave(subleaf, r);
         break;
-    default:
-        __builtin_memset(r, 0, 4 * sizeof(*r));
-    }
-}
-
-static void leaf_extended(uint32_t leaf, uint32_t r[4])
-{
-    switch (leaf) {
     case 0x80000000:
         r[0] = MIN(r[0], LEAF_EXT_MAX);
         break;
     case 0x80000001:
         r[2] &= FE1_ECX;
         r[3] &= FE1_EDX | (vendor_is_intel() ? 0 : FE1_EDX_AMD_COPY);
-        break;
-    case 0x80000002 ... 0x80000006: /* brand, caches */
         break;
     case 0x80000007:
         r[0] = r[1] = r[2] = 0;
@@ -245,17 +235,16 @@ static uint32_t hardware_max(uint32_t first)
 
 void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
+    const uint32_t first = leaf & 0x80000000;
+
     __builtin_memset(out, 0, 4 * sizeof(*out));
     if (leaf >= XEN_BASE && leaf <= TENUE_LEAF) {
         leaf_hypervisor(leaf, subleaf, out);
         return;
     }
     /* Above its own maximum a CPU answers with some other leaf. */
-    if (leaf <= LEAF_MAX && leaf <= hardware_max(0)) {
+    if (leaf <= (first ? LEAF_EXT_MAX : LEAF_MAX) && leaf <= hardware_max(first)) {
         hal_cpuid(leaf, subleaf, out);
-        leaf_basic(v, leaf, subleaf, out);
-    } else if (leaf >= 0x80000000 && leaf <= LEAF_EXT_MAX && leaf <= hardware_max(0x80000000)) {
-        hal_cpuid(leaf, subleaf, out);
-        leaf_extended(leaf, out);
+        leaf_native(v, leaf, subleaf, out);
     }
 }

@@ -4,7 +4,7 @@
  * I/O, cli/sti, xsetbv and a few more. A whitelist (EMU-2); everything else is the guest's #GP.
  *
  * Works on a private copy of the instruction (EMU-1), in C, without executing anything the guest
- * chose (EMU-7). No locks. Leaves MSRs to msr.c, ports to port.c, page-table stores to ptwr_emul.c.
+ * chose (EMU-7). No locks. Leaves MSRs to msr.c, ports to port.c, page-table stores to ptwr.c.
  */
 #include <tenue/account.h>
 

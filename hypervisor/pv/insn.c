@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Instruction fetch and decode for emulation. Pure but for the fetch; no locks, no policy: which
- * instructions may be executed is emul.c's and ptwr_emul.c's business.
+ * instructions may be executed is emul.c's and ptwr.c's business.
  */
 #include "insn.h"
 
@@ -132,39 +132,41 @@ bool insn_imm(struct insn *in, unsigned bytes, int64_t *value)
     return true;
 }
 
-static bool is_high_byte(const struct insn *in, unsigned n, unsigned width)
-{
-    return width == 1 && in->rex == 0 && n >= 4 && n < 8;
-}
-
 static uint64_t width_mask(unsigned width)
 {
     return ~0ull >> (64 - 8 * width);
 }
 
+/* Where operand n is; *shift: its lowest bit there. Without REX, bytes 4 to 7 are AH to BH. */
+static uint64_t *operand(const struct insn *in, struct cpu_user_regs *regs, unsigned n,
+                         unsigned width, unsigned *shift)
+{
+    const bool high_byte = width == 1 && in->rex == 0 && n >= 4 && n < 8;
+
+    *shift = high_byte ? 8 : 0;
+    return insn_gpr(regs, high_byte ? n - 4 : n);
+}
+
 uint64_t insn_gpr_read(const struct insn *in, struct cpu_user_regs *regs, unsigned n,
                        unsigned width)
 {
-    if (is_high_byte(in, n, width))
-        return *insn_gpr(regs, n - 4) >> 8 & 0xff;
-    return *insn_gpr(regs, n) & width_mask(width);
+    unsigned shift;
+    const uint64_t *r = operand(in, regs, n, width, &shift);
+
+    return *r >> shift & width_mask(width);
 }
 
 void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned n, unsigned width,
                     uint64_t value)
 {
-    uint64_t mask = width_mask(width), *r;
-    unsigned shift = 0;
+    unsigned shift;
+    uint64_t *r = operand(in, regs, n, width, &shift), mask = width_mask(width);
 
-    if (is_high_byte(in, n, width)) {
-        n -= 4;
-        shift = 8;
-    }
-    r = insn_gpr(regs, n);
+    value &= mask;
     if (width == 4)
-        *r = value & mask; /* a 32-bit result clears the upper half */
+        *r = value; /* a 32-bit result clears the upper half */
     else
-        *r = (*r & ~(mask << shift)) | (value & mask) << shift;
+        *r = (*r & ~(mask << shift)) | value << shift;
 }
 
 void insn_single_step(struct cpu_user_regs *regs)

@@ -93,23 +93,23 @@ static enum l1_change l1_classify(uint64_t old, uint64_t val, const struct domai
     return count_owner(READ_ONCE(p->count)) == fd->domid ? L1_OPEN_UP : L1_REPLACE;
 }
 
-/* Take what val stands for: the entry to store, or with *refused nothing. */
-static uint64_t l1_take_change(struct domain *d, struct domain *fd, enum l1_change change,
-                               uint64_t val, bool *refused)
+/* Take what a new entry stands for; *val becomes the one to store. False: refused. */
+static inline bool l1_take_new(struct domain *d, struct domain *fd, uint64_t *val)
 {
-    *refused = false;
-    if (change == L1_REPLACE) {
-        if (val & PTE_P) {
-            val = pte_l1_take(d, fd, val);
-            *refused = !val;
-        } else {
-            *refused = !pte_absent_ok(val, 1);
-        }
-        return val;
-    }
-    if (change == L1_OPEN_UP)
-        *refused = !page_get_writable(page_of(pte_mfn(val)));
-    return (val | PTE_US) & ~PTE_G;
+    if (!(*val & PTE_P))
+        return pte_absent_ok(*val, 1);
+    *val = pte_l1_take(d, fd, *val);
+    return *val != 0;
+}
+
+/* The same of a changed one. */
+static bool l1_take_change(struct domain *d, struct domain *fd, enum l1_change change,
+                           uint64_t *val)
+{
+    if (change == L1_REPLACE)
+        return l1_take_new(d, fd, val);
+    *val = (*val | PTE_US) & ~PTE_G;
+    return change != L1_OPEN_UP || page_get_writable(page_of(pte_mfn(*val)));
 }
 
 static void l1_drop_change(enum l1_change change, uint64_t old)
@@ -137,7 +137,7 @@ static int l1_write_locked(struct page *p, struct domain *d, struct domain *fd, 
 {
     uint64_t was = READ_ONCE(*slot), before = was;
     enum l1_change change;
-    bool refused, stored;
+    bool stored;
 
     if (how == MMU_COMPARE && was != *old) {
         mmu_table_unlock(p);
@@ -145,8 +145,7 @@ static int l1_write_locked(struct page *p, struct domain *d, struct domain *fd, 
         return -XEN_EAGAIN;
     }
     change = l1_classify(was, val, fd);
-    val = l1_take_change(d, fd, change, val, &refused);
-    if (unlikely(refused)) {
+    if (unlikely(!l1_take_change(d, fd, change, &val))) {
         mmu_table_unlock(p);
         return -XEN_EINVAL;
     }
@@ -177,7 +176,6 @@ int mmu_l1_set(struct domain *d, struct domain *fd, maddr_t at, uint64_t val)
 {
     struct page *p = page_lookup(maddr_to_mfn(at).n);
     uint64_t *slot, was;
-    bool refused;
 
     if (unlikely(!p || !mmu_table_lock(p, d, PGT_L1)))
         return -XEN_ENOENT;
@@ -185,13 +183,7 @@ int mmu_l1_set(struct domain *d, struct domain *fd, maddr_t at, uint64_t val)
     was = READ_ONCE(*slot);
     if (unlikely(!l1_replaces(was, val)))
         return l1_write_locked(p, d, fd, slot, val, MMU_SET, NULL);
-    if (val & PTE_P) {
-        val = pte_l1_take(d, fd, val);
-        refused = !val;
-    } else {
-        refused = !pte_absent_ok(val, 1);
-    }
-    if (unlikely(refused)) {
+    if (unlikely(!l1_take_new(d, fd, &val))) {
         mmu_table_unlock(p);
         return -XEN_EINVAL;
     }

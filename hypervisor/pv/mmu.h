@@ -47,6 +47,14 @@ static inline int mmu_write_at(struct domain *d, struct domain *fd, uint64_t mad
 }
 
 /*
+ * Where the L1 entry that va names (aligned down) lies, if va is mapped read-only, through the
+ * kernel root of v, which is current, and in an L1 table of v's domain: then *entry is what it
+ * holds. Else 0. mmu_l1_write(MMU_COMPARE) changes it; a store of less than 8 bytes is a loop of
+ * merge and that.
+ */
+maddr_t ptwr_find(struct vcpu *v, uint64_t va, uint64_t *entry) must_check;
+
+/*
  * Exclusive use of a validated table of d: entries stay as they are, the type stays (MM-19).
  * Nothing that may be preempted, and no other table's lock, while it is held. False: not such.
  */
@@ -61,8 +69,7 @@ int mmu_unpin_dying(struct page *p) must_check;
 
 /* The same for the vcpus in a guest's bitmap of just enough 64-bit words. 0 or -XEN_EFAULT. */
 int mmu_cpus_of_bitmap(const struct domain *d, guest_va bitmap, cpumask_t *mask) must_check;
-/* Flush a guest's translations where it asks for it; addresses that are ours are left alone. */
-void mmu_flush(cpumask_t mask);
+/* Flush a guest's translation where it asks for it; addresses that are ours are left alone. */
 void mmu_invlpg(cpumask_t mask, uint64_t va);
 
 /* Waits, and looks twice. */

@@ -9,12 +9,27 @@
  * bit itself only gets its own number added). No locks held across guest copies.
  */
 
+#include <tenue/m2p.h>
+
 #include "batch.h"
-#include "m2p.h"
 #include "mmu.h"
 #include "root.h"
 
 #define REQS_READ 8u /* requests copied at a time */
+
+/*
+ * The machine-to-physical table holds what a frame's owner says, so the owner may say anything
+ * (MM-16); what is checked is whose frame it is, and a reference keeps it from changing hands
+ * between the check and the store.
+ */
+static int m2p_update(const struct domain *owner, mfn_t m, uint64_t pfn)
+{
+    if (!page_get(m, owner))
+        return -XEN_EINVAL;
+    m2p_set(m, pfn);
+    page_put(m);
+    return 0;
+}
 
 static inline int update_one(struct domain *d, struct domain *fd, const struct mmu_update *req)
 {
@@ -27,7 +42,7 @@ static inline int update_one(struct domain *d, struct domain *fd, const struct m
     case MMU_PT_UPDATE_PRESERVE_AD:
         return mmu_write_at(d, fd, maddr, req->val, MMU_PRESERVE_AD);
     default: /* MMU_MACHPHYS_UPDATE */
-        return m2p_update_for(fd, maddr_to_mfn(maddr_make(maddr)), req->val);
+        return m2p_update(fd, maddr_to_mfn(maddr_make(maddr)), req->val);
     }
 }
 
@@ -111,7 +126,7 @@ static __attribute__((noinline)) int flush_after(struct vcpu *v, uint64_t va, ui
     if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG)
         mmu_invlpg(mask, va);
     else if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_TLB_FLUSH)
-        mmu_flush(mask);
+        hal_tlb_flush(mask);
     return 0;
 }
 

@@ -18,23 +18,9 @@
 
 /* --- flushes --- */
 
-void mmu_flush(cpumask_t mask)
-{
-    const cpumask_t self = (cpumask_t)1 << this_cpu()->id;
-
-    if (mask == self)
-        hal_tlb_flush_local();
-    else if (mask)
-        hal_tlb_flush(mask);
-}
-
 void mmu_invlpg(cpumask_t mask, uint64_t va)
 {
-    if (!guest_addr_ok(va))
-        return;
-    if (mask == (cpumask_t)1 << this_cpu()->id)
-        hal_invlpg_local(va);
-    else if (mask)
+    if (guest_addr_ok(va))
         hal_invlpg(mask, va);
 }
 
@@ -70,7 +56,7 @@ static int flush_op(struct vcpu *v, const struct mmuext_op *op)
             hal_invlpg_local(op->arg1.linear_addr);
         return 0;
     case MMUEXT_TLB_FLUSH_ALL:
-        mmu_flush(domain_cpus(v->domain));
+        hal_tlb_flush(domain_cpus(v->domain));
         return 0;
     case MMUEXT_INVLPG_ALL:
         mmu_invlpg(domain_cpus(v->domain), op->arg1.linear_addr);
@@ -80,7 +66,7 @@ static int flush_op(struct vcpu *v, const struct mmuext_op *op)
         if (rc)
             return rc;
         if (op->cmd == MMUEXT_TLB_FLUSH_MULTI)
-            mmu_flush(mask);
+            hal_tlb_flush(mask);
         else
             mmu_invlpg(mask, op->arg1.linear_addr);
         return 0;
@@ -99,16 +85,10 @@ static int cache_op(const struct vcpu *v)
 
 static int new_kernel_root(struct vcpu *v, mfn_t m)
 {
-    if (mfn_eq(m, v->pv.root_kernel)) {
-        hal_tlb_flush_local(); /* what a load would have done */
-        return 0;
-    }
-    return pv_root_set(v, m, false);
-}
-
-static int new_user_root(struct vcpu *v, mfn_t m)
-{
-    return pv_root_set(v, m.n ? m : MFN_NONE, true);
+    if (!mfn_eq(m, v->pv.root_kernel))
+        return pv_root_set(v, m, false);
+    hal_tlb_flush_local(); /* what a load would have done */
+    return 0;
 }
 
 /* --- frames --- */
@@ -144,7 +124,7 @@ static int self_op(struct vcpu *v, const struct mmuext_op *op)
     case MMUEXT_NEW_BASEPTR:
         return new_kernel_root(v, mfn_make(op->arg1.mfn));
     case MMUEXT_NEW_USER_BASEPTR:
-        return new_user_root(v, mfn_make(op->arg1.mfn));
+        return pv_root_set(v, op->arg1.mfn ? mfn_make(op->arg1.mfn) : MFN_NONE, true);
     case MMUEXT_TLB_FLUSH_LOCAL:
     case MMUEXT_INVLPG_LOCAL:
     case MMUEXT_TLB_FLUSH_MULTI:

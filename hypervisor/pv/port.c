@@ -41,17 +41,6 @@ bool pv_port_allowed(struct vcpu *v, uint16_t port, unsigned bytes)
     return ((bits[0] | bits[1] << 8) >> port % 8 & ((1u << bytes) - 1)) == 0;
 }
 
-static uint32_t all_ones(unsigned bytes)
-{
-    return bytes == 4 ? ~0u : (1u << (8 * bytes)) - 1;
-}
-
-/* Two reads of the PIT that agree end a guest's calibration loop at once. */
-static bool reads_zero(uint16_t port, unsigned bytes)
-{
-    return port == PORT_PIT_CHANNEL2 && bytes == 1;
-}
-
 static bool is_ours(uint16_t port, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++)
@@ -67,10 +56,10 @@ static bool is_pci_data(uint16_t port)
 
 uint32_t pv_port_in(struct domain *d, uint16_t port, unsigned bytes)
 {
-    if (reads_zero(port, bytes))
-        return 0;
+    if (port == PORT_PIT_CHANNEL2 && bytes == 1)
+        return 0; /* two reads that agree end a guest's calibration loop at once */
     if (!d->is_control || is_ours(port, bytes))
-        return all_ones(bytes);
+        return ~0u >> (32 - 8 * bytes);
     if (port == PORT_PCI_ADDRESS && bytes == 4)
         return d->pv.pci_cf8;
     if (is_pci_data(port))

@@ -80,11 +80,10 @@ int pv_root_set(struct vcpu *v, mfn_t m, bool user)
 
         if (rc)
             return rc;
+        root_show_m2p(m, !user || mfn_eq(m, v->pv.root_kernel));
     } else if (!user) {
         return -XEN_EINVAL;
     }
-    if (!mfn_is_none(m))
-        root_show_m2p(m, !user || mfn_eq(m, v->pv.root_kernel));
     *root = m;
     if (v == current_vcpu() && v->pv.kernel_mode != user)
         hal_load_root(m);

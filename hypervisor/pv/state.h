@@ -81,7 +81,7 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs);
 /* The vector of an `int n` at RIP (and its length in bytes), or -1. */
 int pv_decode_int_n(const struct cpu_user_regs *regs, unsigned *len);
 
-/* ptwr_emul.c: true when a store to a read-only L1 table was carried out. */
+/* ptwr.c: true when a store to a read-only L1 table was carried out. */
 bool pv_emulate_table_store(struct cpu_user_regs *regs, uint64_t va);
 
 /* msr.c */

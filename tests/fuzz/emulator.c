@@ -8,7 +8,7 @@
  * ring 3 with interrupts on (ENT-3); page types, counts, TLBs and descriptor windows are audited
  * at the end, and every frame comes back (pv_end).
  *
- * Sabotage, each caught by a seed: let apply() in ptwr_emul.c shift by the unmasked bit number. Let
+ * Sabotage, each caught by a seed: let apply() in ptwr.c shift by the unmasked bit number. Let
  * write_hypercall_page() in msr.c take no type: the audit fails. Say > for >= in insn_next().
  */
 #include <setjmp.h>

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 
 #include "../../hypervisor/pv/mmu.h"
-#include "../../hypervisor/pv/ptwr.h"
 #include "../../hypervisor/pv/root.h"
 #include "../unit/fake/fake.h"
 

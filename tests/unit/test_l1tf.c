@@ -13,7 +13,6 @@
 #include <CUnit/CUnit.h>
 
 #include "../../hypervisor/pv/mmu.h"
-#include "../../hypervisor/pv/ptwr.h"
 #include "fake/fake.h"
 
 #include <tenue/percpu.h>

@@ -14,7 +14,6 @@
 #include <CUnit/CUnit.h>
 
 #include "../../hypervisor/pv/mmu.h"
-#include "../../hypervisor/pv/ptwr.h"
 #include "../../hypervisor/pv/root.h"
 #include "fake/fake.h"
 

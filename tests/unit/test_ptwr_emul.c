@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pv/ptwr_emul.c: plain stores to read-only page tables (contract 3.5), each supported encoding at
+ * pv/ptwr.c: plain stores to read-only page tables (contract 3.5), each supported encoding at
  * each width and offset against a model of the instruction, and against mmu_update (EMU-6).
  *
  * The model is the host CPU where it can be: flags of compare and logic operations come from it.

@@ -31,7 +31,6 @@
 #include "../../../hypervisor/core/softirq.h"
 #include "../../../hypervisor/pv/pte.h"
 #include "../../../hypervisor/pv/mmu.h"
-#include "../../../hypervisor/pv/ptwr.h"
 #include "../../../hypervisor/pv/state.h"
 
 #include <tenue/entrypoints.h>
