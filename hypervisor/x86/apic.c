@@ -11,12 +11,9 @@
 #define APIC_TPR 0x80
 #define APIC_EOI 0xb0
 #define APIC_SPURIOUS 0xf0
-#define APIC_ESR 0x280
 #define APIC_ICR 0x300
 #define APIC_ICR_HIGH 0x310
 #define APIC_LVT_TIMER 0x320
-#define APIC_LVT_THERMAL 0x330
-#define APIC_LVT_PERF 0x340
 #define APIC_LVT_LINT0 0x350
 #define APIC_LVT_LINT1 0x360
 #define APIC_LVT_ERROR 0x370
@@ -29,8 +26,6 @@
 #define SPURIOUS_ENABLE (1u << 8)
 #define ICR_BUSY (1u << 12)
 #define ICR_ASSERT (1u << 14)
-#define ICR_INIT (5u << 8)
-#define ICR_STARTUP (6u << 8)
 #define DIVIDE_BY_1 0xbu
 #define APIC_BASE_ENABLE (1u << 11)
 
@@ -50,18 +45,14 @@ static void apic_write(unsigned reg, uint32_t v)
         wrmsr(MSR_X2APIC + reg / 16, v);
 }
 
-uint32_t apic_id_read(void)
-{
-    return mmio != NULL ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
-}
-
 void apic_eoi(void)
 {
     apic_write(APIC_EOI, 0);
 }
 
-static void icr_send(uint32_t apic_id, uint32_t command)
+void apic_command(uint32_t apic_id, uint32_t command)
 {
+    command |= ICR_ASSERT;
     if (mmio == NULL) {
         wrmsr(MSR_X2APIC + APIC_ICR / 16, (uint64_t)apic_id << 32 | command);
         return;
@@ -74,17 +65,7 @@ static void icr_send(uint32_t apic_id, uint32_t command)
 
 void apic_send(unsigned cpu, uint8_t vector)
 {
-    icr_send(pcpu_of(cpu)->apic_id, ICR_ASSERT | vector);
-}
-
-void apic_send_init(uint32_t apic_id)
-{
-    icr_send(apic_id, ICR_ASSERT | ICR_INIT);
-}
-
-void apic_send_startup(uint32_t apic_id, uint8_t page)
-{
-    icr_send(apic_id, ICR_ASSERT | ICR_STARTUP | page);
+    apic_command(pcpu_of(cpu)->apic_id, vector);
 }
 
 void apic_timer_set(uint32_t ticks)
@@ -122,5 +103,5 @@ void apic_init_cpu(void)
     apic_write(APIC_LVT_ERROR, VEC_APIC_ERROR);
     apic_write(APIC_SPURIOUS, SPURIOUS_ENABLE | VEC_SPURIOUS);
     apic_eoi();
-    this_pcpu()->apic_id = apic_id_read();
+    this_pcpu()->apic_id = mmio != NULL ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
 }

@@ -24,7 +24,6 @@ void asm_offsets(void)
     DEFINE(REGS_rflags, offsetof(struct cpu_user_regs, rflags));
     DEFINE(REGS_rsp, offsetof(struct cpu_user_regs, rsp));
     DEFINE(REGS_ss, offsetof(struct cpu_user_regs, ss));
-    DEFINE(REGS_es, offsetof(struct cpu_user_regs, es));
 
     DEFINE(CPU_softirqs, offsetof(struct cpu, softirqs));
     DEFINE(CPU_current, offsetof(struct cpu, current));
@@ -62,8 +61,6 @@ void asm_offsets(void)
     DEFINE(GUEST_CS64, FLAT_RING3_CS64);
     DEFINE(GUEST_CS32, FLAT_RING3_CS32);
     DEFINE(GUEST_SS, FLAT_RING3_SS64);
-    DEFINE(HV_CS, SEL_HV_CS);
-    DEFINE(HV_DS, SEL_HV_DS);
     DEFINE(HYPERCALL_iret, __HYPERVISOR_iret);
     DEFINE(IRET_rax, offsetof(struct iret_context, rax));
     DEFINE(IRET_r11, offsetof(struct iret_context, r11));

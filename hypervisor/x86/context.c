@@ -113,9 +113,8 @@ uint64_t hal_debugreg_read_status(void)
 
 static void debug_off(struct pcpu *c)
 {
-    if (!c->dr7_active)
-        return;
-    __asm__ volatile("mov %0, %%dr7" ::"r"(DR7_DEFAULT));
+    if (c->dr7_active)
+        __asm__ volatile("mov %0, %%dr7" ::"r"(DR7_DEFAULT));
     c->dr7_active = false;
 }
 
@@ -298,12 +297,8 @@ void hal_swapgs(void)
 /* In kernel mode the active base is the kernel's: exchange, load, exchange back. */
 void hal_load_gs_user_sel(uint16_t sel)
 {
-    __asm__ volatile("swapgs");
-    if ((sel & ~3u) == 0) {
-        load_gs(0);
+    hal_swapgs();
+    if (!load_gs(sel) || (sel & ~3u) == 0)
         wrmsr(MSR_GS_BASE, 0); /* AMD keeps the base when a null selector is loaded */
-    } else if (!load_gs(sel)) {
-        wrmsr(MSR_GS_BASE, 0);
-    }
-    __asm__ volatile("swapgs");
+    hal_swapgs();
 }

@@ -9,7 +9,6 @@
 
 #include "machine.h"
 
-#define REG_ID 0
 #define REG_VERSION 1
 #define REG_ARB 2
 #define REG_ENTRY(pin) (0x10 + 2 * (pin))

@@ -31,8 +31,7 @@
  * where struct pcpu lies) and its two descriptor windows.
  */
 #define PERCPU_STRIDE 0x40000
-#define PERCPU_GDT_OFF 0x20000
-#define PERCPU_LDT_OFF 0x30000
+#define PERCPU_GDT_OFF 0x20000 /* the LDT window follows */
 #define WINDOW_PAGES 16
 
 #define BLOCK_SIZE 0x10000

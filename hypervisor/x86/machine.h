@@ -123,11 +123,11 @@ void apic_init(void);
 void apic_init_cpu(void);
 void apic_eoi(void);
 void apic_send(unsigned cpu, uint8_t vector);
-uint32_t apic_id_read(void);
 void apic_timer_set(uint32_t ticks);
 uint32_t apic_timer_count(void);
-void apic_send_init(uint32_t apic_id);
-void apic_send_startup(uint32_t apic_id, uint8_t page);
+#define APIC_INIT (5u << 8)
+#define APIC_STARTUP (6u << 8) /* and the page to start at */
+void apic_command(uint32_t apic_id, uint32_t command);
 bool apic_is_at(uint64_t ma);
 void ioapic_init(void);
 unsigned ioapic_gsis(void);

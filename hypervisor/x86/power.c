@@ -55,41 +55,28 @@ int hal_acpi_sleep(uint32_t sleep_state, uint32_t pm1a, uint32_t pm1b)
 {
     if (sleep_state != SLEEP_S5 || acpi.pm1a_port == 0)
         return -XEN_EOPNOTSUPP;
-    outw(acpi.pm1a_port, (uint16_t)(pm1a & ~PM1_SLP_EN));
-    if (acpi.pm1b_port != 0)
-        outw(acpi.pm1b_port, (uint16_t)(pm1b & ~PM1_SLP_EN));
-    outw(acpi.pm1a_port, (uint16_t)(pm1a | PM1_SLP_EN));
-    if (acpi.pm1b_port != 0)
-        outw(acpi.pm1b_port, (uint16_t)(pm1b | PM1_SLP_EN));
+    for (uint32_t enable = 0; enable <= PM1_SLP_EN; enable += PM1_SLP_EN) {
+        outw(acpi.pm1a_port, (uint16_t)((pm1a & ~PM1_SLP_EN) | enable));
+        if (acpi.pm1b_port != 0)
+            outw(acpi.pm1b_port, (uint16_t)((pm1b & ~PM1_SLP_EN) | enable));
+    }
     spin_ns(100 * MILLISECOND);
     return -XEN_EIO; /* still here */
 }
 
 uint32_t hal_port_in(uint16_t port, unsigned bytes)
 {
-    switch (bytes) {
-    case 1:
-        return inb(port);
-    case 2:
-        return inw(port);
-    default:
-        return inl(port);
-    }
+    return bytes == 1 ? inb(port) : bytes == 2 ? inw(port) : inl(port);
 }
 
 void hal_port_out(uint16_t port, unsigned bytes, uint32_t value)
 {
-    switch (bytes) {
-    case 1:
+    if (bytes == 1)
         outb(port, (uint8_t)value);
-        break;
-    case 2:
+    else if (bytes == 2)
         outw(port, (uint16_t)value);
-        break;
-    default:
+    else
         outl(port, value);
-        break;
-    }
 }
 
 /* Interrupt controllers, the timer chip, our console. */

@@ -75,11 +75,11 @@ static bool wake(uint32_t apic_id, uint8_t page, const uint32_t *online)
 {
     const ns_t end = hal_now() + ANSWER_NS;
 
-    apic_send_init(apic_id);
+    apic_command(apic_id, APIC_INIT);
     spin_ns(10 * 1000 * 1000);
     for (unsigned tries = 0; !__atomic_load_n(online, __ATOMIC_ACQUIRE); tries++) {
         if (tries < 2)
-            apic_send_startup(apic_id, page);
+            apic_command(apic_id, APIC_STARTUP | page);
         if (hal_now() >= end)
             return false;
         spin_ns(200 * 1000);
