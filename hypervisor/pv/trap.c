@@ -132,20 +132,9 @@ static void device_not_available(struct cpu_user_regs *regs)
     pv_inject(regs, VEC_NM);
 }
 
-static void debug_trap(struct cpu_user_regs *regs)
-{
-    struct vcpu *v = current_vcpu();
-
-    v->pv.debugreg[6] |= hal_debugreg_read_status() & DR6_STATUS;
-    pv_inject(regs, VEC_DB);
-}
-
 void pv_exception(struct cpu_user_regs *regs, uint8_t vector, uint64_t cr2)
 {
     switch (vector) {
-    case VEC_DB:
-        debug_trap(regs);
-        break;
     case VEC_BP:
     case VEC_OF:
         pv_software_interrupt(regs, vector);

@@ -106,11 +106,6 @@ static bool load_segments(const struct vcpu *v)
     return ok;
 }
 
-uint64_t hal_debugreg_read_status(void)
-{
-    return this_cpu()->current->pv.debugreg[6] | DR6_DEFAULT;
-}
-
 static void debug_off(struct pcpu *c)
 {
     if (c->dr7_active)

@@ -27,6 +27,17 @@
     PUSH_AND_ZERO rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
 .endm
 
+/* From the ES slot: what a gate would have pushed. */
+.macro SYSCALL_FRAME cs
+    pushq $GUEST_SS
+    pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
+    pushq %r11
+    pushq $\cs
+    pushq %rcx
+    pushq $0
+    movl $EXIT_SYSRET_OK, 4(%rsp)
+.endm
+
 /* From a gate: all registers saved, RDI their address. */
 .macro ENTER_BY_GATE way
     ISOLATION \way
@@ -44,13 +55,7 @@
  * NT. CS is what the guest kernel runs on, or what SYSRET gives a 64-bit user.
  */
 FUNCTION syscall_entry
-    pushq $GUEST_SS
-    pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
-    pushq %r11
-    pushq $GUEST_CS64
-    pushq %rcx
-    pushq $0
-    movl $EXIT_SYSRET_OK, 4(%rsp)
+    SYSCALL_FRAME GUEST_CS64
 /* fast.S comes here with what is not for it. */
 .globl syscall_framed
 syscall_framed:
@@ -67,13 +72,7 @@ syscall_framed:
 
 /* SYSCALL in compatibility mode (AMD). */
 FUNCTION syscall32_entry
-    pushq $GUEST_SS
-    pushq (PCPU_scratch_rsp - BLOCK_STACK_TOP + REGS_SIZE - REGS_ss)(%rsp)
-    pushq %r11
-    pushq $GUEST_CS32
-    pushq %rcx
-    pushq $0
-    movl $EXIT_SYSRET_OK, 4(%rsp)
+    SYSCALL_FRAME GUEST_CS32
     SAVE_REGS
     movq %rsp, %rdi
     call pv_syscall32

@@ -66,8 +66,6 @@ void trap_from_guest(struct cpu_user_regs *regs)
     case VEC_PF:
         guest_page_fault(regs);
         break;
-    case VEC_BP:
-    case VEC_OF:
     case VEC_INT80:
         pv_software_interrupt(regs, vector);
         break;

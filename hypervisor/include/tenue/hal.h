@@ -65,8 +65,7 @@ void hal_set_ts(bool ts);       /* next FPU use by the guest raises #NM */
 void hal_cr4_changed(void);     /* current's pv.cr4_guest changed (ENT-11) */
 bool hal_xsetbv(uint64_t xcr0); /* validated against what we context-switch; false: refuse (#GP) */
 uint64_t hal_xcr0_supported(void);
-void hal_debugreg_changed(void);         /* current's pv.debugreg[] changed */
-uint64_t hal_debugreg_read_status(void); /* DR6 as the guest should see it */
+void hal_debugreg_changed(void); /* current's pv.debugreg[] changed */
 
 /* --- roots and TLBs (MM-4, MM-5, MM-18) --- */
 /* Load root m (an L4 carrying our template slots, or MFN_NONE for our own root); flushes this CPU's

@@ -404,10 +404,6 @@ void hal_debugreg_changed(void)
 {
     fake_metal.debugreg_changes++;
 }
-uint64_t hal_debugreg_read_status(void)
-{
-    return this_cpu()->current->pv.debugreg[6] | 0xffff0ff0;
-}
 
 /* --- time --- */
 
