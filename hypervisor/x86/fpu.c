@@ -86,20 +86,20 @@ static void clear_x87_pointers(void)
     __asm__ volatile("fnclex; emms; fildl %0" ::"m"(zero));
 }
 
+static bool restore(struct hal_vcpu *h)
+{
+    return cpu_features.xsave ? xrstor_safe(h->fpu, xcr0_supported) : fxrstor_safe(h->fpu);
+}
+
 void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0)
 {
-    bool ok;
-
     ts_set(c, false);
     xcr0_load(c, xcr0_supported);
     if (cpu_features.fx_leaks_pointers)
         clear_x87_pointers();
-    ok = cpu_features.xsave ? xrstor_safe(h->fpu, xcr0_supported) : fxrstor_safe(h->fpu);
-    if (!ok) { /* an image from a context load that the CPU refuses: nothing of it, and no other's
-                */
+    if (!restore(h)) { /* an image that the CPU refuses: nothing of it, and no other's */
         fpu_init_image(h);
-        ok = cpu_features.xsave ? xrstor_safe(h->fpu, xcr0_supported) : fxrstor_safe(h->fpu);
-        BUG_ON(!ok);
+        BUG_ON(!restore(h));
     }
     if (xcr0 != 0)
         xcr0_load(c, xcr0);

@@ -10,7 +10,9 @@
 #include <tenue/vcpu.h>
 
 #include "asm.h"
+#include "bootmem.h"
 #include "isolation.h"
+#include "lib.h"
 #include "machine.h"
 #include "spec.h"
 
@@ -26,13 +28,6 @@
 #define SYS_LDT 0x2ull
 
 static uint64_t zero_page[512] __attribute__((aligned(4096)));
-/* One page of ours per CPU, here for CPU 0: it is needed before the allocator is up. */
-static uint64_t boot_gdt_page[512] __attribute__((aligned(4096)));
-
-static uint64_t image_maddr(const void *p)
-{
-    return (uint64_t)p - HV_VIRT_BASE;
-}
 
 static void set_system_descriptor(uint64_t *slot, uint64_t type, uint64_t base, uint32_t limit)
 {
@@ -65,7 +60,7 @@ static uint32_t gdt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
 
     for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++) {
         mfn_t m = pv ? pv->gdt_frames[i] : MFN_NONE;
-        uint64_t pte = mfn_is_none(m) ? image_maddr(zero_page) | PTE_WINDOW_RO
+        uint64_t pte = mfn_is_none(m) ? ((uint64_t)zero_page - HV_VIRT_BASE) | PTE_WINDOW_RO
                                       : mfn_to_maddr(m).a | PTE_WINDOW_RW;
 
         changed |= (uint32_t)(c->gdt_window[i] != pte) << i;
@@ -158,23 +153,21 @@ void gdt_init_cpu(struct pcpu *c)
         uint64_t base;
     } __attribute__((packed)) gdtr;
     uint64_t va = PERCPU_VIRT + (uint64_t)c->cpu.id * PERCPU_STRIDE + PERCPU_GDT_OFF;
-    uint8_t *block = (uint8_t *)c;
+    const uint64_t block = (uint64_t)c;
 
     c->window_virt = va;
     c->gdt_window = paging_l1_of(va);
     c->ldt_window = paging_l1_of(va + WINDOW_PAGES * PAGE_SIZE);
     c->entry.tss = (struct tss){.iobmp = sizeof(struct tss)};
     c->entry.tss.rsp[0] = pcpu_regs_top(c);
-    c->entry.tss.ist[IST_NMI - 1] = (uint64_t)block + BLOCK_NMI_TOP;
-    c->entry.tss.ist[IST_MC - 1] = (uint64_t)block + BLOCK_MC_TOP;
-    c->entry.tss.ist[IST_DF - 1] = (uint64_t)block + BLOCK_DF_TOP;
-    c->entry.tss.ist[IST_DB - 1] = (uint64_t)block + BLOCK_DB_TOP;
-    if (c->cpu.id == 0) {
-        c->gdt_page = boot_gdt_page;
-        c->gdt_window[OUR_PAGE] = image_maddr(boot_gdt_page) | PTE_HV_RW;
-    } else {
-        c->gdt_window[OUR_PAGE] = mfn_to_maddr(ptr_to_mfn(c->gdt_page)).a | PTE_HV_RW;
-    }
+    c->entry.tss.ist[IST_NMI - 1] = block + BLOCK_NMI_TOP;
+    c->entry.tss.ist[IST_MC - 1] = block + BLOCK_MC_TOP;
+    c->entry.tss.ist[IST_DF - 1] = block + BLOCK_DF_TOP;
+    c->entry.tss.ist[IST_DB - 1] = block + BLOCK_DB_TOP;
+    if (c->gdt_page == NULL) /* the boot CPU's: before the allocator is up */
+        c->gdt_page = mfn_to_ptr(maddr_to_mfn(early_alloc(PAGE_SIZE, PAGE_SIZE)));
+    memset(c->gdt_page, 0, PAGE_SIZE);
+    c->gdt_window[OUR_PAGE] = mfn_to_maddr(ptr_to_mfn(c->gdt_page)).a | PTE_HV_RW;
     fill_our_page(c);
     gdt_window_fill(c, NULL); /* never looked at so far */
     gdtr.limit = WINDOW_PAGES * PAGE_SIZE - 1;

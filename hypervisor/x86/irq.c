@@ -217,16 +217,9 @@ static void device_interrupt(uint8_t vector, uint16_t irq)
 
 static unsigned interrupt_part(uint8_t vector)
 {
-    switch (vector) {
-    case VEC_TIMER:
+    if (vector == VEC_TIMER)
         return TENUE_PART_TIMER;
-    case VEC_SOFTIRQ:
-    case VEC_FLUSH:
-    case VEC_UNLOAD:
-        return TENUE_PART_IPI;
-    default:
-        return TENUE_PART_DEVICE;
-    }
+    return vector >= VEC_FLUSH && vector <= VEC_UNLOAD ? TENUE_PART_IPI : TENUE_PART_DEVICE;
 }
 
 void irq_dispatch(struct cpu_user_regs *regs)

@@ -31,7 +31,6 @@ static uint64_t *new_table(void)
 
     if (t == NULL)
         panic("no memory for a CPU's isolated page tables");
-    memset(t, 0, PAGE_SIZE);
     return t;
 }
 

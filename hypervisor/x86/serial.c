@@ -42,13 +42,11 @@ static unsigned number(const char **s)
         *s += 2;
     }
     for (;; (*s)++) {
-        unsigned c = (unsigned char)**s, digit;
+        unsigned digit = (unsigned)(**s - '0');
 
-        if (c >= '0' && c <= '9')
-            digit = c - '0';
-        else if (base == 16 && (c | 32) >= 'a' && (c | 32) <= 'f')
-            digit = (c | 32) - 'a' + 10;
-        else
+        if (digit > 9)
+            digit = (unsigned)((**s | 32) - 'a') + 10;
+        if (digit >= base)
             return v;
         v = v * base + digit;
     }
@@ -84,17 +82,16 @@ static bool present(void)
 
 void serial_init(void)
 {
-    static const uint16_t ports[2] = {0x3f8, 0x2f8};
-    static const uint8_t irqs[2] = {4, 3};
-    const char *s = x86_options.com[x86_options.serial_port];
+    const unsigned com = x86_options.serial_port;
+    const char *s = x86_options.com[com];
     unsigned baud = number(&s);
     uint8_t lcr = 3; /* 8n1 */
 
     port = 0;
     if (!x86_options.serial)
         return;
-    port = ports[x86_options.serial_port];
-    irq = irqs[x86_options.serial_port];
+    port = com == 0 ? 0x3f8 : 0x2f8;
+    irq = com == 0 ? 4 : 3;
     if (s[0] == ',' && s[1] >= '5' && s[1] <= '8' && s[2] != '\0' && s[3] != '\0') {
         lcr = line_control(s + 1);
         s += 4;
@@ -107,11 +104,10 @@ void serial_init(void)
         s++;
         irq = (uint8_t)number(&s);
     }
-    if (!present()) {
+    if (present())
+        program(baud, lcr);
+    else
         port = 0;
-        return;
-    }
-    program(baud, lcr);
 }
 
 static void wait_for_room(void)

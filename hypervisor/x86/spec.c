@@ -141,12 +141,12 @@ static void patch_thunks(void)
     if (spec_plan.thunk == THUNK_RETPOLINE)
         return;
     for (unsigned reg = 0; reg < 16; reg++) {
+        static const uint8_t lfence[] = {0x0f, 0xae, 0xe8};
         uint8_t *p = writable((uint64_t)thunks_start + reg * THUNK_SIZE);
 
         if (spec_plan.thunk == THUNK_LFENCE) {
-            *p++ = 0x0f;
-            *p++ = 0xae;
-            *p++ = 0xe8;
+            memcpy(p, lfence, sizeof(lfence));
+            p += sizeof(lfence);
         }
         if (reg >= 8)
             *p++ = 0x41;
