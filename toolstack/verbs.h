@@ -53,7 +53,7 @@ typedef int domain_fn(struct session *s, const struct xen_domctl_getdomaininfo *
                       const char *name, void *arg);
 int each_domain(struct session *s, const char *only, domain_fn *show, void *arg) MUST_CHECK;
 
-/* create.c, control.c, console.c, list.c, devlist.c, netverbs.c, audit.c, vcpus.c, top.c, cost.c,
+/* create.c, control.c, console.c, list.c, devlist.c, netverbs.c, labverb.c, audit.c, vcpus.c, top.c, cost.c,
  * trace.c */
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
@@ -72,6 +72,7 @@ int verb_uptime(int argc, char **argv);
 int verb_block_list(int argc, char **argv);
 int verb_network_list(int argc, char **argv);
 int verb_net(int argc, char **argv);
+int verb_lab(int argc, char **argv);
 int verb_audit(int argc, char **argv);
 int verb_sched(int argc, char **argv);
 int verb_vcpu_list(int argc, char **argv);

@@ -155,7 +155,7 @@ static void on_queued(void *arg)
 }
 
 /* PREFIX/lib/tenue, if this program is PREFIX/sbin/something and it exists. */
-static const char *installed_beside(char *dir, size_t len)
+const char *devhost_installed_beside(char *dir, size_t len)
 {
     ssize_t n = readlink("/proc/self/exe", dir, len);
 
@@ -180,7 +180,7 @@ static void set_backend_dir(struct devhost *h)
         dir = getenv("TENUE_BACKEND_DIR");
     }
     if (!dir || !*dir) {
-        dir = installed_beside(beside, sizeof(beside));
+        dir = devhost_installed_beside(beside, sizeof(beside));
     }
     snprintf(h->backend_dir, sizeof(h->backend_dir), "%s", dir);
     h->cfg.backend_dir = h->backend_dir;

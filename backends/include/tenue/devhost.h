@@ -191,6 +191,10 @@ struct devhost_config {
  */
 int devhost_check(const struct devhost_spec *spec, char *err, size_t err_len);
 
+/* Where this program's companions are: lib/tenue beside its own directory, or /usr/lib/tenue. The
+ * result is dir, or a constant. */
+const char *devhost_installed_beside(char *dir, size_t len);
+
 /* Opens a xenstore connection of its own (socket). NULL with err filled on failure. */
 struct devhost *devhost_open(const struct devhost_config *cfg, char *err, size_t err_len);
 
