@@ -16,7 +16,7 @@ from factors import DISK_KEYS, ExperimentError
 WORK = "/tmp/lab"
 ADDRESS = "10.0.2"          # of guests and of the bridge; the embedded machine's net
 FIRST_PORT = 5201           # of iperf3's servers, one a guest
-MEMORY = 160                # MiB of a guest
+MEMORY = 224                # MiB of a guest
 
 
 class RunFailed(Exception):
