@@ -57,6 +57,7 @@ enum {
     VIF_MAX_IPS = 8, /* with the one that its network gives it */
     VIF_IP_TEXT = 46,
     VIF_COALESCE_US = 50,
+    VIF_MIRROR = 256,
 };
 
 struct vif_spec {
@@ -71,6 +72,7 @@ struct vif_spec {
     unsigned queues, mtu; /* 0: not given */
     unsigned coalesce_us, poll_us;
     bool spoofs;                        /* antispoof=off */
+    char mirror[VIF_MIRROR];            /* a path or an interface; empty: none */
     char ips[VIF_MAX_IPS][VIF_IP_TEXT]; /* addresses that are its own; none: nobody knows */
     size_t nr_ips;
     unsigned line;

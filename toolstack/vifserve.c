@@ -84,6 +84,18 @@ static int take_antispoof(struct place at, struct vif_spec *vif, struct diag *d,
     return bad(at, d, "antispoof", value, "write on or off");
 }
 
+/* A file's path, from /, or an interface's name. */
+static int take_mirror(struct place at, struct vif_spec *vif, struct diag *d, const char *value)
+{
+    bool path = value[0] == '/';
+
+    if (!*value || strlen(value) >= (path ? sizeof(vif->mirror) : 16) ||
+        (!path && strpbrk(value, "/ \t:%")))
+        return bad(at, d, "mirror", value, "write a file's whole path, or an interface's name");
+    snprintf(vif->mirror, sizeof(vif->mirror), "%s", value);
+    return 0;
+}
+
 int vif_serving_word(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
                      const char *value)
 {
@@ -101,5 +113,7 @@ int vif_serving_word(struct place at, struct vif_spec *vif, struct diag *d, cons
         return take_ip(at, vif, d, value);
     if (strcmp(key, "antispoof") == 0)
         return take_antispoof(at, vif, d, value);
+    if (strcmp(key, "mirror") == 0)
+        return take_mirror(at, vif, d, value);
     return 1;
 }

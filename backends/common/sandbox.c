@@ -75,7 +75,8 @@ static const unsigned long block_ioctls[] = {XEN_REQUESTS, REQUEST_BLKDISCARD,
 static const int block_nbd_calls[] = {SCMP_SYS(io_uring_enter), SCMP_SYS(epoll_wait),
                                       SCMP_SYS(epoll_ctl),      SCMP_SYS(recvmsg),
                                       SCMP_SYS(shutdown),       SCMP_SYS(timerfd_settime)};
-static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl)};
+static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
+                                SCMP_SYS(pwritev)};
 static const unsigned long net_ioctls[] = {XEN_REQUESTS, TUNSETOFFLOAD, TUNSETQUEUE};
 static const int console_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(pread64),
                                     SCMP_SYS(ftruncate)};
@@ -160,7 +161,7 @@ const struct sandbox_profile sandbox_net = {
     .files = 64,
     .processes = 1,
     .memory = MEMORY_MAX,
-    .file_size = 0,
+    .file_size = 256ul << 20, /* a mirror's (net/mirror.h) */
 };
 
 const struct sandbox_profile sandbox_console = {

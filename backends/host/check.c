@@ -75,7 +75,7 @@ static int check_net(const struct devhost_spec *s, char *err, size_t err_len)
                        s->net.ifname, IFNAMSIZ - 1);
     }
     if (!s->net.bridge) {
-        return 0;
+        return mirror_check(s, err, err_len);
     }
     snprintf(path, sizeof(path), "/sys/class/net/%.15s/bridge", s->net.bridge);
     if (strlen(s->net.bridge) >= IFNAMSIZ || access(path, F_OK)) {
@@ -83,7 +83,7 @@ static int check_net(const struct devhost_spec *s, char *err, size_t err_len)
                        "bridge %s does not exist (ip link add %s type bridge)", s->net.bridge,
                        s->net.bridge);
     }
-    return 0;
+    return mirror_check(s, err, err_len);
 }
 
 static int check_console(const struct devhost_spec *s, char *err, size_t err_len)

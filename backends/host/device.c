@@ -406,6 +406,7 @@ static void copy_spec(struct devhost_device *dev, const struct devhost_spec *spe
     dev->spec.block.base = dup_or_null(spec->block.base);
     dev->spec.net.bridge = dup_or_null(spec->net.bridge);
     dev->spec.net.ifname = dup_or_null(spec->net.ifname);
+    dev->spec.net.mirror = dup_or_null(spec->net.mirror);
     dev->spec.console.log_path = dup_or_null(spec->console.log_path);
 }
 
@@ -417,6 +418,7 @@ static void free_spec(struct devhost_spec *spec)
     free((char *)(uintptr_t)spec->block.base);
     free((char *)(uintptr_t)spec->net.bridge);
     free((char *)(uintptr_t)spec->net.ifname);
+    free((char *)(uintptr_t)spec->net.mirror);
     free((char *)(uintptr_t)spec->console.log_path);
 }
 

@@ -8,6 +8,7 @@
  *   spawn.c      the backend process: descriptors, fork, exec, its log
  *   nodes.c      xenstore directories of a device
  *   resources.c  image, tap, pty and log descriptors
+ *   mirror.c     where a network interface is mirrored to
  *   check.c      looking at a device without touching it
  *   link.c       connections to the server of a disk's image
  *   helper.c     the server of a qcow2 image; chain.c, qcow2.c: what such an image stands on
@@ -24,7 +25,7 @@
 #include "../common/journal.h"
 
 #define PATH_BUF 128
-#define MAX_DEVICE_FDS 8 /* the queues of a tap */
+#define MAX_DEVICE_FDS 9 /* the queues of a tap, a mirror */
 #define TTY_BUF 64
 #define IFNAME_BUF 16
 #define HELPER_EXPORT "disk"
@@ -49,6 +50,7 @@ struct resources {
     uint32_t discard_granularity; /* block; 0: not offered */
     char export[256];             /* block, of a server's */
     unsigned mtu;                 /* net */
+    unsigned nr_taps;
     char ifname[IFNAME_BUF];
     char tty[TTY_BUF];
     bool tty_inherited;
@@ -132,6 +134,10 @@ void nodes_read_front(struct devhost_device *dev, struct channel_msg *m);
 /* restart.c: the process is gone. */
 void restart_after(struct devhost_device *dev, const char *detail);
 void restart_now(struct devhost_device *dev);
+
+/* mirror.c */
+int mirror_check(const struct devhost_spec *s, char *err, size_t err_len);
+int mirror_open(struct devhost_device *dev, char *err, size_t err_len);
 
 /* resources.c */
 int resources_open(struct devhost_device *dev, char *err, size_t err_len);

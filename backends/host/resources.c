@@ -5,7 +5,7 @@
  *
  * Order of descriptors, which the backends rely on:
  *   block    image; of an image that a server has, a connection (link.c)
- *   net      tap, one for each queue
+ *   net      tap, one for each queue; then what it is mirrored to, if anything
  *   console  pty master, pty slave, inotify on the slave, then log and its predecessor if there is
  * a log
  *
@@ -373,7 +373,9 @@ static int open_net(struct devhost_device *dev, char *err, size_t err_len)
                        dev->res.mtu, MIN_MTU, MAX_MTU);
     }
     rc = create_tap(dev, err, err_len);
-    return rc ? rc : configure_tap(dev, err, err_len);
+    dev->res.nr_taps = dev->res.nr_fds;
+    rc = rc ? rc : configure_tap(dev, err, err_len);
+    return rc ? rc : mirror_open(dev, err, err_len);
 }
 
 /* ---- pty and log ---- */

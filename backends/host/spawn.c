@@ -160,10 +160,13 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
         break;
     case DEVHOST_NET:
         channel_addf(m, "mtu", "%u", dev->res.mtu);
-        channel_addf(m, "queues", "%u", dev->res.nr_fds);
+        channel_addf(m, "queues", "%u", dev->res.nr_taps);
         channel_addf(m, "coalesce", "%u", s->net.coalesce_us);
         channel_addf(m, "poll", "%u", s->net.poll_us);
         add_guard(s, m);
+        if (s->net.mirror) {
+            channel_add(m, "mirror", s->net.mirror[0] == '/' ? "pcap" : "nic");
+        }
         break;
     case DEVHOST_CONSOLE:
         channel_addf(m, "port", "%u", s->console.evtchn);

@@ -295,6 +295,15 @@ static int init_guard(struct netback *n, const struct channel_msg *start)
     return 0;
 }
 
+/* Its descriptor comes after those of the tap's queues. */
+static int init_mirror(struct netback *n, const struct channel_msg *start)
+{
+    const char *kind = channel_get(start, "mirror");
+
+    return kind && !mirror_begin(&n->mirror, kind, CHANNEL_DEVICE_FD + (int)n->nr_taps) ? -EINVAL
+                                                                                        : 0;
+}
+
 static int init_journal(struct netback *n)
 {
     if (n->d->journal) {
@@ -335,6 +344,7 @@ static int net_init(struct device *d, const struct channel_msg *start)
     }
     if (!rc) {
         rc = init_guard(n, start);
+        rc = rc ? rc : init_mirror(n, start);
     }
     for (unsigned i = 0; i < n->nr_taps && !rc; i++) {
         rc = init_queue(n, i);

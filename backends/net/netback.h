@@ -6,7 +6,7 @@
  *   tx.c       guest to tap                  rx.c       tap to guest
  *   packet.c   rules of packets              mcast.c    multicast addresses a guest asked for
  *   tap.c      the descriptors               answers.c  responses that survive this process
- *   guard.c    in whose name a guest sends
+ *   guard.c    in whose name a guest sends    mirror.c   every frame once more, elsewhere
  *
  * One thread serves all queues of the interface. Queue i of the guest belongs to queue i of the
  * tap: which packets come by which queue is the tap's choice (it sends a flow back the way that the
@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "guard.h"
 #include "mcast.h"
+#include "mirror.h"
 #include "packet.h"
 
 extern const struct device_ops netback_ops;
@@ -94,6 +95,7 @@ struct netback {
     struct net_queue q[NET_QUEUES];
     struct net_features feat;
     struct guard guard;
+    struct mirror mirror;
     struct clock_rate clock;
     struct meter *own_meter; /* where there is no other (tests) */
     bool mcast_control;

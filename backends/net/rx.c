@@ -100,6 +100,13 @@ static bool guest_wants(const struct net_queue *q, const uint8_t *frame, size_t 
     return !q->n->mcast_control || len < 6 || mcast_hears(&q->n->journal->mcast, frame);
 }
 
+static void mirror_received(struct net_queue *q, uint8_t *frame, size_t len)
+{
+    const struct iovec whole = {frame - NET_HEADROOM, NET_HEADROOM + len};
+
+    mirror_frame(&q->n->mirror, &whole, 1, NET_HEADROOM + len);
+}
+
 /*
  * Fill a round with at most `limit` packets. False when the tap is empty, or a packet had to be
  * held: then it lies at next_frame() and `held` is its length.
@@ -130,6 +137,7 @@ static bool collect(struct net_queue *q, struct rx_round *r, RING_IDX prod, unsi
             return false;
         }
         take_slots(q, r, it, frame);
+        mirror_received(q, frame, len);
         occupy(r, len);
         r->nr_packets++;
     }

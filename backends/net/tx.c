@@ -200,6 +200,7 @@ static bool send_packet(struct net_queue *q, const struct tx_round *r, const str
         part = parts;
         nr++;
     }
+    mirror_frame(&q->n->mirror, part, nr, NET_HEADROOM + it->pkt.size);
     return tap_write(q->tap, part, nr, NET_HEADROOM + it->pkt.size);
 }
 

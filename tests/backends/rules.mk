@@ -6,7 +6,7 @@ BET_SUITES := main test_channel test_request test_packet test_guard test_console
 BET_SUITES += test_nbd test_qcow2
 BET_UNDER_TEST := common/limit common/limit_text common/channel common/journal common/device common/sandbox block/request \
 	block/pool block/pgrants \
-	block/image block/uring block/queue block/gather block/serve block/blkback net/packet net/guard net/mcast net/answers net/tap \
+	block/image block/uring block/queue block/gather block/serve block/blkback net/packet net/guard net/mirror net/mcast net/answers net/tap \
 	net/tx net/rx net/connect net/netback \
 	console/backlog console/logfile console/conback host/xsclient
 BET_UNDER_TEST += block/replay block/nbd block/no-uri host/nbduri host/qcow2

@@ -11,7 +11,8 @@
  * without backoff_account() "storm of notifications" fails; occupy() without its second page fails
  * "packets of all sizes"; gather_head() that moves nothing fails "headers in several pieces"; an
  * offset of 0 in rsp fails "headroom"; answers_resume() that always writes fails "answers";
- * begin_rings() that does not set req_cons fails "taken over".
+ * begin_rings() that does not set req_cons fails "taken over";
+ * as_record() that does not skip the tap's header fails "mirror".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -544,6 +546,45 @@ static void test_answers(void)
     CU_ASSERT_FALSE(answers_resume(&a, &to));
 }
 
+/* Each way once; a file that takes no more keeps no frame from its way. */
+static void test_mirror(void)
+{
+    uint8_t in[300] = {0}, out[600];
+    uint32_t length;
+    int fd;
+
+    open_guest();
+    fd = memfd_create("mirror", 0);
+    CU_ASSERT_FALSE(mirror_begin(&nb->mirror, "nothing", fd));
+    CU_ASSERT_EQUAL(write(fd, in, MIRROR_PCAP_HEAD), MIRROR_PCAP_HEAD);
+    CU_ASSERT_TRUE(mirror_begin(&nb->mirror, "pcap", fd));
+    memset(fake_page(DATA), 0x5a, 4096);
+    send_slot(DATA, 0, 100, 0, 1);
+    RING_PUSH_REQUESTS(&tx);
+    transmit(0);
+    memset(in, 0, NET_HEADROOM);
+    memset(in + NET_HEADROOM, 0x77, sizeof(in) - NET_HEADROOM);
+    post_buffers(4, DATA);
+    CU_ASSERT_TRUE(write(tap, in, sizeof(in)) > 0);
+    receive(0);
+    CU_ASSERT_EQUAL(pread(fd, out, sizeof(out), MIRROR_PCAP_HEAD),
+                    16 + 100 + 16 + 300 - (ssize_t)NET_HEADROOM);
+    memcpy(&length, out + 12, 4);
+    CU_ASSERT_EQUAL(length, 100);
+    CU_ASSERT_EQUAL(out[16], 0x5a);
+    memcpy(&length, out + 116 + 12, 4);
+    CU_ASSERT_EQUAL(length, 300 - NET_HEADROOM);
+    CU_ASSERT_EQUAL(out[116 + 16], 0x77);
+    nb->mirror.bytes = MIRROR_MAX - 50;
+    send_slot(DATA, 0, 100, 0, 2);
+    RING_PUSH_REQUESTS(&tx);
+    transmit(0);
+    CU_ASSERT_EQUAL(nb->mirror.missed, 1);
+    CU_ASSERT_EQUAL(nb->q[0].tx_packets, 2);
+    close_guest();
+    close(fd);
+}
+
 /* The process is gone; another one has the same descriptors and the same journal. */
 static void replace_backend(void)
 {
@@ -668,6 +709,7 @@ void suite_net(void)
     CU_add_test(s, "multicast control", test_mcast_control);
     CU_add_test(s, "headroom", test_headroom);
     CU_add_test(s, "answers that were under way", test_answers);
+    CU_add_test(s, "mirror", test_mirror);
     CU_add_test(s, "taken over", test_taken_over);
     CU_add_test(s, "random slots", test_send_random);
     CU_add_test(s, "storm of notifications", test_storm);

@@ -311,13 +311,14 @@ static void test_vif_serving(void)
 
     CU_ASSERT_FATAL(vif_parse((struct place){"g", 1},
                               "queues=4,mtu=9000,coalesce-us=0,poll-us=20,ip=10.0.0.5,"
-                              "ip=FD00:0::5,antispoof=off",
+                              "ip=FD00:0::5,antispoof=off,mirror=/var/log/web.pcap",
                               &vif, &d) == 0);
     CU_ASSERT_EQUAL(vif.queues, 4);
     CU_ASSERT_EQUAL(vif.mtu, 9000);
     CU_ASSERT_EQUAL(vif.coalesce_us, 0);
     CU_ASSERT_EQUAL(vif.poll_us, 20);
     CU_ASSERT_TRUE(vif.spoofs);
+    CU_ASSERT_STRING_EQUAL(vif.mirror, "/var/log/web.pcap");
     CU_ASSERT_EQUAL_FATAL(vif.nr_ips, 2);
     CU_ASSERT_STRING_EQUAL(vif.ips[0], "10.0.0.5");
     CU_ASSERT_STRING_EQUAL(vif.ips[1], "fd00::5");
@@ -334,6 +335,9 @@ static void test_vif_serving(void)
     refuse(MINIMAL "vif=['ip=10.0.0']\n", "vif ip \"10.0.0\"; write one address");
     refuse(MINIMAL "vif=['ip=10.0.0.0/8']\n", "write one address");
     refuse(MINIMAL "vif=['antispoof=maybe']\n", "write on or off");
+    refuse(MINIMAL "vif=['mirror=a/b']\n",
+           "g.cfg:3: vif mirror \"a/b\"; write a file's whole path");
+    refuse(MINIMAL "vif=['mirror=sixteen-chars-xx']\n", "or an interface's name");
 }
 
 static void test_vif_errors(void)

@@ -127,6 +127,8 @@ struct devhost_spec {
         bool isolated;        /* exchanges nothing with the bridge's other isolated ports */
         unsigned coalesce_us; /* a one-way stream of the guest's may gather so long; 0: never */
         unsigned poll_us;     /* look for more so long without sleeping, at a CPU's expense */
+        const char *mirror;   /* each frame also goes into this pcap file (a path), or out of this
+                                 interface; NULL: nowhere */
         bool spoofs; /* the guest may send in others' names: any address, any claim to one */
         unsigned nr_ips;
         char ips[DEVHOST_MAX_IPS][46]; /* its addresses; none of a family: any of that */
