@@ -56,7 +56,7 @@ enum {
     VIF_OWN_IPS = 7, /* ip= words */
     VIF_MAX_IPS = 8, /* with the one that its network gives it */
     VIF_IP_TEXT = 46,
-    VIF_COALESCE_US = 50,
+    VIF_COALESCE_US = 100,
     VIF_MIRROR = 256,
 };
 

@@ -76,7 +76,7 @@ static const int block_nbd_calls[] = {SCMP_SYS(io_uring_enter), SCMP_SYS(epoll_w
                                       SCMP_SYS(epoll_ctl),      SCMP_SYS(recvmsg),
                                       SCMP_SYS(shutdown),       SCMP_SYS(timerfd_settime)};
 static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
-                                SCMP_SYS(pwritev)};
+                                SCMP_SYS(pwritev), SCMP_SYS(setpriority)};
 static const unsigned long net_ioctls[] = {XEN_REQUESTS, TUNSETOFFLOAD, TUNSETQUEUE};
 static const int console_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(pread64),
                                     SCMP_SYS(ftruncate)};
@@ -101,6 +101,7 @@ static const int image_calls[] = {
     SCMP_SYS(pwrite64),
     SCMP_SYS(preadv),
     SCMP_SYS(pwritev),
+    SCMP_SYS(setpriority),
     SCMP_SYS(fdatasync),
     SCMP_SYS(fsync),
     SCMP_SYS(fallocate),

@@ -7,9 +7,10 @@
  *
  * A guest that sends one way only (datagrams, say) would wake this process for each packet. After
  * ONE_WAY_ROUNDS such rounds the loop gathers: no event is asked for, the ring is looked at every
- * coalesce_us until a look finds nothing. A packet the other way ends it: somebody waits for
- * answers, and answers must not wait. With poll_us the loop looks again at once, for so long after
- * the last packet.
+ * coalesce_us until IDLE_LOOKS looks in a row find nothing. A packet the other way ends it:
+ * somebody waits for answers, and answers must not wait. While it gathers this process is more
+ * urgent than those it sends to: each packet wakes its receiver, which would else run before the
+ * next. With poll_us the loop looks again at once, for so long after the last packet.
  */
 #include "netback.h"
 
@@ -20,11 +21,14 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../common/log.h"
 
 #define ONE_WAY_ROUNDS 8u
+#define IDLE_LOOKS 4u
+#define URGENT_NICE (-10)
 #define COALESCE_MAX_US 1000u
 #define POLL_MAX_US 10000u
 #define EVENTS 8
@@ -84,11 +88,20 @@ static uint64_t packets(const struct netback *n)
     return sum;
 }
 
+void net_be_urgent(struct netback *n, bool urgent)
+{
+    if (n->urgent != urgent) {
+        n->urgent = urgent;
+        setpriority(PRIO_PROCESS, 0, urgent ? URGENT_NICE : 0); /* or not: it is for speed */
+    }
+}
+
 /* Turn what is under way into events again; whoever came before that is looked at now. */
 static void stop_gathering(struct netback *n)
 {
     n->gathering = false;
-    n->one_way = 0;
+    n->one_way = n->idle_looks = 0;
+    net_be_urgent(n, false);
     for (unsigned i = 0; i < n->nr_queues; i++) {
         n->q[i].tx.look = tx_want_event(&n->q[i]);
     }
@@ -105,10 +118,14 @@ static void choose_mode(struct netback *n, bool worked)
         } else if (n->gathering && now - n->last_work > n->poll_us * 1000ull) {
             stop_gathering(n);
         }
-    } else if (n->gathering && (!worked || !n->one_way)) {
-        stop_gathering(n);
+    } else if (n->gathering) {
+        n->idle_looks = worked ? 0 : n->idle_looks + 1;
+        if (n->idle_looks == IDLE_LOOKS || !n->one_way) {
+            stop_gathering(n);
+        }
     } else if (n->coalesce_us && n->one_way >= ONE_WAY_ROUNDS) {
         n->gathering = true;
+        net_be_urgent(n, true);
     }
 }
 
@@ -323,6 +340,16 @@ static int init_meter(struct netback *n)
     return n->d->meter ? 0 : -ENOMEM;
 }
 
+/* What net_be_urgent() needs once this process is nobody's. */
+static void allow_urgency(void)
+{
+    const struct rlimit nice = {20 - URGENT_NICE, 20 - URGENT_NICE};
+
+    if (setrlimit(RLIMIT_NICE, &nice)) {
+        log_line("network: RLIMIT_NICE: %s; going on without", strerror(errno));
+    }
+}
+
 static int net_init(struct device *d, const struct channel_msg *start)
 {
     struct netback *n = calloc(1, sizeof(*n));
@@ -349,6 +376,7 @@ static int net_init(struct device *d, const struct channel_msg *start)
     for (unsigned i = 0; i < n->nr_taps && !rc; i++) {
         rc = init_queue(n, i);
     }
+    allow_urgency();
     prctl(PR_SET_TIMERSLACK, 1000ul); /* gathering is timed in microseconds */
     if (rc) {
         log_line("network: start: %s", strerror(-rc));

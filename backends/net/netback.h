@@ -107,9 +107,11 @@ struct netback {
     /* Knobs: how long a one-way stream may be left to gather, how long to look for more without
      * sleeping. 0: not at all. */
     unsigned coalesce_us, poll_us;
-    unsigned one_way;   /* rounds in a row from the guest, with none for it between */
-    bool gathering;     /* no event is asked for: the loop looks again by itself */
-    uint64_t last_work; /* nanoseconds; kept with poll_us only */
+    bool urgent;
+    unsigned idle_looks; /* while gathering, in a row */
+    unsigned one_way;    /* rounds in a row from the guest, with none for it between */
+    bool gathering;      /* no event is asked for: the loop looks again by itself */
+    uint64_t last_work;  /* nanoseconds; kept with poll_us only */
     struct backoff backoff;
 };
 
@@ -133,6 +135,8 @@ void net_reconfigure(struct device *d, const struct channel_msg *front);
 void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t bytes,
                uint64_t tick);
 void net_notify(struct net_queue *q, int port);
+/* Before those it sends to. */
+void net_be_urgent(struct netback *n, bool urgent);
 void net_watch_tap(struct net_queue *q, bool on);
 
 /* tap.c */
