@@ -252,6 +252,9 @@ int spawn_backend(struct devhost_device *dev, char *err, size_t err_len)
     }
     send_start(dev, &start);
     rc = channel_send(dev->channel, &start);
+    if (dev->died_ms && (rc == -EPIPE || rc == -ECONNRESET)) {
+        return 0; /* a successor that is dead already: one more death, which its pidfd tells */
+    }
     if (rc) {
         err_set(err, err_len, rc, "%s: %s does not listen: %s", dev->name, program, strerror(-rc));
         spawn_kill(dev);
