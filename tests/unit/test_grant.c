@@ -7,7 +7,8 @@
  * handle keep its flags: a_handle_is_released_once fails. Skip the drop of the pin in
  * handle_release(): a_dead_mapper_leaves_nothing fails the audit. Skip the flush in unmap_some():
  * unmapping_flushes_before_it_lets_go fails. Hold the caller's own table's lock around
- * grant_pin_take() in copy_side_get(): two_map_each_other stops the machine.
+ * grant_pin_take() in copy_side_get(): two_map_each_other stops the machine. Give *frame of
+ * grant_pin_take_locked() what the entry says: a_pinned_frame_is_the_frame.
  */
 #include <string.h>
 
@@ -165,6 +166,24 @@ static void in_use_flags_follow_pins(void)
 }
 
 /* GT-4, and what a handle of nobody gets. */
+/* What the granter writes there while the entry is in use counts for nobody. */
+static void a_pinned_frame_is_the_frame(void)
+{
+    struct gnttab_map_grant_ref first, again;
+
+    begin();
+    first = map(REF, GNTMAP_device_map);
+    offer(REF, GIVEN + 1, GTF_permit_access | GTF_reading | GTF_writing);
+    again = map(REF, GNTMAP_device_map);
+    CU_ASSERT_EQUAL(first.status, GNTST_okay);
+    CU_ASSERT_EQUAL(again.status, GNTST_okay);
+    CU_ASSERT_EQUAL(first.dev_bus_addr, guest_maddr(&granter, GIVEN));
+    CU_ASSERT_EQUAL(again.dev_bus_addr, first.dev_bus_addr);
+    CU_ASSERT_EQUAL(unmap(&again, false, true), GNTST_okay);
+    CU_ASSERT_EQUAL(unmap(&first, false, true), GNTST_okay);
+    end();
+}
+
 static void a_handle_is_released_once(void)
 {
     struct gnttab_map_grant_ref m;
@@ -436,6 +455,7 @@ void suite_grant(void)
 
     CU_add_test(s, "GT-1 every combination of map and unmap balances", every_combination_balances);
     CU_add_test(s, "GT-3 in-use flags follow the pins", in_use_flags_follow_pins);
+    CU_add_test(s, "GT-10 a pinned frame is the frame", a_pinned_frame_is_the_frame);
     CU_add_test(s, "GT-4 a handle is released once", a_handle_is_released_once);
     CU_add_test(s, "GT-7 GT-8 GT-9 refusals leave no trace", refusals);
     CU_add_test(s, "GT-6 a slot edited meanwhile is left alone", slot_edited_meanwhile);
