@@ -51,17 +51,16 @@ check-killed-net: ## kill -9 of a network backend under TCP (KILLS=5, SEED=)
 	@tests/system/scenarios/killed-net --kills $(or $(KILLS),5) $(if $(SEED),--seed $(SEED))
 check-full-disk: ## the host's disk fills under a guest's image
 	@tests/system/scenarios/full-disk
-check-powercut: ## what a guest synced survives power cuts (SEED=, POINTS=)
-	@tests/system/scenarios/powercut --boot 1 $(if $(SEED),--seed $(SEED)) $(if $(POINTS),--points $(POINTS))
-
+check-powercut: $(IMAGES)/disks.cpio ## what guests synced survives power cuts: raw, qcow2, NBD (SEED=, POINTS=)
+	@tests/system/scenarios/powercut --boot 1 --points $(or $(POINTS),10) $(if $(SEED),--seed $(SEED))
 check-images: $(IMAGES)/disks.cpio ## qcow2 overlays and NBD servers, their helpers killed
 	@tests/system/scenarios/images
 
 # Longer, and with Debian's Xen in our hypervisor's place. Each has its own verdict; all are run.
-soak-faults: ## the fault scenarios for longer (SEED=)
+soak-faults: $(IMAGES)/disks.cpio ## the fault scenarios for longer (SEED=)
 	@tests/system/scenarios/faults --all; a=$$?; \
 	tests/system/scenarios/killed-helpers --all || a=1; \
-	tests/system/scenarios/powercut --points 300 --boot 3 --seconds 60 $(if $(SEED),--seed $(SEED)) || a=1; exit $$a
+	tests/system/scenarios/powercut --points 200 --boot 3 --seconds 60 $(if $(SEED),--seed $(SEED)) || a=1; exit $$a
 soak-killed-disk: ## 200 kills of a disk's backend under load (SEED=)
 	@tests/system/scenarios/killed-disk --kills 200 $(if $(SEED),--seed $(SEED))
 soak-killed-net: ## 50 kills of a network backend under TCP (SEED=)

@@ -88,7 +88,8 @@ class Host:
         self.create("rogue", kernel=ROGUE, extra=mode, memory=32, disk=disk, vif=vif)
 
     def create(self, name, kernel, extra, memory, ramdisk=None, disk=None, vif="", on_crash="preserve", vcpus=1,
-               maptrack=0, keys=""):
+               maptrack=0, keys="", spec=""):
+        """disk: a raw image, and keys more of its words; or spec: the whole of it."""
         lines = ['name = "%s"' % name, 'kernel = "%s"' % kernel, 'extra = "%s"' % extra, "memory = %d" % memory,
                  'on_crash = "%s"' % on_crash, "vcpus = %d" % vcpus,
                  "max_maptrack_frames = %d" % maptrack]
@@ -96,6 +97,8 @@ class Host:
             lines.append('ramdisk = "%s"' % ramdisk)
         if disk:
             lines.append('disk = [ "%s,raw,xvda,w%s" ]' % (disk, keys and "," + keys))
+        elif spec:
+            lines.append('disk = [ "%s" ]' % spec)
         if vif:
             lines.append('vif = [ "%s" ]' % vif)
         self.m.put("\n".join(lines).encode() + b"\n", "/tmp/%s.cfg" % name)
