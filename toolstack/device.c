@@ -8,10 +8,13 @@
 #include "device.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     RESTARTS = 8,              /* of backends that did nothing, in a row */
@@ -290,4 +293,58 @@ void devices_stop(struct devices *devs, bool keep_console)
         devhost_remove_nodes(devs->host, &slot->spec);
     }
     devs->nr = 0;
+}
+
+static int grow_file(int fd, const char *path, uint64_t bytes, struct diag *d)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return diag_errno(d, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return diag_set(d, "%s is a device: grow it by its own means, then leave the size out",
+                        path);
+    if (bytes < (uint64_t)st.st_size)
+        return diag_set(d, "%s has %lld bytes already: a disk in use does not shrink", path,
+                        (long long)st.st_size);
+    return ftruncate(fd, (off_t)bytes) == 0
+               ? 0
+               : diag_errno(d, "%s cannot have %llu bytes", path, (unsigned long long)bytes);
+}
+
+static int grow_image(const struct devhost_spec *spec, uint64_t bytes, struct diag *d)
+{
+    const char *path = spec->block.path;
+
+    if (spec->block.format != DEVHOST_RAW)
+        return diag_set(d, "%s: only a raw image grows while its guest runs", path);
+    if (!bytes)
+        return 0;
+    if (spec->block.readonly)
+        return diag_set(d,
+                        "%s is the guest's to read only: grow it by other means, then leave the "
+                        "size out",
+                        path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return diag_errno(d, "%s", path);
+    int rc = grow_file(fd, path, bytes, d);
+    close(fd);
+    return rc;
+}
+
+int devices_resize(struct devices *devs, unsigned devid, uint64_t bytes, struct diag *d)
+{
+    for (size_t i = 0; i < devs->nr; i++) {
+        struct slot *slot = &devs->slots[i];
+
+        if (slot->spec.cls != DEVHOST_BLOCK || slot->spec.devid != devid)
+            continue;
+        if (grow_image(&slot->spec, bytes, d) != 0)
+            return -1;
+        return devhost_device_resize(slot->dev) == 0
+                   ? 0
+                   : diag_set(d, "disk %u is not in use any more", devid);
+    }
+    return diag_set(d, "the guest has no disk %u; tenue block-list shows which", devid);
 }

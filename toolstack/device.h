@@ -40,6 +40,12 @@ int devices_start(struct devices *devs, const struct guest_config *cfg, const st
 int devices_ready(struct devices *devs, struct diag *d) MUST_CHECK;
 
 /*
+ * A disk's image becomes as large as that, and its backend is told; 0: it has grown by other means.
+ * Only a raw image does, and only grows.
+ */
+int devices_resize(struct devices *devs, unsigned devid, uint64_t bytes, struct diag *d) MUST_CHECK;
+
+/*
  * Ends every backend and removes the nodes. With keep_console the console's process ends as well
  * but its terminal stays, for the next devices_start().
  */

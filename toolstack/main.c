@@ -44,6 +44,10 @@ static const struct verb {
     {"domname", verb_domname, "ID", "Print a guest's name."},
     {"uptime", verb_uptime, "[--json] [DOMAIN]", "Print how long guests have been up."},
     {"block-list", verb_block_list, "[--json] DOMAIN", "List a guest's disks."},
+    {"block-resize", verb_block_resize, "DOMAIN DISK [SIZE]",
+     "Let a disk grow while its guest uses it.\n"
+     "  DISK  xvda, or the number that block-list shows\n"
+     "  SIZE  of the raw image, such as 20G (K, M, G, T; bytes otherwise); none: it has grown"},
     {"network-list", verb_network_list, "[--json] DOMAIN", "List a guest's network devices."},
     {"net", verb_net,
      "list [--json] | show [--json] NAME | verify [--json] [NAME] | exec NETWORK [--] COMMAND...",

@@ -21,7 +21,6 @@
 #include "store.h"
 #include "vifserve.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -248,6 +247,19 @@ static void answer(struct supervisor *s, const char *text)
     drop_client(s);
 }
 
+/* "resize DOMID DISK BYTES" */
+static bool resize_asked(struct supervisor *s, const char *text)
+{
+    unsigned long long bytes;
+    unsigned domid, devid;
+    struct diag d = {0};
+
+    if (sscanf(text, "resize %u %u %llu", &domid, &devid, &bytes) != 3 || domid != s->built.domid)
+        return false;
+    answer(s, devices_resize(s->devs, devid, bytes, &d) == 0 ? "ok" : d.text);
+    return true;
+}
+
 /* "destroy DOMID": the number keeps a late request off a guest that was rebuilt meanwhile. */
 static void on_client(evutil_socket_t fd, short what, void *arg)
 {
@@ -263,7 +275,7 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
     snprintf(want, sizeof(want), "destroy %u", s->built.domid);
     if (strcmp(text, want) == 0)
         s->asked = true;
-    else
+    else if (!resize_asked(s, text))
         answer(s, "not this domain");
 }
 
@@ -287,17 +299,11 @@ static void on_listen(evutil_socket_t fd, short what, void *arg)
 
 /* ---- being there ---- */
 
-static void socket_address(const char *name, struct sockaddr_un *addr)
-{
-    *addr = (struct sockaddr_un){.sun_family = AF_UNIX};
-    snprintf(addr->sun_path, sizeof(addr->sun_path), SUPERVISE_RUN_DIR "/%s.sock", name);
-}
-
 static int listen_for_requests(struct supervisor *s, struct diag *d)
 {
     struct sockaddr_un addr;
 
-    socket_address(s->cfg.name, &addr);
+    supervise_address(s->cfg.name, &addr);
     unlink(addr.sun_path); /* left by a supervisor that was killed: the name is free, we checked */
     s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
@@ -373,7 +379,7 @@ static void close_all(struct supervisor *s)
         if (*events[i])
             event_free(*events[i]);
     if (s->listen_fd >= 0) {
-        socket_address(s->cfg.name, &addr);
+        supervise_address(s->cfg.name, &addr);
         unlink(addr.sun_path);
         close(s->listen_fd);
     }
@@ -761,54 +767,4 @@ int supervise_go(struct supervised *s, bool paused, struct diag *d)
         return 0;
     return diag_set(d, "domain %u did not start: %s", s->domid,
                     kind == MSG_ERROR ? data : "the supervisor died");
-}
-
-int supervise_ask_destroy(const char *name, uint32_t domid, struct diag *d)
-{
-    struct sockaddr_un addr;
-    char text[MESSAGE_ROOM] = "";
-    int rc = 1;
-
-    socket_address(name, &addr);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return diag_errno(d, "no socket");
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
-        snprintf(text, sizeof(text), "destroy %u", domid);
-        ssize_t n = send(fd, text, strlen(text), MSG_NOSIGNAL);
-
-        if (n > 0)
-            n = recv(fd, text, sizeof(text) - 1, 0);
-        text[n > 0 ? n : 0] = 0;
-        if (strcmp(text, "ok") == 0)
-            rc = 0;
-        else if (n > 0 && strcmp(text, "not this domain") != 0)
-            rc = diag_set(d, "%s", text);
-    } else if (errno == ECONNREFUSED) {
-        unlink(addr.sun_path); /* its supervisor was killed */
-    }
-    close(fd);
-    return rc;
-}
-
-int supervise_ask_all_destroy(uint32_t domid, struct diag *d)
-{
-    char name[CONFIG_MAX_NAME + 1];
-    struct dirent *entry;
-    DIR *dir = opendir(SUPERVISE_RUN_DIR);
-    int rc = 1;
-
-    while (dir && rc == 1 && (entry = readdir(dir)) != NULL) {
-        const char *end = strrchr(entry->d_name, '.');
-        size_t len = end && strcmp(end, ".sock") == 0 ? (size_t)(end - entry->d_name) : 0;
-
-        if (!len || len > CONFIG_MAX_NAME)
-            continue;
-        memcpy(name, entry->d_name, len);
-        name[len] = 0;
-        rc = supervise_ask_destroy(name, domid, d);
-    }
-    if (dir)
-        closedir(dir);
-    return rc;
 }

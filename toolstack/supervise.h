@@ -18,6 +18,11 @@
 #define SUPERVISE_RUN_DIR "/run/tenue"
 #define SUPERVISE_LOG_DIR "/var/log/tenue"
 
+struct sockaddr_un;
+
+/* Where the supervisor of a guest listens. */
+void supervise_address(const char *name, struct sockaddr_un *addr);
+
 struct supervised {
     int fd; /* to the supervisor; closing it before supervise_go() undoes the guest */
     uint32_t domid;
@@ -31,6 +36,12 @@ int supervise_start(struct guest_config *cfg, struct supervised *out, struct dia
 
 /* Lets the guest run (or leaves it paused), and lets the supervisor go its own way. */
 int supervise_go(struct supervised *s, bool paused, struct diag *d) MUST_CHECK;
+
+/*
+ * Asks the supervisor of a guest for something and waits for its answer. 1: there is no supervisor
+ * for this domain. 0: done. -1: it failed.
+ */
+int supervise_ask(const char *name, const char *request, struct diag *d) MUST_CHECK;
 
 /*
  * Asks the supervisor of a guest to destroy it and waits for its answer. 1: there is no

@@ -53,8 +53,8 @@ typedef int domain_fn(struct session *s, const struct xen_domctl_getdomaininfo *
                       const char *name, void *arg);
 int each_domain(struct session *s, const char *only, domain_fn *show, void *arg) MUST_CHECK;
 
-/* create.c, control.c, console.c, list.c, devlist.c, netverbs.c, labverb.c, audit.c, vcpus.c,
- * top.c, cost.c, trace.c */
+/* create.c, control.c, console.c, list.c, devlist.c, resize.c, netverbs.c, labverb.c, audit.c,
+ * vcpus.c, top.c, cost.c, trace.c */
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
 int verb_shutdown(int argc, char **argv);
@@ -71,6 +71,7 @@ int verb_domname(int argc, char **argv);
 int verb_uptime(int argc, char **argv);
 int verb_block_list(int argc, char **argv);
 int verb_network_list(int argc, char **argv);
+int verb_block_resize(int argc, char **argv);
 int verb_net(int argc, char **argv);
 int verb_lab(int argc, char **argv);
 int verb_audit(int argc, char **argv);
