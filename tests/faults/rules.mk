@@ -31,16 +31,22 @@ $(FAULTS_B)/soak-tool: tests/faults/tools/soak-tool.c
 $(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $(FAULTS_B)/rogue $(FAULTS_B)/soak-tool $(FAULTS_B)/netload tests/faults/give
 	@images/mkramdisk $@ $< FAULTS=$(FAULTS_B)
 
+# The guest with fio is for one scenario only.
+$(FAULTS_B)/fio.cpio: tests/faults/fio.manifest tests/faults/guest.manifest $(FAULTS_B)/diskload $(wildcard tests/faults/guest/*) $(IMAGES_SOURCES) $(IMAGES_FETCH)
+	@images/mkramdisk $@ $< KERNEL=$(IMAGES)/kernel FAULTS=$(FAULTS_B)
+$(FAULTS_B)/fio-control.cpio: tests/faults/fio-control.manifest $(FAULTS_B)/fio.cpio
+	@images/mkramdisk $@ $< FAULTS=$(FAULTS_B)
+
 FAULTS_NEEDS := $(BUILD)/hypervisor/tenue $(FAULTS_B)/control.cpio $(FAULTS_DISK)
 
-FAULTS_SCENARIOS := check-faults check-killed-helpers check-killed-disk check-killed-net check-full-disk check-powercut
+FAULTS_SCENARIOS := check-faults check-killed-helpers check-killed-disk check-killed-net check-full-disk check-powercut check-images
 CHECK_SYSTEM += $(FAULTS_SCENARIOS)
 CHECK_ALONE += check-soak
-SOAK += soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen soak-guests
-DEPS_PACKAGES += e2fsprogs
+SOAK += soak-faults soak-images soak-fio soak-killed-disk soak-killed-net soak-faults-on-xen soak-guests
+DEPS_PACKAGES += e2fsprogs fio
 
-.PHONY: $(FAULTS_SCENARIOS) check-images soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen check-soak soak-guests
-$(FAULTS_SCENARIOS) soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen check-soak soak-guests check-images: $(FAULTS_NEEDS)
+.PHONY: $(FAULTS_SCENARIOS) soak-images soak-fio soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen check-soak soak-guests
+$(FAULTS_SCENARIOS) soak-images soak-fio soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen check-soak soak-guests: $(FAULTS_NEEDS)
 check-faults: ## guests that crash, spin, lie and flood, beside one that works
 	@tests/system/scenarios/faults
 check-killed-helpers: ## kill -9 of backends, supervisor and store
@@ -61,6 +67,10 @@ soak-faults: $(IMAGES)/disks.cpio ## the fault scenarios for longer (SEED=)
 	@tests/system/scenarios/faults --all; a=$$?; \
 	tests/system/scenarios/killed-helpers --all || a=1; \
 	tests/system/scenarios/powercut --points 200 --boot 3 --seconds 60 $(if $(SEED),--seed $(SEED)) || a=1; exit $$a
+soak-images: $(IMAGES)/disks.cpio ## check-images, a server that stays away, a full disk, a shared base, a disk that grows
+	@tests/system/scenarios/images --all
+soak-fio: $(IMAGES)/disks.cpio $(FAULTS_B)/fio-control.cpio ## fio's verify workloads on raw, qcow2 and NBD, backends killed (KILLS=, SEED=)
+	@tests/system/scenarios/fio $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 soak-killed-disk: ## 200 kills of a disk's backend under load (SEED=)
 	@tests/system/scenarios/killed-disk --kills 200 $(if $(SEED),--seed $(SEED))
 soak-killed-net: ## 50 kills of a network backend under TCP (SEED=)
