@@ -17,6 +17,12 @@ static volatile u64 upcalls;
 static evtchn_port_t port;
 static u64 ptes[2], changes;
 
+static void on_timer(evtchn_port_t p, void *opaque)
+{
+    (void)p;
+    (void)opaque;
+}
+
 static void on_event(evtchn_port_t p, void *opaque)
 {
     (void)p;
@@ -77,6 +83,9 @@ void guest_test(void)
     for (unsigned i = 0; i < 2; i++)
         ptes[i] = front_pte(front_va_to_mfn(front_page_alloc()), PTE_KERN);
     check_eq(front_map(PAGE_VA, front_va_to_mfn(front_page_alloc()), PTE_KERN), 0);
+    port = (evtchn_port_t)front_evtchn_bind_virq(VIRQ_TIMER, 0);
+    front_evtchn_handle(port, on_timer, NULL);
+    front_evtchn_unmask(port);
     port = (evtchn_port_t)front_evtchn_bind_ipi(0);
     front_evtchn_handle(port, on_event, NULL);
     front_evtchn_unmask(port);
