@@ -76,7 +76,7 @@ static const int block_nbd_calls[] = {SCMP_SYS(io_uring_enter), SCMP_SYS(epoll_w
                                       SCMP_SYS(epoll_ctl),      SCMP_SYS(recvmsg),
                                       SCMP_SYS(shutdown),       SCMP_SYS(timerfd_settime)};
 static const int net_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
-                                SCMP_SYS(pwritev), SCMP_SYS(setpriority)};
+                                SCMP_SYS(pwritev)};
 static const unsigned long net_ioctls[] = {XEN_REQUESTS, TUNSETOFFLOAD, TUNSETQUEUE};
 static const int console_calls[] = {SCMP_SYS(epoll_wait), SCMP_SYS(epoll_ctl), SCMP_SYS(pread64),
                                     SCMP_SYS(ftruncate)};
@@ -163,6 +163,7 @@ const struct sandbox_profile sandbox_net = {
     .processes = 1,
     .memory = MEMORY_MAX,
     .file_size = 256ul << 20, /* a mirror's (net/mirror.h) */
+    .own_nice = true,
 };
 
 const struct sandbox_profile sandbox_console = {
@@ -337,6 +338,10 @@ static int allow_in_part(scmp_filter_ctx ctx, const struct sandbox_profile *p)
     }
     if (!rc) {
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_SETFD));
+    }
+    if (!rc && p->own_nice) {
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2,
+                              equals(0, PRIO_PROCESS), equals(1, 0));
     }
     for (size_t i = 0; !rc && i < p->nr_ioctls; i++) {
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, equals(1, p->ioctls[i]));

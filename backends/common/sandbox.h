@@ -26,6 +26,7 @@ struct sandbox_profile {
     rlim_t files, processes, memory, file_size;
     bool sees_files; /* keeps its root directory and, without a capability, user 0 */
     bool threads;    /* may make some; a process it never may */
+    bool own_nice;   /* may change its own priority, within what it was allowed before */
     bool refuse;     /* another system call fails with EPERM; without this it ends the process */
 };
 
