@@ -212,6 +212,7 @@ static void ipis_go_to_their_vcpu(void)
 /* EV-7, EV-8: the quota and the ABI's bitmap end in -ENOSPC, and freeing one makes room for one. */
 static void ports_run_out(void)
 {
+    struct evtchn_status status;
     port_t p, last = 0;
     unsigned n = 0;
     int rc;
@@ -225,6 +226,7 @@ static void ports_run_out(void)
     CU_ASSERT_EQUAL(n, MAX_EVTCHNS - 1);
     CU_ASSERT_EQUAL(last, MAX_EVTCHNS - 1);
     CU_ASSERT_EQUAL(evtchn_send(a, MAX_EVTCHNS), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(evtchn_status(a, MAX_EVTCHNS, &status), -XEN_EINVAL);
     CU_ASSERT_EQUAL(evtchn_close(a, 100), 0);
     CU_ASSERT_EQUAL(evtchn_alloc_unbound(a, 0, &p), 0);
     CU_ASSERT_EQUAL(p, 100);
