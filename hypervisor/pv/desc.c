@@ -66,12 +66,13 @@ bool desc_sanitise_frame(uint64_t *entries)
 }
 
 /* Dropping a descriptor type needs no devalidation, so it cannot be preempted. */
-static void descriptor_frame_put(mfn_t *m)
+static void descriptor_frames_put(mfn_t *frames, unsigned count)
 {
-    if (mfn_is_none(*m))
-        return;
-    BUG_ON(page_put_and_type(*m) != 0);
-    *m = MFN_NONE;
+    for (unsigned i = 0; i < count; i++) {
+        if (!mfn_is_none(frames[i]))
+            BUG_ON(page_put_and_type(frames[i]) != 0);
+        frames[i] = MFN_NONE;
+    }
 }
 
 int pv_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, uint32_t entries)
@@ -94,8 +95,7 @@ int pv_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, uint32_t ent
     v->pv.gdt_entries = entries;
     if (v == current_vcpu())
         hal_gdt_changed();
-    for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++)
-        descriptor_frame_put(&old[i]);
+    descriptor_frames_put(old, GDT_GUEST_FRAMES);
     return 0;
 }
 
@@ -149,8 +149,7 @@ int pv_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
     v->pv.ldt_entries = entries;
     if (v == current_vcpu())
         hal_ldt_changed(); /* before the frames go: nothing of ours shows them any more */
-    for (unsigned i = 0; i < ARRAY_LEN(old); i++)
-        descriptor_frame_put(&old[i]);
+    descriptor_frames_put(old, ARRAY_LEN(old));
     return 0;
 }
 
@@ -180,11 +179,9 @@ bool pv_release_descriptors(struct vcpu *v)
 {
     const bool had = (v->pv.gdt_entries | v->pv.ldt_entries) != 0;
 
-    for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++)
-        descriptor_frame_put(&v->pv.gdt_frames[i]);
+    descriptor_frames_put(v->pv.gdt_frames, GDT_GUEST_FRAMES);
     v->pv.gdt_entries = 0;
-    for (unsigned i = 0; i < ARRAY_LEN(v->pv.ldt_frames); i++)
-        descriptor_frame_put(&v->pv.ldt_frames[i]);
+    descriptor_frames_put(v->pv.ldt_frames, ARRAY_LEN(v->pv.ldt_frames));
     v->pv.ldt_entries = 0;
     return had;
 }

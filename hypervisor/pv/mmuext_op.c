@@ -42,35 +42,19 @@ int mmu_cpus_of_bitmap(const struct domain *d, guest_va bitmap, cpumask_t *mask)
     return 0;
 }
 
-static int flush_op(struct vcpu *v, const struct mmuext_op *op)
+/* The two with a bitmap of vcpus. */
+static int flush_some(struct vcpu *v, const struct mmuext_op *op)
 {
     cpumask_t mask;
-    int rc;
+    int rc = mmu_cpus_of_bitmap(v->domain, guest_va_of(op->arg2.vcpumask), &mask);
 
-    switch (op->cmd) {
-    case MMUEXT_TLB_FLUSH_LOCAL:
-        hal_tlb_flush_local(); /* no address-space tags: this covers the user root too */
-        return 0;
-    case MMUEXT_INVLPG_LOCAL:
-        if (guest_addr_ok(op->arg1.linear_addr))
-            hal_invlpg_local(op->arg1.linear_addr);
-        return 0;
-    case MMUEXT_TLB_FLUSH_ALL:
-        hal_tlb_flush(domain_cpus(v->domain));
-        return 0;
-    case MMUEXT_INVLPG_ALL:
-        mmu_invlpg(domain_cpus(v->domain), op->arg1.linear_addr);
-        return 0;
-    default: /* the two with a bitmap of vcpus */
-        rc = mmu_cpus_of_bitmap(v->domain, guest_va_of(op->arg2.vcpumask), &mask);
-        if (rc)
-            return rc;
-        if (op->cmd == MMUEXT_TLB_FLUSH_MULTI)
-            hal_tlb_flush(mask);
-        else
-            mmu_invlpg(mask, op->arg1.linear_addr);
-        return 0;
-    }
+    if (rc)
+        return rc;
+    if (op->cmd == MMUEXT_TLB_FLUSH_MULTI)
+        hal_tlb_flush(mask);
+    else
+        mmu_invlpg(mask, op->arg1.linear_addr);
+    return 0;
 }
 
 static int cache_op(const struct vcpu *v)
@@ -126,12 +110,21 @@ static int self_op(struct vcpu *v, const struct mmuext_op *op)
     case MMUEXT_NEW_USER_BASEPTR:
         return pv_root_set(v, op->arg1.mfn ? mfn_make(op->arg1.mfn) : MFN_NONE, true);
     case MMUEXT_TLB_FLUSH_LOCAL:
+        hal_tlb_flush_local(); /* no address-space tags: this covers the user root too */
+        return 0;
     case MMUEXT_INVLPG_LOCAL:
+        if (guest_addr_ok(op->arg1.linear_addr))
+            hal_invlpg_local(op->arg1.linear_addr);
+        return 0;
+    case MMUEXT_TLB_FLUSH_ALL:
+        hal_tlb_flush(domain_cpus(v->domain));
+        return 0;
+    case MMUEXT_INVLPG_ALL:
+        mmu_invlpg(domain_cpus(v->domain), op->arg1.linear_addr);
+        return 0;
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
-    case MMUEXT_TLB_FLUSH_ALL:
-    case MMUEXT_INVLPG_ALL:
-        return flush_op(v, op);
+        return flush_some(v, op);
     case MMUEXT_FLUSH_CACHE:
     case MMUEXT_FLUSH_CACHE_GLOBAL:
         return cache_op(v);

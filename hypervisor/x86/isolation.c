@@ -17,7 +17,6 @@
  */
 #include "isolation.h"
 
-#include <tenue/assert.h>
 #include <tenue/vcpu.h>
 
 #include "lib.h"
@@ -25,27 +24,13 @@
 
 extern uint8_t entry_text_start[], entry_text_end[];
 
-static uint64_t *new_table(void)
-{
-    uint64_t *t = hv_alloc_page();
-
-    if (t == NULL)
-        panic("no memory for a CPU's isolated page tables");
-    return t;
-}
-
 /* The L1 entry of va in c's guest root. */
 static uint64_t *l1_entry(struct pcpu *c, uint64_t va)
 {
     uint64_t *table = c->guest_l4;
 
-    for (unsigned shift = 39; shift > 12; shift -= 9) {
-        uint64_t *e = &table[va >> shift & 511];
-
-        if (*e == 0)
-            *e = mfn_to_maddr(ptr_to_mfn(new_table())).a | PTE_HV_TABLE;
-        table = mfn_to_ptr(maddr_to_mfn(maddr_make(*e & PTE_ADDR)));
-    }
+    for (unsigned shift = 39; shift > 12; shift -= 9)
+        table = paging_table(&table[va >> shift & 511], PTE_HV_TABLE);
     return &table[va >> 12 & 511];
 }
 
@@ -76,7 +61,7 @@ void isolation_init_cpu(struct pcpu *c)
 {
     const uint64_t block = (uint64_t)c;
 
-    c->guest_l4 = new_table();
+    c->guest_l4 = paging_table(&c->entry.guest_cr3, 0);
     show(c, (uint64_t)entry_text_start, (uint64_t)entry_text_end);
     show(c, idt_page(), idt_page() + PAGE_SIZE);
     show(c, block + BLOCK_ENTRY_OFF, block + BLOCK_ENTRY_TOP);
@@ -84,7 +69,6 @@ void isolation_init_cpu(struct pcpu *c)
     show(c, block + BLOCK_NMI_TOP - PAGE_SIZE, block + BLOCK_DB_TOP);
     c->guest_window = l1_entry(c, c->window_virt);
     isolation_copy_windows(c);
-    c->entry.guest_cr3 = mfn_to_maddr(ptr_to_mfn(c->guest_l4)).a;
     c->entry.full_cr3 = mfn_to_maddr(c->cpu.root).a;
     c->entry.tss.rsp[0] = block + BLOCK_ENTRY_TOP;
 }

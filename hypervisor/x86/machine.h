@@ -50,6 +50,8 @@ void paging_init(void);
 enum map_cache { MAP_WB, MAP_UC };
 /* Map [ma, ma + size) for us, for ever; any byte address. */
 volatile void *map_device(uint64_t ma, uint64_t size, enum map_cache cache);
+/* The table that entry names, made when it is 0. */
+uint64_t *paging_table(uint64_t *entry, uint64_t table_flags);
 /* The L1 entry of one of our addresses that is mapped by 4 KiB pages. */
 uint64_t *paging_l1_of(uint64_t va);
 maddr_t paging_maddr_of(uint64_t va);

@@ -40,7 +40,7 @@ static uint64_t table_new(void)
     return mfn_to_maddr(ptr_to_mfn(p)).a;
 }
 
-static uint64_t *descend(uint64_t *entry, uint64_t table_flags)
+uint64_t *paging_table(uint64_t *entry, uint64_t table_flags)
 {
     if (*entry == 0)
         *entry = table_new() | table_flags;
@@ -50,9 +50,9 @@ static uint64_t *descend(uint64_t *entry, uint64_t table_flags)
 static uint64_t *l2_entry(uint64_t va, uint64_t table_flags)
 {
     uint64_t *l4 = mfn_to_ptr(hv_root);
-    uint64_t *l3 = descend(&l4[L4_IDX(va)], table_flags);
+    uint64_t *l3 = paging_table(&l4[L4_IDX(va)], table_flags);
 
-    return &descend(&l3[L3_IDX(va)], table_flags)[L2_IDX(va)];
+    return &paging_table(&l3[L3_IDX(va)], table_flags)[L2_IDX(va)];
 }
 
 /* Whole pages; the bits of leaf are those of a 4 KiB entry. */
@@ -68,7 +68,7 @@ static void map_range(uint64_t va, uint64_t ma, uint64_t size, uint64_t leaf, ui
             va += SIZE_2M;
             ma += SIZE_2M;
         } else {
-            descend(l2, table_flags)[L1_IDX(va)] = ma | leaf;
+            paging_table(l2, table_flags)[L1_IDX(va)] = ma | leaf;
             va += PAGE_SIZE;
             ma += PAGE_SIZE;
         }
@@ -77,7 +77,7 @@ static void map_range(uint64_t va, uint64_t ma, uint64_t size, uint64_t leaf, ui
 
 uint64_t *paging_l1_of(uint64_t va)
 {
-    return &descend(l2_entry(va, PTE_HV_TABLE), PTE_HV_TABLE)[L1_IDX(va)];
+    return &paging_table(l2_entry(va, PTE_HV_TABLE), PTE_HV_TABLE)[L1_IDX(va)];
 }
 
 maddr_t paging_maddr_of(uint64_t va)
