@@ -9,6 +9,7 @@
 #include "config.h"
 #include "cfgparse.h"
 #include "cpulist.h"
+#include "diskserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -361,6 +362,32 @@ static int key_vif(struct load *l, const struct cfg_entry *e)
     return 0;
 }
 
+/* limit_groups = [ 'gold=2000iops+100MB/s' ] */
+static int key_limit_groups(struct load *l, const struct cfg_entry *e)
+{
+    if (!e->is_list || e->nr_items > CONFIG_MAX_GROUPS)
+        return bad(l, e->line, "limit_groups is a list of at most %d: [ 'gold=2000iops+100MB/s' ]",
+                   CONFIG_MAX_GROUPS);
+    for (size_t i = 0; i < e->nr_items; i++) {
+        struct place at = {l->file, e->items[i].line};
+        struct group_spec *group = &l->cfg->groups[i];
+        const char *text = e->items[i].text, *eq = strchr(text, '=');
+        char name[64];
+
+        if (!eq)
+            return bad(l, e->items[i].line, "limit_groups \"%s\"; write NAME=LIMIT", text);
+        snprintf(name, sizeof(name), "%.*s", (int)(eq - text), text);
+        if (limit_group_word(at, group->name, l->d, "limit_groups", name) != 0 ||
+            limit_word(at, &group->rates, l->d, "limit_groups", eq + 1) != 0)
+            return -1;
+        l->cfg->nr_groups = i + 1;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(l->cfg->groups[j].name, group->name) == 0)
+                return bad(l, e->items[i].line, "limit_groups: %s is there twice; keep one", name);
+    }
+    return 0;
+}
+
 static const struct key {
     const char *name;
     int (*take)(struct load *l, const struct cfg_entry *e);
@@ -381,6 +408,7 @@ static const struct key {
     {"cap", key_cap},
     {"disk", key_disk},
     {"vif", key_vif},
+    {"limit_groups", key_limit_groups},
     {"on_poweroff", key_on_poweroff},
     {"on_reboot", key_on_reboot},
     {"on_crash", key_on_crash},

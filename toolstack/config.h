@@ -17,10 +17,12 @@
 #include <stdint.h>
 
 #include <tenue/devhost.h>
+#include <tenue/meter.h>
 
 enum {
     CONFIG_MAX_DISKS = 26,
     CONFIG_MAX_VIFS = 8,
+    CONFIG_MAX_GROUPS = 8,
     CONFIG_MAX_DISK_TIMEOUT = 86400, /* s */
     CONFIG_MAX_MAPTRACK = 1024,      /* what a hypervisor gives by itself; more it may cut */
     CONFIG_MAX_VCPUS = 32,           /* 2-level events and the legacy vcpu_info array carry 32 */
@@ -36,6 +38,17 @@ struct place {
 
 enum disk_format { DISK_RAW, DISK_QCOW2, DISK_NBD };
 
+/* What a device may do a second, by itself and with the others of a group ("": none). */
+struct limit_spec {
+    struct limit_rates rates;
+    char group[METER_GROUP_NAME_MAX + 1];
+};
+
+struct group_spec {
+    char name[METER_GROUP_NAME_MAX + 1];
+    struct limit_rates rates;
+};
+
 struct disk_spec {
     char *target; /* path of the image or the block device, or an NBD server's address */
     enum disk_format format;
@@ -49,6 +62,7 @@ struct disk_spec {
     bool no_discard;
     bool buffered; /* cache=writeback */
     struct devhost_serving serving;
+    struct limit_spec limit;
     unsigned line;
 };
 
@@ -75,6 +89,7 @@ struct vif_spec {
     char mirror[VIF_MIRROR];            /* a path or an interface; empty: none */
     char ips[VIF_MAX_IPS][VIF_IP_TEXT]; /* addresses that are its own; none: nobody knows */
     size_t nr_ips;
+    struct limit_spec limit;
     unsigned line;
 };
 
@@ -106,6 +121,8 @@ struct guest_config {
     size_t nr_disks;
     struct vif_spec vifs[CONFIG_MAX_VIFS];
     size_t nr_vifs;
+    struct group_spec groups[CONFIG_MAX_GROUPS];
+    size_t nr_groups;
     /* Lines of keys that later checks complain about; 0 when absent. */
     unsigned name_line, kernel_line, ramdisk_line, memory_line, cpus_line;
 };

@@ -53,6 +53,12 @@ static void say(struct devices *devs, const char *fmt, ...)
     devs->log(line, devs->log_arg);
 }
 
+static void set_limit(const struct limit_spec *limit, struct devhost_spec *spec)
+{
+    spec->limit = limit->rates;
+    spec->limit_group = limit->group[0] ? limit->group : NULL;
+}
+
 static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
 {
     *spec = (struct devhost_spec){.cls = DEVHOST_BLOCK, .devid = disk->vdev_id};
@@ -68,6 +74,7 @@ static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
     spec->block.removable = disk->removable;
     spec->block.force_buffered = disk->buffered;
     spec->block.serving = disk->serving;
+    set_limit(&disk->limit, spec);
     spec->max_restarts = RESTARTS;
 }
 
@@ -90,6 +97,7 @@ static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_
     spec->net.nr_ips = (unsigned)vif->nr_ips;
     memcpy(spec->net.ips, vif->ips, sizeof(spec->net.ips));
     spec->max_restarts = RESTARTS;
+    set_limit(&vif->limit, spec);
 }
 
 static int check_one(const struct guest_config *cfg, unsigned line, const struct devhost_spec *spec,
@@ -226,11 +234,26 @@ static void collect(struct devices *devs, const struct guest_config *cfg, const 
         devs->slots[i].spec.domid = built->domid;
 }
 
+/* The file's word is the last: whoever is in the group already gets these limits, too. */
+static int set_groups(const struct guest_config *cfg, struct diag *d)
+{
+    for (size_t i = 0; i < cfg->nr_groups; i++) {
+        int fd = meter_open_group(cfg->groups[i].name, &cfg->groups[i].rates);
+
+        if (fd < 0)
+            return diag_set(d, "group %s: %s", cfg->groups[i].name, strerror(-fd));
+        close(fd);
+    }
+    return 0;
+}
+
 int devices_start(struct devices *devs, const struct guest_config *cfg, const struct built *built,
                   const char *console_log, struct diag *d)
 {
     char err[DEVHOST_ERR_MAX] = "";
 
+    if (set_groups(cfg, d) != 0)
+        return -1;
     collect(devs, cfg, built, console_log);
     for (size_t i = 0; i < devs->nr; i++) {
         struct slot *slot = &devs->slots[i];

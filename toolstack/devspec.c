@@ -184,7 +184,7 @@ static int disk_flag(struct place at, struct disk_spec *disk, struct diag *d, co
             at, d, "disk word", word,
             "known are format= vdev= access= target= base= timeout= devtype= removable discard"
             " no-discard queues= ring-order= indirect= grants= batch= batch-us="
-            " gather-us= poll-us= sector-size= cache=");
+            " gather-us= poll-us= sector-size= cache= limit= limit-group=");
     return 0;
 }
 
@@ -382,7 +382,8 @@ static int vif_whole(struct place at, struct vif_spec *vif, struct diag *d)
     return 0;
 }
 
-#define VIF_WORDS "known are mac= bridge= network= forward= vifname= " VIF_SERVING_WORDS
+#define VIF_WORDS                                                                                  \
+    "known are mac= bridge= network= forward= vifname= rate= limit-group= " VIF_SERVING_WORDS
 
 static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
                      const char *value, const char *whole)
@@ -395,6 +396,10 @@ static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, cons
         return set_ifname(at, d, "vif vifname", value, vif->ifname);
     if (strcmp(key, "network") == 0 || strcmp(key, "forward") == 0)
         return network_word(at, vif, d, key, value);
+    if (strcmp(key, "rate") == 0)
+        return limit_word(at, &vif->limit.rates, d, "vif rate", value);
+    if (strcmp(key, "limit-group") == 0)
+        return limit_group_word(at, vif->limit.group, d, "vif limit-group", value);
     if (strcmp(key, "type") == 0 && strcmp(value, "vif") == 0)
         return 0;
     if (strcmp(key, "script") == 0)

@@ -56,6 +56,26 @@ static int take_cache(struct place at, struct disk_spec *disk, struct diag *d, c
     return bad(at, d, "cache", value, "write direct or writeback");
 }
 
+int limit_word(struct place at, struct limit_rates *r, struct diag *d, const char *what,
+               const char *value)
+{
+    char why[DEVHOST_ERR_MAX];
+
+    if (limit_parse(value, r, why, sizeof(why)) == 0)
+        return 0;
+    return diag_set(d, "%s:%u: %s: %s", at.file, at.line, what, why);
+}
+
+int limit_group_word(struct place at, char group[METER_GROUP_NAME_MAX + 1], struct diag *d,
+                     const char *what, const char *value)
+{
+    if (!meter_group_name_valid(value))
+        return diag_set(d, "%s:%u: %s \"%s\"; write 1 to %d letters, digits and _ . -", at.file,
+                        at.line, what, value, METER_GROUP_NAME_MAX);
+    strcpy(group, value);
+    return 0;
+}
+
 int disk_serving_word(struct place at, struct disk_spec *disk, struct diag *d, const char *key,
                       const char *value)
 {
@@ -66,5 +86,9 @@ int disk_serving_word(struct place at, struct disk_spec *disk, struct diag *d, c
         return take_grants(at, &disk->serving, d, value);
     if (strcmp(key, "cache") == 0)
         return take_cache(at, disk, d, value);
+    if (strcmp(key, "limit") == 0)
+        return limit_word(at, &disk->limit.rates, d, "disk limit", value);
+    if (strcmp(key, "limit-group") == 0)
+        return limit_group_word(at, disk->limit.group, d, "disk limit-group", value);
     return 1;
 }

@@ -9,4 +9,10 @@
 int disk_serving_word(struct place at, struct disk_spec *disk, struct diag *d, const char *key,
                       const char *value) MUST_CHECK;
 
+/* limit=, rate= or limit-group= of a device; `what` is for complaints: "disk limit". */
+int limit_word(struct place at, struct limit_rates *r, struct diag *d, const char *what,
+               const char *value) MUST_CHECK;
+int limit_group_word(struct place at, char group[METER_GROUP_NAME_MAX + 1], struct diag *d,
+                     const char *what, const char *value) MUST_CHECK;
+
 #endif

@@ -60,6 +60,12 @@ static const struct verb {
     {"lab", verb_lab, "list | show | run | plot | table | compare ...",
      "Run experiments on I/O, with intervals and plots.\n"
      "  see tenue lab --help and tenue-lab(8)"},
+    {"limits", verb_limits, "[--json] [DOMAIN [DEVICE [LIMIT]]] | -g [--json] [GROUP [LIMIT]]",
+     "Show or set how much devices may do a second, and what that made wait.\n"
+     "  DEVICE     xvda, vif0\n"
+     "  LIMIT      2000iops, 20MB/s, 2000iops@100+20MB/s, none; tenue.cfg(5) says more\n"
+     "  -g         of a group of devices, which share it\n"
+     "  --json     as JSON"},
     {"top", verb_top, "[-b] [-n COUNT] [-d SECONDS] [--json | --prometheus]",
      "Show what domains use, again and again.\n"
      "  -b            batch: no control characters\n"

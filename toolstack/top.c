@@ -3,10 +3,11 @@
  * tenue top: domains with what they use, in xentop's columns, again and again; or once for scripts.
  *
  * Bytes of network devices are those of the backend's interface, seen from the guest; requests of
- * disks are known where the kernel's backend serves them (its files under /sys), else "-".
+ * disks are our backend's (diskmeter.h) or the kernel's (its files under /sys), else "-".
  */
 #include "watch.h"
 
+#include "diskmeter.h"
 #include "domain.h"
 
 #include <cjson/cJSON.h>
@@ -79,7 +80,15 @@ static void look_at_net(struct usage_row *row, const char *device)
 static void look_at_disk(struct usage_row *row, const char *device)
 {
     const char *stats = "/sys/bus/xen-backend/devices/vbd-%u-%s/statistics/%s";
+    struct disk_sums sums;
 
+    if (diskmeter_sums(row->info.domain, (unsigned)strtoul(device, NULL, 10), &sums)) {
+        add_number(&row->rd, (long long)sums.reads);
+        add_number(&row->wr, (long long)sums.writes);
+        add_number(&row->rsect, (long long)(sums.read_bytes / 512));
+        add_number(&row->wsect, (long long)(sums.written_bytes / 512));
+        return;
+    }
     add_number(&row->rd, number_in(stats, row->info.domain, device, "rd_req"));
     add_number(&row->wr, number_in(stats, row->info.domain, device, "wr_req"));
     add_number(&row->rsect, number_in(stats, row->info.domain, device, "rd_sect"));
@@ -211,7 +220,7 @@ static void json_number(cJSON *row, const char *key, long long n)
         cJSON_AddNumberToObject(row, key, (double)n);
 }
 
-static void show_json(const struct usage_table *t)
+static void show_json(struct session *s, const struct usage_table *t)
 {
     cJSON *array = cJSON_CreateArray();
 
@@ -237,6 +246,7 @@ static void show_json(const struct usage_table *t)
         json_number(row, "vbd_writes", r->wr);
         json_number(row, "vbd_read_sectors", r->rsect);
         json_number(row, "vbd_written_sectors", r->wsect);
+        cJSON_AddItemToObject(row, "disks", diskmeter_json(&s->st, r->info.domain));
         cJSON_AddItemToArray(array, row);
     }
     print_json(array);
@@ -320,12 +330,24 @@ static int show_parts(struct session *s, const struct usage_table *t)
     return 0;
 }
 
+static void show_disks(struct session *s, const struct usage_table *t)
+{
+    struct disk_table disks = {0};
+
+    for (unsigned i = 0; i < t->count; i++)
+        diskmeter_add(&disks, &s->st, t->rows[i].name ? t->rows[i].name : "(null)",
+                      t->rows[i].info.domain);
+    diskmeter_prometheus(&disks, stdout);
+    diskmeter_free(&disks);
+}
+
 static int show_prometheus(struct session *s, const struct usage_table *t)
 {
     if (machine_prometheus(s, &t->machine) != 0)
         return -1;
     for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++)
         show_metric(t, &metrics[i]);
+    show_disks(s, t);
     return show_parts(s, t);
 }
 
@@ -382,7 +404,7 @@ static int run(struct session *s, const struct top_options *o, struct usage_tabl
         rc = collect(s, now);
         compare(now, before);
         if (rc == 0 && o->json)
-            show_json(now);
+            show_json(s, now);
         else if (rc == 0)
             print_table(now, o->batch);
         before = now;

@@ -74,6 +74,7 @@ int verb_network_list(int argc, char **argv);
 int verb_block_resize(int argc, char **argv);
 int verb_net(int argc, char **argv);
 int verb_lab(int argc, char **argv);
+int verb_limits(int argc, char **argv);
 int verb_audit(int argc, char **argv);
 int verb_sched(int argc, char **argv);
 int verb_vcpu_list(int argc, char **argv);

@@ -41,6 +41,7 @@ int main(int argc, char **argv)
     suite_conback();
     suite_xsclient();
     suite_limit();
+    suite_resume();
     CU_run_all_tests();
     report();
     ran = CU_get_number_of_tests_run();

@@ -2,7 +2,7 @@
 # Hosted tests of the backends: plain, and with address and undefined-behaviour sanitizers.
 # On a real Xen: tests/backends/on-xen.sh (see its head).
 BET_SUITES := main test_channel test_request test_packet test_guard test_console test_device test_blkback test_net test_conback \
-	test_xsclient test_limit
+	test_xsclient test_limit test_resume
 BET_SUITES += test_nbd test_qcow2
 BET_UNDER_TEST := common/limit common/limit_text common/channel common/journal common/device common/sandbox block/request \
 	block/pool block/pgrants \
@@ -54,11 +54,12 @@ $(BET_BUILD)/subverted: $(BET_SUBVERTED:%=$(BET_BUILD)/plain/%.o)
 check-confinement: $(BET_BUILD)/subverted
 	$(BET_BUILD)/subverted
 
-# Rings as a guest fills them: `make fuzz TARGET=block` or net (clang), and their seeds with any compiler.
-BET_FUZZ := block net
+# Rings as a guest fills them: `make fuzz TARGET=block` or net (clang), journals as a process may leave them: TARGET=journal, and their seeds with any compiler.
+BET_FUZZ := block net journal
 BET_FUZZ_SOURCES := tests/backends/fuzz/guest tests/backends/fake/xen $(BET_UNDER_TEST:%=backends/%)
 BET_FUZZ_WRAP := -Wl,--wrap=gntdev_map,--wrap=gntdev_unmap,--wrap=gntdev_copy
 BET_FUZZ_WRAP_block := ,--wrap=uring_read,--wrap=uring_write,--wrap=uring_punch
+BET_FUZZ_WRAP_journal := $(BET_FUZZ_WRAP_block)
 $(BET_BUILD)/fuzzed/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "CLANG $<"

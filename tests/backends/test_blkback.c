@@ -605,6 +605,9 @@ static void test_flipper(void)
     }
     flipping = false;
     pthread_join(thread, NULL);
+    if (!dev.connected) {
+        printf("    %s\n", fake_last_log());
+    }
     CU_ASSERT_TRUE(dev.connected);
     CU_ASSERT_EQUAL(answered, 24000);
     fstat(CHANNEL_DEVICE_FD, &st);

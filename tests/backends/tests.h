@@ -16,5 +16,6 @@ void suite_net(void);
 void suite_conback(void);
 void suite_xsclient(void);
 void suite_limit(void);
+void suite_resume(void);
 
 #endif

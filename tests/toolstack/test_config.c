@@ -228,6 +228,38 @@ static void test_disk_serving(void)
     refuse(SERVED("queues=1,queues=2"), "it is there twice");
 }
 
+static void test_limits(void)
+{
+    struct guest_config cfg;
+    struct diag d;
+
+    CU_ASSERT_FATAL(parse(MINIMAL "limit_groups=['gold=2000iops+100MB/s', 'tin=5iops']\n"
+                                  "disk=['vdev=xvda,limit=100iops@20+1MB/s,limit-group=gold,"
+                                  "target=/a']\nvif=['rate=10Mb/s@50ms,limit-group=tin']\n",
+                          &cfg, &d) == 0);
+    CU_ASSERT_EQUAL(cfg.disks[0].limit.rates.ops, 100);
+    CU_ASSERT_EQUAL(cfg.disks[0].limit.rates.ops_burst, 20);
+    CU_ASSERT_EQUAL(cfg.disks[0].limit.rates.bytes, 1000000);
+    CU_ASSERT_STRING_EQUAL(cfg.disks[0].limit.group, "gold");
+    CU_ASSERT_EQUAL(cfg.vifs[0].limit.rates.bytes, 1250000);
+    CU_ASSERT_EQUAL(cfg.vifs[0].limit.rates.bytes_burst, 62500);
+    CU_ASSERT_STRING_EQUAL(cfg.vifs[0].limit.group, "tin");
+    CU_ASSERT_EQUAL_FATAL(cfg.nr_groups, 2);
+    CU_ASSERT_STRING_EQUAL(cfg.groups[0].name, "gold");
+    CU_ASSERT_EQUAL(cfg.groups[0].rates.bytes, 100000000);
+    CU_ASSERT_EQUAL(cfg.groups[1].rates.ops, 5);
+    config_free(&cfg);
+    refuse(SERVED("limit=0iops"), "g.cfg:4: disk limit: \"0iops\": a limit of zero");
+    refuse(SERVED("limit=10000001iops"), "above what can be counted, 10000000");
+    refuse(SERVED("limit=fast"), "is no limit");
+    refuse(SERVED("limit-group=a/b"), "g.cfg:4: disk limit-group \"a/b\"");
+    refuse(MINIMAL "vif=['rate=0MB/s']\n", "g.cfg:3: vif rate: \"0MB/s\": a limit of zero");
+    refuse(MINIMAL "limit_groups='x'\n", "g.cfg:3: limit_groups is a list");
+    refuse(MINIMAL "limit_groups=['x']\n", "write NAME=LIMIT");
+    refuse(MINIMAL "limit_groups=['x=1iops','x=2iops']\n", "x is there twice");
+    refuse(MINIMAL "limit_groups=['x=0iops']\n", "g.cfg:3: limit_groups: \"0iops\"");
+}
+
 static void test_disk_errors(void)
 {
     refuse(MINIMAL "disk=['format=vhd,vdev=xvda,target=/a']\n", "g.cfg:3: disk format \"vhd\"");
@@ -418,6 +450,7 @@ const struct test tests_config[] = {
     {"config: key errors name line and remedy", test_key_errors},
     {"config: disk forms", test_disk_forms},
     {"config: disk serving", test_disk_serving},
+    {"config: limits", test_limits},
     {"config: disk errors", test_disk_errors},
     {"config: one image twice, read-only", test_same_image_read_only},
     {"config: vif serving", test_vif_serving},

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tenue limits: how much devices and groups of devices may do a second, and what that made wait.
+ *
+ * Limits lie in the files of <tenue/meter.h>, which the backends have mapped: a change is a store
+ * there, seen within a tenth of a second. Which devices there are is in the store.
+ */
+#include "verbs.h"
+
+#include "domain.h"
+
+#include <cjson/cJSON.h>
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tenue/meter.h>
+
+static const char *const classes[] = {"vbd", "vif"};
+enum { NR_CLASSES = 2, NAME_ROOM = 40 };
+
+struct device_name {
+    const char *cls;
+    unsigned domid, devid;
+    char name[NAME_ROOM]; /* xvda, vif0 */
+};
+
+struct table {
+    struct session *s;
+    const char *device; /* NULL: all */
+    const char *domain; /* whose devices are shown */
+    cJSON *json;        /* NULL: text */
+    unsigned shown;
+};
+
+static void name_device(struct store *st, struct device_name *dev)
+{
+    char *vdev = NULL;
+
+    if (dev->cls == classes[0])
+        vdev = store_read(st, "/local/domain/0/backend/vbd/%u/%u/dev", dev->domid, dev->devid);
+    if (vdev)
+        snprintf(dev->name, sizeof(dev->name), "%.31s", vdev);
+    else
+        snprintf(dev->name, sizeof(dev->name), "%s%u", dev->cls, dev->devid);
+    free(vdev);
+}
+
+/* Calls `act` for each device of the domain that has the name, or for each. */
+static int each_device(struct session *s, uint32_t domid, const char *name,
+                       int (*act)(const struct device_name *dev, void *arg), void *arg)
+{
+    int rc = 0;
+
+    for (int c = 0; c < NR_CLASSES && rc == 0; c++) {
+        unsigned n = 0;
+        char **ids = store_list(&s->st, &n, "/local/domain/0/backend/%s/%u", classes[c], domid);
+
+        for (unsigned i = 0; i < n && rc == 0; i++) {
+            struct device_name dev = {.cls = classes[c], .domid = domid};
+
+            dev.devid = (unsigned)strtoul(ids[i], NULL, 10);
+            name_device(&s->st, &dev);
+            if (!name || strcmp(name, dev.name) == 0 || strcmp(name, ids[i]) == 0)
+                rc = act(&dev, arg);
+        }
+        free(ids);
+    }
+    return rc;
+}
+
+/* ---- showing ---- */
+
+static void json_rates(cJSON *row, const struct limit_rates *r)
+{
+    cJSON_AddNumberToObject(row, "ops_per_second", (double)r->ops);
+    cJSON_AddNumberToObject(row, "ops_burst", (double)r->ops_burst);
+    cJSON_AddNumberToObject(row, "bytes_per_second", (double)r->bytes);
+    cJSON_AddNumberToObject(row, "bytes_burst", (double)r->bytes_burst);
+}
+
+static void show_json(struct table *t, const struct device_name *dev, const struct meter *m,
+                      const struct limit_rates *r)
+{
+    cJSON *row = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(row, "domain", t->domain);
+    cJSON_AddNumberToObject(row, "domid", dev->domid);
+    cJSON_AddStringToObject(row, "device", dev->name);
+    json_rates(row, r);
+    if (m->group[0])
+        cJSON_AddStringToObject(row, "group", m->group);
+    cJSON_AddNumberToObject(row, "throttled_requests", (double)m->throttled);
+    cJSON_AddNumberToObject(row, "throttled_seconds", (double)m->throttled_ns / 1e9);
+    cJSON_AddItemToArray(t->json, row);
+}
+
+static int show_device(const struct device_name *dev, void *arg)
+{
+    struct table *t = arg;
+    struct limit_rates r;
+    struct meter m;
+    char text[LIMIT_TEXT_MAX];
+
+    if (!meter_read(dev->cls, dev->domid, dev->devid, &m))
+        return 0; /* served by another backend than ours */
+    limit_get(&m.limit, &r);
+    limit_print(&r, text, sizeof(text));
+    if (t->json)
+        show_json(t, dev, &m, &r);
+    else
+        printf("%-20s %-8s %-28s %-16s %12llu %10.3f\n", t->domain, dev->name, text,
+               m.group[0] ? m.group : "-", (unsigned long long)m.throttled,
+               (double)m.throttled_ns / 1e9);
+    t->shown++;
+    return 0;
+}
+
+static int show_domain(struct session *s, const struct xen_domctl_getdomaininfo *info,
+                       const char *name, void *arg)
+{
+    struct table *t = arg;
+
+    t->domain = name;
+    return each_device(s, info->domain, t->device, show_device, t);
+}
+
+static int show(struct session *s, const char *domain, const char *device, bool json)
+{
+    struct table t = {.s = s, .device = device, .json = json ? cJSON_CreateArray() : NULL};
+
+    if (!json)
+        printf("%-20s %-8s %-28s %-16s %12s %10s\n", "Name", "Device", "Limit", "Group", "Waited",
+               "Seconds");
+    int rc = each_domain(s, domain, show_domain, &t);
+
+    if (json)
+        print_json(t.json);
+    if (rc == 0 && device && !t.shown)
+        rc = diag_set(&s->d, "%s has no device %s; tenue limits %s lists them", domain, device,
+                      domain);
+    return rc;
+}
+
+/* ---- changing ---- */
+
+struct change {
+    struct session *s;
+    struct limit_rates rates;
+    unsigned changed;
+};
+
+static int change_device(const struct device_name *dev, void *arg)
+{
+    struct change *c = arg;
+    struct limit *l = meter_map_limit(dev->cls, dev->domid, dev->devid);
+
+    if (!l)
+        return diag_errno(&c->s->d, "the limit of %s cannot be changed", dev->name);
+    limit_set(l, &c->rates);
+    meter_unmap_limit(l);
+    c->changed++;
+    return 0;
+}
+
+static int parse_limit(struct session *s, const char *text, struct limit_rates *r)
+{
+    char why[DEVHOST_ERR_MAX];
+
+    if (limit_parse(text, r, why, sizeof(why)) == 0)
+        return 0;
+    return diag_set(&s->d, "limit: %s", why);
+}
+
+static int change(struct session *s, const char *domain, const char *device, const char *text)
+{
+    struct change c = {.s = s};
+    uint32_t domid;
+
+    if (parse_limit(s, text, &c.rates) != 0 ||
+        domain_find(s->hv, &s->st, domain, &domid, &s->d) != 0 ||
+        each_device(s, domid, device, change_device, &c) != 0)
+        return -1;
+    if (!c.changed)
+        return diag_set(&s->d, "%s has no device %s; tenue limits %s lists them", domain, device,
+                        domain);
+    return 0;
+}
+
+/* ---- groups ---- */
+
+static int show_group(struct session *s, const char *name, cJSON *json)
+{
+    struct limit *l = meter_map_group(name);
+    struct limit_rates r;
+    char text[LIMIT_TEXT_MAX];
+
+    if (!l)
+        return diag_errno(&s->d, "group %s", name);
+    limit_get(l, &r);
+    meter_unmap_limit(l);
+    if (json) {
+        cJSON *row = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(row, "group", name);
+        json_rates(row, &r);
+        cJSON_AddItemToArray(json, row);
+        return 0;
+    }
+    limit_print(&r, text, sizeof(text));
+    printf("%-32s %s\n", name, text);
+    return 0;
+}
+
+static int show_groups(struct session *s, const char *name, bool json)
+{
+    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    DIR *dir = name ? NULL : opendir(METER_GROUP_DIR);
+    const struct dirent *e;
+    int rc = 0;
+
+    if (!json)
+        printf("%-32s %s\n", "Group", "Limit");
+    if (name)
+        rc = show_group(s, name, array);
+    while (rc == 0 && dir && (e = readdir(dir)) != NULL)
+        if (meter_group_name_valid(e->d_name))
+            rc = show_group(s, e->d_name, array);
+    if (dir)
+        closedir(dir);
+    if (json)
+        print_json(array);
+    return rc;
+}
+
+static int change_group(struct session *s, const char *name, const char *text)
+{
+    struct limit_rates r;
+    int fd;
+
+    if (parse_limit(s, text, &r) != 0)
+        return -1;
+    fd = meter_open_group(name, &r);
+    if (fd < 0)
+        return diag_set(&s->d, "group %s: %s", name, strerror(-fd));
+    close(fd);
+    return 0;
+}
+
+static int groups(int argc, char **argv, bool json)
+{
+    struct session s = {0};
+    int rc;
+
+    if (argc > 2)
+        return usage("limits");
+    if (argc && !meter_group_name_valid(argv[0]))
+        rc = diag_set(&s.d, "group \"%s\": 1 to %d letters, digits and _ . -, not . first", argv[0],
+                      METER_GROUP_NAME_MAX);
+    else if (argc == 2)
+        rc = change_group(&s, argv[0], argv[1]);
+    else
+        rc = show_groups(&s, argc ? argv[0] : NULL, json);
+    return session_close(&s, rc);
+}
+
+int verb_limits(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"json", no_argument, NULL, 'j'}, {"group", no_argument, NULL, 'g'}, {0}};
+    bool json = false, of_groups = false;
+    struct session s;
+    int opt, rc;
+
+    while ((opt = getopt_long(argc, argv, "g", longs, NULL)) != -1) {
+        if (opt != 'j' && opt != 'g')
+            return usage("limits");
+        json |= opt == 'j';
+        of_groups |= opt == 'g';
+    }
+    argc -= optind;
+    argv += optind;
+    if (of_groups)
+        return groups(argc, argv, json);
+    if (argc > 3)
+        return usage("limits");
+    rc = session_open(&s, NEED_BOTH);
+    if (rc)
+        return rc;
+    if (argc == 3)
+        rc = change(&s, argv[0], argv[1], argv[2]);
+    else
+        rc = show(&s, argc ? argv[0] : NULL, argc > 1 ? argv[1] : NULL, json);
+    return session_close(&s, rc);
+}
