@@ -148,13 +148,12 @@ static uint64_t due_us(const struct blkback *b, const struct queue *q, uint64_t 
 /* How long the loop may sleep: answers may be held back, or the rest of a burst be waited for. */
 static uint64_t may_wait_us(const struct blkback *b)
 {
-    uint64_t due = UINT64_MAX, now = 0;
+    uint64_t due = UINT64_MAX, now = b->now_ns / 1000;
 
     for (unsigned i = 0; !b->again && i < b->nr_queues; i++) {
         const struct queue *q = &b->queues[i];
 
         if (q->gathering || q->unpushed || q->limited_until_us) {
-            now = now ? now : now_us();
             due = due_us(b, q, now) < due ? due_us(b, q, now) : due;
         }
     }

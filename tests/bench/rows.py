@@ -111,6 +111,13 @@ def memory(log):
     return out
 
 
+def gangs(log):
+    """Requests a second of all guests together, by their number."""
+    with open(log, errors="replace") as f:
+        found = re.findall(r"^GANG (\d+) guests (\d+) IOPS (\d+)", f.read(), re.M)
+    return {int(n): int(iops) for n, k, iops in found if n == k}
+
+
 def missing_pages(log):
     """[(set, life, at the destroy's return, later)] where not all memory came back at once."""
     with open(log, errors="replace") as f:
