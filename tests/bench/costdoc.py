@@ -80,8 +80,23 @@ def markdown(head, body):
     return lines + ["| " + " | ".join(r) + " |" for r in body]
 
 
+BLOCK = [("read 4 KiB, depth 1", "rand read 4k QD1"), ("write 4 KiB, depth 1", "rand write 4k QD1"),
+         ("read 4 KiB, depth 32", "rand read 4k QD32"), ("write 4 KiB, depth 32", "rand write 4k QD32"),
+         ("read 128 KiB, depth 1", "seq read 128k QD1"), ("write 128 KiB, depth 1", "seq write 128k QD1"),
+         ("read 128 KiB, depth 8", "seq read 128k QD8"), ("write 128 KiB, depth 8", "seq write 128k QD8")]
+
+
+def block_rows(sides):
+    phases = [side.get("block", ({},))[0].get("blk", {}) for side in sides]
+    for name, row in BLOCK:
+        if all(row in p for p in phases):
+            ours, xen = (rows.middle(p[row]) for p in phases)
+            yield (name, figure(ours.hyp), figure(ours.executed), figure(xen.executed), ratio(ours.executed, xen.executed),
+                   "%.1f" % ours.cr3, "%.1f" % xen.cr3)
+
+
 def write(sides, native, report, folder):
-    """docs/cost.md from the template beside this file: {targets}, {linux}, {memory} are tables of the last run."""
+    """docs/cost.md from the template beside this file: {targets}, {linux}, {block}, {memory} are tables of the last run."""
     table = target_rows(sides, list(sides[0]))
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "cost.md.in")) as f:
         text = f.read()
@@ -97,6 +112,8 @@ def write(sides, native, report, folder):
     text = text.replace("{targets}", "\n".join(markdown(("operation", "ours", "Xen 4.17", "ratio", "at most", ""), body)))
     text = text.replace("{linux}", "\n".join(markdown(
         ("operation", "native", "ours", "to native", "Xen 4.17", "to native", "ours, ring 0"), linux)))
+    text = text.replace("{block}", "\n".join(markdown(
+        ("request", "ours, ring 0", "ours", "Xen 4.17", "ratio", "our CR3 loads", "Xen's"), block_rows(sides))))
     text = text.replace("{memory}", "\n".join(markdown(
         ("what", "ours", "Xen 4.17", "ratio"), [m for m in memory if m[0] != "memory"])))
     with open(folder + "/cost.md", "w") as f:
