@@ -112,6 +112,7 @@ struct netback {
     unsigned one_way;    /* rounds in a row from the guest, with none for it between */
     bool gathering;      /* no event is asked for: the loop looks again by itself */
     uint64_t last_work;  /* nanoseconds; kept with poll_us only */
+    uint64_t limited_since, limited_until; /* ns; a packet of the guest's waits for the limit */
     struct backoff backoff;
 };
 
@@ -137,6 +138,8 @@ void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t
 void net_notify(struct net_queue *q, int port);
 /* Before those it sends to. */
 void net_be_urgent(struct netback *n, bool urgent);
+/* May a packet of so many bytes go? Else the rings are looked at again when it may. */
+bool net_within_limit(struct netback *n, uint64_t bytes);
 void net_watch_tap(struct net_queue *q, bool on);
 
 /* tap.c */

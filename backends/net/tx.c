@@ -79,6 +79,9 @@ static bool collect(struct net_queue *q, struct tx_round *r, RING_IDX prod)
                         wrong);
             return false;
         }
+        if (!it->pkt.drop && !net_within_limit(q->n, it->pkt.size)) {
+            break; /* parsed anew when it may go */
+        }
         for (unsigned k = 0; k < it->pkt.nr_slots; k++) {
             it->id[k] = slots[k].req.id;
         }
@@ -258,5 +261,5 @@ bool tx_serve(struct net_queue *q)
         send_packets(q, &round, tick);
         q->tx.packets_of_round = round.nr_packets;
     }
-    return q->n->gathering ? false : tx_want_event(q);
+    return q->n->gathering || q->n->limited_until ? false : tx_want_event(q);
 }

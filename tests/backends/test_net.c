@@ -11,8 +11,8 @@
  * without backoff_account() "storm of notifications" fails; occupy() without its second page fails
  * "packets of all sizes"; gather_head() that moves nothing fails "headers in several pieces"; an
  * offset of 0 in rsp fails "headroom"; answers_resume() that always writes fails "answers";
- * begin_rings() that does not set req_cons fails "taken over";
- * as_record() that does not skip the tap's header fails "mirror".
+ * begin_rings() that does not set req_cons fails "taken over"; as_record() that does not skip the
+ * tap's header fails "mirror"; collect() (tx.c) without the limit "a limit".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -201,6 +201,41 @@ static void test_send(void)
     CU_ASSERT_EQUAL(dev.meter->queue[0].latency[METER_WRITE].count, 1);
     CU_ASSERT_EQUAL(dev.meter->queue[0].bytes[METER_WRITE], 1000);
     CU_ASSERT_EQUAL(dev.meter->queue[0].notifications, 1);
+    close_guest();
+}
+
+/* Five at once, then one a millisecond; what must wait stays in the ring, and no event is asked
+ * for. */
+static void test_limit(void)
+{
+    struct limit_rates r = {.ops = 1000, .ops_burst = 5};
+    struct timespec from, now;
+    RING_IDX first, most;
+
+    open_guest();
+    dev.limits[0] = &dev.meter->limit;
+    dev.nr_limits = 1;
+    limit_set(dev.limits[0], &r);
+    for (uint16_t i = 0; i < 40; i++) {
+        send_slot(DATA, 0, 100, 0, i);
+    }
+    RING_PUSH_REQUESTS(&tx);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    CU_ASSERT_FALSE(transmit(0));
+    first = tx.sring->rsp_prod;
+    CU_ASSERT_TRUE(first >= 5 && nb->limited_until);
+    CU_ASSERT_TRUE(tx.sring->req_event <= 40);
+    CU_ASSERT_EQUAL(dev.meter->throttled, 1);
+    do {
+        transmit(0);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        most = (RING_IDX)(6 + (now.tv_sec - from.tv_sec) * 1000 +
+                          (now.tv_nsec - from.tv_nsec) / 1000000);
+        CU_ASSERT_TRUE(tx.sring->rsp_prod <= most);
+    } while (tx.sring->rsp_prod < 40);
+    CU_ASSERT_TRUE(dev.meter->throttled_ns > 0);
+    CU_ASSERT_FALSE(nb->limited_until);
+    CU_ASSERT_EQUAL(tx.sring->req_event, 41);
     close_guest();
 }
 
@@ -697,6 +732,7 @@ void suite_net(void)
     CU_pSuite s = CU_add_suite("netback", NULL, NULL);
 
     CU_add_test(s, "to the tap", test_send);
+    CU_add_test(s, "a limit", test_limit);
     CU_add_test(s, "segmentation offload to the tap", test_send_gso);
     CU_add_test(s, "bad packets to the tap", test_send_bad);
     CU_add_test(s, "lying producers", test_lying_producers);
