@@ -6,11 +6,11 @@
  *
  * Guest pages: 0..15 ring, 16 indirect descriptors, 32.. data.
  *
- * Sabotage: swapping the arguments of copy_sectors() in move_data() fails "write and read"; not looking
- * at inflight_writes in start_held() fails "flush waits for writes"; skipping ring_producer_valid()
- * hangs "lying producer"; leaving out pool_give() in io_finish() fails nearly all at close_guest();
- * filling the response with fives instead of zeros fails "bytes of a response"; without
- * backoff_account() "storm of notifications" fails.
+ * Sabotage: swapping the arguments of copy_sectors() in move_data() fails "write and read"; not
+ * looking at inflight_writes in start_held() fails "flush waits for writes"; skipping
+ * ring_producer_valid() hangs "lying producer"; leaving out pool_give() in io_finish() fails nearly
+ * all at close_guest(); filling the response with fives instead of zeros fails "bytes of a
+ * response"; without backoff_account() "storm of notifications" fails.
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
