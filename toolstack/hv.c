@@ -367,6 +367,14 @@ long hv_populate(struct hv *hv, uint32_t domid, uint64_t pfn, uint64_t nr_blocks
     return (long)done;
 }
 
+bool hv_memory_is_zeroed(struct hv *hv)
+{
+    xen_extraversion_t extra = "";
+
+    return hv_version(hv, XENVER_extraversion, &extra, sizeof(extra)) >= 0 &&
+           strnlen(extra, sizeof(extra)) < sizeof(extra) && strstr(extra, "-tenue");
+}
+
 int hv_memory_map(struct hv *hv, uint32_t domid, uint64_t bytes)
 {
     struct e820_entry {

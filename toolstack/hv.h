@@ -78,6 +78,11 @@ int hv_list(struct hv *hv, uint32_t first, struct xen_domctl_getdomaininfo *info
  */
 long hv_populate(struct hv *hv, uint32_t domid, uint64_t pfn, uint64_t nr_blocks, unsigned order,
                  uint64_t *p2m) MUST_CHECK;
+/*
+ * Whether those frames hold zeros. Tenue clears what it gives away; Xen gives what a domain gave
+ * back while it lived as it was.
+ */
+bool hv_memory_is_zeroed(struct hv *hv);
 int hv_memory_map(struct hv *hv, uint32_t domid, uint64_t bytes) MUST_CHECK;
 int hv_pin_l4(struct hv *hv, uint32_t domid, uint64_t mfn) MUST_CHECK;
 /* A port in the domain that the control domain may bind to; negative errno on failure. */
