@@ -195,6 +195,17 @@ table_devalidate(struct page *p, unsigned level, unsigned *cursor, bool may_pree
     return 0;
 }
 
+/* Functions of their own, so that the compiler keeps what the loop over an L1 needs in registers.
+ */
+static noinline_fn int l1_validate(struct page *p, struct domain *d, unsigned *cursor)
+{
+    return table_validate(p, d, 1, cursor);
+}
+static noinline_fn int l1_devalidate(struct page *p, unsigned *cursor, bool may_preempt)
+{
+    return table_devalidate(p, 1, cursor, may_preempt);
+}
+
 /* Of a page table; 0 of anything else. */
 static inline unsigned level_of(enum page_type type)
 {
@@ -215,7 +226,7 @@ static int contents_validate(struct page *p, enum page_type type, unsigned *curs
         return 0;
     if (!absent_are_ok(table_of(p), level))
         return -XEN_EINVAL;
-    return level == 1 ? table_validate(p, d, 1, cursor) : table_validate(p, d, level, cursor);
+    return level == 1 ? l1_validate(p, d, cursor) : table_validate(p, d, level, cursor);
 }
 
 static int contents_devalidate(struct page *p, enum page_type type, unsigned *cursor,
@@ -224,7 +235,7 @@ static int contents_devalidate(struct page *p, enum page_type type, unsigned *cu
     const unsigned level = level_of(type);
 
     if (level == 1)
-        return table_devalidate(p, 1, cursor, may_preempt);
+        return l1_devalidate(p, cursor, may_preempt);
     return level == 0 ? 0 : table_devalidate(p, level, cursor, may_preempt);
 }
 

@@ -86,7 +86,7 @@ void hal_spin_wait(void)
 }
 
 /* A single page costs the others a full flush too: rare, and it keeps a request one counter. */
-static void flush_others(cpumask_t mask)
+static noinline_fn void flush_others(cpumask_t mask)
 {
     const cpumask_t online = ((cpumask_t)2 << (cpu_count - 1)) - 1;
     uint32_t ticket[MAX_CPUS];
@@ -109,14 +109,16 @@ static void flush_others(cpumask_t mask)
 
 void hal_tlb_flush(cpumask_t mask)
 {
-    flush_others(mask);
+    if (mask & ~((cpumask_t)1 << this_cpu()->id))
+        flush_others(mask);
     if (mask >> this_cpu()->id & 1)
         hal_tlb_flush_local();
 }
 
 void hal_invlpg(cpumask_t mask, uint64_t va)
 {
-    flush_others(mask);
+    if (mask & ~((cpumask_t)1 << this_cpu()->id))
+        flush_others(mask);
     if (mask >> this_cpu()->id & 1)
         invlpg(va);
 }
