@@ -11,7 +11,8 @@
 #include "lib.h"
 #include "machine.h"
 
-#define CALIBRATE_NS (20 * 1000 * 1000ull)
+#define WINDOW_NS (10 * 1000 * 1000ull)
+#define WINDOWS 5u
 
 #define HPET_PERIOD 0x004
 #define HPET_CONFIG 0x010
@@ -129,23 +130,45 @@ static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
     return q;
 }
 
-/* Both rates over one stretch of the reference. */
+/* One stretch of the reference; gap: the longest that we did not look. */
+struct window {
+    uint64_t passed, tsc, gap;
+    uint32_t apic;
+};
+
+static struct window measure(const struct reference *r)
+{
+    const uint64_t want = r->hz * WINDOW_NS / NS_PER_SEC, before = rdtsc_ordered();
+    const uint64_t start = r->read(), first = rdtsc_ordered();
+    const uint32_t apic = apic_timer_count();
+    struct window w = {.gap = first - before};
+
+    while (w.passed < want) {
+        uint64_t now;
+
+        w.passed = (r->read() - start) & r->mask;
+        w.apic = apic - apic_timer_count();
+        now = rdtsc_ordered() - first;
+        w.gap = MAX(w.gap, now - w.tsc);
+        w.tsc = now;
+    }
+    return w;
+}
+
+/* Both rates. Who runs us may stop us anywhere: the window that was disturbed least counts. */
 static void calibrate(const struct reference *r)
 {
-    uint64_t want = r->hz * CALIBRATE_NS / NS_PER_SEC, passed = 0, start, tsc;
-    uint32_t apic;
+    struct window best = {.gap = ~0ull}, w;
 
     apic_timer_set(0xffffffff);
-    start = r->read();
-    tsc = rdtsc_ordered();
-    apic = apic_timer_count();
-    while (passed < want)
-        passed = (r->read() - start) & r->mask;
-    tsc = rdtsc_ordered() - tsc;
-    apic -= apic_timer_count();
+    for (unsigned i = 0; i < WINDOWS; i++) {
+        w = measure(r);
+        if (w.gap < best.gap)
+            best = w;
+    }
     apic_timer_set(0);
-    set_rate(mul_div(tsc, r->hz, passed));
-    apic_ticks_per_ns = mul_div(mul_div(apic, r->hz, passed), 1ull << 32, NS_PER_SEC);
+    set_rate(mul_div(best.tsc, r->hz, best.passed));
+    apic_ticks_per_ns = mul_div(mul_div(best.apic, r->hz, best.passed), 1ull << 32, NS_PER_SEC);
 }
 
 static uint64_t tsc_to_ns(uint64_t delta)
