@@ -4,8 +4,8 @@
  * in pages shared with the guest, both under a version that is odd while the record changes.
  * Versions are counted here and only copied there, since the guest can write the page (R-1).
  *
- * The stable-TSC flag is not set: without a secondary time area (VCPUOP 13 answers -ENOSYS) it
- * would promise a clock source that user space then cannot map.
+ * A guest may register a second place for a vcpu's record, which its user space can map. The
+ * stable-TSC flag invites it to; it is set where the clocks of all CPUs are known to be one.
  *
  * Locks: wallclock_lock (RANK_TIMER) for the base and the domains' copies of it.
  */
@@ -13,6 +13,11 @@
 
 static struct spinlock wallclock_lock = SPINLOCK_INIT(RANK_TIMER);
 static uint64_t wallclock_base; /* [wallclock_lock] UTC in ns at system time 0; 0: not yet read */
+
+static uint8_t clock_flags(const struct hal_time *t)
+{
+    return t->tsc_stable ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
+}
 
 static void publish_clock(struct vcpu *v, const struct hal_time *t)
 {
@@ -23,10 +28,29 @@ static void publish_clock(struct vcpu *v, const struct hal_time *t)
     u->system_time = t->system_time;
     u->tsc_to_system_mul = t->tsc_to_system_mul;
     u->tsc_shift = t->tsc_shift;
-    u->flags = 0;
+    u->flags = clock_flags(t);
     v->time_version = (v->time_version | 1) + 1;
     u->version = v->time_version;
     v->time_stamp = t->tsc_timestamp;
+    vcpu_time_publish(v);
+}
+
+void time_write_area(const struct vcpu *v, guest_va area)
+{
+    struct vcpu_time_info u = {.version = v->time_version - 1};
+    struct hal_time t;
+
+    hal_time_params(&t);
+    u.tsc_timestamp = t.tsc_timestamp;
+    u.system_time = t.system_time;
+    u.tsc_to_system_mul = t.tsc_to_system_mul;
+    u.tsc_shift = t.tsc_shift;
+    u.flags = clock_flags(&t);
+    if (guest_write(area, &u.version, sizeof(u.version)) || guest_write_obj(area, &u))
+        return; /* the guest's loss alone */
+    u.version++;
+    if (guest_write(area, &u.version, sizeof(u.version)))
+        return;
 }
 
 void time_refresh_vcpu(struct vcpu *v)

@@ -261,20 +261,29 @@ static void runstate_write(const struct vcpu *v, guest_va area)
         return;
 }
 
-/* v is loaded. The area is mapped by the guest kernel's root only. */
-void vcpu_runstate_publish(struct vcpu *v)
+/* v is loaded. Areas are mapped by the guest kernel's root only. */
+static inline void write_area(struct vcpu *v, guest_va area,
+                              void (*write)(const struct vcpu *v, guest_va area))
 {
-    const guest_va area = READ_ONCE(v->runstate_va);
-
     if (guest_va_is_null(area))
         return;
     if (v->pv.kernel_mode) {
-        runstate_write(v, area);
+        write(v, area);
         return;
     }
     hal_load_root(v->pv.root_kernel);
-    runstate_write(v, area);
+    write(v, area);
     hal_load_root(v->pv.root_user);
+}
+
+void vcpu_runstate_publish(struct vcpu *v)
+{
+    write_area(v, READ_ONCE(v->runstate_va), runstate_write);
+}
+
+void vcpu_time_publish(struct vcpu *v)
+{
+    write_area(v, READ_ONCE(v->time_va), time_write_area);
 }
 
 /* --- registered areas --- */
@@ -331,7 +340,7 @@ void vcpu_release_areas(struct vcpu *v)
     v->periodic_period = 0;
     timer_kill(&v->periodic);
     timer_kill(&v->poll_timer);
-    v->runstate_va = guest_va_make(0);
+    v->runstate_va = v->time_va = guest_va_make(0);
     unmap_vcpu_info(v);
     sched_vcpu_release(v);
 }

@@ -65,6 +65,22 @@ static long op_register_runstate(struct vcpu *v, guest_va arg)
     return 0;
 }
 
+static long op_register_time(struct vcpu *v, guest_va arg)
+{
+    struct vcpu_register_time_memory_area area;
+    int rc = guest_read_obj(&area, arg);
+
+    if (rc)
+        return rc;
+    if (!guest_range_ok(guest_va_make(area.addr.p), sizeof(struct vcpu_time_info)))
+        return -XEN_EFAULT;
+    WRITE_ONCE(v->time_va.va, area.addr.p);
+    v->time_stamp = TIME_NEVER;
+    if (v == current_vcpu())
+        time_refresh_vcpu(v);
+    return 0;
+}
+
 static long op_register_vcpu_info(struct vcpu *v, guest_va arg)
 {
     struct vcpu_register_vcpu_info info;
@@ -142,6 +158,8 @@ long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg_va)
         return op_runstate_info(v, arg);
     case VCPUOP_register_runstate_memory_area:
         return op_register_runstate(v, arg);
+    case VCPUOP_register_vcpu_time_memory_area:
+        return op_register_time(v, arg);
     case VCPUOP_register_vcpu_info:
         return op_register_vcpu_info(v, arg);
     case VCPUOP_set_periodic_timer:

@@ -190,6 +190,7 @@ ns_t hal_now(void)
 void hal_time_params(struct hal_time *t)
 {
     *t = params;
+    t->tsc_stable = params.tsc_stable && cpu_count == 1; /* whose offsets could differ? */
 }
 
 uint32_t hal_tsc_khz(void)

@@ -44,6 +44,7 @@ struct vcpu {
         *_Atomic vcpu_info; /* mapping of the registered area, or of shared_info's slot */
     mfn_t vcpu_info_mfn;    /* frame held (reference + writable type), MFN_NONE if not */
     guest_va runstate_va;   /* 0 when none */
+    guest_va time_va;       /* secondary clock record; 0 when none */
     struct vcpu_runstate_info runstate; /* [runqueue lock] ours; copied out at changes */
     struct timer singleshot;
     struct timer periodic;
@@ -110,6 +111,7 @@ void vcpu_runstate_change(struct vcpu *v, int new_state, ns_t now); /* run queue
 struct vcpu_runstate_info vcpu_runstate(const struct vcpu *v);      /* all of it of one moment */
 /* Copy runstate to the registered area if that is reachable: called with v's root loaded. */
 void vcpu_runstate_publish(struct vcpu *v);
+void vcpu_time_publish(struct vcpu *v); /* the same for its secondary clock record */
 /* ns spent running, up to now. */
 uint64_t vcpu_cpu_time(const struct vcpu *v);
 /* Frames and timers given back on teardown or reset. */
@@ -119,6 +121,7 @@ int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset) must_check;
 /* pvclock: v, which runs, gets its vcpu_time_info if that is not what it should be (time.c). */
 void time_refresh_vcpu(struct vcpu *v);
 #define TIME_NEVER (~0ull)
+void time_write_area(const struct vcpu *v, guest_va area);
 void time_update_wallclock(struct domain *d);
 int time_set_wallclock(uint64_t secs, uint32_t nsecs, ns_t system_time) must_check;
 
