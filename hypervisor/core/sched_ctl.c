@@ -41,7 +41,7 @@ int sched_domctl(struct domain *d, struct xen_domctl_scheduler_op *op)
     case XEN_DOMCTL_SCHEDOP_putinfo:
         if (sched_static)
             return 0;
-        if (p->weight == 0 || p->cap > 100 * MAX_VCPUS)
+        if (p->weight == 0 || p->cap > 100 * d->max_vcpus)
             return -XEN_EINVAL;
         sched_set_share(d, p->weight, p->cap);
         return 0;
