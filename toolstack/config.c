@@ -540,6 +540,11 @@ static int finish(struct load *l)
         cfg->maxvcpus = cfg->vcpus;
     if (cfg->maxvcpus < cfg->vcpus)
         return diag_set(l->d, "%s: maxvcpus is below vcpus; raise maxvcpus or drop it", l->file);
+    if (cfg->cap > 100 * cfg->maxvcpus)
+        return diag_set(l->d,
+                        "%s: cap is %u, but %u vCPUs have at most %u percent; lower cap, or"
+                        " drop it for no cap",
+                        l->file, cfg->cap, cfg->maxvcpus, 100 * cfg->maxvcpus);
     return join_cmdline(l);
 }
 

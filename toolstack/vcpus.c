@@ -64,6 +64,7 @@ static int show_share(struct session *s, const struct xen_domctl_getdomaininfo *
 
 static int set_share(struct session *s, const char *domain, const char *weight, const char *cap)
 {
+    struct xen_domctl_getdomaininfo info;
     struct hv_share share;
     uint32_t domid;
     int rc;
@@ -71,11 +72,17 @@ static int set_share(struct session *s, const char *domain, const char *weight, 
     if (domain_find(s->hv, &s->st, domain, &domid, &s->d) != 0)
         return -1;
     rc = hv_get_share(s->hv, domid, &share);
+    if (rc == 0)
+        rc = hv_info(s->hv, domid, &info);
     if (rc != 0)
         return refused(&s->d, "to tell the share", domid, rc);
-    if ((weight && take_number(weight, "weight", 1, 65535, &share.weight, &s->d) != 0) ||
-        (cap && take_number(cap, "cap", 0, 3200, &share.cap, &s->d) != 0))
+    if (weight && take_number(weight, "weight", 1, 65535, &share.weight, &s->d) != 0)
         return -1;
+    if (cap && take_number(cap, "cap", 0, 100 * (info.max_vcpu_id + 1), &share.cap, &s->d) != 0)
+        return diag_set(&s->d,
+                        "cap \"%s\" will not do; 0 (none) to %u percent are possible for the"
+                        " vCPUs of domain %u",
+                        cap, 100 * (info.max_vcpu_id + 1), domid);
     rc = hv_set_share(s->hv, domid, &share);
     return rc == 0 ? 0 : refused(&s->d, "the share", domid, rc);
 }
@@ -268,6 +275,10 @@ static int pin(struct session *s, uint32_t domid, char **argv, int argc)
     if (take_mask(s, argv[1], machine.nr_cpus, &hard) != 0 ||
         (argc > 2 && take_mask(s, argv[2], machine.nr_cpus, &soft) != 0))
         return -1;
+    if (hard && soft && !(hard & soft))
+        fprintf(stderr,
+                "tenue: warning: none of the CPUs it would rather have is one it may run on:"
+                " the second list has no effect\n");
     for (unsigned i = first; i <= last && rc == 0; i++)
         rc = hv_set_affinity(s->hv, domid, i, hard, soft);
     return rc == 0 ? 0 : refused(&s->d, "these CPUs for a vCPU", domid, rc);

@@ -145,6 +145,7 @@ static void test_key_errors(void)
     refuse(MINIMAL "cpu_weight=0\n", "out of range; 1 to 65535");
     refuse(MINIMAL "cpu_weight=65536\n", "out of range; 1 to 65535");
     refuse(MINIMAL "cap=3201\n", "out of range; 0 to 3200");
+    refuse(MINIMAL "vcpus=2; cap=201\n", "cap is 201, but 2 vCPUs have at most 200 percent");
     refuse(MINIMAL "cap=-1\n", "not a number");
     refuse(MINIMAL "cpus=\"0-\"\n", "g.cfg:3: cpus: \"0-\" is no list of CPUs");
     refuse(MINIMAL "cpus=[]\n", "cpus is a set of CPUs");
