@@ -119,7 +119,7 @@ static int port_alloc(struct domain *d, enum evtchn_state state, uint32_t what, 
 
 static void port_free(struct domain *d, port_t port)
 {
-    struct evtchn *e = port_at(d, port);
+    peeked struct evtchn *e = port_at(d, port);
 
     *e = (struct evtchn){.state = EVTCHN_FREE};
     bit_test_and_clear(d->shared_info->evtchn_pending, port);

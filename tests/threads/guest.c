@@ -234,7 +234,9 @@ static void do_vcpu(void)
 
         area.addr.p = args_va() + 1024;
         *ARGS(struct vcpu_register_runstate_memory_area) = area;
-        call(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, id, args_va(), 0);
+        cmd = one_in(2) ? VCPUOP_register_runstate_memory_area
+                        : VCPUOP_register_vcpu_time_memory_area;
+        call(__HYPERVISOR_vcpu_op, cmd, id, args_va(), 0);
         break;
     }
     default:
