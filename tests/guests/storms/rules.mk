@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS += storms
+GUEST_FLAVOUR_storms := high
