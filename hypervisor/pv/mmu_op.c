@@ -22,7 +22,7 @@
  * (MM-16); what is checked is whose frame it is, and a reference keeps it from changing hands
  * between the check and the store.
  */
-static int m2p_update(const struct domain *owner, mfn_t m, uint64_t pfn)
+static noinline_fn int m2p_update(const struct domain *owner, mfn_t m, uint64_t pfn)
 {
     if (!page_get(m, owner))
         return -XEN_EINVAL;
