@@ -284,6 +284,7 @@ void net_disconnect(struct device *d)
     }
     n->nr_queues = n->nr_masked = n->one_way = 0;
     n->gathering = false;
+    n->lean = 0;
     net_be_urgent(n, false);
 }
 

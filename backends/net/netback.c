@@ -29,6 +29,7 @@
 #define ONE_WAY_ROUNDS 8u
 #define IDLE_LOOKS 4u
 #define URGENT_NICE (-10)
+#define LEAN_MAX 16u /* rounds */
 #define COALESCE_MAX_US 1000u
 #define POLL_MAX_US 10000u
 #define EVENTS 8
@@ -144,7 +145,6 @@ static void stop_gathering(struct netback *n)
 {
     n->gathering = false;
     n->one_way = n->idle_looks = 0;
-    net_be_urgent(n, false);
     for (unsigned i = 0; i < n->nr_queues; i++) {
         n->q[i].tx.look = tx_want_event(&n->q[i]);
     }
@@ -168,7 +168,17 @@ static void choose_mode(struct netback *n, bool worked)
         }
     } else if (n->coalesce_us && n->one_way >= ONE_WAY_ROUNDS) {
         n->gathering = true;
-        net_be_urgent(n, true);
+    }
+}
+
+/* Towards urgency by a round from the guest, away from it by one to it: the same would hurt there.
+ */
+static void lean(struct netback *n, bool from_guest, bool to_guest)
+{
+    n->lean += from_guest && n->lean < LEAN_MAX;
+    n->lean -= to_guest && n->lean > 0;
+    if (n->lean == LEAN_MAX || !n->lean) {
+        net_be_urgent(n, n->lean);
     }
 }
 
@@ -178,8 +188,8 @@ static bool serve_queue(struct net_queue *q)
     struct netback *n = q->n;
     uint64_t sent = q->rx_packets;
 
+    q->tx.packets_of_round = 0;
     if (q->tx.look) {
-        q->tx.packets_of_round = 0;
         q->tx.look = tx_serve(q);
         n->one_way += q->tx.packets_of_round != 0;
         q->tx.look |= q->tx.packets_of_round == NET_BATCH;
@@ -193,6 +203,7 @@ static bool serve_queue(struct net_queue *q)
             n->one_way = 0;
         }
     }
+    lean(n, q->tx.packets_of_round, q->rx_packets != sent);
     return n->d->connected;
 }
 

@@ -108,6 +108,7 @@ struct netback {
      * sleeping. 0: not at all. */
     unsigned coalesce_us, poll_us;
     bool urgent;
+    unsigned lean;       /* to urgency, in rounds */
     unsigned idle_looks; /* while gathering, in a row */
     unsigned one_way;    /* rounds in a row from the guest, with none for it between */
     bool gathering;      /* no event is asked for: the loop looks again by itself */
