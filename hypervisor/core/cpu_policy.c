@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See cpu_policy.h. The ranges below are those that readers of the format know; a leaf beyond the
+ * See control.h. The ranges below are those that readers of the format know; a leaf beyond the
  * CPU's own maximum is left out.
  */
-#include "cpu_policy.h"
+#include "control.h"
 
 #include <tenue/pv.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See cpumask.h. */
-#include "cpumask.h"
+/* See control.h. */
+#include "control.h"
 
 #include <tenue/vcpu.h>
 

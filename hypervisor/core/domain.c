@@ -158,8 +158,8 @@ static void list_push(struct domain **list, struct domain *d)
         !__atomic_compare_exchange_n(list, &head, d, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-/* A domain is on one list at most: reap_queued is its ticket. */
-static void queue_reap(struct domain *d)
+/* To be looked at by domain_reap(). A domain is on one list at most: reap_queued is its ticket. */
+void domain_last_put(struct domain *d)
 {
     if (__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
         return;
@@ -167,23 +167,24 @@ static void queue_reap(struct domain *d)
     softirq_raise(SOFTIRQ_WORK);
 }
 
-static void zombies_retry(struct timer *t)
+/* Take a list and call fn for each domain that was on it. */
+static void list_drain(struct domain **list, void (*fn)(struct domain *d))
 {
-    struct domain *d = __atomic_exchange_n(&zombie_list, NULL, __ATOMIC_ACQUIRE);
+    struct domain *d = __atomic_exchange_n(list, NULL, __ATOMIC_ACQUIRE);
 
-    (void)t;
     while (d) {
         struct domain *next = d->reap_next;
 
         __atomic_store_n(&d->reap_queued, false, __ATOMIC_RELEASE);
-        queue_reap(d);
+        fn(d);
         d = next;
     }
 }
 
-void domain_last_put(struct domain *d)
+static void zombies_retry(struct timer *t)
 {
-    queue_reap(d);
+    (void)t;
+    list_drain(&zombie_list, domain_last_put);
 }
 
 /* --- creation --- */
@@ -431,7 +432,7 @@ static int declare_dead(struct domain *d)
 {
     __atomic_store_n(&d->dying, DOMAIN_DEAD, __ATOMIC_SEQ_CST);
     evtchn_send_global_virq(control_domain, VIRQ_DOM_EXC);
-    queue_reap(d);
+    domain_last_put(d);
     return 0;
 }
 
@@ -456,7 +457,7 @@ int domain_kill(struct domain *d)
 void domain_pages_gone(struct domain *d)
 {
     if (READ_ONCE(d->dying) == DOMAIN_DEAD)
-        queue_reap(d);
+        domain_last_put(d);
 }
 
 static void domain_free(struct domain *d)
@@ -518,15 +519,7 @@ static void reap_one(struct domain *d)
 
 void domain_reap(void)
 {
-    struct domain *d = __atomic_exchange_n(&reap_list, NULL, __ATOMIC_ACQUIRE);
-
-    while (d) {
-        struct domain *next = d->reap_next;
-
-        __atomic_store_n(&d->reap_queued, false, __ATOMIC_RELEASE);
-        reap_one(d);
-        d = next;
-    }
+    list_drain(&reap_list, reap_one);
 }
 
 /* --- what the control domain is told --- */

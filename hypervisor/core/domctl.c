@@ -11,10 +11,8 @@
 #include <tenue/hypercall.h>
 #include <tenue/pv.h>
 
-#include "cpu_policy.h"
-#include "cpumask.h"
+#include "control.h"
 #include "lib.h"
-#include "sched_ctl.h"
 
 #define TSC_MODE_DEFAULT 0u
 #define TSC_MODE_NEVER_EMULATE 2u

@@ -65,8 +65,7 @@ int evtchn_init(struct domain *d)
 void evtchn_free(struct domain *d)
 {
     for (unsigned i = 0; i < EVTCHN_PAGES; i++)
-        if (d->evtchn.pages[i])
-            hv_free_page(d->evtchn.pages[i]);
+        hv_free_page(d->evtchn.pages[i]);
 }
 
 /* A free port, growing the table if need be; still FREE: the caller sets what it becomes. */

@@ -80,38 +80,25 @@ static long op_make(uint32_t cmd, guest_va arg)
     return rc;
 }
 
-static long op_status(guest_va arg)
+/* Status or reset of a domain that is named first in either's structure. */
+static long op_on_domain(uint32_t cmd, guest_va arg)
 {
-    struct evtchn_status op, out = {0};
+    struct evtchn_status op = {0};
     struct domain *d;
-    int rc = guest_read_obj(&op, arg);
+    long rc =
+        guest_read(&op, arg, cmd == EVTCHNOP_status ? sizeof(op) : sizeof(struct evtchn_reset));
 
+    STATIC_ASSERT(domain_first, offsetof(struct evtchn_status, dom) == 0 &&
+                                    offsetof(struct evtchn_reset, dom) == 0);
     if (rc == 0)
         rc = domain_get_permitted(op.dom, &d);
     if (rc)
         return rc;
-    out.dom = op.dom;
-    out.port = op.port;
-    rc = evtchn_status(d, op.port, &out);
-    domain_put(d);
-    return rc ? rc : guest_write_obj(arg, &out);
-}
-
-static long op_reset(guest_va arg)
-{
-    struct evtchn_reset op;
-    struct domain *d;
-    int rc = guest_read_obj(&op, arg);
-
-    if (rc == 0)
-        rc = domain_get_permitted(op.dom, &d);
-    if (rc)
-        return rc;
-    rc = evtchn_reset(d);
+    rc = cmd == EVTCHNOP_status ? evtchn_status(d, op.port, &op) : evtchn_reset(d);
     domain_put(d);
     if (rc == -XEN_ERESTART)
         return hypercall_restart(__HYPERVISOR_event_channel_op, EVTCHNOP_reset, arg.va, 0, 0, 0);
-    return rc;
+    return rc || cmd == EVTCHNOP_reset ? rc : guest_write_obj(arg, &op);
 }
 
 static noinline_fn long other_op(uint32_t cmd, guest_va arg)
@@ -134,9 +121,8 @@ static noinline_fn long other_op(uint32_t cmd, guest_va arg)
         rc = guest_read_obj(&bind, arg);
         return rc ? rc : evtchn_bind_vcpu(self, bind.port, bind.vcpu);
     case EVTCHNOP_status:
-        return op_status(arg);
     case EVTCHNOP_reset:
-        return op_reset(arg);
+        return op_on_domain(cmd, arg);
     default:
         return -XEN_ENOSYS;
     }

@@ -109,6 +109,14 @@ static int take_blocks(const struct exchange *x, uint32_t *heads)
     return 0;
 }
 
+/* The stolen frames are a suitable block: they are what the guest gets. */
+static void keep_block(const struct exchange *x, mfn_t first, uint32_t *heads, uint32_t *chain)
+{
+    *heads = *chain = 0;
+    for (uint64_t e = 1ull << (x->chunk_order - x->out_order); e; e--)
+        chain_push(heads, mfn_add(first, (e - 1) << x->out_order));
+}
+
 /* Tell the guest: extent `index` of the output is the block at m, which takes the pfns named there.
  */
 static int announce_extent(const struct exchange *x, uint64_t index, mfn_t m)
@@ -140,22 +148,6 @@ static int adopt_blocks(const struct exchange *x, uint64_t c, uint32_t heads)
     return first_rc;
 }
 
-static int adopt_same(const struct exchange *x, uint64_t c, mfn_t first, uint32_t *chain)
-{
-    const uint64_t extents = 1ull << (x->chunk_order - x->out_order);
-    int first_rc = 0;
-
-    give_all_back(x->d, chain);
-    hal_take_interrupts();
-    for (uint64_t e = 0; e < extents; e++) {
-        int rc = announce_extent(x, c * extents + e, mfn_add(first, e << x->out_order));
-
-        if (!first_rc)
-            first_rc = rc;
-    }
-    return first_rc;
-}
-
 static void free_stolen(uint32_t chain)
 {
     for (uint32_t m = chain; m; m = page_of(mfn_make(m))->next)
@@ -172,8 +164,8 @@ static int exchange_chunk(const struct exchange *x, uint64_t c)
 
     hal_take_interrupts();
     if (rc == 0 && block && block_suits(x, first))
-        return adopt_same(x, c, first, &chain);
-    if (rc == 0)
+        keep_block(x, first, &heads, &chain);
+    else if (rc == 0)
         rc = take_blocks(x, &heads);
     if (rc) {
         give_all_back(x->d, &chain);

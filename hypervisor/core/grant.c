@@ -41,10 +41,8 @@ static int add_frame(struct domain *d)
     struct grant_active *active = hv_alloc_pages(GRANT_ACTIVE_ORDER);
 
     if (shared == NULL || active == NULL) {
-        if (shared != NULL)
-            hv_free_page(shared);
-        if (active != NULL)
-            hv_free_pages(active, GRANT_ACTIVE_ORDER);
+        hv_free_page(shared);
+        hv_free_pages(active, GRANT_ACTIVE_ORDER);
         return -XEN_ENOMEM;
     }
     page_share(shared, d);
@@ -109,16 +107,14 @@ void grant_table_free(struct domain *d)
             hal_take_interrupts();
     }
     t->frames = 0;
-    if (t->frame != NULL)
-        hv_free_page(t->frame);
+    hv_free_page(t->frame);
     t->frame = NULL;
     for (uint32_t i = 0; i < t->maptrack_frames; i++) {
         hv_free_page(t->maptrack[i]);
         if (i % GROW_BATCH == GROW_BATCH - 1)
             hal_take_interrupts();
     }
-    if (t->maptrack != NULL)
-        hv_free_pages(t->maptrack, 3);
+    hv_free_pages(t->maptrack, MAPTRACK_INDEX_ORDER);
     t->maptrack = NULL;
     t->maptrack_frames = 0;
 }

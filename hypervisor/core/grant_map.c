@@ -12,7 +12,6 @@
 
 #include "grant_pin.h"
 
-#define MAPTRACK_INDEX_ORDER 3u
 #define RELEASE_BATCH 64u
 #define PTE_AVAIL_SHIFT 9 /* the entry's software bits that GNTMAP_guest_avail0.. ask for */
 #define MAPPED_FLAGS (GNTMAP_device_map | GNTMAP_host_map)

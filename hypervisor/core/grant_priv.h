@@ -12,6 +12,8 @@
 #include <tenue/frame.h>
 #include <tenue/grant.h>
 
+#define MAPTRACK_INDEX_ORDER 3u
+
 /* --- grant.c --- */
 int grant_table_grow(struct domain *d, uint32_t frames) must_check; /* 0 or -XEN_E* */
 

@@ -57,16 +57,8 @@ static int decrease_extent(const struct extents *x, uint64_t i)
     if (guest_read_elem(&first, x->list, i, sizeof(first)) != 0)
         return -XEN_EFAULT;
     for (uint64_t k = 0; k < 1ull << x->order; k++) {
-        const mfn_t m = mfn_make(first + k);
-        uint16_t owner;
-        int rc;
+        int rc = domain_release_frame(x->d, mfn_make(first + k));
 
-        if (!page_get_any(m, &owner))
-            return -XEN_EINVAL;
-        rc = domain_release_frame(x->d, m);
-        if (!rc)
-            m2p_clear(m); /* while our reference still keeps the frame from anybody else */
-        page_put(m);
         if (rc)
             return rc;
         if (k % RELEASE_BATCH == RELEASE_BATCH - 1)

@@ -91,25 +91,14 @@ static void list_unlink(struct domain_pages *pages, struct page *p)
         pages->kept = p->next;
 }
 
-static void list_push(uint32_t *head, struct page *p)
+/* Put the chain first .. last (linked both ways) in front of a list. */
+static void list_splice(uint32_t *head, struct page *first, struct page *last)
 {
-    const uint32_t mfn = (uint32_t)page_mfn(p).n;
-
-    p->prev = 0;
-    p->next = *head;
+    last->next = *head;
     if (*head)
-        frame_table[*head].prev = mfn;
-    *head = mfn;
-}
-
-/* Put the chain first .. last (linked both ways) in front of the list. */
-static void list_splice(struct domain_pages *pages, struct page *first, struct page *last)
-{
-    last->next = pages->head;
-    if (pages->head)
-        frame_table[pages->head].prev = (uint32_t)page_mfn(last).n;
+        frame_table[*head].prev = (uint32_t)page_mfn(last).n;
     first->prev = 0;
-    pages->head = (uint32_t)page_mfn(first).n;
+    *head = (uint32_t)page_mfn(first).n;
 }
 
 /* --- birth --- */
@@ -153,7 +142,7 @@ static int frames_assign(struct domain *d, struct page *first, unsigned order)
         rc = -XEN_ENOMEM;
     else {
         frames_bear(first, order, pages->live | 1, type_at_birth(d));
-        list_splice(pages, first, first + frames - 1);
+        list_splice(&pages->head, first, first + frames - 1);
         pages->total += frames;
     }
     spin_unlock(&pages->lock);
@@ -211,14 +200,7 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mf
 
 bool page_get_owned(struct page *p, uint16_t domid)
 {
-    const uint64_t tag = count_owner_tag(domid);
-    uint64_t x = READ_ONCE(p->count);
-
-    do {
-        if (unlikely((x & (C_DOM | C_OWNER_MASK)) != tag || !refs_may_grow(count_refs(x))))
-            return false;
-    } while (!word_cas(&p->count, &x, x + 1));
-    return true;
+    return page_get_if(p, C_DOM | C_OWNER_MASK, count_owner_tag(domid));
 }
 
 bool page_get(mfn_t m, const struct domain *d)
@@ -226,22 +208,6 @@ bool page_get(mfn_t m, const struct domain *d)
     struct page *p = page_lookup(m.n);
 
     return p && page_get_of(p, d);
-}
-
-bool page_get_any(mfn_t m, uint16_t *owner)
-{
-    struct page *p = page_lookup(m.n);
-    uint64_t x;
-
-    if (!p)
-        return false;
-    x = READ_ONCE(p->count);
-    do {
-        if (!(x & C_DOM) || !refs_may_grow(count_refs(x)))
-            return false;
-    } while (!word_cas(&p->count, &x, x + 1));
-    *owner = count_owner(x);
-    return true;
 }
 
 void page_put(mfn_t m)
@@ -289,16 +255,17 @@ static bool alloc_bit_take(struct page *p)
 int domain_release_frame(struct domain *d, mfn_t mfn)
 {
     struct page *p = page_lookup(mfn.n);
-    int rc = 0;
+    bool taken;
 
     if (!p || !page_get_owned(p, d->domid))
         return -XEN_EINVAL;
-    if (alloc_bit_take(p))
-        page_put_ref(p); /* the reservation's; ours keeps the frame until below */
-    else
-        rc = -XEN_EINVAL;
+    taken = alloc_bit_take(p);
+    if (taken) {
+        page_put_ref(p); /* the reservation's; ours keeps the frame from anybody else until below */
+        m2p_clear(mfn);
+    }
     page_put_ref(p);
-    return rc;
+    return taken ? 0 : -XEN_EINVAL;
 }
 
 /* One frame of a dying domain. True when nobody refers to it any more: caller frees it. */
@@ -333,7 +300,7 @@ static uint32_t relinquish_batch(struct domain_pages *pages, uint32_t *freed)
             link = &p->next;
             (*freed)++;
         } else {
-            list_push(&pages->kept, p);
+            list_splice(&pages->kept, p, p);
         }
         mfn = next;
     }
@@ -454,7 +421,7 @@ void domain_return_frame(struct domain *d, mfn_t mfn)
     if (dying) {
         total_sub(d, 1);
     } else {
-        list_push(&d->pages.head, p);
+        list_splice(&d->pages.head, p, p);
         if (p->type == 0)
             p->type = type_at_birth(d); /* a new one */
         __atomic_store_n(&p->count, d->pages.live | 1, __ATOMIC_RELEASE);

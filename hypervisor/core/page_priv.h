@@ -75,6 +75,19 @@ static inline struct page *page_lookup(uint64_t mfn)
     return p;
 }
 
+/* Take a reference while the word says `tag` under mask, if there is one already and the limit is
+ * not reached (MM-10, MM-11). */
+static inline bool page_get_if(struct page *p, uint64_t mask, uint64_t tag)
+{
+    uint64_t x = READ_ONCE(p->count);
+
+    do {
+        if (unlikely((x & mask) != tag || !refs_may_grow(count_refs(x))))
+            return false;
+    } while (!word_cas(&p->count, &x, x + 1));
+    return true;
+}
+
 /* Take a reference when the domain domid owns p (MM-11). */
 bool page_get_owned(struct page *p, uint16_t domid) must_check;
 
@@ -91,13 +104,7 @@ static inline bool page_get_of(struct page *p, const struct domain *d)
 /* One more reference for somebody who holds one already: fails only at the limit. */
 static inline bool page_get_more(struct page *p)
 {
-    uint64_t x = READ_ONCE(p->count);
-
-    do {
-        if (unlikely(!refs_may_grow(count_refs(x))))
-            return false;
-    } while (!word_cas(&p->count, &x, x + 1));
-    return true;
+    return page_get_if(p, 0, 0);
 }
 
 void page_free_last(struct page *p); /* the last reference went */

@@ -232,21 +232,16 @@ void heap_free_chain(uint32_t first)
 /* Hand RAM to the allocator at bring-up: frames [start, end), never used by a guest before. */
 void heap_seed(mfn_t start, mfn_t end)
 {
-    uint64_t at = MAX(start.n, (uint64_t)FIRST_FRAME);
+    const uint64_t first = MAX(start.n, (uint64_t)FIRST_FRAME);
 
     BUG_ON(end.n > frame_count);
+    if (first >= end.n)
+        return;
+    for (uint64_t i = first; i < end.n; i++)
+        frame_table[i].count = C_FREE;
     spin_lock(&heap_lock);
-    while (at < end.n) {
-        unsigned order = MIN((unsigned)__builtin_ctzll(at), HEAP_ORDER_MAX);
-
-        while (at + (1ull << order) > end.n)
-            order--;
-        for (uint64_t i = at; i < at + (1ull << order); i++)
-            frame_table[i].count = C_FREE;
-        block_free((uint32_t)at, order, 0);
-        total_frames += 1ull << order;
-        at += 1ull << order;
-    }
+    run_free((uint32_t)first, (uint32_t)end.n, 0);
+    total_frames += end.n - first;
     spin_unlock(&heap_lock);
 }
 

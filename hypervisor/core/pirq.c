@@ -45,8 +45,7 @@ int pirq_domain_init(struct domain *d)
 
 void pirq_domain_free(struct domain *d)
 {
-    if (d->pirqs)
-        hv_free_page(d->pirqs);
+    hv_free_page(d->pirqs);
 }
 
 static struct pirq *line_of(const struct domain *d, uint32_t pirq)

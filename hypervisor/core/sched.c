@@ -22,7 +22,6 @@
 #include <tenue/log.h>
 
 #include "sched_priv.h"
-#include "softirq.h"
 
 #define MS 1000000ull
 #define INV_SHIFT 20

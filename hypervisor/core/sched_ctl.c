@@ -4,9 +4,8 @@
  * credit2, whose parameters it has: a weight for each vcpu and a cap for the domain. Tools that
  * know credit's structures are served as well, since weight and cap mean the same there.
  */
-#include "sched_ctl.h"
 
-#include "cpumask.h"
+#include "control.h"
 #include "sched_priv.h"
 
 uint32_t sched_public_id(void)
@@ -28,26 +27,21 @@ STATIC_ASSERT(credit_cap_second, offsetof(struct xen_domctl_sched_credit, cap) =
 int sched_domctl(struct domain *d, struct xen_domctl_scheduler_op *op)
 {
     struct xen_domctl_sched_credit2 *p = &op->u.credit2;
+    const bool put = op->cmd == XEN_DOMCTL_SCHEDOP_putinfo;
 
-    if (!id_is_known(op->sched_id))
+    if (!id_is_known(op->sched_id) || (!put && op->cmd != XEN_DOMCTL_SCHEDOP_getinfo))
         return -XEN_EINVAL;
-    switch (op->cmd) {
-    case XEN_DOMCTL_SCHEDOP_getinfo:
-        if (sched_static)
-            return 0;
-        p->weight = (uint16_t)d->sched.weight;
-        p->cap = (uint16_t)d->sched.cap;
+    if (sched_static)
         return 0;
-    case XEN_DOMCTL_SCHEDOP_putinfo:
-        if (sched_static)
-            return 0;
+    if (put) {
         if (p->weight == 0 || p->cap > 100 * d->max_vcpus)
             return -XEN_EINVAL;
         sched_set_share(d, p->weight, p->cap);
-        return 0;
-    default:
-        return -XEN_EINVAL;
+    } else {
+        p->weight = (uint16_t)READ_ONCE(d->sched.weight);
+        p->cap = (uint16_t)READ_ONCE(d->sched.cap);
     }
+    return 0;
 }
 
 /* How far a vcpu must be ahead before one that wakes interrupts it: what Xen calls the rate limit.
@@ -77,32 +71,28 @@ int sched_sysctl(struct xen_sysctl_scheduler_op *op)
 /* Masks are checked before any of them counts; what is told back is what has an effect. */
 int sched_set_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
 {
+    const bool set_hard = op->flags & XEN_VCPUAFFINITY_HARD;
+    const bool set_soft = op->flags & XEN_VCPUAFFINITY_SOFT;
+    const cpumask_t online = cpumask_online();
     struct vcpu *v = domain_vcpu(d, op->vcpu);
-    cpumask_t hard = 0, soft = 0;
+    cpumask_t hard = online, soft = online;
     int rc = 0;
 
     if (!v)
         return -XEN_ESRCH;
-    if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
-        return -XEN_EINVAL;
-    if (op->flags & XEN_VCPUAFFINITY_HARD)
+    if (set_hard)
         rc = cpumask_read(&hard, &op->cpumap_hard);
-    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT)
+    if (rc == 0 && set_soft)
         rc = cpumask_read(&soft, &op->cpumap_soft);
-    if (rc)
-        return rc;
-    if ((op->flags & XEN_VCPUAFFINITY_HARD && !(hard & cpumask_online())) ||
-        (op->flags & XEN_VCPUAFFINITY_SOFT && !(soft & cpumask_online())))
-        return -XEN_EINVAL;
-    if (op->flags & XEN_VCPUAFFINITY_HARD) {
-        rc = sched_set_affinity(v, hard & cpumask_online());
-        if (rc)
-            return rc;
-        rc = cpumask_write(&op->cpumap_hard, hard & cpumask_online());
-    }
-    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT) {
+    if (rc == 0 && ((!set_hard && !set_soft) || !(hard & online) || !(soft & online)))
+        rc = -XEN_EINVAL;
+    if (rc == 0 && set_hard)
+        rc = sched_set_affinity(v, hard & online);
+    if (rc == 0 && set_hard)
+        rc = cpumask_write(&op->cpumap_hard, hard & online);
+    if (rc == 0 && set_soft) {
         WRITE_ONCE(v->sched.soft, soft);
-        rc = cpumask_write(&op->cpumap_soft, soft & v->sched.hard & cpumask_online());
+        rc = cpumask_write(&op->cpumap_soft, soft & READ_ONCE(v->sched.hard) & online);
     }
     return rc;
 }

@@ -19,6 +19,12 @@ static inline struct run_queue *queue_of(unsigned cpu)
     return &cpus[cpu]->runq;
 }
 
+/* --- softirq.c, for the idle loop --- */
+/* Clear a pending bit of this CPU; true when it was set. */
+bool softirq_take(enum softirq which);
+/* Do all that is pending on this CPU except choosing a vcpu. */
+void softirq_run_but_sched(void);
+
 /* --- sched.c --- */
 extern uint32_t sched_wake_margin_us;
 /* The queues of one or two CPUs, lowest first. */

@@ -9,7 +9,7 @@
 #include <tenue/log.h>
 #include <tenue/pv.h>
 
-#include "softirq.h"
+#include "sched_priv.h"
 
 void softirq_raise(enum softirq which)
 {

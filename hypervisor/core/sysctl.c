@@ -7,9 +7,7 @@
 #include <tenue/vcpu.h>
 #include <tenue/log.h>
 
-#include "cpu_policy.h"
-#include "cpumask.h"
-#include "sched_ctl.h"
+#include "control.h"
 
 #define DEBUG_KEYS_MAX 32u
 #define INFO_BATCH 16u

@@ -244,16 +244,15 @@ static void runstate_write(const struct vcpu *v, guest_va area)
     guest_va entry_time = guest_va_add(area, offsetof(struct vcpu_runstate_info, state_entry_time));
     struct vcpu_runstate_info copy = vcpu_runstate(v);
 
-    if (!(v->domain->pv.vm_assist & (1ul << VMASST_TYPE_runstate_update_flag))) {
-        if (guest_write_obj(area, &copy))
+    const bool marked = v->domain->pv.vm_assist & (1ul << VMASST_TYPE_runstate_update_flag);
+
+    if (marked) {
+        copy.state_entry_time |= XEN_RUNSTATE_UPDATE;
+        if (guest_write_obj(entry_time, &copy.state_entry_time))
             return;
-        return;
+        barrier();
     }
-    copy.state_entry_time |= XEN_RUNSTATE_UPDATE;
-    if (guest_write_obj(entry_time, &copy.state_entry_time))
-        return;
-    barrier();
-    if (guest_write_obj(area, &copy))
+    if (guest_write_obj(area, &copy) || !marked)
         return;
     barrier();
     copy.state_entry_time &= ~XEN_RUNSTATE_UPDATE;

@@ -135,21 +135,19 @@ static void the_dying_gain_nothing(void)
 static void references_need_the_owner(void)
 {
     struct domain *d = begin(10);
-    uint16_t owner;
     mfn_t m;
 
     CU_ASSERT_EQUAL(domain_alloc_frames(d, 0, 64, &m), 0);
     CU_ASSERT_FALSE(page_get(m, control_domain));
     CU_ASSERT_TRUE(page_get(m, d));
-    CU_ASSERT_TRUE(page_get_any(m, &owner));
-    CU_ASSERT_EQUAL(owner, 9);
+    CU_ASSERT_TRUE(page_get(m, d));
     CU_ASSERT_EQUAL(page_owner(m), 9);
     page_put(m);
     page_put(m);
     CU_ASSERT_FALSE(page_get(mfn_make(0), d));
     CU_ASSERT_FALSE(page_get(mfn_make(FAKE_FRAMES), d));
     CU_ASSERT_FALSE(page_get(MFN_NONE, d));
-    CU_ASSERT_FALSE(page_get_any(ptr_to_mfn(d), &owner)); /* the hypervisor's own (MM-13) */
+    CU_ASSERT_FALSE(page_get(ptr_to_mfn(d), d)); /* the hypervisor's own (MM-13) */
     CU_ASSERT_EQUAL(page_owner(ptr_to_mfn(d)), DOMID_INVALID);
     end(d);
 }

@@ -88,8 +88,6 @@ int page_unshare(void *hv_page, struct domain *d) must_check;
 /* Take a reference when d owns m (or it is shared with d). False: not RAM, other owner, dying
  * frame, count saturated. */
 bool page_get(mfn_t m, const struct domain *d) must_check;
-/* Take a reference to a frame of whoever owns it; *owner is its domid. */
-bool page_get_any(mfn_t m, uint16_t *owner) must_check;
 void page_put(mfn_t m);
 uint16_t page_owner(mfn_t m); /* for the audit: DOMID_INVALID when no domain owns it */
 /* Free every frame of a dying domain that nobody references; preemptible (-XEN_ERESTART). Returns

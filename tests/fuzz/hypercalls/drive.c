@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../hypervisor/core/softirq.h"
+#include "../../../hypervisor/core/sched_priv.h"
 #include "../../../hypervisor/pv/pte.h"
 #include "../../../hypervisor/pv/mmu.h"
 #include "../../../hypervisor/pv/state.h"

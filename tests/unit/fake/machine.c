@@ -11,7 +11,6 @@
 #include "machine.h"
 
 #include "../../hypervisor/core/sched_priv.h"
-#include "../../hypervisor/core/softirq.h"
 
 #include <tenue/bootinfo.h>
 #include <tenue/entrypoints.h>

@@ -7,7 +7,7 @@
 
 #include "sim.h"
 
-#include "../../hypervisor/core/softirq.h"
+#include "../../hypervisor/core/sched_priv.h"
 #include "../../hypervisor/diag/audit.h"
 
 #include <tenue/percpu.h>
