@@ -199,8 +199,7 @@ static void init_fields(struct domain *d, const struct domain_config *cfg)
     d->pause_count = 1;
     d->paused_by_controller = true;
     memcpy(d->handle, cfg->handle, sizeof(d->handle));
-    spin_lock_init(&d->pages.lock, RANK_DOMAIN_PAGES);
-    d->pages.max = cfg->max_pages;
+    domain_pages_init(d, cfg->max_pages);
     d->evtchn.max = cfg->max_evtchn_port ? cfg->max_evtchn_port + 1 : 0;
 }
 
@@ -214,11 +213,15 @@ static int init_shared_info(struct domain *d)
     return 0;
 }
 
-/* Nothing can map the page before the domain is in the table, so this cannot be busy. */
-static void undo_shared_info(struct domain *d)
+static void domain_free(struct domain *d)
 {
-    BUG_ON(page_unshare(d->shared_info, d));
+    sched_domain_release(d);
+    domain_each_vcpu(d, vcpu_destroy);
+    pirq_domain_free(d);
+    grant_table_free(d);
+    evtchn_free(d);
     hv_free_page(d->shared_info);
+    hv_free_page(d);
 }
 
 int domain_create(const struct domain_config *cfg, struct domain **out)
@@ -234,35 +237,24 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     init_fields(d, cfg);
     sched_domain_init(d);
     rc = init_shared_info(d);
-    if (rc)
-        goto free;
-    rc = evtchn_init(d);
-    if (rc)
-        goto shared;
-    rc = grant_table_init(d, cfg->max_grant_frames, cfg->max_maptrack_frames);
-    if (rc)
-        goto events;
-    rc = pirq_domain_init(d);
-    if (rc)
-        goto grants;
-    rc = table_insert(d);
-    if (rc)
-        goto pirqs;
+    if (rc == 0)
+        rc = evtchn_init(d);
+    if (rc == 0)
+        rc = grant_table_init(d, cfg->max_grant_frames, cfg->max_maptrack_frames);
+    if (rc == 0)
+        rc = pirq_domain_init(d);
+    if (rc == 0)
+        rc = table_insert(d);
+    if (rc) {
+        /* Nothing could map the page before the domain is in the table, so this is not busy. */
+        BUG_ON(d->shared_info && page_unshare(d->shared_info, d));
+        domain_free(d); /* takes what is there */
+        return rc;
+    }
     if (cfg->is_control)
         control_domain = d;
     *out = d;
     return 0;
-pirqs:
-    pirq_domain_free(d);
-grants:
-    grant_table_free(d);
-events:
-    evtchn_free(d);
-shared:
-    undo_shared_info(d);
-free:
-    hv_free_page(d);
-    return rc;
 }
 
 cpumask_t domain_cpus(const struct domain *d)
@@ -458,17 +450,6 @@ void domain_pages_gone(struct domain *d)
 {
     if (READ_ONCE(d->dying) == DOMAIN_DEAD)
         domain_last_put(d);
-}
-
-static void domain_free(struct domain *d)
-{
-    sched_domain_release(d);
-    domain_each_vcpu(d, vcpu_destroy);
-    pirq_domain_free(d);
-    grant_table_free(d);
-    evtchn_free(d);
-    hv_free_page(d->shared_info);
-    hv_free_page(d);
 }
 
 /* page_put() reports the last frame under this lock: having it means that it is done with d. */

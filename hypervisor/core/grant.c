@@ -12,7 +12,7 @@
 #include "grant_pin.h"
 #include "lib.h"
 
-#define GROW_BATCH 8u /* frames added, or freed, between two looks at the interrupt lines */
+#define GROW_BATCH 8u /* frames added between two looks at the interrupt lines */
 
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
 {
@@ -103,16 +103,14 @@ void grant_table_free(struct domain *d)
     for (uint32_t i = 0; i < t->frames; i++) {
         hv_free_page(t->frame[i].shared);
         hv_free_pages(t->frame[i].active, GRANT_ACTIVE_ORDER);
-        if (i % GROW_BATCH == GROW_BATCH - 1)
-            hal_take_interrupts();
+        hal_take_interrupts();
     }
     t->frames = 0;
     hv_free_page(t->frame);
     t->frame = NULL;
     for (uint32_t i = 0; i < t->maptrack_frames; i++) {
         hv_free_page(t->maptrack[i]);
-        if (i % GROW_BATCH == GROW_BATCH - 1)
-            hal_take_interrupts();
+        hal_take_interrupts();
     }
     hv_free_pages(t->maptrack, MAPTRACK_INDEX_ORDER);
     t->maptrack = NULL;

@@ -207,7 +207,7 @@ static int op_copy(union grant_op *u)
 
 /* Everything but unmapping, which shares TLB flushes, is one element at a time. */
 static const struct op_desc {
-    int (*run)(union grant_op *op); /* 0, or an error that ends the batch */
+    int (*run)(union grant_op *op); /* 0, or an error that ends the batch; NULL: run_unmap() */
     uint8_t size, out_from, out_to; /* bytes: element; the OUT fields to write back */
 } op_table[] = {
 #define OP(cmd, type, first_out, end, fn)                                                          \
@@ -225,6 +225,10 @@ static const struct op_desc {
        op_get_version),
     OP(GNTTABOP_cache_flush, gnttab_cache_flush, op, offsetof(struct gnttab_cache_flush, op),
        op_cache_flush),
+    OP(GNTTABOP_unmap_grant_ref, gnttab_unmap_grant_ref, status,
+       sizeof(struct gnttab_unmap_grant_ref), NULL),
+    OP(GNTTABOP_unmap_and_replace, gnttab_unmap_and_replace, status,
+       sizeof(struct gnttab_unmap_and_replace), NULL),
 #undef OP
 };
 
@@ -300,20 +304,14 @@ static long unmap_some(uint64_t cmd, uint64_t uop, uint64_t count, uint64_t size
     return fault != 0 ? fault : (long)i;
 }
 
-static long run_unmap(uint64_t cmd, uint64_t uop, uint64_t count)
+static long run_unmap(uint64_t cmd, const struct op_desc *desc, uint64_t uop, uint64_t count)
 {
-    const bool plain = cmd == GNTTABOP_unmap_grant_ref;
-    const uint64_t size = plain ? sizeof(struct gnttab_unmap_grant_ref)
-                                : sizeof(struct gnttab_unmap_and_replace);
-    const uint64_t status_at = plain ? offsetof(struct gnttab_unmap_grant_ref, status)
-                                     : offsetof(struct gnttab_unmap_and_replace, status);
-
     while (count != 0) {
-        long done = unmap_some(cmd, uop, count, size, status_at);
+        long done = unmap_some(cmd, uop, count, desc->size, desc->out_from);
 
         if (done < 0)
             return done;
-        uop += (uint64_t)done * size;
+        uop += (uint64_t)done * desc->size;
         count -= (uint64_t)done;
         if (count != 0 && hal_preempt_point())
             return hypercall_restart(__HYPERVISOR_grant_table_op, cmd, uop, count, 0, 0);
@@ -328,13 +326,13 @@ long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count)
     if ((int32_t)count < 0)
         return -XEN_EINVAL;
     count = (uint32_t)count;
-    if (cmd == GNTTABOP_unmap_grant_ref || cmd == GNTTABOP_unmap_and_replace)
-        return run_unmap(cmd, uop, count);
     if (cmd >= ARRAY_LEN(op_table))
         return -XEN_ENOSYS;
     desc = &op_table[index_nospec(cmd, ARRAY_LEN(op_table))];
-    if (desc->run == NULL)
+    if (desc->size == 0)
         return -XEN_ENOSYS;
+    if (desc->run == NULL)
+        return run_unmap(cmd, desc, uop, count);
     if (count != 1 && (cmd == GNTTABOP_setup_table || cmd == GNTTABOP_query_size ||
                        cmd == GNTTABOP_set_version || cmd == GNTTABOP_get_version))
         return -XEN_EINVAL;

@@ -10,7 +10,7 @@
  * frames are on none. Giving frames to a domain checks "dying" under the lock with which
  * teardown walks the list, so a dying domain gains nothing (LC-10).
  *
- * Locks: domain_pages.lock for lists and totals; slot_lock (RANK_HEAP) for the table of owners.
+ * Lock: domain_pages.lock for lists and totals.
  * The count word changes by compare-and-swap only. Leaves the type word to pv/pagetype.c, blocks of
  * free memory to pagealloc.c.
  */
@@ -25,48 +25,11 @@
 #define DOMAIN_ORDER_MAX 18u
 #define CLEAR_BATCH 16u
 
-/* Slot -> domain, so that freeing a frame finds its owner with any lock held. [slot_lock to write]
- */
-static struct domain *owners[MAX_DOMAINS + 1];
-static struct spinlock slot_lock = SPINLOCK_INIT(RANK_HEAP);
-
-/* The domain's slot, allocated at its first frame. pages.lock held. 0: none left. */
-static uint32_t slot_of(struct domain *d)
+void domain_pages_init(struct domain *d, uint32_t max)
 {
-    uint32_t slot = d->pages.slot;
-
-    if (slot)
-        return slot;
-    spin_lock(&slot_lock);
-    for (slot = 1; slot <= MAX_DOMAINS && owners[slot]; slot++)
-        ;
-    if (slot > MAX_DOMAINS)
-        slot = 0;
-    else
-        owners[slot] = d;
-    spin_unlock(&slot_lock);
-    d->pages.slot = slot;
-    if (slot)
-        WRITE_ONCE(d->pages.live,
-                   count_owner_tag(d->domid) | C_ALLOC | (uint64_t)slot << C_SLOT_SHIFT);
-    return slot;
-}
-
-/* pages.lock held, no frame left. */
-static void slot_release(struct domain *d)
-{
-    if (!d->pages.slot)
-        return;
-    spin_lock(&slot_lock);
-    owners[d->pages.slot] = NULL;
-    spin_unlock(&slot_lock);
-    d->pages.slot = 0;
-    WRITE_ONCE(d->pages.live, 0);
-}
-
-struct domain *page_domain(const struct page *p)
-{
-    return owners[READ_ONCE(p->count) >> C_SLOT_SHIFT];
+    spin_lock_init(&d->pages.lock, RANK_DOMAIN_PAGES);
+    d->pages.max = max;
+    d->pages.live = count_owner_tag(d->domid) | C_ALLOC;
 }
 
 bool mfn_is_ram(mfn_t m)
@@ -138,9 +101,7 @@ static int frames_assign(struct domain *d, struct page *first, unsigned order)
         rc = -XEN_EINVAL;
     else if (pages->total > pages->max || frames > pages->max - pages->total)
         rc = -XEN_E2BIG; /* LC-8: decided under the lock that counts */
-    else if (!slot_of(d))
-        rc = -XEN_ENOMEM;
-    else {
+    if (rc == 0) {
         frames_bear(first, order, pages->live | 1, type_at_birth(d));
         list_splice(&pages->head, first, first + frames - 1);
         pages->total += frames;
@@ -224,10 +185,7 @@ void page_put(mfn_t m)
 static void total_sub(struct domain *d, uint32_t n)
 {
     d->pages.total -= n;
-    if (d->pages.total || !domain_is_dying(d))
-        return;
-    slot_release(d);
-    if (READ_ONCE(d->dying) == DOMAIN_DEAD)
+    if (d->pages.total == 0)
         domain_pages_gone(d);
 }
 

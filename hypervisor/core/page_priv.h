@@ -3,7 +3,7 @@
  * The words of a frame record and the hot operations on them, for the owners of the frame table
  * (core/page.c, core/pagealloc.c) and of the page types (pv/). Everybody else uses page.h.
  *
- * count: [31:0] references  [47:32] owner's domid  [52:48] state  [63:53] owner's slot (page.c)
+ * count: [31:0] references  [47:32] owner's domid  [52:48] state
  *        A free frame that heads a block keeps the block's order in [7:0] instead.
  * type:  [31:0] type references, or the TLB stamp of the last use when T_STAMPED is set
  *        [41:32] cursor  [60:56] flags  [63:61] enum page_type
@@ -35,7 +35,6 @@
 #define C_FREE (1ull << 52)   /* free; a block's first frame also has C_HEAD and its order */
 #define C_HEAD (1ull << 32)   /* only together with C_FREE */
 #define C_CLEAN (1ull << 33)  /* only together with C_FREE: the frame holds zeros */
-#define C_SLOT_SHIFT 53
 #define C_STATE_MASK (C_DOM | C_HV | C_FREE)
 
 static inline uint32_t count_refs(uint64_t count)
@@ -116,8 +115,12 @@ static inline void page_put_ref(struct page *p)
         page_free_last(p);
 }
 
-/* The domain that owns a frame on which the caller holds a reference; NULL for a shared page. */
-struct domain *page_domain(const struct page *p);
+/* The domain that owns a frame, for whoever holds a reference or drops the last one: it is in the
+ * table of domains as long as it has frames. */
+static inline struct domain *page_domain(const struct page *p)
+{
+    return domain_of_owner(count_owner(READ_ONCE(p->count)));
+}
 
 /* --- type word --- */
 #define T_REFS_MASK 0xffffffffull

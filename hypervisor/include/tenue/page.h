@@ -49,8 +49,7 @@ struct domain_pages {
     peeked uint32_t total; /* [lock] frames owned */
     peeked uint32_t max;   /* [lock] may grow up to here */
     uint32_t shared;       /* [a] hypervisor frames shared with it */
-    uint32_t slot;         /* [lock] page.c's number for the owner, 0 before its first frame */
-    peeked uint64_t live;  /* [a] count word of a frame it holds, less the references; 0 as slot */
+    uint64_t live;         /* [I] count word of a frame it holds, less the references */
     uint32_t walk;         /* [lock] teardown: frame reached, with a reference; 0: at the start */
     uint32_t kept;         /* [lock] teardown: list of frames that somebody still refers to */
 };
@@ -74,6 +73,8 @@ void hv_free_pages(void *p, unsigned order);
 
 /* --- ownership (core/page.c) --- */
 
+/* Of a new domain, whose domid is set. */
+void domain_pages_init(struct domain *d, uint32_t max);
 /* Give d 2^order zeroed frames, each with its allocation reference. -XEN_ENOMEM, -XEN_EINVAL
  * (d is dying), -XEN_E2BIG (above its maximum). *mfn is the first. */
 int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits,
