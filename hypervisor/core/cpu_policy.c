@@ -56,11 +56,9 @@ static uint32_t subleaves(uint32_t leaf)
 
 static int put_leaf(struct writer *w, uint32_t leaf)
 {
-    uint32_t n = subleaves(leaf);
-    int rc = 0;
+    const uint32_t n = subleaves(leaf);
+    int rc = n ? 0 : put(w, leaf, XEN_CPUID_NO_SUBLEAF);
 
-    if (n == 0)
-        return put(w, leaf, XEN_CPUID_NO_SUBLEAF);
     for (uint32_t i = 0; i < n && rc == 0; i++)
         rc = put(w, leaf, i);
     return rc;

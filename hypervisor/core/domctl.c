@@ -149,24 +149,10 @@ static int op_setvcpucontext(struct domain *d, const struct xen_domctl_vcpuconte
 static int op_getvcpucontext(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
     struct vcpu *v = domain_vcpu(d, op->vcpu);
-    vcpu_guest_context_t *ctxt;
-    int rc;
 
     if (!v)
         return -XEN_ESRCH;
-    if (!v->initialised)
-        return -XEN_ENODATA;
-    ctxt = vcpu_context_alloc();
-    if (!ctxt)
-        return -XEN_ENOMEM;
-    vcpu_pause(v);
-    pv_vcpu_get_context(v, ctxt);
-    if (!(READ_ONCE(v->pause_flags) & (1u << VPF_DOWN)))
-        ctxt->flags |= VGCF_online;
-    vcpu_unpause(v);
-    rc = guest_write_obj(guest_va_of(op->ctxt), ctxt);
-    vcpu_context_free(ctxt);
-    return rc;
+    return v->initialised ? vcpu_store_context(v, guest_va_of(op->ctxt)) : -XEN_ENODATA;
 }
 
 static int op_getvcpuinfo(struct domain *d, struct xen_domctl_getvcpuinfo *op)

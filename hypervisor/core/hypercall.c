@@ -13,6 +13,8 @@
 #include <tenue/account.h>
 #include <tenue/vcpu.h>
 
+#include "lib.h"
+
 #define SYSCALL_LENGTH 2
 
 STATIC_ASSERT(hypercall_numbers_can_be_masked, (HYPERCALL_NRS & (HYPERCALL_NRS - 1)) == 0);
@@ -68,15 +70,12 @@ long hypercall_watched(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint6
 
 long hypercall_restart(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
 {
+    const uint64_t args[] = {a0, a1, a2, a3, a4};
     struct cpu *c = this_cpu();
     struct cpu_user_regs *regs;
 
     if (c->in_multicall) {
-        c->restart_args[0] = a0;
-        c->restart_args[1] = a1;
-        c->restart_args[2] = a2;
-        c->restart_args[3] = a3;
-        c->restart_args[4] = a4;
+        memcpy(c->restart_args, args, sizeof(args));
         c->hypercall_restarted = true;
         return 0;
     }

@@ -69,14 +69,9 @@ static int decrease_extent(const struct extents *x, uint64_t i)
 
 static int one_extent(unsigned cmd, const struct extents *x, uint64_t i)
 {
-    switch (cmd) {
-    case XENMEM_populate_physmap:
-        return populate_extent(x, i, true);
-    case XENMEM_increase_reservation:
-        return populate_extent(x, i, false);
-    default:
-        return decrease_extent(x, i);
-    }
+    return cmd == XENMEM_decrease_reservation
+               ? decrease_extent(x, i)
+               : populate_extent(x, i, cmd == XENMEM_populate_physmap);
 }
 
 static long reservation_op(unsigned cmd, uint64_t start, guest_va arg)
@@ -88,9 +83,8 @@ static long reservation_op(unsigned cmd, uint64_t start, guest_va arg)
 
     if (guest_read_obj(&op, arg) != 0)
         return -XEN_EFAULT;
-    if (op.nr_extents > ~0ull >> EXTENT_SHIFT || start > op.nr_extents)
-        return (long)start;
-    if (op.extent_order > MEMORY_ORDER_MAX)
+    if (op.nr_extents > ~0ull >> EXTENT_SHIFT || start > op.nr_extents ||
+        op.extent_order > MEMORY_ORDER_MAX)
         return (long)start;
     rc = domain_get_permitted(op.domid, &x.d);
     if (rc)

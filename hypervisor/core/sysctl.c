@@ -111,14 +111,6 @@ static int op_getcpuinfo(struct xen_sysctl_getcpuinfo *op)
     return 0;
 }
 
-static int op_availheap(struct xen_sysctl_availheap *op)
-{
-    if (op->node > 0)
-        return -XEN_EINVAL;
-    op->avail_bytes = heap_free_frames() << PAGE_SHIFT;
-    return 0;
-}
-
 static int op_cputopoinfo(struct xen_sysctl_cputopoinfo *op)
 {
     uint32_t n = MIN(op->num_cpus, cpu_count);
@@ -238,7 +230,8 @@ static int run(struct xen_sysctl *op)
     case XEN_SYSCTL_getcpuinfo:
         return op_getcpuinfo(&op->u.getcpuinfo);
     case XEN_SYSCTL_availheap:
-        return op_availheap(&op->u.availheap);
+        op->u.availheap.avail_bytes = heap_free_frames() << PAGE_SHIFT;
+        return op->u.availheap.node > 0 ? -XEN_EINVAL : 0;
     case XEN_SYSCTL_cputopoinfo:
         return op_cputopoinfo(&op->u.cputopoinfo);
     case XEN_SYSCTL_numainfo:

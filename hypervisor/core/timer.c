@@ -48,11 +48,7 @@ static struct timer_queue *lock_queue_of(struct timer *t)
 
 void timer_queue_init(struct timer_queue *q)
 {
-    spin_lock_init(&q->lock, RANK_TIMER);
-    q->root = NULL;
-    q->firing = NULL;
-    q->pass = 0;
-    q->programmed = NS_NEVER;
+    *q = (struct timer_queue){.lock = SPINLOCK_INIT(RANK_TIMER), .programmed = NS_NEVER};
 }
 
 void timer_init(struct timer *t, void (*fire)(struct timer *))

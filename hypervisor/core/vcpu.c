@@ -110,16 +110,7 @@ struct vcpu *domain_vcpu(struct domain *d, uint32_t id)
 
 /* --- contexts --- */
 
-vcpu_guest_context_t *vcpu_context_alloc(void)
-{
-    STATIC_ASSERT(context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);
-    return hv_alloc_pages(CONTEXT_ORDER);
-}
-
-void vcpu_context_free(vcpu_guest_context_t *ctxt)
-{
-    hv_free_pages(ctxt, CONTEXT_ORDER);
-}
+STATIC_ASSERT(context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);
 
 /* A flag and not a lock keeps others away, since validation may be preempted. */
 static int set_context(struct vcpu *v, const vcpu_guest_context_t *ctxt, bool anew)
@@ -142,14 +133,31 @@ int vcpu_load_context(struct vcpu *v, guest_va from, bool anew, bool *online)
 
     if (guest_va_is_null(from))
         return -XEN_EINVAL;
-    ctxt = vcpu_context_alloc();
+    ctxt = hv_alloc_pages(CONTEXT_ORDER);
     if (!ctxt)
         return -XEN_ENOMEM;
     rc = guest_read_obj(ctxt, from);
     if (rc == 0)
         rc = set_context(v, ctxt, anew);
     *online = ctxt->flags & VGCF_online;
-    vcpu_context_free(ctxt);
+    hv_free_pages(ctxt, CONTEXT_ORDER);
+    return rc;
+}
+
+int vcpu_store_context(struct vcpu *v, guest_va to)
+{
+    vcpu_guest_context_t *ctxt = hv_alloc_pages(CONTEXT_ORDER);
+    int rc;
+
+    if (!ctxt)
+        return -XEN_ENOMEM;
+    vcpu_pause(v);
+    pv_vcpu_get_context(v, ctxt);
+    if (!(READ_ONCE(v->pause_flags) & (1u << VPF_DOWN)))
+        ctxt->flags |= VGCF_online;
+    vcpu_unpause(v);
+    rc = guest_write_obj(to, ctxt);
+    hv_free_pages(ctxt, CONTEXT_ORDER);
     return rc;
 }
 

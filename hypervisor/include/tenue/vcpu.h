@@ -85,8 +85,8 @@ int vcpu_create(struct domain *d, uint32_t id) must_check;
  * what the context says. One caller at a time, others get -XEN_EBUSY; -XEN_ERESTART: preempted.
  */
 int vcpu_load_context(struct vcpu *v, guest_va from, bool anew, bool *online) must_check;
-vcpu_guest_context_t *vcpu_context_alloc(void);
-void vcpu_context_free(vcpu_guest_context_t *ctxt);
+/* Stop v, write its context to `to`, let it go on. Not on oneself. */
+int vcpu_store_context(struct vcpu *v, guest_va to) must_check;
 void vcpu_destroy(struct vcpu *v);                       /* memory only, at the end of the domain */
 struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when none; clamps */
 
