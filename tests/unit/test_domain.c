@@ -5,7 +5,7 @@
  *
  * Sabotage: let domain_next() return the domain without domain_ref(): lookup_counts fails; drop
  * the domain_is_dying() test in run_claimed(): dying_domains_only_answer fails; never charge() in
- * guest_emit(): guest_messages_are_limited fails; compare the interface version with >=:
+ * guest_console_line(): guest_messages_are_limited fails; compare the interface version with >=:
  * wrong_versions fails. No preemption point in op_max_vcpus(), or in grant_table_grow():
  * bulk_is_done_in_parts fails. Return 0 for an irq_permission: no_device_is_handed_on fails.
  */
