@@ -27,15 +27,10 @@ static uint32_t limit_or(int32_t asked, uint32_t fallback, uint32_t most)
 
 static int check_create(const struct xen_domctl_createdomain *c)
 {
-    if (c->flags & ~(uint32_t)XEN_DOMCTL_CDF_xs_domain)
+    if (c->flags & ~(uint32_t)XEN_DOMCTL_CDF_xs_domain || c->iommu_opts || c->vmtrace_size ||
+        c->cpupool_id || c->arch.emulation_flags)
         return -XEN_EOPNOTSUPP;
-    if (c->iommu_opts || c->vmtrace_size || c->cpupool_id || c->arch.emulation_flags)
-        return -XEN_EOPNOTSUPP;
-    if (c->arch.misc_flags & ~XEN_X86_MSR_RELAXED)
-        return -XEN_EINVAL;
-    if (c->grant_opts & ~XEN_DOMCTL_GRANT_version_mask)
-        return -XEN_EINVAL;
-    if (c->max_vcpus == 0 || c->max_vcpus > MAX_VCPUS)
+    if (c->arch.misc_flags & ~XEN_X86_MSR_RELAXED || c->grant_opts & ~XEN_DOMCTL_GRANT_version_mask)
         return -XEN_EINVAL;
     return 0;
 }
