@@ -7,6 +7,7 @@
  */
 #include "verbs.h"
 
+#include "devmeter.h"
 #include "domain.h"
 
 #include <cjson/cJSON.h>
@@ -18,17 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <tenue/meter.h>
-
-static const char *const classes[] = {"vbd", "vif"};
-enum { NR_CLASSES = 2, NAME_ROOM = 40 };
-
-struct device_name {
-    const char *cls;
-    unsigned domid, devid;
-    char name[NAME_ROOM]; /* xvda, vif0 */
-};
-
 struct table {
     struct session *s;
     const char *device; /* NULL: all */
@@ -37,40 +27,21 @@ struct table {
     unsigned shown;
 };
 
-static void name_device(struct store *st, struct device_name *dev)
+/* Of disks and network interfaces. */
+static int each_device(struct session *s, uint32_t domid, device_fn *act, void *arg)
 {
-    char *vdev = NULL;
+    int rc = devmeter_each(&devmeter_disks, &s->st, domid, act, arg);
 
-    if (dev->cls == classes[0])
-        vdev = store_read(st, "/local/domain/0/backend/vbd/%u/%u/dev", dev->domid, dev->devid);
-    if (vdev)
-        snprintf(dev->name, sizeof(dev->name), "%.31s", vdev);
-    else
-        snprintf(dev->name, sizeof(dev->name), "%s%u", dev->cls, dev->devid);
-    free(vdev);
+    return rc ? rc : devmeter_each(&devmeter_nics, &s->st, domid, act, arg);
 }
 
-/* Calls `act` for each device of the domain that has the name, or for each. */
-static int each_device(struct session *s, uint32_t domid, const char *name,
-                       int (*act)(const struct device_name *dev, void *arg), void *arg)
+/* name: of the user's; NULL stands for all. */
+static bool is_named(const struct device_name *dev, const char *name)
 {
-    int rc = 0;
+    char number[16];
 
-    for (int c = 0; c < NR_CLASSES && rc == 0; c++) {
-        unsigned n = 0;
-        char **ids = store_list(&s->st, &n, "/local/domain/0/backend/%s/%u", classes[c], domid);
-
-        for (unsigned i = 0; i < n && rc == 0; i++) {
-            struct device_name dev = {.cls = classes[c], .domid = domid};
-
-            dev.devid = (unsigned)strtoul(ids[i], NULL, 10);
-            name_device(&s->st, &dev);
-            if (!name || strcmp(name, dev.name) == 0 || strcmp(name, ids[i]) == 0)
-                rc = act(&dev, arg);
-        }
-        free(ids);
-    }
-    return rc;
+    snprintf(number, sizeof(number), "%u", dev->devid);
+    return !name || strcmp(name, dev->name) == 0 || strcmp(name, number) == 0;
 }
 
 /* ---- showing ---- */
@@ -99,23 +70,22 @@ static void show_json(struct table *t, const struct device_name *dev, const stru
     cJSON_AddItemToArray(t->json, row);
 }
 
-static int show_device(const struct device_name *dev, void *arg)
+static int show_device(const struct device_name *dev, const struct meter *m, void *arg)
 {
     struct table *t = arg;
     struct limit_rates r;
-    struct meter m;
     char text[LIMIT_TEXT_MAX];
 
-    if (!meter_read(dev->cls, dev->domid, dev->devid, &m))
-        return 0; /* served by another backend than ours */
-    limit_get(&m.limit, &r);
+    if (!is_named(dev, t->device))
+        return 0;
+    limit_get(&m->limit, &r);
     limit_print(&r, text, sizeof(text));
     if (t->json)
-        show_json(t, dev, &m, &r);
+        show_json(t, dev, m, &r);
     else
         printf("%-20s %-8s %-28s %-16s %12llu %10.3f\n", t->domain, dev->name, text,
-               m.group[0] ? m.group : "-", (unsigned long long)m.throttled,
-               (double)m.throttled_ns / 1e9);
+               m->group[0] ? m->group : "-", (unsigned long long)m->throttled,
+               (double)m->throttled_ns / 1e9);
     t->shown++;
     return 0;
 }
@@ -126,7 +96,7 @@ static int show_domain(struct session *s, const struct xen_domctl_getdomaininfo 
     struct table *t = arg;
 
     t->domain = name;
-    return each_device(s, info->domain, t->device, show_device, t);
+    return each_device(s, info->domain, show_device, t);
 }
 
 static int show(struct session *s, const char *domain, const char *device, bool json)
@@ -150,15 +120,20 @@ static int show(struct session *s, const char *domain, const char *device, bool 
 
 struct change {
     struct session *s;
+    const char *device;
     struct limit_rates rates;
     unsigned changed;
 };
 
-static int change_device(const struct device_name *dev, void *arg)
+static int change_device(const struct device_name *dev, const struct meter *m, void *arg)
 {
     struct change *c = arg;
-    struct limit *l = meter_map_limit(dev->cls, dev->domid, dev->devid);
+    struct limit *l;
 
+    (void)m; /* a copy */
+    if (!is_named(dev, c->device))
+        return 0;
+    l = meter_map_limit(dev->cls, dev->domid, dev->devid);
     if (!l)
         return diag_errno(&c->s->d, "the limit of %s cannot be changed", dev->name);
     limit_set(l, &c->rates);
@@ -178,12 +153,12 @@ static int parse_limit(struct session *s, const char *text, struct limit_rates *
 
 static int change(struct session *s, const char *domain, const char *device, const char *text)
 {
-    struct change c = {.s = s};
+    struct change c = {.s = s, .device = device};
     uint32_t domid;
 
     if (parse_limit(s, text, &c.rates) != 0 ||
         domain_find(s->hv, &s->st, domain, &domid, &s->d) != 0 ||
-        each_device(s, domid, device, change_device, &c) != 0)
+        each_device(s, domid, change_device, &c) != 0)
         return -1;
     if (!c.changed)
         return diag_set(&s->d, "%s has no device %s; tenue limits %s lists them", domain, device,

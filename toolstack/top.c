@@ -3,11 +3,11 @@
  * tenue top: domains with what they use, in xentop's columns, again and again; or once for scripts.
  *
  * Bytes of network devices are those of the backend's interface, seen from the guest; requests of
- * disks are our backend's (diskmeter.h) or the kernel's (its files under /sys), else "-".
+ * disks are our backends' (devmeter.h) or the kernel's (its files under /sys), else "-".
  */
 #include "watch.h"
 
-#include "diskmeter.h"
+#include "devmeter.h"
 #include "domain.h"
 
 #include <cjson/cJSON.h>
@@ -82,7 +82,7 @@ static void look_at_disk(struct usage_row *row, const char *device)
     const char *stats = "/sys/bus/xen-backend/devices/vbd-%u-%s/statistics/%s";
     struct disk_sums sums;
 
-    if (diskmeter_sums(row->info.domain, (unsigned)strtoul(device, NULL, 10), &sums)) {
+    if (devmeter_disk_sums(row->info.domain, (unsigned)strtoul(device, NULL, 10), &sums)) {
         add_number(&row->rd, (long long)sums.reads);
         add_number(&row->wr, (long long)sums.writes);
         add_number(&row->rsect, (long long)(sums.read_bytes / 512));
@@ -246,7 +246,8 @@ static void show_json(struct session *s, const struct usage_table *t)
         json_number(row, "vbd_writes", r->wr);
         json_number(row, "vbd_read_sectors", r->rsect);
         json_number(row, "vbd_written_sectors", r->wsect);
-        cJSON_AddItemToObject(row, "disks", diskmeter_json(&s->st, r->info.domain));
+        cJSON_AddItemToObject(row, "disks", devmeter_json(&devmeter_disks, &s->st, r->info.domain));
+        cJSON_AddItemToObject(row, "nics", devmeter_json(&devmeter_nics, &s->st, r->info.domain));
         cJSON_AddItemToArray(array, row);
     }
     print_json(array);
@@ -330,15 +331,21 @@ static int show_parts(struct session *s, const struct usage_table *t)
     return 0;
 }
 
-static void show_disks(struct session *s, const struct usage_table *t)
+static int show_devices(const struct device_class *c, struct session *s,
+                        const struct usage_table *t)
 {
-    struct disk_table disks = {0};
+    struct device_table devices = {.cls = c};
+    int rc = 0;
 
-    for (unsigned i = 0; i < t->count; i++)
-        diskmeter_add(&disks, &s->st, t->rows[i].name ? t->rows[i].name : "(null)",
-                      t->rows[i].info.domain);
-    diskmeter_prometheus(&disks, stdout);
-    diskmeter_free(&disks);
+    for (unsigned i = 0; i < t->count && rc == 0; i++)
+        rc = devmeter_add(&devices, &s->st, t->rows[i].name ? t->rows[i].name : "(null)",
+                          t->rows[i].info.domain);
+    if (rc == 0)
+        devmeter_prometheus(&devices, stdout);
+    else
+        diag_set(&s->d, "out of memory");
+    devmeter_free(&devices);
+    return rc;
 }
 
 static int show_prometheus(struct session *s, const struct usage_table *t)
@@ -347,7 +354,8 @@ static int show_prometheus(struct session *s, const struct usage_table *t)
         return -1;
     for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++)
         show_metric(t, &metrics[i]);
-    show_disks(s, t);
+    if (show_devices(&devmeter_disks, s, t) != 0 || show_devices(&devmeter_nics, s, t) != 0)
+        return -1;
     return show_parts(s, t);
 }
 

@@ -15,13 +15,6 @@
 #include <tenue/meter.h>
 #include <unistd.h>
 
-const char *const meter_op_names[METER_OPS] = {
-    [METER_READ] = "read",
-    [METER_WRITE] = "write",
-    [METER_FLUSH] = "flush",
-    [METER_DISCARD] = "discard",
-};
-
 #define PAGE 4096ul
 _Static_assert(offsetof(struct meter, limit) + sizeof(struct limit) <= PAGE, "on the first page");
 _Static_assert(offsetof(struct meter_group, limit) < offsetof(struct meter, queue), "likewise");

@@ -41,6 +41,12 @@ check-cost: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/account $(IMAGES)/co
 	@tests/system/cost
 CHECK_SYSTEM += check-cost
 
+# What a disk may do a second.
+.PHONY: check-limits
+check-limits: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@tests/system/limits
+CHECK_SYSTEM += check-limits
+
 # Four processors, busy.
 .PHONY: check-smp
 check-smp: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/spin $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control \

@@ -40,8 +40,8 @@ struct meter_latency {
     uint64_t bucket[METER_BUCKETS];
 };
 
+/* Of a network interface: READ is what the guest gets, WRITE what it sends. */
 enum meter_op { METER_READ, METER_WRITE, METER_FLUSH, METER_DISCARD, METER_OPS };
-extern const char *const meter_op_names[METER_OPS];
 
 struct meter_queue {
     struct meter_latency latency[METER_OPS]; /* counts whole requests, failed ones included */

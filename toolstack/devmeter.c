@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * diskmeter.c - disks' meters as JSON and as Prometheus' text: see diskmeter.h.
+ * devmeter.c - devices' meters as JSON and as Prometheus' text: see devmeter.h.
  *
  * A latency histogram has four steps for each doubling. JSON has the buckets that are not empty;
  * Prometheus, which wants the same bounds in every sample, one bound for each doubling.
  */
-#include "diskmeter.h"
+#include "devmeter.h"
 
 #include "parts.h"
 #include "watch.h"
@@ -15,7 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool diskmeter_sums(uint32_t domid, unsigned devid, struct disk_sums *to)
+struct device_class {
+    const char *cls;  /* in the store and of meters' files */
+    const char *noun; /* a label, and in metrics' names */
+    const char *unit; /* what is counted */
+    unsigned ops;
+    const char *op_names[METER_OPS];
+};
+const struct device_class devmeter_disks = {
+    "vbd", "disk", "requests", METER_OPS, {"read", "write", "flush", "discard"}};
+const struct device_class devmeter_nics = {"vif", "nic", "packets", 2, {"receive", "transmit"}};
+
+bool devmeter_disk_sums(uint32_t domid, unsigned devid, struct disk_sums *to)
 {
     struct meter m;
 
@@ -31,31 +42,37 @@ bool diskmeter_sums(uint32_t domid, unsigned devid, struct disk_sums *to)
     return true;
 }
 
-/* Calls `act` with each disk of the domain that has a meter. */
-static void each_disk(struct store *st, uint32_t domid,
-                      void (*act)(const char *vdev, const struct meter *m, void *arg), void *arg)
+int devmeter_each(const struct device_class *c, struct store *st, uint32_t domid, device_fn *act,
+                  void *arg)
 {
     unsigned n = 0;
-    char **ids = store_list(st, &n, "/local/domain/0/backend/vbd/%u", domid);
+    int rc = 0;
+    char **ids = store_list(st, &n, "/local/domain/0/backend/%s/%u", c->cls, domid);
 
-    for (unsigned i = 0; i < n; i++) {
-        char *vdev = store_read(st, "/local/domain/0/backend/vbd/%u/%s/dev", domid, ids[i]);
+    for (unsigned i = 0; i < n && rc == 0; i++) {
+        struct device_name dev = {c->cls, domid, (unsigned)strtoul(ids[i], NULL, 10), ""};
+        char *vdev = store_read(st, "/local/domain/0/backend/%s/%u/%s/dev", c->cls, domid, ids[i]);
         struct meter m;
 
-        if (meter_read("vbd", domid, (unsigned)strtoul(ids[i], NULL, 10), &m))
-            act(vdev ? vdev : ids[i], &m, arg);
+        if (vdev)
+            snprintf(dev.name, sizeof(dev.name), "%.39s", vdev);
+        else
+            snprintf(dev.name, sizeof(dev.name), "%s%u", c->cls, dev.devid);
+        if (meter_read(c->cls, domid, dev.devid, &m))
+            rc = act(&dev, &m, arg);
         free(vdev);
     }
     free(ids);
+    return rc;
 }
 
 /* ---- JSON ---- */
 
-static cJSON *latency_json(const struct meter_latency *l, uint64_t bytes)
+static cJSON *latency_json(const char *unit, const struct meter_latency *l, uint64_t bytes)
 {
     cJSON *o = cJSON_CreateObject(), *buckets = cJSON_AddArrayToObject(o, "latency_ns");
 
-    cJSON_AddNumberToObject(o, "requests", (double)l->count);
+    cJSON_AddNumberToObject(o, unit, (double)l->count);
     cJSON_AddNumberToObject(o, "bytes", (double)bytes);
     cJSON_AddNumberToObject(o, "sum_ns", (double)l->sum_ns);
     for (unsigned i = 0; i < METER_BUCKETS; i++) {
@@ -68,18 +85,19 @@ static cJSON *latency_json(const struct meter_latency *l, uint64_t bytes)
             cJSON_AddNullToObject(b, "below");
         else
             cJSON_AddNumberToObject(b, "below", (double)meter_bucket_end(i));
-        cJSON_AddNumberToObject(b, "requests", (double)l->bucket[i]);
+        cJSON_AddNumberToObject(b, unit, (double)l->bucket[i]);
         cJSON_AddItemToArray(buckets, b);
     }
     return o;
 }
 
-static cJSON *queue_json(const struct meter_queue *q)
+static cJSON *queue_json(const struct device_class *c, const struct meter_queue *q)
 {
     cJSON *o = cJSON_CreateObject();
 
-    for (unsigned op = 0; op < METER_OPS; op++)
-        cJSON_AddItemToObject(o, meter_op_names[op], latency_json(&q->latency[op], q->bytes[op]));
+    for (unsigned op = 0; op < c->ops; op++)
+        cJSON_AddItemToObject(o, c->op_names[op],
+                              latency_json(c->unit, &q->latency[op], q->bytes[op]));
     cJSON_AddNumberToObject(o, "errors", (double)q->errors);
     cJSON_AddNumberToObject(o, "events", (double)q->events);
     cJSON_AddNumberToObject(o, "notifications", (double)q->notifications);
@@ -87,8 +105,14 @@ static cJSON *queue_json(const struct meter_queue *q)
     return o;
 }
 
-static void disk_json(const char *vdev, const struct meter *m, void *arg)
+struct json_list {
+    const struct device_class *cls;
+    cJSON *array;
+};
+
+static int device_json(const struct device_name *dev, const struct meter *m, void *arg)
 {
+    const struct json_list *list = arg;
     cJSON *o = cJSON_CreateObject(), *queues = cJSON_AddArrayToObject(o, "queues");
     struct limit_rates r;
     char text[LIMIT_TEXT_MAX];
@@ -96,28 +120,29 @@ static void disk_json(const char *vdev, const struct meter *m, void *arg)
     limit_get(&m->limit, &r);
     limit_print(&r, text, sizeof(text));
     cJSON_AddNumberToObject(o, "clock_ns", (double)watch_clock());
-    cJSON_AddStringToObject(o, "vdev", vdev);
+    cJSON_AddStringToObject(o, list->cls == &devmeter_disks ? "vdev" : "vif", dev->name);
     cJSON_AddStringToObject(o, "limit", text);
     if (m->group[0])
         cJSON_AddStringToObject(o, "limit_group", m->group);
     cJSON_AddNumberToObject(o, "throttled_requests", (double)m->throttled);
     cJSON_AddNumberToObject(o, "throttled_seconds", (double)m->throttled_ns / 1e9);
     for (unsigned i = 0; i < m->queues; i++)
-        cJSON_AddItemToArray(queues, queue_json(&m->queue[i]));
-    cJSON_AddItemToArray(arg, o);
+        cJSON_AddItemToArray(queues, queue_json(list->cls, &m->queue[i]));
+    cJSON_AddItemToArray(list->array, o);
+    return 0;
 }
 
-struct cJSON *diskmeter_json(struct store *st, uint32_t domid)
+struct cJSON *devmeter_json(const struct device_class *c, struct store *st, uint32_t domid)
 {
-    cJSON *array = cJSON_CreateArray();
+    struct json_list list = {c, cJSON_CreateArray()};
 
-    each_disk(st, domid, disk_json, array);
-    return array;
+    (void)!devmeter_each(c, st, domid, device_json, &list); /* device_json() does not fail */
+    return list.array;
 }
 
 /* ---- Prometheus ---- */
 
-enum kind { OF_OP, OF_QUEUE, OF_DISK, OF_HISTOGRAM };
+enum kind { OF_OP, OF_QUEUE, OF_DEVICE, OF_HISTOGRAM };
 
 static uint64_t requests_of(const struct meter_queue *q, unsigned op)
 {
@@ -156,48 +181,58 @@ static double throttled_seconds_of(const struct meter *m)
     return (double)m->throttled_ns / 1e9;
 }
 
+/* Its name is tenue_NOUN_ + before + the unit if it counts such + after. */
 static const struct metric {
-    const char *name, *type, *help;
+    const char *before;
+    bool counts_units;
+    const char *after, *type, *help;
     enum kind kind;
     uint64_t (*of)(const struct meter_queue *q, unsigned op);
-    double (*of_disk)(const struct meter *m);
+    double (*of_device)(const struct meter *m);
 } metrics[] = {
-    {"tenue_disk_requests_total", "counter", "Requests answered.", OF_OP, requests_of, NULL},
-    {"tenue_disk_bytes_total", "counter", "Bytes moved.", OF_OP, bytes_of, NULL},
-    {"tenue_disk_errors_total", "counter", "Requests that failed.", OF_QUEUE, errors_of, NULL},
-    {"tenue_disk_events_total", "counter", "Times that the guest rang.", OF_QUEUE, events_of, NULL},
-    {"tenue_disk_notifications_total", "counter", "Times that the guest was rung.", OF_QUEUE,
+    {"", true, "_total", "counter", "How many were done.", OF_OP, requests_of, NULL},
+    {"bytes", false, "_total", "counter", "Bytes moved.", OF_OP, bytes_of, NULL},
+    {"errors", false, "_total", "counter", "How many failed.", OF_QUEUE, errors_of, NULL},
+    {"events", false, "_total", "counter", "Times that the guest rang.", OF_QUEUE, events_of, NULL},
+    {"notifications", false, "_total", "counter", "Times that the guest was rung.", OF_QUEUE,
      notifications_of, NULL},
-    {"tenue_disk_rounds_total", "counter", "Times that requests were taken.", OF_QUEUE, rounds_of,
+    {"rounds", false, "_total", "counter", "Times that some were taken.", OF_QUEUE, rounds_of,
      NULL},
-    {"tenue_disk_throttled_requests_total", "counter", "Requests that a limit made wait.", OF_DISK,
-     NULL, throttled_of},
-    {"tenue_disk_throttled_seconds_total", "counter", "Time that a limit made requests wait.",
-     OF_DISK, NULL, throttled_seconds_of},
-    {"tenue_disk_latency_seconds", "histogram", "From taking a request to its answer.",
-     OF_HISTOGRAM, NULL, NULL},
+    {"throttled_", true, "_total", "counter", "How many a limit made wait.", OF_DEVICE, NULL,
+     throttled_of},
+    {"throttled_seconds", false, "_total", "counter", "Time that a limit made some wait.",
+     OF_DEVICE, NULL, throttled_seconds_of},
+    {"latency_seconds", false, "", "histogram", "From taking one to its answer.", OF_HISTOGRAM,
+     NULL, NULL},
 };
 
-struct disk_row {
+static void put_name(const struct device_class *c, const struct metric *m, FILE *to)
+{
+    fprintf(to, "tenue_%s_%s%s%s", c->noun, m->before, m->counts_units ? c->unit : "", m->after);
+}
+
+struct device_row {
     char *domain;
     uint32_t domid;
-    char vdev[40];
+    char name[40];
     struct meter meter;
 };
 
 struct sample {
+    const struct device_class *cls;
     const struct metric *metric;
-    const struct disk_row *row;
+    const struct device_row *row;
     FILE *to;
 };
 
 /* NAME_suffix{domain="...",domid="N",disk="xvda" -- open for more labels. */
 static void labels(const struct sample *s, const char *suffix)
 {
-    fprintf(s->to, "%s%s{domain=\"", s->metric->name, suffix);
+    put_name(s->cls, s->metric, s->to);
+    fprintf(s->to, "%s{domain=\"", suffix);
     prometheus_label(s->row->domain, s->to);
-    fprintf(s->to, "\",domid=\"%u\",disk=\"", s->row->domid);
-    prometheus_label(s->row->vdev, s->to);
+    fprintf(s->to, "\",domid=\"%u\",%s=\"", s->row->domid, s->cls->noun);
+    prometheus_label(s->row->name, s->to);
     fputs("\"", s->to);
 }
 
@@ -207,7 +242,7 @@ static void queue_labels(const struct sample *s, const char *suffix, unsigned qu
     labels(s, suffix);
     fprintf(s->to, ",queue=\"%u\"", queue);
     if (with_op)
-        fprintf(s->to, ",op=\"%s\"", meter_op_names[op]);
+        fprintf(s->to, ",op=\"%s\"", s->cls->op_names[op]);
 }
 
 /* The bounds are those at which a doubling is whole. */
@@ -235,7 +270,7 @@ static void histogram(const struct sample *s, unsigned queue, unsigned op,
 static void queue_samples(const struct sample *s, unsigned queue)
 {
     const struct meter_queue *q = &s->row->meter.queue[queue];
-    unsigned ops = s->metric->kind == OF_QUEUE ? 1 : METER_OPS;
+    unsigned ops = s->metric->kind == OF_QUEUE ? 1 : s->cls->ops;
 
     for (unsigned op = 0; op < ops; op++) {
         if (s->metric->kind == OF_HISTOGRAM) {
@@ -247,13 +282,13 @@ static void queue_samples(const struct sample *s, unsigned queue)
     }
 }
 
-static void disk_samples(const struct sample *s)
+static void device_samples(const struct sample *s)
 {
     const struct meter *m = &s->row->meter;
 
-    if (s->metric->kind == OF_DISK) {
+    if (s->metric->kind == OF_DEVICE) {
         labels(s, "");
-        fprintf(s->to, "} %.9g\n", s->metric->of_disk(m));
+        fprintf(s->to, "} %.9g\n", s->metric->of_device(m));
         return;
     }
     for (unsigned i = 0; i < m->queues; i++)
@@ -261,49 +296,54 @@ static void disk_samples(const struct sample *s)
 }
 
 struct adding {
-    struct disk_table *table;
+    struct device_table *table;
     const char *domain;
     uint32_t domid;
 };
 
-static void add_row(const char *vdev, const struct meter *m, void *arg)
+static int add_row(const struct device_name *dev, const struct meter *m, void *arg)
 {
     const struct adding *a = arg;
-    struct disk_row *rows = realloc(a->table->rows, (a->table->nr + 1) * sizeof(*rows));
-    struct disk_row *row;
+    struct device_row *rows = realloc(a->table->rows, (a->table->nr + 1) * sizeof(*rows));
+    struct device_row *row;
 
     if (!rows)
-        return;
+        return -1;
     a->table->rows = rows;
     row = &rows[a->table->nr];
     row->domain = strdup(a->domain);
     if (!row->domain)
-        return;
+        return -1;
     row->domid = a->domid;
-    snprintf(row->vdev, sizeof(row->vdev), "%s", vdev);
+    memcpy(row->name, dev->name, sizeof(row->name));
     row->meter = *m;
     a->table->nr++;
+    return 0;
 }
 
-void diskmeter_add(struct disk_table *t, struct store *st, const char *domain, uint32_t domid)
+int devmeter_add(struct device_table *t, struct store *st, const char *domain, uint32_t domid)
 {
     struct adding a = {.table = t, .domain = domain, .domid = domid};
 
-    each_disk(st, domid, add_row, &a);
+    return devmeter_each(t->cls, st, domid, add_row, &a);
 }
 
-void diskmeter_prometheus(const struct disk_table *t, FILE *to)
+void devmeter_prometheus(const struct device_table *t, FILE *to)
 {
     for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++) {
         const struct metric *m = &metrics[i];
 
-        fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name, m->type);
+        fputs("# HELP ", to);
+        put_name(t->cls, m, to);
+        fprintf(to, " %s\n# TYPE ", m->help);
+        put_name(t->cls, m, to);
+        fprintf(to, " %s\n", m->type);
         for (size_t k = 0; k < t->nr; k++)
-            disk_samples(&(struct sample){.metric = m, .row = &t->rows[k], .to = to});
+            device_samples(&(struct sample){t->cls, m, &t->rows[k], to});
     }
 }
 
-void diskmeter_free(struct disk_table *t)
+void devmeter_free(struct device_table *t)
 {
     while (t->nr)
         free(t->rows[--t->nr].domain);
