@@ -79,10 +79,7 @@ static int set_share(struct session *s, const char *domain, const char *weight, 
     if (weight && take_number(weight, "weight", 1, 65535, &share.weight, &s->d) != 0)
         return -1;
     if (cap && take_number(cap, "cap", 0, 100 * (info.max_vcpu_id + 1), &share.cap, &s->d) != 0)
-        return diag_set(&s->d,
-                        "cap \"%s\" will not do; 0 (none) to %u percent are possible for the"
-                        " vCPUs of domain %u",
-                        cap, 100 * (info.max_vcpu_id + 1), domid);
+        return -1;
     rc = hv_set_share(s->hv, domid, &share);
     return rc == 0 ? 0 : refused(&s->d, "the share", domid, rc);
 }

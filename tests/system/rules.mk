@@ -72,7 +72,7 @@ CHECK_SYSTEM += check-xl
 .PHONY: check-partition
 check-partition: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/spin $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control
 	@tests/system/partition
-CHECK_SYSTEM += check-partition
+CHECK_ALONE += check-partition
 
 # How often ten idle guests wake two processors; a guest of 32 vcpus.
 .PHONY: soak-idle soak-many-vcpus
