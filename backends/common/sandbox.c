@@ -124,7 +124,7 @@ static const int image_calls[] = {
     SCMP_SYS(getgid),
     SCMP_SYS(getegid),
 };
-static const unsigned long console_ioctls[] = {XEN_REQUESTS};
+static const unsigned long console_ioctls[] = {XEN_REQUESTS, TCFLSH};
 
 /* Rings, pool, journal and 2048 mapped pages are 40 MiB; the rest is libraries. */
 #define MEMORY_MAX (256ul << 20)
