@@ -28,6 +28,7 @@
 #include "../../backends/block/state.h"
 #include "../../backends/common/ring.h"
 #include "fake/xen.h"
+#include "process.h"
 #include "tests.h"
 
 #include <xen/io/blkif.h>
@@ -80,25 +81,6 @@ static void begin(void)
     blkback_arm(&dev);
 }
 
-/* What the kernel does when a process is gone: its mappings, its ports and its ring go with it. */
-static void die(void)
-{
-    struct blkback *b = dev.priv;
-
-    for (unsigned i = 0; i < b->nr_queues; i++) {
-        queue_unbind(&b->queues[i], &dev);
-        queue_unmap(&b->queues[i], &dev);
-        free(b->queues[i].ios);
-        free(b->queues[i].replay);
-    }
-    pgrants_free(b->pgrants);
-    blkback_fini(&dev);
-    gntdev_close(dev.gnt);
-    evtchn_close(dev.evt);
-    close(dev.channel);
-    close(host);
-}
-
 static void front(unsigned state)
 {
     struct channel_msg m;
@@ -143,14 +125,14 @@ static void close_guest(void)
     front(6);
     CU_ASSERT_EQUAL(fake_mapped(), 0);
     CU_ASSERT_EQUAL(fake_bound(), 0);
-    die();
+    process_ends(&dev, host);
     free(journal);
     free(meter);
 }
 
 static void successor(void)
 {
-    die();
+    process_ends(&dev, host);
     begin();
     front(4);
 }

@@ -20,14 +20,13 @@
 #include <unistd.h>
 
 #include "../../../backends/block/blkback.h"
-#include "../../../backends/block/uring.h"
 #include "../../../backends/common/ring.h"
 #include "../fake/xen.h"
 #include "guest.h"
+#include "image.h"
 
 #include <xen/io/blkif.h>
 
-#define SECTORS 2048u
 #define INDIRECT 4u
 #define DATA 8u
 #define PAGES 64u
@@ -110,38 +109,6 @@ static blkif_request_t *slot(void)
 
     BACK_RING_INIT(&ring, sring, 4096u << order);
     return (blkif_request_t *)RING_GET_REQUEST(&ring, prod++);
-}
-
-/* ---- what the backend asks of the image ---- */
-
-void __real_uring_read(struct uring *u, void *tag, void *buf, uint32_t len, uint64_t offset);
-void __wrap_uring_read(struct uring *u, void *tag, void *buf, uint32_t len, uint64_t offset);
-void __real_uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint64_t offset);
-void __wrap_uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint64_t offset);
-void __real_uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len);
-void __wrap_uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len);
-
-static void inside(uint64_t offset, uint64_t len)
-{
-    demand(len <= SECTORS * 512u && offset <= SECTORS * 512u - len, "the image's bytes");
-}
-
-void __wrap_uring_read(struct uring *u, void *tag, void *buf, uint32_t len, uint64_t offset)
-{
-    inside(offset, len);
-    __real_uring_read(u, tag, buf, len, offset);
-}
-
-void __wrap_uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint64_t offset)
-{
-    inside(offset, len);
-    __real_uring_write(u, tag, buf, len, offset);
-}
-
-void __wrap_uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len)
-{
-    inside(offset, len);
-    __real_uring_punch(u, tag, offset, len);
 }
 
 /* ---- what the guest does ---- */

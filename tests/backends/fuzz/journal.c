@@ -20,11 +20,12 @@
 #include "../../../backends/block/state.h"
 #include "../../../backends/common/ring.h"
 #include "../fake/xen.h"
+#include "../process.h"
 #include "guest.h"
+#include "image.h"
 
 #include <xen/io/blkif.h>
 
-#define SECTORS 2048u
 #define DATA 1u
 #define PAGES 64u
 #define REQUESTS 8u
@@ -34,38 +35,6 @@ static struct journal *journal;
 static struct meter meter;
 static struct device dev;
 static int host;
-
-/* ---- what the backend asks of the image ---- */
-
-void __real_uring_read(struct uring *u, void *tag, void *buf, uint32_t len, uint64_t offset);
-void __wrap_uring_read(struct uring *u, void *tag, void *buf, uint32_t len, uint64_t offset);
-void __real_uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint64_t offset);
-void __wrap_uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint64_t offset);
-void __real_uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len);
-void __wrap_uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len);
-
-static void inside(uint64_t offset, uint64_t len)
-{
-    demand(len <= SECTORS * 512u && offset <= SECTORS * 512u - len, "the image's bytes");
-}
-
-void __wrap_uring_read(struct uring *u, void *tag, void *buf, uint32_t len, uint64_t offset)
-{
-    inside(offset, len);
-    __real_uring_read(u, tag, buf, len, offset);
-}
-
-void __wrap_uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint64_t offset)
-{
-    inside(offset, len);
-    __real_uring_write(u, tag, buf, len, offset);
-}
-
-void __wrap_uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len)
-{
-    inside(offset, len);
-    __real_uring_punch(u, tag, offset, len);
-}
 
 /* ---- a device, its process and the next one ---- */
 
@@ -98,25 +67,6 @@ static void begin(void)
                !blkback_ops.init(&dev, &start),
            "a device");
     blkback_arm(&dev);
-}
-
-/* What the kernel does when a process is gone: its mappings, its ports and its ring go with it. */
-static void die(void)
-{
-    struct blkback *b = dev.priv;
-
-    for (unsigned i = 0; i < b->nr_queues; i++) {
-        queue_unbind(&b->queues[i], &dev);
-        queue_unmap(&b->queues[i], &dev);
-        free(b->queues[i].ios);
-        free(b->queues[i].replay);
-    }
-    pgrants_free(b->pgrants);
-    blkback_fini(&dev);
-    gntdev_close(dev.gnt);
-    evtchn_close(dev.evt);
-    close(dev.channel);
-    close(host);
 }
 
 static void front(unsigned state)
@@ -212,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (in.left) {
         scribble(&in);
     }
-    die();
+    process_ends(&dev, host);
     begin();
     front(4);
     while (dev.connected) {
@@ -229,6 +179,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     demand(!u.inflight && !u.pool_pages && !u.mapped, "everything back");
     demand(!fake_mapped() && !fake_bound(), "no page mapped, no port bound");
     demand(!dev.exit, "a device that goes on");
-    die();
+    process_ends(&dev, host);
     return 0;
 }
