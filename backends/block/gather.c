@@ -33,6 +33,20 @@ static void learn(struct gather *g, uint64_t now_us)
     }
 }
 
+/* True: the time has come to see whether a small burst comes. */
+static bool try_burst(struct gather *g)
+{
+    if (!g->patience) {
+        g->patience = GATHER_PROBE;
+    }
+    if (++g->small < g->patience) {
+        return false;
+    }
+    g->small = 0;
+    g->patience *= g->patience < GATHER_PROBE_MOST ? 2 : 1;
+    return true;
+}
+
 unsigned gather_next(struct gather *g, uint64_t now_us, unsigned most, uint64_t for_us)
 {
     if (g->round || g->limit_us) {
@@ -43,9 +57,18 @@ unsigned gather_next(struct gather *g, uint64_t now_us, unsigned most, uint64_t 
     }
     g->round = 0;
     g->limit_us = 0;
-    if (!for_us || g->expect < GATHER_MIN) {
+    if (g->expect >= GATHER_MIN) {
+        g->patience = 0;
+    } else {
         g->topped = false;
         g->took_us = 0;
+        if (!for_us || !try_burst(g)) {
+            return 1;
+        }
+        g->expect = GATHER_MIN;
+        for_us = for_us < GATHER_PROBE_US ? for_us : GATHER_PROBE_US;
+    }
+    if (!for_us) {
         return 1;
     }
     if (g->took_us && g->took_us * 2 < for_us) {

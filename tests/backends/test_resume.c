@@ -12,7 +12,8 @@
  * at each store"; in queue_resume() without the comparison of numbers "journals
  * that lie" fails; with by_taken_at() of 0 "the order of what is done again" fails; in
  * connect_queues() `nr = 1` fails "four queues"; in serve.c within_limit() returning true fails "a
- * limit, end to end"; in gather.c expect never growing fails "bursts are waited for".
+ * limit, end to end"; in gather.c expect never growing fails "bursts are waited for", patience
+ * never growing "small rounds are tried out of".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -456,6 +457,34 @@ static void test_limit_stays(void)
     close_guest();
 }
 
+/* Woken for each, one answers each before the next is there; tried, the burst comes. A guest that
+ * has one at a time is tried ever less, and shortly. */
+static void test_gather_small(void)
+{
+    struct gather g = {0};
+    uint64_t now = 1000;
+    unsigned n = 1, burst = 0, limits = 0;
+
+    for (unsigned i = 0; i < 200; i++) {
+        now += 20;
+        gather_took(&g, n);
+        n = gather_next(&g, now, 32, 1000);
+        burst += n >= 20;
+    }
+    CU_ASSERT_TRUE(burst > 100);
+    g = (struct gather){0};
+    for (unsigned i = 0; i < 20000; i++) {
+        gather_took(&g, 1);
+        if (gather_next(&g, ++now, 32, 1000) > 1) {
+            CU_ASSERT_EQUAL(g.limit_us, now + GATHER_PROBE_US);
+            now = g.limit_us;
+            CU_ASSERT_EQUAL(gather_next(&g, now, 32, 1000), 1);
+            limits++;
+        }
+    }
+    CU_ASSERT_TRUE(limits >= 6 && limits <= 10);
+}
+
 /* A guest with bursts of a size rings once for each; another size is learnt; an idle one waits for
  * nothing. */
 static void test_gather(void)
@@ -520,4 +549,5 @@ void suite_resume(void)
     CU_add_test(s, "a limit, end to end", test_limit);
     CU_add_test(s, "a limit outlives its process", test_limit_stays);
     CU_add_test(s, "bursts are waited for", test_gather);
+    CU_add_test(s, "small rounds are tried out of", test_gather_small);
 }
