@@ -15,10 +15,11 @@ static void grow(struct gather *g)
 static void learn(struct gather *g, uint64_t now_us)
 {
     bool waited = g->limit_us != 0;
-    uint64_t took = now_us - g->asked_us;
 
-    if (waited && g->round >= g->expect) {
-        g->took_us = g->took_us ? (g->took_us * 7 + took) / 8 + 1 : took;
+    if (g->round && (!waited || g->round >= g->expect)) {
+        uint64_t each = ((now_us - g->asked_us) << 8) / g->round + 1;
+
+        g->each = g->each ? (g->each * 7 + each) / 8 : each;
     }
     if (waited && now_us >= g->limit_us && g->round < g->expect) {
         g->expect = g->round;
@@ -57,24 +58,22 @@ unsigned gather_next(struct gather *g, uint64_t now_us, unsigned most, uint64_t 
     }
     g->round = 0;
     g->limit_us = 0;
+    g->asked_us = now_us;
     if (g->expect >= GATHER_MIN) {
         g->patience = 0;
     } else {
         g->topped = false;
-        g->took_us = 0;
         if (!for_us || !try_burst(g)) {
             return 1;
         }
         g->expect = GATHER_MIN;
-        for_us = for_us < GATHER_PROBE_US ? for_us : GATHER_PROBE_US;
     }
     if (!for_us) {
         return 1;
     }
-    if (g->took_us && g->took_us * 2 < for_us) {
-        for_us = g->took_us * 2;
+    if (g->each && (2 * g->each * g->expect >> 8) + 1 < for_us) {
+        for_us = (2 * g->each * g->expect >> 8) + 1;
     }
-    g->asked_us = now_us;
     g->limit_us = now_us + for_us;
     return g->expect;
 }

@@ -9,7 +9,7 @@
  *
  * A round is what happens from one sleep to the next. The size that is waited for grows with each
  * round until the time limit is hit, then now and then; when the limit is hit it becomes what there
- * was. So a wrong guess costs one time limit, which is twice what bursts of late have taken.
+ * was. So a wrong guess costs one time limit, which is twice what so many requests took of late.
  *
  * Small rounds may be a guest's way, or our own doing: woken for each request, one answers each
  * before the next is there. So after some of them a small burst is waited for, shortly, and each
@@ -24,7 +24,6 @@
 #define GATHER_MIN 4u    /* smaller bursts are not waited for */
 #define GATHER_PROBE 64u /* rounds after which a larger size is tried */
 #define GATHER_PROBE_MOST 8192u
-#define GATHER_PROBE_US 100u /* for a try out of small rounds */
 
 struct gather {
     unsigned expect;   /* size of a burst, as far as known */
@@ -33,9 +32,9 @@ struct gather {
     unsigned small;    /* small rounds since a burst was last tried */
     unsigned patience; /* of these, how many before the next try; 0: GATHER_PROBE */
     bool topped;       /* a time limit was hit: do not grow with each round any more */
-    uint64_t asked_us; /* since when a burst is waited for */
+    uint64_t asked_us; /* since when this round is */
     uint64_t limit_us; /* when the time is over; 0: nothing is waited for */
-    uint64_t took_us;  /* how long a round with a whole burst takes; 0: not known */
+    uint64_t each;     /* time that a request takes of a round, in 1/256 us; 0: not known */
 };
 
 /* So many requests were taken. */

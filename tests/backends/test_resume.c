@@ -458,7 +458,7 @@ static void test_limit_stays(void)
 }
 
 /* Woken for each, one answers each before the next is there; tried, the burst comes. A guest that
- * has one at a time is tried ever less, and shortly. */
+ * has one at a time is tried ever less. */
 static void test_gather_small(void)
 {
     struct gather g = {0};
@@ -476,7 +476,7 @@ static void test_gather_small(void)
     for (unsigned i = 0; i < 20000; i++) {
         gather_took(&g, 1);
         if (gather_next(&g, ++now, 32, 1000) > 1) {
-            CU_ASSERT_EQUAL(g.limit_us, now + GATHER_PROBE_US);
+            CU_ASSERT_TRUE(g.limit_us <= now + 20); /* eight times what one has taken */
             now = g.limit_us;
             CU_ASSERT_EQUAL(gather_next(&g, now, 32, 1000), 1);
             limits++;
