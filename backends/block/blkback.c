@@ -460,15 +460,6 @@ static void blk_advertise(struct device *d, struct channel_msg *back)
 /* Enough for an emulated processor; a burst's own time is known after the first. */
 #define GATHER_DEFAULT_US 1000u
 
-static unsigned knob(const struct channel_msg *start, const char *key, unsigned max,
-                     unsigned otherwise)
-{
-    uint64_t v = otherwise;
-
-    channel_get_u64(start, key, max, &v);
-    return (unsigned)v;
-}
-
 static void read_knobs(struct blk_knobs *k, const struct channel_msg *start)
 {
     const char *grants = channel_get(start, "grants");
@@ -477,13 +468,13 @@ static void read_knobs(struct blk_knobs *k, const struct channel_msg *start)
                 : !strcmp(grants, "copy") ? GRANTS_COPY
                 : !strcmp(grants, "map")  ? GRANTS_MAP
                                           : GRANTS_PERSISTENT;
-    k->queues = knob(start, "queues", BLKBACK_MAX_QUEUES, 4);
-    k->ring_order = knob(start, "ring-order", QUEUE_MAX_ORDER, QUEUE_MAX_ORDER);
-    k->indirect = knob(start, "indirect", REQUEST_MAX_SEGMENTS, REQUEST_MAX_SEGMENTS);
-    k->batch = knob(start, "batch", QUEUE_MAX_SLOTS, QUEUE_MAX_SLOTS);
-    k->batch_us = knob(start, "batch-us", 1000000, 0);
-    k->gather_us = knob(start, "gather-us", 100000, GATHER_DEFAULT_US);
-    k->poll_us = knob(start, "poll-us", 1000000, 0);
+    k->queues = channel_get_or(start, "queues", BLKBACK_MAX_QUEUES, 4);
+    k->ring_order = channel_get_or(start, "ring-order", QUEUE_MAX_ORDER, QUEUE_MAX_ORDER);
+    k->indirect = channel_get_or(start, "indirect", REQUEST_MAX_SEGMENTS, REQUEST_MAX_SEGMENTS);
+    k->batch = channel_get_or(start, "batch", QUEUE_MAX_SLOTS, QUEUE_MAX_SLOTS);
+    k->batch_us = channel_get_or(start, "batch-us", 1000000, 0);
+    k->gather_us = channel_get_or(start, "gather-us", 100000, GATHER_DEFAULT_US);
+    k->poll_us = channel_get_or(start, "poll-us", 1000000, 0);
     if (!k->queues) {
         k->queues = 1;
     }
@@ -550,8 +541,8 @@ static int init_meter(struct blkback *b)
 
 static void read_limits(struct blkback *b, const struct channel_msg *start)
 {
-    b->sector_size = knob(start, "sector-size", 4096, 0);
-    b->discard_granularity = knob(start, "discard-granularity", UINT32_MAX, 0);
+    b->sector_size = channel_get_or(start, "sector-size", 4096, 0);
+    b->discard_granularity = channel_get_or(start, "discard-granularity", UINT32_MAX, 0);
     b->removable = channel_get_flag(start, "removable");
     b->lim.readonly = channel_get_flag(start, "readonly");
 }

@@ -59,17 +59,17 @@ unsigned gather_next(struct gather *g, uint64_t now_us, unsigned most, uint64_t 
     g->round = 0;
     g->limit_us = 0;
     g->asked_us = now_us;
+    if (!for_us) {
+        return 1;
+    }
     if (g->expect >= GATHER_MIN) {
         g->patience = 0;
     } else {
         g->topped = false;
-        if (!for_us || !try_burst(g)) {
+        if (!try_burst(g)) {
             return 1;
         }
         g->expect = GATHER_MIN;
-    }
-    if (!for_us) {
-        return 1;
     }
     if (g->each && (2 * g->each * g->expect >> 8) + 1 < for_us) {
         for_us = (2 * g->each * g->expect >> 8) + 1;

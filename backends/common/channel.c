@@ -251,6 +251,14 @@ bool channel_get_u64(const struct channel_msg *m, const char *key, uint64_t max,
     return text && channel_parse_u64(text, max, out);
 }
 
+unsigned channel_get_or(const struct channel_msg *m, const char *key, unsigned max,
+                        unsigned otherwise)
+{
+    uint64_t v;
+
+    return channel_get_u64(m, key, max, &v) ? (unsigned)v : otherwise;
+}
+
 bool channel_get_flag(const struct channel_msg *m, const char *key)
 {
     uint64_t v;
@@ -328,31 +336,41 @@ int channel_recv(int fd, struct channel_msg *m)
     return rc ? rc : 1;
 }
 
-int channel_send_fd(int fd, const struct channel_msg *m, int passed)
-{
-    char buf[CHANNEL_MAX_BYTES];
+/* A message that carries one descriptor. */
+struct fd_message {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int))];
     } control;
-    struct iovec iov = {.iov_base = buf, .iov_len = channel_encode(m, buf)};
-    struct msghdr msg = {
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = control.bytes,
-        .msg_controllen = sizeof(control.bytes),
-    };
+    struct iovec iov;
+    struct msghdr msg;
+};
+
+static void fd_message_init(struct fd_message *f, void *buf, size_t len)
+{
+    memset(f, 0, sizeof(*f));
+    f->iov = (struct iovec){.iov_base = buf, .iov_len = len};
+    f->msg.msg_iov = &f->iov;
+    f->msg.msg_iovlen = 1;
+    f->msg.msg_control = f->control.bytes;
+    f->msg.msg_controllen = sizeof(f->control.bytes);
+}
+
+int channel_send_fd(int fd, const struct channel_msg *m, int passed)
+{
+    char buf[CHANNEL_MAX_BYTES];
+    struct fd_message f;
     struct cmsghdr *c;
     ssize_t n;
 
-    memset(&control, 0, sizeof(control));
-    c = CMSG_FIRSTHDR(&msg);
+    fd_message_init(&f, buf, channel_encode(m, buf));
+    c = CMSG_FIRSTHDR(&f.msg);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(c), &passed, sizeof(passed));
     do {
-        n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+        n = sendmsg(fd, &f.msg, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : 0;
 }
@@ -361,29 +379,20 @@ int channel_send_fd(int fd, const struct channel_msg *m, int passed)
 int channel_recv_fd(int fd, struct channel_msg *m, int *passed)
 {
     char buf[CHANNEL_MAX_BYTES + 1];
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
-    struct msghdr msg = {
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = control.bytes,
-        .msg_controllen = sizeof(control.bytes),
-    };
+    struct fd_message f;
     struct cmsghdr *c;
     ssize_t n;
     int rc;
 
     *passed = -1;
+    fd_message_init(&f, buf, sizeof(buf));
     do {
-        n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        n = recvmsg(fd, &f.msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         return n ? -errno : 0;
     }
-    c = CMSG_FIRSTHDR(&msg);
+    c = CMSG_FIRSTHDR(&f.msg);
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
         c->cmsg_len == CMSG_LEN(sizeof(int))) {
         memcpy(passed, CMSG_DATA(c), sizeof(*passed));

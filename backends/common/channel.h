@@ -92,6 +92,9 @@ bool channel_parse_u64(const char *text, uint64_t max, uint64_t *out);
 
 /* A decimal value: false when missing, malformed or above max; *out is then left alone. */
 bool channel_get_u64(const struct channel_msg *m, const char *key, uint64_t max, uint64_t *out);
+/* The number, or `otherwise` where there is none up to max. max is below 2^32. */
+unsigned channel_get_or(const struct channel_msg *m, const char *key, unsigned max,
+                        unsigned otherwise);
 
 /* A "0"/"1" feature; anything else, or nothing, is false. */
 bool channel_get_flag(const struct channel_msg *m, const char *key);

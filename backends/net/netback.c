@@ -354,15 +354,6 @@ static int init_queue(struct netback *n, unsigned i)
     return q->tx.buffers && q->rx.buffers ? watch(n, q->tap, 0, i) : -ENOMEM;
 }
 
-static unsigned option(const struct channel_msg *start, const char *key, uint64_t max,
-                       unsigned otherwise)
-{
-    uint64_t v = otherwise;
-
-    channel_get_u64(start, key, max, &v);
-    return (unsigned)v;
-}
-
 /* Without its own addresses a guard would be none: then there is no device either. */
 static int init_guard(struct netback *n, const struct channel_msg *start)
 {
@@ -433,9 +424,9 @@ static int net_init(struct device *d, const struct channel_msg *start)
     }
     n->d = d;
     d->priv = n;
-    n->nr_taps = option(start, "queues", NET_QUEUES, 1);
-    n->coalesce_us = option(start, "coalesce", COALESCE_MAX_US, 0);
-    n->poll_us = option(start, "poll", POLL_MAX_US, 0);
+    n->nr_taps = channel_get_or(start, "queues", NET_QUEUES, 1);
+    n->coalesce_us = channel_get_or(start, "coalesce", COALESCE_MAX_US, 0);
+    n->poll_us = channel_get_or(start, "poll", POLL_MAX_US, 0);
     n->epfd = epoll_create1(EPOLL_CLOEXEC);
     if (init_journal(n) || init_meter(n) || n->epfd < 0 ||
         watch(n, d->channel, EPOLLIN, ON_CHANNEL) ||

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 
+from experiment import Run
 from factors import DISK_KEYS, ExperimentError
 
 WORK = "/tmp/lab"
@@ -172,7 +173,6 @@ class Session:
 
 def commands(experiment):
     """The guests' command lines and guest files of every combination, as the archive keeps them."""
-    from experiment import Run
     session = Session(Here, experiment)
     return json.dumps([{"levels": levels, "command": session.script(Run(i, 0, levels), 0),
                         "guest file": session.guest_file(Run(i, 0, levels), 0, 1)}

@@ -38,18 +38,6 @@ static blkif_sring_t *sring;
 static RING_IDX prod;
 static unsigned order;
 
-static void open_image(void)
-{
-    char name[] = "/tmp/fuzz-block-XXXXXX";
-    int fd = mkstemp(name);
-
-    demand(fd >= 0 && !ftruncate(fd, SECTORS * 512l) &&
-               dup2(fd, CHANNEL_DEVICE_FD) == CHANNEL_DEVICE_FD,
-           "an image");
-    close(fd);
-    unlink(name);
-}
-
 static void start_device(void)
 {
     struct channel_msg start;

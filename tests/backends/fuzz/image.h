@@ -7,7 +7,11 @@
 #define TESTS_BACKENDS_FUZZ_IMAGE_H
 
 #include "../../../backends/block/uring.h"
+#include "../../../backends/common/channel.h"
 #include "guest.h"
+
+#include <stdlib.h>
+#include <unistd.h>
 
 #define SECTORS 2048u
 
@@ -17,6 +21,19 @@ void __real_uring_write(struct uring *u, void *tag, const void *buf, uint32_t le
 void __wrap_uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint64_t offset);
 void __real_uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len);
 void __wrap_uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len);
+
+/* An empty one, as the device's. */
+static inline void open_image(void)
+{
+    char name[] = "/tmp/fuzz-image-XXXXXX";
+    int fd = mkstemp(name);
+
+    demand(fd >= 0 && !ftruncate(fd, SECTORS * 512l) &&
+               dup2(fd, CHANNEL_DEVICE_FD) == CHANNEL_DEVICE_FD,
+           "an image");
+    close(fd);
+    unlink(name);
+}
 
 static void inside(uint64_t offset, uint64_t len)
 {

@@ -84,18 +84,6 @@ static void front(unsigned state)
     }
 }
 
-static void make_image(void)
-{
-    char name[] = "/tmp/fuzz-journal-XXXXXX";
-    int fd = mkstemp(name);
-
-    demand(fd >= 0 && !ftruncate(fd, SECTORS * 512l) &&
-               dup2(fd, CHANNEL_DEVICE_FD) == CHANNEL_DEVICE_FD,
-           "an image");
-    close(fd);
-    unlink(name);
-}
-
 /* Some requests are taken, none answered. */
 static void take_some(void)
 {
@@ -156,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint32_t page = PAGES; page < FAKE_PAGES; page++) {
         fake_grant(page, false, false);
     }
-    make_image();
+    open_image();
     begin();
     take_some();
     while (in.left) {
