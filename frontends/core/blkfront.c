@@ -8,7 +8,8 @@
  * handed back to the pool (FE-1, FE-2). A device that does not open, or was closed, leaves nothing
  * and can be opened again (FE-5).
  */
-#include <tenue-front/front.h>
+#include "device.h"
+
 #include <tenue-front/port.h>
 #include <xen/errno.h>
 
@@ -19,16 +20,12 @@
 #include <xen/io/blkif.h>
 #include <xen/io/xenbus.h>
 
-#define CONNECT_NS 10000000000UL
 #define REQUEST_NS 30000000000UL
-#define PATH_MAX 128
 #define SECTOR_SIZE 512u
 #define SECTORS_PER_PAGE 8u
 
 struct front_blk {
-    char node[PATH_MAX];    /* device/vbd/<vdev> */
-    char backend[PATH_MAX]; /* its other end */
-    domid_t backend_id;
+    struct front_dev dev;
     blkif_vdev_t vdev;
     blkif_front_ring_t ring;
     void *ring_page, *data;
@@ -41,49 +38,6 @@ struct front_blk {
 
 static struct front_blk devices[4];
 
-static int path_u64(const char *dir, const char *leaf, u64 *value)
-{
-    char path[2 * PATH_MAX];
-
-    front_snprintf(path, sizeof(path), "%s/%s", dir, leaf);
-    return front_xs_read_u64(path, value);
-}
-
-static int path_set(const char *dir, const char *leaf, u64 value)
-{
-    char path[2 * PATH_MAX];
-
-    front_snprintf(path, sizeof(path), "%s/%s", dir, leaf);
-    return front_xs_printf(path, "%lu", value);
-}
-
-static int backend_state(const struct front_blk *b, u64 low, u64 high)
-{
-    char path[2 * PATH_MAX];
-
-    front_snprintf(path, sizeof(path), "%s/state", b->backend);
-    return front_xs_wait_u64(path, low, high, CONNECT_NS);
-}
-
-static int find_backend(struct front_blk *b, unsigned vdev)
-{
-    char path[2 * PATH_MAX];
-    u64 id = 0;
-    int rc;
-
-    front_snprintf(b->node, sizeof(b->node), "device/vbd/%u", vdev);
-    front_snprintf(path, sizeof(path), "%s/backend", b->node);
-    rc = front_xs_read(path, b->backend, sizeof(b->backend));
-    if (rc)
-        return rc;
-    rc = path_u64(b->node, "backend-id", &id);
-    if (!rc && id >= DOMID_FIRST_RESERVED)
-        rc = -XEN_EINVAL;
-    b->backend_id = (domid_t)id;
-    b->vdev = (blkif_vdev_t)vdev;
-    return rc;
-}
-
 static int share_ring(struct front_blk *b)
 {
     int port;
@@ -94,10 +48,10 @@ static int share_ring(struct front_blk *b)
         return -XEN_ENOMEM;
     SHARED_RING_INIT((blkif_sring_t *)b->ring_page);
     FRONT_RING_INIT(&b->ring, (blkif_sring_t *)b->ring_page, FRONT_PAGE_SIZE);
-    b->ring_ref = front_grant_access(b->backend_id, front_port_page_mfn(b->ring_page), false);
+    b->ring_ref = front_grant_access(b->dev.backend_id, front_port_page_mfn(b->ring_page), false);
     if (b->ring_ref < 0)
         return b->ring_ref;
-    port = front_evtchn_alloc(b->backend_id);
+    port = front_evtchn_alloc(b->dev.backend_id);
     if (port < 0)
         return port;
     b->port = (evtchn_port_t)port;
@@ -107,17 +61,15 @@ static int share_ring(struct front_blk *b)
 
 static int tell_backend(struct front_blk *b)
 {
-    char path[2 * PATH_MAX];
-    int rc = path_set(b->node, "ring-ref", (u64)b->ring_ref);
+    char path[DEV_PATH_MAX + 16];
+    int rc = front_dev_set(&b->dev, "ring-ref", (u64)b->ring_ref);
 
     if (!rc)
-        rc = path_set(b->node, "event-channel", b->port);
-    front_snprintf(path, sizeof(path), "%s/protocol", b->node);
+        rc = front_dev_set(&b->dev, "event-channel", b->port);
+    front_snprintf(path, sizeof(path), "%s/protocol", b->dev.node);
     if (!rc)
         rc = front_xs_write(path, "x86_64-abi");
-    if (!rc)
-        rc = path_set(b->node, "state", XenbusStateInitialised);
-    return rc;
+    return rc ? rc : front_dev_set(&b->dev, "state", XenbusStateInitialised);
 }
 
 /* Everything that the device has, but not what its backend still holds. */
@@ -134,24 +86,20 @@ static void let_go(struct front_blk *b)
 
 static int connect(struct front_blk *b)
 {
-    u64 flush = 0;
-    int rc = path_set(b->node, "state", XenbusStateInitialising);
+    int rc = front_dev_begin(&b->dev);
 
-    if (!rc)
-        rc = backend_state(b, XenbusStateInitWait, XenbusStateInitWait);
     if (!rc)
         rc = share_ring(b);
     if (!rc)
         rc = tell_backend(b);
     if (!rc)
-        rc = backend_state(b, XenbusStateConnected, XenbusStateConnected);
+        rc = front_dev_wait(&b->dev, XenbusStateConnected, XenbusStateConnected);
     if (!rc)
-        rc = path_u64(b->backend, "sectors", &b->sectors);
+        rc = front_dev_get(b->dev.backend, "sectors", &b->sectors);
     if (rc)
         return rc;
-    if (path_u64(b->backend, "feature-flush-cache", &flush) == 0)
-        b->flush = flush == 1;
-    return path_set(b->node, "state", XenbusStateConnected);
+    b->flush = front_dev_flag(b->dev.backend, "feature-flush-cache");
+    return front_dev_set(&b->dev, "state", XenbusStateConnected);
 }
 
 static struct front_blk *free_device(void)
@@ -171,16 +119,13 @@ int front_blk_open(unsigned vdev, struct front_blk **blk)
     if (!b)
         return -XEN_ENOSPC;
     b->ring_ref = -1;
-    rc = front_xs_init();
-    if (!rc)
-        rc = front_grant_init();
-    if (!rc)
-        rc = find_backend(b, vdev);
+    b->vdev = (blkif_vdev_t)vdev;
+    rc = front_dev_find(&b->dev, "vbd", vdev);
     if (rc)
         return rc;
     rc = connect(b);
     if (rc) {
-        path_set(b->node, "state", XenbusStateClosed); /* what is shared goes next */
+        front_dev_set(&b->dev, "state", XenbusStateClosed); /* what is shared goes next */
         let_go(b);
         return rc;
     }
@@ -258,7 +203,7 @@ static int io(struct front_blk *b, u8 operation, u64 sector, unsigned sectors)
     blkif_request_t req;
     int ref, rc;
 
-    ref = front_grant_access(b->backend_id, front_port_page_mfn(b->data), readonly);
+    ref = front_grant_access(b->dev.backend_id, front_port_page_mfn(b->data), readonly);
     if (ref < 0)
         return ref;
     memset(&req, 0, sizeof(req));
@@ -328,15 +273,10 @@ int front_blk_flush(struct front_blk *blk)
 
 int front_blk_close(struct front_blk *blk)
 {
-    int rc = path_set(blk->node, "state", XenbusStateClosing);
+    int rc;
 
     blk->broken = true;
-    if (!rc)
-        rc = backend_state(blk, XenbusStateClosing, XenbusStateClosed);
-    if (!rc)
-        rc = path_set(blk->node, "state", XenbusStateClosed);
-    if (!rc)
-        rc = backend_state(blk, XenbusStateClosed, XenbusStateClosed);
+    rc = front_dev_close(&blk->dev);
     let_go(blk);
     return rc;
 }

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
-# tests/frontends: the SDK's drivers as an ordinary program, with sanitizers.
+# tests/frontends: the SDK's drivers as ordinary programs, with sanitizers.
 FT_B := $(BUILD)/tests/frontends
-FT_CFLAGS := $(CFLAGS_USER) -fsanitize=address,undefined -fno-sanitize-recover=all -Ifrontends/include \
+FT_CFLAGS := $(CFLAGS_USER) -fsanitize=address,undefined -fno-sanitize-recover=all -Ifrontends/include -Ifrontends/core \
 	-D__XEN_INTERFACE_VERSION__=0x00040e00
+FT_DRIVERS := blkfront netfront
+FT_PROGRAMS := $(FT_DRIVERS:%=$(FT_B)/%)
 CHECK_UNIT += check-frontends
 
-$(FT_B)/unit: tests/frontends/test_blkfront.c frontends/core/blkfront.c
+$(FT_DRIVERS:%=$(FT_B)/%): $(FT_B)/%: tests/frontends/test_%.c tests/frontends/fake.c frontends/core/%.c frontends/core/device.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
 	$(Q)$(CC) $(FT_CFLAGS) -o $@ $(filter %.c,$^)
 .PHONY: check-frontends
-check-frontends: $(FT_B)/unit
-	@$<
+check-frontends: $(FT_PROGRAMS)
+	@for p in $^; do $$p || echo "$$p ended with status $$?: 0 passed, 1 failed"; done | \
+		awk '{ print } / passed, [0-9]+ failed$$/ { p += $$(NF-3); f += $$(NF-1) } \
+			END { printf "frontends: %d passed, %d failed\n", p, f; exit f > 0 }'

@@ -13,11 +13,8 @@
  * front_blk_write() ("nothing but the payload"); leave out let_go() in front_blk_open()
  * ("fails at step").
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <tenue-front/front.h>
-#include <tenue-front/port.h>
+#include "fake.h"
+
 #include <xen/errno.h>
 
 #define xen_mb() front_mb()
@@ -26,68 +23,22 @@
 #include <xen/io/blkif.h>
 #include <xen/io/xenbus.h>
 
-#define PAGES 16
-#define REFS 16
-#define NODES 32
 #define DISK_SECTORS 64u
-#define SECRET 0xee
 #define FRONT "device/vbd/51712"
 #define BACK "/local/domain/0/backend/vbd/1/51712"
 
 enum lie { HONEST, ANOTHER_ID, ANOTHER_OPERATION, TWO_ANSWERS, FAR_INDEX, SILENCE, FAILED, HOLDS };
 
-static unsigned passed, failed;
-
-#define CHECK(what, condition)                                                                     \
-    do {                                                                                           \
-        if (condition) {                                                                           \
-            passed++;                                                                              \
-        } else {                                                                                   \
-            failed++;                                                                              \
-            printf("FAIL %s: line %d: %s\n", what, __LINE__, #condition);                          \
-        }                                                                                          \
-    } while (0)
-
-/* ---- the machine ---- */
-
-static struct {
-    char path[128], value[128];
-} nodes[NODES];
-static u8 pages[PAGES][FRONT_PAGE_SIZE] __attribute__((aligned(4096)));
-static bool page_out[PAGES];
-static struct {
-    bool active, readonly, mapped;
-    u64 mfn;
-} grants[REFS];
-static unsigned ports_open, step, fail_at;
-static u64 now;
 static enum lie lie;
 static u8 disk[DISK_SECTORS * 512];
 static RING_IDX seen; /* requests that the backend has taken */
 static bool leaked;   /* the backend saw a byte that is not its business */
 
-/* True when this fallible step is the one that is to fail. */
-static bool fails(void)
-{
-    return ++step == fail_at;
-}
+/* ---- the backend ---- */
 
-static char *node(const char *path, bool make)
+static void see_state(unsigned state)
 {
-    for (int i = 0; i < NODES; i++) {
-        if (!strcmp(nodes[i].path, path))
-            return nodes[i].value;
-        if (!nodes[i].path[0] && make) {
-            strcpy(nodes[i].path, path);
-            return nodes[i].value;
-        }
-    }
-    return NULL;
-}
-
-static void backend_sees_state(unsigned state)
-{
-    char *back = node(BACK "/state", true);
+    char *back = fake_node(BACK "/state", true);
 
     switch (state) {
     case XenbusStateInitialising:
@@ -95,7 +46,7 @@ static void backend_sees_state(unsigned state)
         break;
     case XenbusStateInitialised:
         strcpy(back, "4");
-        strcpy(node(BACK "/sectors", true), "64");
+        strcpy(fake_node(BACK "/sectors", true), "64");
         seen = 0;
         break;
     case XenbusStateClosing:
@@ -104,195 +55,6 @@ static void backend_sees_state(unsigned state)
         break;
     }
 }
-
-static unsigned grants_active(void)
-{
-    unsigned n = 0;
-
-    for (int i = 0; i < REFS; i++)
-        n += grants[i].active;
-    return n;
-}
-
-static unsigned pages_in_use(void)
-{
-    unsigned n = 0;
-
-    for (int i = 0; i < PAGES; i++)
-        n += page_out[i];
-    return n;
-}
-
-/* ---- what the driver calls ---- */
-
-int front_xs_init(void)
-{
-    return fails() ? -XEN_ENXIO : 0;
-}
-
-int front_grant_init(void)
-{
-    return fails() ? -XEN_ENOMEM : 0;
-}
-
-int front_xs_read(const char *path, char *value, size_t size)
-{
-    const char *v = node(path, false);
-
-    if (fails())
-        return -XEN_EIO;
-    if (!v || !*v)
-        return -XEN_ENOENT;
-    snprintf(value, size, "%s", v);
-    return 0;
-}
-
-int front_xs_read_u64(const char *path, u64 *value)
-{
-    char text[128];
-    int rc = front_xs_read(path, text, sizeof(text));
-
-    if (!rc)
-        *value = strtoull(text, NULL, 10);
-    return rc;
-}
-
-int front_xs_write(const char *path, const char *value)
-{
-    if (fails())
-        return -XEN_EIO;
-    strcpy(node(path, true), value);
-    if (!strcmp(path, FRONT "/state"))
-        backend_sees_state((unsigned)atoi(value));
-    return 0;
-}
-
-int front_snprintf(char *buf, size_t size, const char *fmt, ...)
-{
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(buf, size, fmt, ap);
-    va_end(ap);
-    return n;
-}
-
-int front_xs_printf(const char *path, const char *fmt, ...)
-{
-    char value[64];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(value, sizeof(value), fmt, ap);
-    va_end(ap);
-    return front_xs_write(path, value);
-}
-
-int front_xs_wait_u64(const char *path, u64 low, u64 high, u64 timeout_ns)
-{
-    u64 value = 0;
-    int rc = front_xs_read_u64(path, &value);
-
-    if (rc)
-        return rc;
-    now += timeout_ns;
-    return value >= low && value <= high ? 0 : -XEN_ETIMEDOUT;
-}
-
-int front_grant_access(domid_t to, u64 mfn, bool readonly)
-{
-    (void)to;
-    for (int i = 0; !fails() && i < REFS; i++) {
-        if (!grants[i].active) {
-            grants[i].active = true;
-            grants[i].readonly = readonly;
-            grants[i].mapped = false;
-            grants[i].mfn = mfn;
-            return i;
-        }
-    }
-    return -XEN_ENOSPC;
-}
-
-int front_grant_end(int ref)
-{
-    if (grants[ref].mapped)
-        return -XEN_EBUSY;
-    CHECK("a grant is ended once", grants[ref].active);
-    grants[ref].active = false;
-    return 0;
-}
-
-int front_evtchn_alloc(domid_t remote)
-{
-    (void)remote;
-    if (fails())
-        return -XEN_ENOSPC;
-    return (int)(5 + ports_open++);
-}
-
-int front_evtchn_close(evtchn_port_t port)
-{
-    (void)port;
-    ports_open--;
-    return 0;
-}
-
-void front_evtchn_unmask(evtchn_port_t port)
-{
-    (void)port;
-}
-
-void *front_port_page_get(void)
-{
-    for (int i = 0; !fails() && i < PAGES; i++) {
-        if (!page_out[i]) {
-            page_out[i] = true;
-            return memset(pages[i], 0, FRONT_PAGE_SIZE);
-        }
-    }
-    return NULL;
-}
-
-void front_port_page_put(void *page)
-{
-    size_t i = (size_t)((u8 *)page - pages[0]) / FRONT_PAGE_SIZE;
-
-    CHECK("a page is given back once", page_out[i]);
-    for (int r = 0; r < REFS; r++)
-        CHECK("a page given back is granted to nobody", !grants[r].active || grants[r].mfn != i);
-    page_out[i] = false;
-    memset(page, SECRET, FRONT_PAGE_SIZE);
-}
-
-u64 front_port_page_mfn(const void *page)
-{
-    size_t i = (size_t)((const u8 *)page - pages[0]) / FRONT_PAGE_SIZE;
-
-    CHECK("only pages of the driver's own are granted", i < PAGES && page_out[i]);
-    return i;
-}
-
-u64 front_port_now(void)
-{
-    return now;
-}
-
-void front_port_sleep(u64 deadline_ns)
-{
-    now = deadline_ns;
-}
-
-void front_irq_disable(void)
-{
-}
-
-void front_irq_enable(void)
-{
-}
-
-/* ---- the backend ---- */
 
 /* Every byte that is granted at this moment: payload, ring, zeros. */
 static void look_around(const blkif_request_t *req)
@@ -325,7 +87,7 @@ static void respond(blkif_back_ring_t *ring, const blkif_request_t *req, int sta
 
 static void serve(void)
 {
-    blkif_sring_t *sring = (blkif_sring_t *)pages[grants[atoi(node(FRONT "/ring-ref", true))].mfn];
+    blkif_sring_t *sring = fake_shared(FRONT "/ring-ref");
     blkif_back_ring_t ring;
     blkif_request_t req;
     u8 *data, *at;
@@ -354,33 +116,15 @@ static void serve(void)
     respond(&ring, &req, BLKIF_RSP_OKAY);
 }
 
-int front_evtchn_send(evtchn_port_t port)
-{
-    (void)port;
-    serve();
-    return 0;
-}
-
 /* ---- tests ---- */
 
 static void set_up(void)
 {
-    memset(nodes, 0, sizeof(nodes));
-    strcpy(node(FRONT "/backend", true), BACK);
-    strcpy(node(FRONT "/backend-id", true), "0");
-    memset(grants, 0, sizeof(grants));
-    memset(page_out, 0, sizeof(page_out));
-    memset(pages, SECRET, sizeof(pages));
-    ports_open = step = fail_at = 0;
+    fake_reset(FRONT, BACK);
+    fake_state = see_state;
+    fake_event = serve;
     lie = HONEST;
     leaked = false;
-}
-
-static void check_nothing_left(const char *what)
-{
-    CHECK(what, grants_active() == 0);
-    CHECK(what, ports_open == 0);
-    CHECK(what, pages_in_use() == 0);
 }
 
 static u8 mine[FRONT_PAGE_SIZE];
@@ -397,7 +141,7 @@ static void there_and_back(struct front_blk *b, const char *what, u64 sector, un
     CHECK(what, front_blk_read(b, sector, mine, n) == 0);
     CHECK(what, !memcmp(disk + sector * 512, mine, n * 512));
     CHECK(what, n == 8 || mine[n * 512] == SECRET);
-    CHECK(what, grants_active() == 1);
+    CHECK(what, fake_grants_active() == 1);
 }
 
 static void test_honest(void)
@@ -411,7 +155,7 @@ static void test_honest(void)
     CHECK("nothing but the payload", !leaked);
     CHECK("past the end", front_blk_read(b, 60, mine, 5) == -XEN_EINVAL);
     CHECK("close", front_blk_close(b) == 0);
-    check_nothing_left("after a close");
+    fake_nothing_left("after a close");
 }
 
 static void test_lies(void)
@@ -431,7 +175,7 @@ static void test_lies(void)
         lie = lies[i].lie;
         CHECK(lies[i].name, front_blk_read(b, 0, mine, 8) < 0);
         front_blk_close(b);
-        check_nothing_left(lies[i].name);
+        fake_nothing_left(lies[i].name);
     }
 }
 
@@ -446,13 +190,14 @@ static void test_holds(void)
     lie = HONEST;
     CHECK("holds the data page", front_blk_write(b, 0, mine, 8) == -XEN_EIO);
     front_blk_close(b);
-    CHECK("holds the data page", pages_in_use() == 1 && grants_active() == 1 && ports_open == 0);
+    CHECK("holds the data page",
+          fake_pages_used() == 1 && fake_grants_active() == 1 && ports_open == 0);
 
     set_up();
     CHECK("holds the ring", front_blk_open(51712, &b) == 0);
-    grants[atoi(node(FRONT "/ring-ref", true))].mapped = true;
+    grants[fake_node_u(FRONT "/ring-ref")].mapped = true;
     front_blk_close(b);
-    CHECK("holds the ring", pages_in_use() == 1 && grants_active() == 1 && ports_open == 0);
+    CHECK("holds the ring", fake_pages_used() == 1 && fake_grants_active() == 1 && ports_open == 0);
 }
 
 static void test_steps(void)
@@ -469,14 +214,14 @@ static void test_steps(void)
         fail_at = n;
         rc = front_blk_open(51712, &b);
         if (rc)
-            check_nothing_left(what);
+            fake_nothing_left(what);
         else
             CHECK(what, n > 15); /* only features may be missing, and not before the end */
         fail_at = 0;
         CHECK(what, rc == 0 || front_blk_open(51712, &b) == 0);
         there_and_back(b, what, n, 3);
         CHECK(what, front_blk_close(b) == 0);
-        check_nothing_left(what);
+        fake_nothing_left(what);
     }
 }
 
@@ -490,8 +235,8 @@ static void test_many(void)
     CHECK("no fifth", front_blk_open(51712, &b[4]) == -XEN_ENOSPC);
     for (int i = 0; i < 4; i++)
         front_blk_close(b[i]);
-    check_nothing_left("four at once");
-    strcpy(node(FRONT "/backend-id", true), "65536");
+    fake_nothing_left("four at once");
+    strcpy(fake_node(FRONT "/backend-id", true), "65536");
     CHECK("a backend that is no domain", front_blk_open(51712, &b[0]) == -XEN_EINVAL);
 }
 
@@ -502,6 +247,6 @@ int main(void)
     test_holds();
     test_steps();
     test_many();
-    printf("frontends: %u passed, %u failed\n", passed, failed);
+    printf("blkfront: %u passed, %u failed\n", passed, failed);
     return failed ? 1 : 0;
 }

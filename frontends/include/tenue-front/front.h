@@ -114,6 +114,30 @@ int front_blk_write(struct front_blk *blk, u64 sector, void *page, unsigned sect
 int front_blk_flush(struct front_blk *blk);
 int front_blk_close(struct front_blk *blk);
 
+/* ---- network interface ---- */
+
+struct front_net;
+struct front_net_stats {
+    u64 tx_frames, tx_refused; /* by the backend */
+    u64 rx_frames, rx_dropped; /* those that cannot be, or are longer than the reader's buffer */
+};
+/* Of a frame: its checksum is still to be filled in, only that of the pseudo header is there; or
+ * the other end vouches for the contents, which therefore need no check. */
+#define FRONT_NET_CSUM_BLANK 1u
+#define FRONT_NET_CSUM_GOOD 2u
+int front_net_open(unsigned index, struct front_net **net);
+const u8 *front_net_mac(const struct front_net *net);
+unsigned front_net_mtu(const struct front_net *net);
+struct front_net_stats front_net_stats(const struct front_net *net);
+/* Frames from the Ethernet header on, without a trailing checksum. -XEN_EAGAIN: the ring is full.
+ */
+int front_net_send(struct front_net *net, const void *frame, unsigned len, unsigned flags);
+/* The length of the next frame, 0 when there is none. `flags` may be NULL. */
+int front_net_receive(struct front_net *net, void *buf, unsigned size, unsigned *flags);
+/* Sleep until there is something to receive: 0, or -XEN_ETIMEDOUT. Other events only delay it. */
+int front_net_wait(struct front_net *net, u64 deadline_ns);
+int front_net_close(struct front_net *net);
+
 /* ---- the end ---- */
 
 void front_shutdown(unsigned reason) __attribute__((noreturn));
