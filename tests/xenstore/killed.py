@@ -159,17 +159,20 @@ class Pipeliner(Worker):
         path = b"/pipe/%d\0" % self.number
         while not self.stop.is_set():
             numbers = range(self.sent + 1, self.sent + 1 + self.BURST)
-            self.client.sock.sendall(b"".join(pack(WRITE, path + b"%d" % n, n) for n in numbers))
             self.sent += self.BURST
+            self.client.sock.sendall(b"".join(pack(WRITE, path + b"%d" % n, n) for n in numbers))
 
     def work(self):
         self.requests += 1
         ok(self.client.answer(self.requests))
 
     def finish(self):
-        self.sender.join(TIMEOUT)
-        while self.requests < self.sent:
-            self.work()
+        # Answers are taken also while the last burst goes out: a store that cannot answer does not read on.
+        while self.sender.is_alive() or self.requests < self.sent:
+            if self.requests < self.sent:
+                self.work()
+            else:
+                self.sender.join(0.01)
         assert ok(self.ask(READ, b"/pipe/%d\0" % self.number)) == b"%d" % self.sent
 
     def ask(self, *args):
