@@ -42,3 +42,29 @@ $(FRONT_B)/libtenue-front.a: $(FRONT_OBJ)
 $(FRONT_B)/guest-%.lds: frontends/x86/guest.lds.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -DFRONT_VIRT_BASE=$(FRONT_VIRT_BASE_$*) -o $@ $<
+
+# TCP/IP, for who wants it: lwIP's sources are fetched, and only the port is ours. Their code compiles with their warnings.
+FRONT_LWIP := $(FRONT_B)/lwip
+FRONT_LWIP_CORE := altcp altcp_alloc altcp_tcp def dns inet_chksum init ip mem memp netif pbuf raw stats sys tcp tcp_in tcp_out \
+	timeouts udp ipv4/autoip ipv4/dhcp ipv4/etharp ipv4/icmp ipv4/igmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag
+FRONT_LWIP_OBJ := $(FRONT_LWIP_CORE:%=$(FRONT_LWIP)/core/%.o) $(FRONT_LWIP)/netif/ethernet.o
+FRONT_LWIP_CFLAGS = -isystem $(FRONT_LWIP)/src/include -Ifrontends/lwip -isystem frontends/lwip/libc
+DEPS_PACKAGES += apt xz-utils ca-certificates
+
+$(FRONT_LWIP)/.fetched: frontends/lwip/fetch
+	@mkdir -p $(@D)
+	@echo "lwIP (cache: $${TENUE_CACHE:-$${XDG_CACHE_HOME:-~/.cache}/tenue})"
+	$(Q)tree=$$(frontends/lwip/fetch) && ln -sfnT "$$tree/src" $(FRONT_LWIP)/src && touch $@
+
+$(FRONT_LWIP_OBJ): $(FRONT_LWIP)/%.o: frontends/lwip/lwipopts.h frontends/lwip/arch/cc.h | $(FRONT_LWIP)/.fetched $(FRONT_B)/include/xen
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out $(WARNINGS),$(FRONT_CFLAGS)) $(FRONT_LWIP_CFLAGS) -w -c -o $@ $(FRONT_LWIP)/src/$*.c
+
+$(FRONT_LWIP)/port.o: frontends/lwip/netif.c | $(FRONT_LWIP)/.fetched $(FRONT_B)/include/xen
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	$(Q)$(CC) $(FRONT_CFLAGS) $(FRONT_LWIP_CFLAGS) -c -o $@ $<
+
+$(FRONT_B)/libtenue-lwip.a: $(FRONT_LWIP_OBJ) $(FRONT_LWIP)/port.o
+	@rm -f $@
+	$(Q)ar rcsD $@ $^

@@ -14,6 +14,7 @@ u64 front_nr_pages;
 static char pool[POOL_PAGES][FRONT_PAGE_SIZE] FRONT_PAGE_ALIGNED;
 static bool pool_used[POOL_PAGES];
 static u64 spare_next;
+static u64 first_spare; /* where the builder's map ends; 0: not looked yet */
 
 void front_memory_init(void)
 {
@@ -65,6 +66,23 @@ void front_page_free(void *page)
 u64 front_spare_pfn(void)
 {
     return --spare_next;
+}
+
+static bool linear_mapped(u64 pfn)
+{
+    volatile u64 *e = front_pt_entry(front_root_mfn(), (u64)front_pfn_to_va(pfn), 1);
+
+    return e && *e & PTE_P;
+}
+
+u64 front_spare_left(void)
+{
+    /* Whole tables at a time, as far as they are full. */
+    if (!first_spare) {
+        while (first_spare < front_nr_pages && linear_mapped(first_spare))
+            first_spare += linear_mapped(first_spare + 511) ? 512 : 1;
+    }
+    return spare_next > first_spare ? spare_next - first_spare : 0;
 }
 
 u64 front_root_mfn(void)

@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #define MAP_WINDOW 0xffffff0000000000UL
+#define HEAP_WINDOW 0xffffff4000000000UL
 
 void *front_port_page_get(void)
 {
@@ -41,6 +42,21 @@ void *front_port_map(u64 mfn)
         return NULL;
     next += FRONT_PAGE_SIZE;
     return (void *)va;
+}
+
+/* Frames of the domain that the builder mapped nowhere, from the highest down. */
+void *front_port_more(size_t bytes)
+{
+    static u64 end = HEAP_WINDOW;
+    u64 begin = end;
+
+    if (bytes / FRONT_PAGE_SIZE > front_spare_left())
+        return NULL;
+    for (; end < begin + bytes; end += FRONT_PAGE_SIZE) {
+        if (front_map(end, front_p2m[front_spare_pfn()], PTE_KERN))
+            front_panic("no page at %lx for the heap", end);
+    }
+    return (void *)begin;
 }
 
 u64 front_port_now(void)

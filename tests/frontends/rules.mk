@@ -4,10 +4,15 @@ FT_B := $(BUILD)/tests/frontends
 FT_CFLAGS := $(CFLAGS_USER) -fsanitize=address,undefined -fno-sanitize-recover=all -Ifrontends/include -Ifrontends/core \
 	-D__XEN_INTERFACE_VERSION__=0x00040e00
 FT_DRIVERS := blkfront netfront
-FT_PROGRAMS := $(FT_DRIVERS:%=$(FT_B)/%)
+FT_PARTS := heap tar
+FT_PROGRAMS := $(addprefix $(FT_B)/,$(FT_DRIVERS) $(FT_PARTS))
 CHECK_UNIT += check-frontends
 
 $(FT_DRIVERS:%=$(FT_B)/%): $(FT_B)/%: tests/frontends/test_%.c tests/frontends/fake.c frontends/core/%.c frontends/core/device.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	$(Q)$(CC) $(FT_CFLAGS) -o $@ $(filter %.c,$^)
+$(FT_PARTS:%=$(FT_B)/%): $(FT_B)/%: tests/frontends/test_%.c frontends/core/%.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
 	$(Q)$(CC) $(FT_CFLAGS) -o $@ $(filter %.c,$^)

@@ -59,6 +59,15 @@ size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
+/* ---- heap ---- */
+
+/* Aligned to 16 bytes; NULL when the domain has no more memory. Pages for devices are not from
+ * here (front_page_alloc() in x86.h). */
+void *front_malloc(size_t bytes);
+void *front_calloc(size_t count, size_t bytes);
+void front_free(void *p);
+u64 front_heap_used(void);
+
 /* ---- events ---- */
 
 typedef void (*front_evtchn_fn)(evtchn_port_t port, void *opaque);
@@ -113,6 +122,23 @@ int front_blk_read(struct front_blk *blk, u64 sector, void *page, unsigned secto
 int front_blk_write(struct front_blk *blk, u64 sector, void *page, unsigned sectors);
 int front_blk_flush(struct front_blk *blk);
 int front_blk_close(struct front_blk *blk);
+
+/* ---- files: a tar archive on a disk, read only ---- */
+
+struct front_tar;
+struct front_tar_file {
+    const char *name; /* "index.html", "img/logo.png": without what leads to the archive's top */
+    u64 sector, size;
+    const struct front_tar_file *next;
+};
+int front_tar_open(struct front_blk *blk, struct front_tar **tar);
+const struct front_tar_file *front_tar_files(const struct front_tar *tar);
+/* The last file of that name, as tar itself would leave it. */
+const struct front_tar_file *front_tar_find(const struct front_tar *tar, const char *name);
+/* The bytes from `offset` (a multiple of a page) on, at most a page: how many; 0 at the end. */
+int front_tar_read(struct front_tar *tar, const struct front_tar_file *file, u64 offset,
+                   void *page);
+void front_tar_close(struct front_tar *tar);
 
 /* ---- network interface ---- */
 

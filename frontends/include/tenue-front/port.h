@@ -19,6 +19,9 @@ u64 front_port_page_mfn(const void *page);
 /* Make a machine frame that this domain may map readable and writable at an address of the
  * port's choice; NULL when it cannot. */
 void *front_port_map(u64 mfn);
+/* More memory for the heap: zeroed or not, at the end of what this gave before, so that all of it
+ * is one piece. `bytes` is a multiple of a page; NULL when there is none. */
+void *front_port_more(size_t bytes);
 /* Called with event delivery disabled, after the caller saw that what it waits for has not come:
  * sleep until some event is delivered or the deadline passes (ns, as front_port_now() counts).
  * Returns with delivery enabled. */

@@ -119,6 +119,7 @@ void *front_page_alloc(void);
 void front_page_free(void *page);
 /* Frames of the domain above the part the builder mapped: RAM with no mapping at all yet. */
 u64 front_spare_pfn(void);
+u64 front_spare_left(void);
 
 /* The entry for va at a level (1..4) below `root`, as a readable pointer; NULL when an upper level
  * is not present. The machine address of the same entry is what mmu_update wants. */
