@@ -134,62 +134,52 @@ static int op_cache_flush(union grant_op *u)
     return 0;
 }
 
-/* One side of a copy: a frame held for its duration. */
-struct copy_side {
-    struct domain *granter; /* counted; NULL for the caller's own frame */
-    gref_t ref;
-    mfn_t frame;
-    bool rw;
-};
-
+/* One side of a copy: somebody's entry, or without a granter a frame of the caller's own. */
 static inline __attribute__((always_inline)) int
-copy_side_get(const struct gnttab_copy_ptr *p, bool by_ref, bool rw, struct copy_side *side)
+copy_side_get(const struct gnttab_copy_ptr *p, bool by_ref, bool readonly, struct grant_use *side)
 {
+    const struct domain *self = current_domain();
     int rc;
 
-    *side = (struct copy_side){.rw = rw};
+    *side = (struct grant_use){.readonly = readonly};
     if (!by_ref) {
         if (p->domid != DOMID_SELF)
             return GNTST_permission_denied;
         side->frame = mfn_make(p->u.gmfn);
-        return grant_frame_get(current_domain(), side->frame, rw) ? GNTST_okay : GNTST_bad_page;
+        return grant_frame_get(self, side->frame, readonly) ? GNTST_okay : GNTST_bad_page;
     }
     side->granter = domain_get_or_self(p->domid);
     if (side->granter == NULL)
         return GNTST_bad_domain;
     side->ref = p->u.ref;
-    rc = grant_pin_take(side->granter, side->ref, current_domain()->domid,
-                        rw ? PIN_HOST_RW : PIN_HOST_RO, &side->frame);
-    if (rc == GNTST_okay && !grant_frame_get(side->granter, side->frame, rw)) {
-        grant_pin_drop(side->granter, side->ref, rw ? PIN_HOST_RW : PIN_HOST_RO);
-        rc = GNTST_bad_page;
-    }
+    rc = grant_hold(side, self->domid);
     if (rc != GNTST_okay)
         domain_put(side->granter);
     return rc;
 }
 
-static inline __attribute__((always_inline)) void copy_side_put(struct copy_side *side)
+static inline __attribute__((always_inline)) void copy_side_put(const struct grant_use *side)
 {
-    if (side->granter != NULL)
-        grant_pin_drop(side->granter, side->ref, side->rw ? PIN_HOST_RW : PIN_HOST_RO);
-    grant_frame_put(side->frame, side->rw);
-    if (side->granter != NULL)
-        domain_put(side->granter);
+    if (side->granter == NULL) {
+        grant_frame_put(side->frame, side->readonly);
+        return;
+    }
+    grant_release(side);
+    domain_put(side->granter);
 }
 
 static inline int copy_one(const struct gnttab_copy *op)
 {
-    struct copy_side from, to;
+    struct grant_use from, to;
     int rc;
 
     if (op->source.offset + (uint32_t)op->len > PAGE_SIZE ||
         op->dest.offset + (uint32_t)op->len > PAGE_SIZE)
         return GNTST_bad_copy_arg;
-    rc = copy_side_get(&op->source, op->flags & GNTCOPY_source_gref, false, &from);
+    rc = copy_side_get(&op->source, op->flags & GNTCOPY_source_gref, true, &from);
     if (rc != GNTST_okay)
         return rc;
-    rc = copy_side_get(&op->dest, op->flags & GNTCOPY_dest_gref, true, &to);
+    rc = copy_side_get(&op->dest, op->flags & GNTCOPY_dest_gref, false, &to);
     if (rc == GNTST_okay) {
         memmove((uint8_t *)mfn_to_ptr(to.frame) + op->dest.offset,
                 (const uint8_t *)mfn_to_ptr(from.frame) + op->source.offset, op->len);
@@ -205,9 +195,8 @@ static int op_copy(union grant_op *u)
     return 0;
 }
 
-/* Everything but unmapping, which shares TLB flushes, is one element at a time. */
 static const struct op_desc {
-    int (*run)(union grant_op *op); /* 0, or an error that ends the batch; NULL: run_unmap() */
+    int (*run)(union grant_op *op); /* 0, or an error that ends the batch; NULL: op_unmap() */
     uint8_t size, out_from, out_to; /* bytes: element; the OUT fields to write back */
 } op_table[] = {
 #define OP(cmd, type, first_out, end, fn)                                                          \
@@ -232,91 +221,78 @@ static const struct op_desc {
 #undef OP
 };
 
-static long run_batch(uint64_t cmd, const struct op_desc *desc, uint64_t uop, uint64_t count)
-{
-    for (uint64_t i = 0; i < count; i++) {
-        guest_va at = guest_va_make(uop + i * desc->size);
-        union grant_op op;
-        int rc;
+/* What an unmap took out of the tables waits for a TLB flush that several of them share (MM-5). */
+struct unmapped {
+    unsigned count;
+    struct grant_use uses[UNMAP_BATCH];
+};
 
-        if (i != 0 && hal_preempt_point())
-            return hypercall_restart(__HYPERVISOR_grant_table_op, cmd, at.va, count - i, 0, 0);
-        if (guest_read(&op, at, desc->size) != 0)
-            return -XEN_EFAULT;
-        rc = desc->run(&op);
-        if (unlikely(rc == -XEN_ERESTART)) /* the same element again: it has got on */
-            return hypercall_restart(__HYPERVISOR_grant_table_op, cmd, at.va, count - i, 0, 0);
-        if (guest_write(guest_va_add(at, desc->out_from), (uint8_t *)&op + desc->out_from,
-                        (uint64_t)desc->out_to - desc->out_from) != 0)
-            return -XEN_EFAULT;
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
-static int unmap_one(uint64_t cmd, const union grant_op *op, struct grant_unmapped *u)
+static void op_unmap(uint64_t cmd, union grant_op *op, struct unmapped *waiting)
 {
     struct domain *d = current_domain();
+    struct grant_use *u = &waiting->uses[waiting->count];
+    int16_t *status = &op->unmap.status;
 
-    if (cmd == GNTTABOP_unmap_grant_ref)
-        return grant_unmap_begin(d, op->unmap.host_addr, op->unmap.dev_bus_addr, op->unmap.handle,
-                                 0, u);
-    if (op->replace.new_addr == 0)
-        return GNTST_bad_virt_addr;
-    return grant_unmap_begin(d, op->replace.host_addr, 0, op->replace.handle, op->replace.new_addr,
-                             u);
+    if (cmd == GNTTABOP_unmap_grant_ref) {
+        *status = (int16_t)grant_unmap_begin(d, op->unmap.host_addr, op->unmap.dev_bus_addr,
+                                             op->unmap.handle, 0, u);
+    } else {
+        status = &op->replace.status;
+        *status = GNTST_bad_virt_addr;
+        if (op->replace.new_addr != 0)
+            *status = (int16_t)grant_unmap_begin(d, op->replace.host_addr, 0, op->replace.handle,
+                                                 op->replace.new_addr, u);
+    }
+    waiting->count += *status == GNTST_okay;
 }
 
-/* Up to UNMAP_BATCH elements with one TLB flush between taking mappings out and dropping what backs
- * them (MM-5). Returns elements done, or an error. */
-static long unmap_some(uint64_t cmd, uint64_t uop, uint64_t count, uint64_t size,
-                       uint64_t status_at)
+static inline void finish_unmaps(struct unmapped *waiting)
 {
-    struct grant_unmapped pending[UNMAP_BATCH];
-    unsigned waiting = 0;
-    uint64_t i;
-    int fault = 0;
+    const struct domain *d = current_domain();
 
-    for (i = 0; i < count && i < UNMAP_BATCH && fault == 0; i++) {
-        guest_va at = guest_va_make(uop + i * size);
+    if (waiting->count == 0)
+        return;
+    if (likely(d->max_vcpus == 1)) /* which is here, and nowhere else */
+        hal_tlb_flush_local();
+    else
+        hal_tlb_flush(domain_cpus(d));
+    while (waiting->count != 0)
+        grant_unmap_finish(&waiting->uses[--waiting->count]);
+}
+
+/* The whole list's range has been checked. */
+static long run_batch(uint64_t cmd, const struct op_desc *desc, uint64_t at, uint64_t count)
+{
+    struct unmapped waiting;
+    long rc = 0;
+
+    waiting.count = 0;
+    while (rc == 0) {
         union grant_op op;
-        int16_t status;
 
-        fault = guest_read(&op, at, size);
-        if (fault != 0)
+        if (hal_copy_from_guest(&op, at, desc->size) != 0) {
+            rc = -XEN_EFAULT;
             break;
-        status = (int16_t)unmap_one(cmd, &op, &pending[waiting]);
-        if (status == GNTST_okay)
-            waiting++;
-        fault = guest_write_obj(guest_va_add(at, status_at), &status);
-    }
-    if (likely(waiting != 0)) {
-        const struct domain *d = current_domain();
-
-        if (likely(d->max_vcpus == 1)) /* which is here, and nowhere else */
-            hal_tlb_flush_local();
+        }
+        if (desc->run != NULL)
+            rc = desc->run(&op);
         else
-            hal_tlb_flush(domain_cpus(d));
+            op_unmap(cmd, &op, &waiting);
+        if (unlikely(rc == -XEN_ERESTART)) /* the same element again: it has got on */
+            return hypercall_restart(__HYPERVISOR_grant_table_op, cmd, at, count, 0, 0);
+        if (hal_copy_to_guest(at + desc->out_from, (uint8_t *)&op + desc->out_from,
+                              (uint64_t)desc->out_to - desc->out_from) != 0)
+            rc = -XEN_EFAULT;
+        at += desc->size;
+        if (--count == 0)
+            break;
+        if (count % UNMAP_BATCH == 0)
+            finish_unmaps(&waiting);
+        if (waiting.count == 0 && rc == 0 && hal_preempt_point())
+            return hypercall_restart(__HYPERVISOR_grant_table_op, cmd, at, count, 0, 0);
     }
-    while (waiting != 0)
-        grant_unmap_finish(&pending[--waiting]);
-    return fault != 0 ? fault : (long)i;
-}
-
-static long run_unmap(uint64_t cmd, const struct op_desc *desc, uint64_t uop, uint64_t count)
-{
-    while (count != 0) {
-        long done = unmap_some(cmd, uop, count, desc->size, desc->out_from);
-
-        if (done < 0)
-            return done;
-        uop += (uint64_t)done * desc->size;
-        count -= (uint64_t)done;
-        if (count != 0 && hal_preempt_point())
-            return hypercall_restart(__HYPERVISOR_grant_table_op, cmd, uop, count, 0, 0);
-    }
-    return 0;
+    finish_unmaps(&waiting);
+    return rc;
 }
 
 long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count)
@@ -331,10 +307,10 @@ long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count)
     desc = &op_table[index_nospec(cmd, ARRAY_LEN(op_table))];
     if (desc->size == 0)
         return -XEN_ENOSYS;
-    if (desc->run == NULL)
-        return run_unmap(cmd, desc, uop, count);
     if (count != 1 && (cmd == GNTTABOP_setup_table || cmd == GNTTABOP_query_size ||
                        cmd == GNTTABOP_set_version || cmd == GNTTABOP_get_version))
         return -XEN_EINVAL;
-    return run_batch(cmd, desc, uop, count);
+    if (!guest_range_ok(guest_va_make(uop), count * desc->size))
+        return -XEN_EFAULT;
+    return count != 0 ? run_batch(cmd, desc, uop, count) : 0;
 }

@@ -575,7 +575,7 @@ static void emulated_stores_agree(void)
 /* GT-6: exactly the mapping that was made can be taken out; a read-only one stays read-only. */
 static void grant_entries(void)
 {
-    struct pv_grant_mapping m;
+    const uint32_t ro_entry = GNTMAP_readonly | GNTMAP_contains_pte;
     const uint64_t all_free = heap_free_frames();
     struct domain *d = fake_domain(6, 1, 200);
     struct guest granter;
@@ -583,35 +583,31 @@ static void grant_entries(void)
     guest_init(&granter, d);
     begin(5);
     CU_ASSERT_EQUAL(map(20, 0, UVMF_INVLPG), 0);
-    m = (struct pv_grant_mapping){.host_addr = guest_va_at(20), .readonly = true};
     CU_ASSERT_TRUE(page_get(granter.frames[30], d));
-    CU_ASSERT_EQUAL(pv_grant_map(&m, granter.frames[30]), GNTST_okay);
+    CU_ASSERT_EQUAL(pv_grant_map(guest_va_at(20), GNTMAP_readonly, granter.frames[30]), GNTST_okay);
     CU_ASSERT_EQUAL(fake_audit(), 1); /* that no handle stands for it, and nothing else */
     /* Not by itself writable, whoever it says owns the frame. */
     CU_ASSERT_EQUAL(map(20, guest_maddr(&granter, 30) | PTE_P | PTE_RW, 0), -XEN_EINVAL);
-    m.readonly = false;
-    CU_ASSERT_EQUAL(pv_grant_unmap(&m, granter.frames[30], 0), GNTST_general_error);
-    m.readonly = true;
-    CU_ASSERT_EQUAL(pv_grant_unmap(&m, granter.frames[31], 0), GNTST_general_error);
-    m.contains_pte = true;
-    m.host_addr = l1_slot(20) + 4;
-    CU_ASSERT_EQUAL(pv_grant_unmap(&m, granter.frames[30], 0), GNTST_general_error);
-    m.host_addr = guest_maddr(&g, g.l2);
-    CU_ASSERT_EQUAL(pv_grant_unmap(&m, granter.frames[30], 0), GNTST_general_error);
-    m.host_addr = l1_slot(20);
-    CU_ASSERT_EQUAL(pv_grant_unmap(&m, granter.frames[30], 0), GNTST_okay);
+    CU_ASSERT_EQUAL(pv_grant_unmap(guest_va_at(20), 0, granter.frames[30], 0), GNTST_general_error);
+    CU_ASSERT_EQUAL(pv_grant_unmap(guest_va_at(20), GNTMAP_readonly, granter.frames[31], 0),
+                    GNTST_general_error);
+    CU_ASSERT_EQUAL(pv_grant_unmap(l1_slot(20) + 4, ro_entry, granter.frames[30], 0),
+                    GNTST_general_error);
+    CU_ASSERT_EQUAL(pv_grant_unmap(guest_maddr(&g, g.l2), ro_entry, granter.frames[30], 0),
+                    GNTST_general_error);
+    CU_ASSERT_EQUAL(pv_grant_unmap(l1_slot(20), ro_entry, granter.frames[30], 0), GNTST_okay);
     page_put(granter.frames[30]);
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20], 0);
     CU_ASSERT_EQUAL(fake_audit(), 0);
     /* Writable, by entry address, with a software bit; then replaced by another mapping. */
-    m = (struct pv_grant_mapping){
-        .host_addr = l1_slot(20), .contains_pte = true, .pte_flags = 1 << 9};
     CU_ASSERT_EQUAL(page_get_and_type(granter.frames[30], d, PGT_WRITABLE), 0);
-    CU_ASSERT_EQUAL(pv_grant_map(&m, granter.frames[30]), GNTST_okay);
+    CU_ASSERT_EQUAL(pv_grant_map(l1_slot(20), GNTMAP_contains_pte | 1 << _GNTMAP_guest_avail0,
+                                 granter.frames[30]),
+                    GNTST_okay);
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20] & (PTE_RW | 7 << 9), PTE_RW | 1 << 9);
     CU_ASSERT_EQUAL(fake_audit(), 1);
-    m = (struct pv_grant_mapping){.host_addr = guest_va_at(20)};
-    CU_ASSERT_EQUAL(pv_grant_unmap(&m, granter.frames[30], guest_va_at(21)), GNTST_okay);
+    CU_ASSERT_EQUAL(pv_grant_unmap(guest_va_at(20), 0, granter.frames[30], guest_va_at(21)),
+                    GNTST_okay);
     CU_ASSERT_EQUAL(page_put_and_type(granter.frames[30]), 0);
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20] & PTE_ADDR, guest_maddr(&g, 21));
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[21], 0);

@@ -22,18 +22,20 @@ typedef uint32_t ghandle_t;
 #define GRANTS_PER_FRAME (PAGE_SIZE / sizeof(grant_entry_v1_t))
 #define MAPTRACK_FRAMES_DEFAULT 1024u
 
-/* Why an entry is in use: who maps or copies through it. */
-enum grant_pin { PIN_HOST_RW, PIN_HOST_RO, PIN_DEV_RW, PIN_DEV_RO, PIN_KINDS };
+/* How an entry is in use: by mappings, for the CPU or for devices, and copies that write, or not.
+ */
+enum grant_pin { PIN_RW, PIN_RO, PIN_KINDS };
 
 /*
  * Our private copy of a shared entry in use (GT-10). All fields: the owner's grant lock.
- * GT-1: pins[k] is the number of handles of kind k plus copies under way.
+ * GT-1: pins[k] is the number of mappings of kind k that handles stand for plus copies under way.
+ * They need no limit: all of an entry are one grantee's, whose handles are 2^20 at most.
  */
 struct grant_active {
     uint32_t frame; /* mfn granted, valid while any pin is held */
     uint16_t domid; /* grantee */
     uint16_t pad;
-    peeked uint16_t pins[PIN_KINDS];
+    peeked uint32_t pins[PIN_KINDS];
 };
 
 /*
@@ -64,9 +66,8 @@ struct grant_table {
     uint32_t frames, max_frames; /* [lock] shared frames now, [I] at most */
     struct grant_frame *frame;   /* [I] one page of them; [lock to grow] entries below frames */
     struct grant_maptrack **maptrack; /* [lock] index of frames of handles this domain holds */
-    uint32_t maptrack_frames, maptrack_max; /* [lock], [I] */
+    uint32_t maptrack_frames, maptrack_max; /* [lock; only grow], [I] */
     uint32_t maptrack_free;                 /* [lock] first free handle or GHANDLE_NONE */
-    uint32_t maptrack_used;                 /* [lock] handles in use */
     uint32_t release_cursor;                /* teardown: next handle to release */
     uint64_t audited[PIN_KINDS]; /* scratch of the audit: pins that handles account for */
     uint32_t unshared;           /* teardown: shared frames that nobody maps any more */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The only way core and pv touch memory through a guest's virtual addresses, and the only callers
- * of hal_copy_*.
+ * of hal_copy_*, but for lists whose whole range was checked before.
  *
  * A guest_va cannot be dereferenced. Each function checks the whole range first (canonical, no
  * wrap, outside the hypervisor's slots; HC-1), then copies with fault recovery through the page

@@ -24,21 +24,17 @@ int pv_vcpu_set_context(struct vcpu *v, const vcpu_guest_context_t *ctxt) must_c
 void pv_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *ctxt);
 
 /* --- grants: mapping frames where the mapper asked (GT-6) --- */
-struct pv_grant_mapping {
-    uint64_t host_addr; /* VA in the mapper's kernel tables, or maddr of a PTE */
-    bool contains_pte;  /* host_addr is the machine address of an L1 entry */
-    bool readonly;
-    uint64_t pte_flags; /* software-available bits asked for (GNTMAP_guest_avail) */
-};
 /*
  * Install frame m (reference and, when writable, writable type held by the caller for this
- * mapping) in the current domain's tables. The old entry must not be a present mapping that
- * would be lost silently: its references are dropped as by mmu_update. 0 or GNTST_* (< 0).
+ * mapping) in the current domain's tables at host_addr: a VA in the kernel's tables, or the machine
+ * address of an L1 entry with GNTMAP_contains_pte. Other flags that count: GNTMAP_readonly, and
+ * GNTMAP_guest_avail's for the entry's software bits. The old entry must not be a present mapping
+ * that would be lost silently: its references are dropped as by mmu_update. 0 or GNTST_* (< 0).
  */
-int pv_grant_map(const struct pv_grant_mapping *g, mfn_t m) must_check;
+int pv_grant_map(uint64_t host_addr, uint32_t flags, mfn_t m) must_check;
 /* Remove exactly that mapping. 0 or GNTST_* with nothing changed. The caller flushes and then drops
  * the references. With replace_va != 0: GNTTABOP_unmap_and_replace. */
-int pv_grant_unmap(const struct pv_grant_mapping *g, mfn_t m, uint64_t replace_va) must_check;
+int pv_grant_unmap(uint64_t host_addr, uint32_t flags, mfn_t m, uint64_t replace_va) must_check;
 
 /* --- tables that a vcpu let go of, which it finishes before it runs again --- */
 /* v is current, or runs nowhere. -XEN_ERESTART: preempted, call again. */
