@@ -5,9 +5,9 @@
  *
  * Sabotage: let grant_pin_drop() leave GTF_writing set: in_use_flags_follow_pins fails. Let a freed
  * handle keep its flags: a_handle_is_released_once fails. Skip the drop of the pin in
- * handle_release(): a_dead_mapper_leaves_nothing fails the audit. Skip the flush in finish_unmaps():
- * unmapping_flushes_before_it_lets_go fails. Hold the caller's own table's lock around
- * grant_hold() in copy_side_get(): two_map_each_other stops the machine. Give u->frame in
+ * handle_release(): a_dead_mapper_leaves_nothing fails the audit. Skip the flush in
+ * finish_unmaps(): unmapping_flushes_before_it_lets_go fails. Hold the caller's own table's lock
+ * around grant_hold() in copy_side_get(): two_map_each_other stops the machine. Give u->frame in
  * grant_pin_take_locked() what the entry says: a_pinned_frame_is_the_frame.
  */
 #include <string.h>
