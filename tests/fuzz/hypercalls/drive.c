@@ -11,8 +11,8 @@
  *
  * Sabotage, each tried alone and found within the sequences of `make check`: leave out one writable
  * type put (pte_l1_drop), the flush at allocation (heap_take), at promotion (claim_idle) or at
- * unmap (finish_unmaps); the bounds of a copy, of a reference (grant_find), a port (port_lookup) or an
- * area (vcpu_map_vcpu_info); the undo of a pin (map_pinned), of a GDT (pv_set_gdt) or of half a
+ * unmap (finish_unmaps); the bounds of a copy, of a reference (grant_find), a port (port_lookup) or
+ * an area (vcpu_map_vcpu_info); the undo of a pin (map_pinned), of a GDT (pv_set_gdt) or of half a
  * grant frame (add_frame); read a copy's arguments twice (copy_one); clear no new frame
  * (domain_alloc_frames, take_blocks); leave a peer connected (evtchn_close) or an interrupt bound;
  * forget the owner (page_get_owned), a partial table's reference (claimed_validate) or a cursor's
