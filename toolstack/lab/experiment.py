@@ -12,8 +12,10 @@
     [plot]
     x = "guests"                  a factor
     series = "grants"             another one, a curve a value (optional)
+    [quick]                       what `--quick` puts in place of the above: seconds, repetitions, levels of factors (optional)
 """
 import itertools
+import json
 import os
 import random
 import tomllib
@@ -21,8 +23,17 @@ import tomllib
 from factors import BOOT, DEFAULTS, DISK_KEYS, FACTORS, GUEST, WORKLOADS, ExperimentError
 
 TOP_KEYS = {"title": str, "question": str, "workload": str, "seconds": int, "repetitions": int, "seed": int,
-            "fixed": dict, "factors": dict, "plot": dict}
+            "fixed": dict, "factors": dict, "plot": dict, "quick": dict}
 MOST_RUNS = 10000
+
+
+def as_toml(keys):
+    """Text of what an experiment may hold: texts, numbers and lists of them are written as JSON writes them."""
+    plain = ["%s = %s" % (k, json.dumps(v)) for k, v in keys.items() if not isinstance(v, dict)]
+    for section, values in keys.items():
+        if isinstance(values, dict):
+            plain += ["[%s]" % section] + ["%s = %s" % (k, json.dumps(v)) for k, v in values.items()]
+    return "\n".join(plain) + "\n"
 
 
 class Run:
@@ -48,6 +59,21 @@ class Experiment:
             self.keys = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as e:
             raise ExperimentError("%s: not TOML: %s" % (path, e))
+        self._check()
+
+    def quicken(self):
+        """This becomes what [quick] says, and its text becomes that of an experiment of its own, as an archive keeps it."""
+        quick = self.keys.pop("quick", None)
+        if quick is None:
+            self._fail("has no [quick]; leave --quick out")
+        for key, value in quick.items():
+            if key in ("seconds", "repetitions"):
+                self.keys[key] = value
+            elif key in self.factors:
+                self.factors[key] = value
+            else:
+                self._fail("quick: %s is neither seconds, repetitions nor one of [factors]" % key)
+        self.text = as_toml(self.keys)
         self._check()
 
     def _fail(self, text):
