@@ -2,12 +2,12 @@
 # Device backends, the library that hosts them, and the single-device command.
 BE_CFLAGS := $(CFLAGS_USER) -D__XEN_INTERFACE_VERSION__=0x00040e00 -Ibackends/include
 BE_COMMON := channel journal gntdev evtchn log sandbox device limit
-BE_BLOCK := request pool pgrants image uring queue gather serve blkback
+BE_BLOCK := request pool pgrants image uring queue gather capture serve blkback
 BE_NET := packet guard mirror mcast answers tap tx rx connect netback
 BE_CONSOLE := backlog logfile conback
 # Pure parts of the host's library that others use alone.
-BE_PURE := common/knobs common/limit common/limit_text common/meter
-BE_HOST := devhost device restart spawn nodes check resources mirror xsclient
+BE_PURE := common/capture common/knobs common/limit common/limit_text common/meter
+BE_HOST := devhost device restart spawn nodes check resources mirror capture xsclient
 BE_HOST += link nbduri helper chain qcow2
 
 BE_O := $(BUILD)/backends
@@ -17,7 +17,12 @@ BE_XEN_LIBS = $(call static_link,-luring -lxengnttab -lxenevtchn -lxentoollog -l
 BE_NBD := replay nbd no-uri
 BE_NBD_LIBS := -Wl,-Bstatic -lnbd -Wl,-Bdynamic -lgnutls
 
-BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/blkback-nbd $(BE_O)/imagefd.so $(BE_O)/netback $(BE_O)/conback
+# The block backend once more, without Xen: replay/memory.c is its grants and event channels.
+BE_REPLAY := capfile memory front report target main
+BE_REPLAY_O := $(BE_REPLAY:%=$(BE_O)/replay/%.o) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/host/nbduri.o \
+	$(patsubst %,$(BE_O)/common/%.o,$(filter-out gntdev evtchn,$(BE_COMMON)) capture knobs)
+
+BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/blkback-nbd $(BE_O)/blkreplay $(BE_O)/imagefd.so $(BE_O)/netback $(BE_O)/conback
 ALL_TARGETS += $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device
 DEPS_PACKAGES += libxen-dev liburing-dev libevent-dev libseccomp-dev libnbd-dev libgnutls28-dev
 
@@ -35,6 +40,9 @@ $(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/ma
 $(BE_O)/blkback-nbd: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/block/main-nbd.o
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ -Wl,-Bstatic -luring -lxengnttab -lxenevtchn -lxentoollog -lxentoolcore -lseccomp $(BE_NBD_LIBS)
+$(BE_O)/blkreplay: $(BE_REPLAY_O)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ -Wl,-Bstatic -luring -lseccomp $(BE_NBD_LIBS) -lpthread
 $(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)

@@ -49,6 +49,8 @@ struct group_spec {
     struct limit_rates rates;
 };
 
+enum { DISK_CAPTURE = 256 };
+
 struct disk_spec {
     char *target; /* path of the image or the block device, or an NBD server's address */
     enum disk_format format;
@@ -60,7 +62,8 @@ struct disk_spec {
     bool cdrom;
     bool removable;
     bool no_discard;
-    bool buffered; /* cache=writeback */
+    bool buffered;              /* cache=writeback */
+    char capture[DISK_CAPTURE]; /* where its requests are recorded; empty: nowhere */
     struct devhost_serving serving;
     struct limit_spec limit;
     unsigned line;

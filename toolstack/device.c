@@ -73,6 +73,7 @@ static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
     spec->block.no_discard = disk->no_discard;
     spec->block.removable = disk->removable;
     spec->block.force_buffered = disk->buffered;
+    spec->block.capture = disk->capture[0] ? disk->capture : NULL;
     spec->block.serving = disk->serving;
     set_limit(&disk->limit, spec);
     spec->max_restarts = RESTARTS;

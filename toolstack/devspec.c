@@ -184,7 +184,7 @@ static int disk_flag(struct place at, struct disk_spec *disk, struct diag *d, co
             at, d, "disk word", word,
             "known are format= vdev= access= target= base= timeout= devtype= removable discard"
             " no-discard queues= ring-order= indirect= grants= batch= batch-us="
-            " gather-us= poll-us= sector-size= cache= limit= limit-group=");
+            " gather-us= poll-us= sector-size= cache= capture= limit= limit-group=");
     return 0;
 }
 

@@ -56,6 +56,15 @@ static int take_cache(struct place at, struct disk_spec *disk, struct diag *d, c
     return bad(at, d, "cache", value, "write direct or writeback");
 }
 
+/* A file's path, from /; the value ends at a comma, so a path has none. */
+static int take_capture(struct place at, struct disk_spec *disk, struct diag *d, const char *value)
+{
+    if (value[0] != '/' || strlen(value) >= sizeof(disk->capture))
+        return bad(at, d, "capture", value, "write a file's whole path");
+    strcpy(disk->capture, value);
+    return 0;
+}
+
 int limit_word(struct place at, struct limit_rates *r, struct diag *d, const char *what,
                const char *value)
 {
@@ -84,6 +93,8 @@ int disk_serving_word(struct place at, struct disk_spec *disk, struct diag *d, c
             return take_number(at, (enum devhost_knob)i, &disk->serving, d, value);
     if (strcmp(key, "grants") == 0)
         return take_grants(at, &disk->serving, d, value);
+    if (strcmp(key, "capture") == 0)
+        return take_capture(at, disk, d, value);
     if (strcmp(key, "cache") == 0)
         return take_cache(at, disk, d, value);
     if (strcmp(key, "limit") == 0)

@@ -57,7 +57,7 @@ static const struct verb {
      "  verify   send packets wherever the table says yes or no; status 1 if a cell is wrong\n"
      "  exec     NETWORK as behind network= in a guest file: nat, internal:lab, "
      "nat,forward=tcp:8080:80"},
-    {"lab", verb_lab, "list | show | run | plot | table | compare ...",
+    {"lab", verb_lab, "list | show | run | plot | table | compare | replay | record ...",
      "Run experiments on I/O, with intervals and plots.\n"
      "  see tenue lab --help and tenue-lab(8)"},
     {"limits", verb_limits, "[--json] [DOMAIN [DEVICE [LIMIT]]] | -g [--json] [GROUP [LIMIT]]",

@@ -15,6 +15,7 @@
 #include <xen/io/protocols.h>
 
 #include "../common/log.h"
+#include "capture.h"
 #include "remote.h"
 #include "state.h"
 
@@ -390,6 +391,9 @@ static int blk_connect(struct device *d, const struct channel_msg *front, struct
         return rc;
     }
     d->meter->queues = b->nr_queues;
+    if (b->capture) {
+        capture_geometry(b->capture, &b->lim, b->nr_queues, RING_SIZE(&b->queues[0].ring));
+    }
     b->again = true; /* look at the rings once without being told to */
     add_geometry(b, back);
     return 0;
@@ -574,6 +578,9 @@ static int blk_init(struct device *d, const struct channel_msg *start)
     if (rc) {
         return rc;
     }
+    if (channel_get_flag(start, "capture")) {
+        b->capture = capture_open(CHANNEL_DEVICE_FD + 1);
+    }
     read_knobs(&b->knobs, start);
     read_limits(b, start);
     rc = b->img.remote ? 0 : take_geometry(b);
@@ -609,6 +616,7 @@ void blkback_fini(struct device *d)
     pool_free(&b->pool);
     free(b->own_journal);
     free(b->own_meter);
+    capture_close(b->capture);
     image_fini(&b->img);
 }
 

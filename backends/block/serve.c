@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "../common/log.h"
+#include "capture.h"
 #include "state.h"
 
 /* ---- data between the guest's pages and the pool ---- */
@@ -135,6 +136,14 @@ static void count(struct blkback *b, const struct blk_io *io, int err)
     meter_count(&m->latency[kind], b->now_ns - io->since_ns);
 }
 
+static void record(struct blkback *b, const struct blk_io *io, int status)
+{
+    if (b->capture) {
+        capture_request(b->capture, (unsigned)(io->q - b->queues), io->e, io->since_ns, b->now_ns,
+                        status);
+    }
+}
+
 /*
  * Answer, give the resources back. The connection may be going down: then nobody wants the answer.
  */
@@ -148,6 +157,7 @@ static void io_finish(struct blkback *b, struct blk_io *io, int err)
                  strerror(-err));
     }
     count(b, io, err);
+    record(b, io, status_of(err));
     pool_give(&b->pool, io->page, io->pages);
     unmap_segments(b, io);
     if (b->d->connected) {
@@ -372,6 +382,7 @@ static void start_taken(struct blkback *b, struct blk_io *io)
         start_io(b, io);
     } else {
         io->q->m->errors++;
+        record(b, io, io->e->verdict);
         queue_answer(io->q, io->e, io->e->verdict);
         io_free(io);
     }

@@ -70,6 +70,7 @@ struct blkback {
     uint64_t limited_since_ns; /* a request waits for the limit; 0: none does */
     struct blk_journal *own_journal; /* where the host gives none */
     struct meter *own_meter;         /* likewise */
+    struct capture *capture;         /* NULL: requests are not recorded */
 
     /* The connection; nr_queues is 0 when there is none. */
     unsigned nr_queues;

@@ -33,8 +33,11 @@ static int check_sector_size(const struct devhost_spec *s, int fd, char *err, si
 static int check_block(const struct devhost_spec *s, char *err, size_t err_len)
 {
     static struct chain chain;
-    int fd, rc;
+    int fd, rc = capture_check(s, err, err_len);
 
+    if (rc) {
+        return rc;
+    }
     if (s->block.format == DEVHOST_NBD) {
         return link_check(s, err, err_len);
     }

@@ -404,6 +404,7 @@ static void copy_spec(struct devhost_device *dev, const struct devhost_spec *spe
     dev->spec.limit_group = dup_or_null(spec->limit_group);
     dev->spec.block.vdev = dup_or_null(spec->block.vdev);
     dev->spec.block.base = dup_or_null(spec->block.base);
+    dev->spec.block.capture = dup_or_null(spec->block.capture);
     dev->spec.net.bridge = dup_or_null(spec->net.bridge);
     dev->spec.net.ifname = dup_or_null(spec->net.ifname);
     dev->spec.net.mirror = dup_or_null(spec->net.mirror);
@@ -416,6 +417,7 @@ static void free_spec(struct devhost_spec *spec)
     free((char *)(uintptr_t)spec->limit_group);
     free((char *)(uintptr_t)spec->block.vdev);
     free((char *)(uintptr_t)spec->block.base);
+    free((char *)(uintptr_t)spec->block.capture);
     free((char *)(uintptr_t)spec->net.bridge);
     free((char *)(uintptr_t)spec->net.ifname);
     free((char *)(uintptr_t)spec->net.mirror);
@@ -431,7 +433,7 @@ static struct devhost_device *device_new(struct devhost *h, const struct devhost
     }
     dev->host = h;
     dev->pidfd = dev->channel = dev->log_fd = dev->life_fd = dev->res.journal = -1;
-    dev->res.meter = dev->res.group = -1;
+    dev->res.meter = dev->res.group = dev->res.capture = -1;
     dev->relay_tokens = RELAY_BURST;
     dev->relay_refilled_ms = now_ms();
     dev->back_state = XenbusStateInitialising;

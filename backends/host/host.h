@@ -9,6 +9,7 @@
  *   nodes.c      xenstore directories of a device
  *   resources.c  image, tap, pty and log descriptors
  *   mirror.c     where a network interface is mirrored to
+ *   capture.c    where a disk's requests are recorded
  *   check.c      looking at a device without touching it
  *   link.c       connections to the server of a disk's image
  *   helper.c     the server of a qcow2 image; chain.c, qcow2.c: what such an image stands on
@@ -25,7 +26,7 @@
 #include "../common/journal.h"
 
 #define PATH_BUF 128
-#define MAX_DEVICE_FDS 9 /* the queues of a tap, a mirror */
+#define MAX_DEVICE_FDS 9 /* the queues of a tap, a mirror; an image, a capture */
 #define TTY_BUF 64
 #define IFNAME_BUF 16
 #define HELPER_EXPORT "disk"
@@ -56,6 +57,7 @@ struct resources {
     bool tty_inherited;
     int meter;   /* counters and limit (tenue/meter.h) */
     int group;   /* -1: the device is in none */
+    int capture; /* block: where requests are recorded; -1: nowhere */
     int journal; /* memory that each process of the device maps (common/journal.h) */
 };
 
@@ -134,6 +136,10 @@ void nodes_read_front(struct devhost_device *dev, struct channel_msg *m);
 /* restart.c: the process is gone. */
 void restart_after(struct devhost_device *dev, const char *detail);
 void restart_now(struct devhost_device *dev);
+
+/* capture.c */
+int capture_check(const struct devhost_spec *s, char *err, size_t err_len);
+int capture_create(struct devhost_device *dev, char *err, size_t err_len);
 
 /* mirror.c */
 int mirror_check(const struct devhost_spec *s, char *err, size_t err_len);

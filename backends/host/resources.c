@@ -4,7 +4,8 @@
  * the pty and the log.
  *
  * Order of descriptors, which the backends rely on:
- *   block    image; of an image that a server has, a connection (link.c)
+ *   block    image; of an image that a server has, a connection (link.c); then where its requests
+ *            are recorded, if anywhere
  *   net      tap, one for each queue; then what it is mirrored to, if anything
  *   console  pty master, pty slave, inotify on the slave, then log and its predecessor if there is
  * a log
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #include <linux/sockios.h>
+#include <tenue/capture.h>
 
 #include "host.h"
 
@@ -150,8 +152,11 @@ static uint32_t discard_granularity(int fd)
 
 static int open_block(struct devhost_device *dev, char *err, size_t err_len)
 {
-    int fd;
+    int fd, rc = capture_create(dev, err, err_len);
 
+    if (rc) {
+        return rc;
+    }
     if (link_wanted(&dev->spec)) {
         dev->res.discard_granularity = dev->spec.block.no_discard ? 0 : 4096;
         return link_open(dev, err, err_len);
@@ -548,6 +553,10 @@ void resources_close(struct resources *res)
     close_one(&res->journal);
     close_one(&res->meter);
     close_one(&res->group);
+    if (res->capture >= 0) {
+        capture_finish(res->capture);
+        close_one(&res->capture);
+    }
     while (res->nr_fds) {
         close(res->fds[--res->nr_fds]);
     }

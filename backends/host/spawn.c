@@ -151,6 +151,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
         channel_add(m, "readonly", s->block.readonly ? "1" : "0");
         channel_add(m, "removable", s->block.removable ? "1" : "0");
         channel_addf(m, "discard-granularity", "%u", dev->res.discard_granularity);
+        channel_add(m, "capture", s->block.capture ? "1" : "0");
         add_serving(&s->block.serving, m);
         if (link_wanted(s)) {
             channel_add(m, "image", "nbd");
@@ -181,6 +182,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
 static int start_backend(struct devhost_device *dev, int channel, int log_fd, int life,
                          const char *program)
 {
+    int device[MAX_DEVICE_FDS + 1]; /* the capture comes last */
     struct child_fds c = {
         .out = log_fd,
         .channel = channel,
@@ -188,11 +190,16 @@ static int start_backend(struct devhost_device *dev, int channel, int log_fd, in
         .life = life,
         .meter = dev->res.meter,
         .group = dev->res.group,
-        .device = dev->res.fds,
+        .device = device,
         .nr_device = dev->res.nr_fds,
     };
     pid_t pid;
     int rc;
+
+    memcpy(device, dev->res.fds, dev->res.nr_fds * sizeof(device[0]));
+    if (dev->res.capture >= 0) {
+        device[c.nr_device++] = dev->res.capture;
+    }
 
     c.in = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (c.in < 0) {

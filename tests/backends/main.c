@@ -42,6 +42,7 @@ int main(int argc, char **argv)
     suite_xsclient();
     suite_limit();
     suite_resume();
+    suite_capture();
     CU_run_all_tests();
     report();
     ran = CU_get_number_of_tests_run();

@@ -2,14 +2,14 @@
 # Hosted tests of the backends: plain, and with address and undefined-behaviour sanitizers.
 # On a real Xen: tests/backends/on-xen.sh (see its head).
 BET_SUITES := main test_channel test_request test_packet test_guard test_console test_device test_blkback test_net test_conback \
-	test_xsclient test_limit test_resume
+	test_xsclient test_limit test_resume test_capture
 BET_SUITES += test_nbd test_qcow2
 BET_UNDER_TEST := common/limit common/limit_text common/channel common/journal common/device common/sandbox block/request \
 	block/pool block/pgrants \
-	block/image block/uring block/queue block/gather block/serve block/blkback net/packet net/guard net/mirror net/mcast net/answers net/tap \
+	block/image block/uring block/queue block/gather block/capture block/serve block/blkback net/packet net/guard net/mirror net/mcast net/answers net/tap \
 	net/tx net/rx net/connect net/netback \
 	console/backlog console/logfile console/conback host/xsclient
-BET_UNDER_TEST += block/replay block/nbd block/no-uri host/nbduri host/qcow2
+BET_UNDER_TEST += block/replay block/nbd block/no-uri host/nbduri host/qcow2 common/capture replay/capfile
 BET_BUILD := $(BUILD)/tests/backends
 BET_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Calls that a test wants to see on their way.
@@ -54,8 +54,8 @@ $(BET_BUILD)/subverted: $(BET_SUBVERTED:%=$(BET_BUILD)/plain/%.o)
 check-confinement: $(BET_BUILD)/subverted
 	$(BET_BUILD)/subverted
 
-# Rings as a guest fills them: `make fuzz TARGET=block` or net (clang), journals as a process may leave them: TARGET=journal, and their seeds with any compiler.
-BET_FUZZ := block net journal
+# Rings as a guest fills them: `make fuzz TARGET=block` or net (clang), journals as a process may leave them: TARGET=journal, captures as anybody may: TARGET=capture, and their seeds with any compiler.
+BET_FUZZ := block net journal capture
 BET_FUZZ_SOURCES := tests/backends/fuzz/guest tests/backends/fake/xen $(BET_UNDER_TEST:%=backends/%)
 BET_FUZZ_WRAP := -Wl,--wrap=gntdev_map,--wrap=gntdev_unmap,--wrap=gntdev_copy
 BET_FUZZ_WRAP_block := ,--wrap=uring_read,--wrap=uring_write,--wrap=uring_punch

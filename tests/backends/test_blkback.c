@@ -10,7 +10,8 @@
  * looking at inflight_writes in start_held() fails "flush waits for writes"; skipping
  * ring_producer_valid() hangs "lying producer"; leaving out pool_give() in io_finish() fails nearly
  * all at close_guest(); filling the response with fives instead of zeros fails "bytes of a
- * response"; without backoff_account() "storm of notifications" fails.
+ * response"; without backoff_account() "storm of notifications" fails; without record() in
+ * start_taken() "captured" does.
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -19,9 +20,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <tenue/capture.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +45,7 @@ static struct {
     int host;
     blkif_front_ring_t ring;
     unsigned order;
+    bool capture;
     uint64_t next_id;
 } g;
 
@@ -110,6 +114,7 @@ static void open_guest(bool persistent, bool readonly, unsigned order)
     channel_init(&start, CHANNEL_START);
     channel_add(&start, "readonly", readonly ? "1" : "0");
     channel_add(&start, "discard-granularity", "4096");
+    channel_add(&start, "capture", g.capture ? "1" : "0");
     CU_ASSERT_EQUAL_FATAL(blkback_ops.init(&dev, &start), 0);
     blkback_arm(&dev);
     new_ring();
@@ -406,6 +411,35 @@ static void test_discard(void)
     close_guest();
 }
 
+/* What was refused is in a capture as well as what was done. */
+static void test_captured(void)
+{
+    struct capture_head *head;
+    struct capture_record *first, *second;
+    int fd = memfd_create("capture", 0);
+
+    CU_ASSERT_EQUAL_FATAL(capture_prepare(fd), 0);
+    head = mmap(NULL, CAPTURE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+    first = (struct capture_record *)(head + 1);
+    fake_reset(); /* takes the low descriptors */
+    dup2(fd, CHANNEL_DEVICE_FD + 1);
+    close(fd);
+    g.capture = true;
+    open_guest(true, true, 0);
+    CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 0, 1, DATA), BLKIF_RSP_ERROR);
+    CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 16, 2, DATA), BLKIF_RSP_OKAY);
+    g.capture = false;
+    close_guest();
+    second = (struct capture_record *)((char *)first + first->bytes);
+    CU_ASSERT_EQUAL(head->used, first->bytes + second->bytes);
+    CU_ASSERT_EQUAL(head->sectors, SECTORS);
+    CU_ASSERT_TRUE(first->flags == CAPTURE_REFUSED && first->op == BLKIF_OP_WRITE);
+    CU_ASSERT_EQUAL(first->status, BLKIF_RSP_ERROR);
+    CU_ASSERT_TRUE(!second->flags && second->op == BLKIF_OP_READ && second->id == g.next_id);
+    CU_ASSERT_TRUE(second->sector == 16 && second->nr_sectors == 16 && second->nr_segments == 2);
+    munmap(head, CAPTURE_BYTES);
+}
+
 static void test_readonly(void)
 {
     open_guest(true, true, 0);
@@ -672,6 +706,7 @@ void suite_blkback(void)
     CU_add_test(s, "flush and barrier", test_flush_barrier);
     CU_add_test(s, "flush waits for writes", test_flush_order);
     CU_add_test(s, "discard", test_discard);
+    CU_add_test(s, "captured", test_captured);
     CU_add_test(s, "read-only and unknown operations", test_readonly);
     CU_add_test(s, "host I/O errors reach the guest", test_host_error);
     CU_add_test(s, "bytes of a response", test_response_bytes);

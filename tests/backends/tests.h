@@ -17,5 +17,6 @@ void suite_conback(void);
 void suite_xsclient(void);
 void suite_limit(void);
 void suite_resume(void);
+void suite_capture(void);
 
 #endif

@@ -7,7 +7,7 @@ FUZZ_HV := kernel_image emulator
 # longest input worth trying
 FUZZ_LEN_kernel_image := 8192
 FUZZ_LEN_emulator := 400
-# hypercalls.mk brings its own fuzz-hypercalls, tests/backends fuzz-block, fuzz-net and fuzz-journal.
+# hypercalls.mk brings its own fuzz-hypercalls, tests/backends fuzz-block, fuzz-net, fuzz-journal and fuzz-capture.
 FUZZ_OWN_RULES := hypercalls block net
 -include tests/fuzz/hypercalls.mk
 # Targets that other folders build, with the corpus that they start from.

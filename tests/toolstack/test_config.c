@@ -196,7 +196,8 @@ static void test_disk_serving(void)
     CU_ASSERT_FATAL(
         disk_parse((struct place){"g", 1},
                    "vdev=xvda,queues=2,ring-order=0,indirect=32,grants=map,batch=8,"
-                   "batch-us=50,gather-us=7,poll-us=20,sector-size=4096,cache=writeback,target=/q",
+                   "batch-us=50,gather-us=7,poll-us=20,sector-size=4096,cache=writeback,"
+                   "capture=/var/log/web.capture,target=/q",
                    &disk, &d) == 0);
     CU_ASSERT_EQUAL(disk.serving.set, (1u << DEVHOST_NR_KNOBS) - 1);
     CU_ASSERT_EQUAL(disk.serving.value[DEVHOST_QUEUES], 2);
@@ -210,6 +211,7 @@ static void test_disk_serving(void)
     CU_ASSERT_EQUAL(disk.serving.grants, DEVHOST_GRANTS_MAP);
     CU_ASSERT_TRUE(disk.buffered);
     free(disk.target);
+    CU_ASSERT_STRING_EQUAL(disk.capture, "/var/log/web.capture");
     CU_ASSERT_FATAL(
         disk_parse((struct place){"g", 1}, "cache=direct,vdev=xvda,target=/q", &disk, &d) == 0);
     CU_ASSERT_EQUAL(disk.serving.set, 0);
@@ -226,6 +228,7 @@ static void test_disk_serving(void)
     refuse(SERVED("sector-size=1024"), "write 512 or 4096");
     refuse(SERVED("grants=maybe"), "write persistent, map or copy");
     refuse(SERVED("cache=unsafe"), "write direct or writeback");
+    refuse(SERVED("capture=web.capture"), "write a file's whole path");
     refuse(SERVED("queues=1,queues=2"), "it is there twice");
 }
 

@@ -115,6 +115,7 @@ struct devhost_spec {
         bool no_discard;     /* do not offer discard even if the image could */
         bool removable;      /* only an info bit for the guest */
         bool force_buffered; /* cache=writeback: never O_DIRECT */
+        const char *capture; /* file that its requests are recorded in; NULL: none */
         struct devhost_serving serving;
     } block;
 
