@@ -248,7 +248,7 @@ static int add_segment(struct parse *p, const Elf64_Phdr *ph)
 {
     struct elf_image *out = p->out;
 
-    if (out->nr_segments == ELF_MAX_SEGMENTS)
+    if (out->nr_segments == ELF_MAX_LOADED)
         return bad(p, "more than 16 loadable segments");
     out->segments[out->nr_segments++] = (struct elf_segment){
         .offset = ph->p_offset, .filesz = ph->p_filesz, .phys = ph->p_paddr, .memsz = ph->p_memsz};

@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 enum {
-    ELF_MAX_SEGMENTS = 16,
+    ELF_MAX_LOADED = 16,       /* loadable segments that a file may have ... */
+    ELF_MAX_SEGMENTS = 48,     /* ... and what may become of them (zeros.h) */
     ELF_MAX_HEADERS = 128,     /* program or section headers looked at */
     ELF_MAX_NOTES = 64 * 1024, /* bytes of one note area */
 };

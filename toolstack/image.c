@@ -4,6 +4,7 @@
 #include "confine.h"
 #include "unpack.h"
 #include "verdict.h"
+#include "zeros.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +121,9 @@ static int examine(const char *path, uint64_t size, struct verdict *v)
 
     int image = v->unpacked ? 1 : 0;
     struct elf_source src = {.read = read_fd, .ctx = &image, .size = v->size};
-    return elf_parse(path, &src, &v->elf, &v->diag);
+    if (elf_parse(path, &src, &v->elf, &v->diag) != 0)
+        return -1;
+    return zeros_split(&src, &v->elf) == 0 ? 0 : diag_set(&v->diag, "%s: cannot be read", path);
 }
 
 static void __attribute__((noreturn))

@@ -13,7 +13,7 @@ static const struct {
 } suites[] = {
     {"config", tests_config},     {"elf", tests_elf},         {"unpack", tests_unpack},
     {"verdict", tests_verdict},   {"layout", tests_layout},   {"parts", tests_parts},
-    {"timeline", tests_timeline}, {"cpulist", tests_cpulist},
+    {"timeline", tests_timeline}, {"cpulist", tests_cpulist}, {"zeros", tests_zeros},
 };
 
 void test_note(const char *fmt, ...)

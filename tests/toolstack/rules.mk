@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Unit tests of the toolstack's pure modules, plain and sanitized; fuzz targets.
 TT_O := $(BUILD)/tests/toolstack
-TT_TESTS := main test_config test_elf test_unpack test_verdict test_layout test_parts test_timeline test_cpulist imagegen
+TT_TESTS := main test_config test_elf test_zeros test_unpack test_verdict test_layout test_parts test_timeline test_cpulist imagegen
 TT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Calls that a test wants to see on their way.
 TT_LIBS := -Wl,--wrap=payload_find -lcunit -lz -llzma -lzstd -llz4 -lseccomp -lcjson
