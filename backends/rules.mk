@@ -17,6 +17,16 @@ BE_XEN_LIBS = $(call static_link,-luring -lxengnttab -lxenevtchn -lxentoollog -l
 BE_NBD := replay nbd no-uri
 BE_NBD_LIBS := -Wl,-Bstatic -lnbd -Wl,-Bdynamic -lgnutls
 
+# Their filters, made now. With sanitizers they are made at run time, since those want a call more.
+BE_FILTERS := $(if $(findstring -fsanitize,$(CC)),,$(BE_O)/filters.o)
+$(BE_O)/mkfilters: $(BE_O)/helper/mkfilters.o $(BE_O)/common/sandbox.o
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ -lseccomp
+$(BE_O)/filters.c: $(BE_O)/mkfilters
+	$(Q)$< >$@.part && mv $@.part $@
+$(BE_O)/filters.o: $(BE_O)/filters.c
+	$(Q)$(CC) $(BE_CFLAGS) -c $< -o $@
+
 # The block backend once more, without Xen: replay/memory.c is its grants and event channels.
 BE_REPLAY := capfile memory front report target main
 BE_REPLAY_O := $(BE_REPLAY:%=$(BE_O)/replay/%.o) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/host/nbduri.o \
@@ -34,7 +44,7 @@ $(BE_O)/%.o: backends/%.c
 	@echo "CC $<"
 	$(Q)$(CC) $(BE_CFLAGS) -c $< -o $@
 
-$(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/main.o
+$(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/main.o $(BE_FILTERS)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
 $(BE_O)/blkback-nbd: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/block/main-nbd.o
@@ -43,10 +53,10 @@ $(BE_O)/blkback-nbd: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$
 $(BE_O)/blkreplay: $(BE_REPLAY_O)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ -Wl,-Bstatic -luring -lseccomp $(BE_NBD_LIBS) -lpthread
-$(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o
+$(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o $(BE_FILTERS)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
-$(BE_O)/conback: $(BE_COMMON_O) $(BE_CONSOLE:%=$(BE_O)/console/%.o) $(BE_O)/console/main.o
+$(BE_O)/conback: $(BE_COMMON_O) $(BE_CONSOLE:%=$(BE_O)/console/%.o) $(BE_O)/console/main.o $(BE_FILTERS)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -364,10 +365,13 @@ int device_main(const struct device_ops *ops, int argc, char **argv)
     struct device d = {
         .ops = ops, .channel = CHANNEL_FD, .passed = -1, .state = XenbusStateInitialising};
     struct channel_msg start;
+    sigset_t none;
     uint64_t uid;
     const char *step;
     int rc;
 
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* the host started us with all blocked */
     if (argc != 1) {
         printf("%s: device backend; started by the device host (tenue-device, or the supervisor)\n",
                argv[0]);

@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/if_tun.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -129,6 +131,14 @@ static const unsigned long console_ioctls[] = {XEN_REQUESTS, TCFLSH};
 /* Rings, pool, journal and 2048 mapped pages are 40 MiB; the rest is libraries. */
 #define MEMORY_MAX (256ul << 20)
 
+/*
+ * Made from these profiles when the programs are built (helper/mkfilters.c), since to make one
+ * takes a process longer than all else that it does until it serves. Not in every program.
+ */
+extern const struct sock_fprog filter_block __attribute__((weak));
+extern const struct sock_fprog filter_net __attribute__((weak));
+extern const struct sock_fprog filter_console __attribute__((weak));
+
 const struct sandbox_profile sandbox_block = {
     .name = "block",
     .calls = block_calls,
@@ -139,6 +149,7 @@ const struct sandbox_profile sandbox_block = {
     .processes = 256, /* io_uring's workers count for the user, who may have many disks */
     .memory = MEMORY_MAX,
     .file_size = SANDBOX_KEEP_LIMIT,
+    .ready = &filter_block,
 };
 
 const struct sandbox_profile sandbox_block_nbd = {
@@ -164,6 +175,7 @@ const struct sandbox_profile sandbox_net = {
     .memory = MEMORY_MAX,
     .file_size = 256ul << 20, /* a mirror's (net/mirror.h) */
     .own_nice = true,
+    .ready = &filter_net,
 };
 
 const struct sandbox_profile sandbox_console = {
@@ -176,6 +188,7 @@ const struct sandbox_profile sandbox_console = {
     .processes = 1,
     .memory = MEMORY_MAX,
     .file_size = SANDBOX_KEEP_LIMIT, /* logfile.c has the log's limit */
+    .ready = &filter_console,
 };
 
 const struct sandbox_profile sandbox_image = {
@@ -259,12 +272,12 @@ static int enter_empty_root(const char **weaker)
 
 static int drop_bounding_set(void)
 {
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) {
-            return -1;
-        }
+    int cap = 0;
+
+    while (!prctl(PR_CAPBSET_DROP, cap, 0, 0, 0)) {
+        cap++;
     }
-    return 0;
+    return cap && errno == EINVAL ? 0 : -1; /* there is no such capability, hence no further one */
 }
 
 static int drop_capabilities(void)
@@ -379,16 +392,11 @@ static int allow_reports(scmp_filter_ctx ctx, const struct sandbox_profile *p)
 #endif
 }
 
-static int load_filter(const struct sandbox_profile *p)
+static int add_rules(scmp_filter_ctx ctx, const struct sandbox_profile *p)
 {
-    scmp_filter_ctx ctx =
-        seccomp_init(p->refuse ? (uint32_t)SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
-    int rc = ctx ? 0 : -ENOMEM;
-
     /* A tree, not a chain: the kernel tries every system call there is when it takes the filter. */
-    if (!rc) {
-        rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    }
+    int rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+
     /* Another architecture's system calls are nobody's slip. */
     if (!rc) {
         rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -405,14 +413,34 @@ static int load_filter(const struct sandbox_profile *p)
     if (!rc) {
         rc = allow_threads(ctx, p);
     }
+    return rc ? rc : allow_reports(ctx, p);
+}
+
+/* To the kernel, or as a program to fd. */
+static int make_filter(const struct sandbox_profile *p, int fd)
+{
+    scmp_filter_ctx ctx =
+        seccomp_init(p->refuse ? (uint32_t)SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
+    int rc = ctx ? add_rules(ctx, p) : -ENOMEM;
+
     if (!rc) {
-        rc = allow_reports(ctx, p);
-    }
-    if (!rc) {
-        rc = seccomp_load(ctx);
+        rc = fd < 0 ? seccomp_load(ctx) : seccomp_export_bpf(ctx, fd);
     }
     seccomp_release(ctx);
     return rc;
+}
+
+int sandbox_export(const struct sandbox_profile *p, int fd)
+{
+    return make_filter(p, fd);
+}
+
+static int load_filter(const struct sandbox_profile *p)
+{
+    if (!p->ready) {
+        return make_filter(p, -1);
+    }
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, p->ready) ? -errno : 0;
 }
 
 static int renounce(const char **what)

@@ -15,6 +15,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+struct sock_fprog;
+
 #define SANDBOX_KEEP_LIMIT (RLIM_INFINITY - 1) /* leave a limit as it was */
 
 struct sandbox_profile {
@@ -28,6 +30,7 @@ struct sandbox_profile {
     bool threads;    /* may make some; a process it never may */
     bool own_nice;   /* may change its own priority, within what it was allowed before */
     bool refuse;     /* another system call fails with EPERM; without this it ends the process */
+    const struct sock_fprog *ready; /* the filter, made when this program was built; NULL: now */
 };
 
 extern const struct sandbox_profile sandbox_block, sandbox_block_nbd, sandbox_net, sandbox_console,
@@ -46,5 +49,9 @@ int sandbox_enter(const struct sandbox_profile *p, uid_t uid, const char **what)
  * system calls. It keeps its user and its root directory.
  */
 int sandbox_enter_unprivileged(const struct sandbox_profile *p, const char **what);
+
+/* Writes the profile's filter to fd, as the kernel wants it: struct sock_filter, one after another.
+ */
+int sandbox_export(const struct sandbox_profile *p, int fd);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * Descriptors in the child: 0 /dev/null, 1 and 2 a pipe that the host relays as log lines,
  * CHANNEL_FD, the journal, one end of the life pipe, then the device's own. Everything else is
- * closed. The host's address space may be large, so posix_spawn does it without a fork's copy.
+ * closed. The host's address space may be large, so it is lent to the child, not copied.
  * The child starts as root to open the Xen devices and drops its privileges itself
  * (common/sandbox.c) before it reads anything of the guest's.
  */
@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,7 +22,6 @@
 
 #include "host.h"
 
-#define FD_PARK 1000 /* above all of ours: where descriptors wait for their low numbers */
 #define KILL_WAIT_MS 10000
 
 static const char *program_of(const struct devhost_spec *spec)
@@ -46,69 +44,92 @@ struct child_fds {
 };
 
 /*
- * By way of numbers above all of ours: a descriptor to be placed may sit where another is to go.
+ * What is in the way of a number that another descriptor is to have goes above all of them first.
  * What is left above the last one is closed.
  */
-static int plan_fds(posix_spawn_file_actions_t *plan, const struct child_fds *c)
+static int place_fds(int *from, unsigned n)
 {
-    int from[CHANNEL_DEVICE_FD + MAX_DEVICE_FDS];
+    for (unsigned i = 0; i < n; i++) {
+        if (from[i] < (int)n && (from[i] = fcntl(from[i], F_DUPFD, (int)n)) < 0) {
+            return -1;
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (dup2(from[i], (int)i) < 0) {
+            return -1;
+        }
+    }
+    return close_range(n, ~0u, 0);
+}
+
+static unsigned list_fds(const struct child_fds *c, int from[CHANNEL_DEVICE_FD + MAX_DEVICE_FDS])
+{
+    const int fixed[CHANNEL_DEVICE_FD] = {
+        c->in,      c->out,  c->out,   c->channel,
+        c->journal, c->life, c->meter, c->group < 0 ? c->in : c->group};
     unsigned n = 0;
-    int rc = 0;
 
-    from[n++] = c->in;
-    from[n++] = c->out;
-    from[n++] = c->out;
-    from[n++] = c->channel;
-    from[n++] = c->journal;
-    from[n++] = c->life;
-    from[n++] = c->meter;
-    from[n++] = c->group < 0 ? c->in : c->group;
-    for (unsigned i = 0; i < c->nr_device; i++)
+    for (; n < CHANNEL_DEVICE_FD; n++) {
+        from[n] = fixed[n];
+    }
+    for (unsigned i = 0; i < c->nr_device; i++) {
         from[n++] = c->device[i];
-    for (unsigned i = 0; i < n && !rc; i++)
-        rc = from[i] < FD_PARK ? posix_spawn_file_actions_adddup2(plan, from[i], FD_PARK + (int)i)
-                               : EMFILE;
-    for (unsigned i = 0; i < n && !rc; i++)
-        rc = posix_spawn_file_actions_adddup2(plan, FD_PARK + (int)i, (int)i);
-    return rc ? rc : posix_spawn_file_actions_addclosefrom_np(plan, (int)n);
+    }
+    return n;
 }
 
-/* Its own session: no terminal's ^C reaches a backend, its host ends it in order. */
-static int plan_attributes(posix_spawnattr_t *attr)
+/*
+ * In the child, on the host's memory: system calls only, and nothing is changed but from[] and
+ * *error. It is a session of its own: no terminal's ^C reaches a backend, its host ends it in
+ * order. Signals stay blocked until the exec has undone the host's handlers.
+ */
+static void __attribute__((noreturn, noinline))
+become(const char *program, char *const argv[], int *from, unsigned n, int *error)
 {
-    sigset_t none, pipe_only;
+    static char *const no_environment[] = {NULL};
 
-    sigemptyset(&none);
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    posix_spawnattr_setsigmask(attr, &none);
-    posix_spawnattr_setsigdefault(attr, &pipe_only);
-    return posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                              POSIX_SPAWN_SETSIGDEF);
+    signal(SIGPIPE, SIG_DFL);
+    if (setsid() >= 0 && place_fds(from, n) == 0) {
+        execve(program, argv, no_environment);
+    }
+    *error = errno;
+    _exit(127);
 }
 
-/* Returns 0 or an errno. A program that cannot be executed is told here, not by a dead child. */
+static pid_t __attribute__((noinline))
+start_blocked(const char *program, char *const argv[], int *from, unsigned n, int *error)
+{
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        become(program, argv, from, n, error);
+    }
+    return pid;
+}
+
+/*
+ * Returns 0 or an errno. A program that cannot be executed is told here, not by a dead child. A
+ * vfork, as posix_spawn does, but without its two hundred calls to look at each signal's handler
+ * and at the limit of descriptors.
+ */
 static int start(pid_t *pid, const struct child_fds *c, const char *program)
 {
-    char *const env[] = {NULL};
     char *const argv[] = {(char *)(uintptr_t)program, NULL};
-    posix_spawn_file_actions_t plan;
-    posix_spawnattr_t attr;
-    int rc = posix_spawn_file_actions_init(&plan);
+    int from[CHANNEL_DEVICE_FD + MAX_DEVICE_FDS], error = 0;
+    unsigned n = list_fds(c, from);
+    sigset_t all, before;
 
-    if (rc)
-        return rc;
-    rc = posix_spawnattr_init(&attr);
-    if (!rc) {
-        rc = plan_attributes(&attr);
-        if (!rc)
-            rc = plan_fds(&plan, c);
-        if (!rc)
-            rc = posix_spawn(pid, program, &plan, &attr, argv, env);
-        posix_spawnattr_destroy(&attr);
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    *pid = start_blocked(program, argv, from, n, &error);
+    if (*pid < 0) {
+        error = errno;
     }
-    posix_spawn_file_actions_destroy(&plan);
-    return rc;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (*pid > 0 && error) {
+        waitpid(*pid, NULL, 0);
+    }
+    return error;
 }
 
 static void add_serving(const struct devhost_serving *s, struct channel_msg *start)

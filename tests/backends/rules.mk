@@ -47,7 +47,7 @@ check-backends-host: $(BE_O)/tenue-device $(BUILD)/xenstore-lite/xenstore-lite
 CHECK_UNIT += check-confinement
 BET_SUBVERTED := tests/backends/subverted/main tests/backends/subverted/attempts backends/common/sandbox \
 	backends/block/uring xenstore-lite/confine xenstore-lite/log toolstack/confine toolstack/diag
-$(BET_BUILD)/subverted: $(BET_SUBVERTED:%=$(BET_BUILD)/plain/%.o)
+$(BET_BUILD)/subverted: $(BET_SUBVERTED:%=$(BET_BUILD)/plain/%.o) $(BE_FILTERS)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ -luring -lseccomp
 .PHONY: check-confinement

@@ -5,7 +5,7 @@
  * than fit.
  *
  * Sabotage tried and seen to fail: in zeros.c find_run(), `*stop = at` made `*stop = at + BLOCK`
- * (memory differs); in split(), `>= ELF_MAX_SEGMENTS` made `>` (too many segments).
+ * (memory differs); in split(), `>= ELF_MAX_SEGMENTS` made `>` (one segment too many).
  */
 #include "tests.h"
 
