@@ -25,7 +25,9 @@ $(LAB)/files/tools.img: tests/lab/tools.manifest $(LAB)/guest.cpio $(IMAGES)/vml
 	@cp $(LAB)/guest.cpio $(@D)/ && cp $(IMAGES)/vmlinuz-control $(@D)/vmlinuz
 	@PATH=$$PATH:/sbin:/usr/sbin; rm -f $@.part; truncate -s 160M $@.part && mke2fs -q -F -t ext4 -O ^has_journal -d $(LAB)/tools $@.part
 	@rm -rf $(LAB)/tools $(LAB)/tools.cpio && mv $@.part $@
-$(LAB)/lab.img: $(LAB)/files/tools.img
+$(LAB)/files/ring-load: $(BUILD)/tests/guests/ring-load
+	@mkdir -p $(@D) && cp $< $@
+$(LAB)/lab.img: $(LAB)/files/tools.img $(LAB)/files/ring-load
 	@rm -rf $(LAB)/disk $@.part && mkdir $(LAB)/disk && cp -r $(LAB)/files $(LAB)/disk/lab
 	@PATH=$$PATH:/sbin:/usr/sbin; truncate -s 512M $@.part && \
 		mke2fs -q -F -t ext4 -L tenue-images -E root_owner=0:0 -d $(LAB)/disk $@.part

@@ -83,7 +83,7 @@ def save(path, results, parts):
 
 
 def unit(experiment):
-    return "requests a second" if experiment.workload == "fio" else "Mbit a second"
+    return "Mbit a second" if experiment.workload == "iperf3" else "requests a second"
 
 
 def load(path):

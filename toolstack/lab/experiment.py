@@ -3,7 +3,7 @@
 
     title = "..."                 one line
     question = "..."              what it is to tell
-    workload = "fio"              or "iperf3"
+    workload = "fio"              or "iperf3", or "ring": a disk's ring alone, without a guest kernel and fio
     seconds = 3                   of each run
     repetitions = 5               of each combination
     seed = 1                      of the order; another seed, another order
@@ -20,7 +20,7 @@ import os
 import random
 import tomllib
 
-from factors import BOOT, DEFAULTS, DISK_KEYS, FACTORS, GUEST, WORKLOADS, ExperimentError
+from factors import BOOT, DEFAULTS, DISK_KEYS, FACTORS, GUEST, WORKLOADS, ExperimentError, ring_complaint
 
 TOP_KEYS = {"title": str, "question": str, "workload": str, "seconds": int, "repetitions": int, "seed": int,
             "fixed": dict, "factors": dict, "plot": dict, "quick": dict}
@@ -141,6 +141,9 @@ class Experiment:
         self.x, self.series = plot["x"], plot.get("series")
 
     def _check_cell(self, levels):
+        wrong = self.workload == "ring" and ring_complaint(levels)
+        if wrong:
+            self._fail(wrong)
         if levels["backend"] == "kernel":
             if levels["hypervisor"] != "xen":
                 self._fail("backend = 'kernel' needs hypervisor = 'xen', whose toolstack sets it up")

@@ -5,7 +5,7 @@ A factor acts on the boot (another hypervisor), on the guest file, on the disk's
 row here. Units and ranges are those of tenue.cfg(5), fio(1) and iperf3(1).
 """
 
-BOOT, GUEST, DISK, FIO, IPERF3 = "boot", "guest file", "disk", "fio", "iperf3"
+BOOT, GUEST, DISK, REQUESTS, FIO, IPERF3 = "boot", "guest file", "disk", "requests", "fio", "iperf3"
 
 
 class ExperimentError(Exception):
@@ -43,9 +43,9 @@ FACTORS = {
     "batch": Factor(DISK, "answers before the guest is notified", least=1, most=256),
     "batch-us": Factor(DISK, "or microseconds", least=0, most=100000),
     "poll-us": Factor(DISK, "microseconds that the backend looks at the ring before it sleeps", least=0, most=100000),
-    "rw": Factor(FIO, "pattern", ["read", "write", "randread", "randwrite", "randrw"]),
-    "bs": Factor(FIO, "block size", SIZES),
-    "iodepth": Factor(FIO, "requests in flight of a job", least=1, most=1024),
+    "rw": Factor(REQUESTS, "pattern", ["read", "write", "randread", "randwrite", "randrw"]),
+    "bs": Factor(REQUESTS, "block size", SIZES),
+    "iodepth": Factor(REQUESTS, "requests in flight of a job", least=1, most=1024),
     "numjobs": Factor(FIO, "jobs of a guest", least=1, most=64),
     "direction": Factor(IPERF3, "of the data, seen from the guest", ["out", "in"]),
     "protocol": Factor(IPERF3, "of the data", ["tcp", "udp"]),
@@ -59,7 +59,29 @@ DEFAULTS = {
     "direction": "out", "protocol": "tcp", "streams": 1, "length": 65507,
 }
 
-WORKLOADS = {"fio": (FIO, DISK), "iperf3": (IPERF3,)}
+WORKLOADS = {"fio": (FIO, REQUESTS, DISK), "ring": (REQUESTS, DISK), "iperf3": (IPERF3,)}
 
 # Keys of a disk's line in the guest file. What an experiment leaves out is left out there, too.
 DISK_KEYS = ("queues", "ring-order", "indirect", "grants", "batch", "batch-us", "poll-us")
+
+# What the ring-only load can do (tests/guests/ring-load): whole pages, one ring of one page.
+RING_WORDS = {"rw": ["read", "write", "randread", "randwrite"], "bs": ["4k", "8k", "16k", "32k"]}
+RING_DEPTH, RING_PAGES = 32, 256
+RING_NOT = ("queues", "ring-order", "indirect")
+
+
+def pages(bs):
+    return int(bs.rstrip("k")) // 4
+
+
+def ring_complaint(levels):
+    """None, or why the ring-only load cannot be this combination."""
+    for name, words in RING_WORDS.items():
+        if levels[name] not in words:
+            return "%s = %r: of workload ring one of %s" % (name, levels[name], ", ".join(words))
+    for name in RING_NOT:
+        if name in levels:
+            return "%s: does nothing to ring, which has one ring of one page" % name
+    if levels["iodepth"] > RING_DEPTH or levels["iodepth"] * pages(levels["bs"]) > RING_PAGES:
+        return "iodepth = %d: of workload ring at most %d, and %d pages in all" % (levels["iodepth"], RING_DEPTH, RING_PAGES)
+    return None

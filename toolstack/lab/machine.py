@@ -12,12 +12,13 @@ import re
 import subprocess
 
 from experiment import Run
-from factors import DISK_KEYS, ExperimentError
+from factors import DISK_KEYS, ExperimentError, pages
 
 WORK = "/tmp/lab"
 ADDRESS = "10.0.2"          # of guests and of the bridge; the embedded machine's net
 FIRST_PORT = 5201           # of iperf3's servers, one a guest
-MEMORY = 224                # MiB of a guest
+MEMORY = 224                # MiB of a guest; of a ring-only one
+RING_MEMORY = 32
 
 
 class RunFailed(Exception):
@@ -70,6 +71,9 @@ class Session:
     def script(self, run, index):
         """What the guest does: prints `sample VALUE` lines between `lab begin` and `lab end`."""
         v, seconds = run.levels, self.experiment.seconds
+        if self.experiment.workload == "ring":
+            return ("lab.rw=%s lab.pages=%d lab.depth=%d lab.ms=%d lab.span=%d"
+                    % (v["rw"], pages(v["bs"]), v["iodepth"], 1000 * seconds, self.span()))
         if self.experiment.workload == "fio":
             return ("fio --name=lab --filename=/dev/xvdb --direct=1 --ioengine=libaio --rw=%s --bs=%s --iodepth=%d --numjobs=%d"
                     " --time_based --runtime=%d --randrepeat=0 --randseed=%d --group_reporting --output-format=json"
@@ -93,7 +97,13 @@ class Session:
             return "phy:%s,xvdb,w" % target
         return "format=raw,vdev=xvdb,access=rw,%starget=%s" % (keys, target)
 
-    def guest_file(self, run, index, processors):
+    def ring_file(self, run, index):
+        """A guest that is nothing but the load."""
+        return ["name = 'lab%d'" % index, "type = 'pv'", "kernel = '%s/ring-load'" % self.place.files, "memory = %d" % RING_MEMORY,
+                "vcpus = %d" % run.levels["vcpus"], "extra = '%s'" % self.script(run, index),
+                "disk = ['%s']" % self.disk(run, index).replace("xvdb", "xvda")]
+
+    def linux_file(self, run, index):
         v = run.levels
         words = base64.b64encode(self.script(run, index).encode()).decode()
         disks = ["format=raw,vdev=xvda,access=ro,target=%s/tools.img" % self.place.files]
@@ -107,6 +117,11 @@ class Session:
                  "disk = [%s]" % ", ".join("'%s'" % d for d in disks)]
         if self.experiment.workload == "iperf3":
             lines.append("vif = ['mac=00:16:3e:1a:b0:%02x,bridge=xenbr0']" % index)
+        return lines
+
+    def guest_file(self, run, index, processors):
+        v = run.levels
+        lines = self.ring_file(run, index) if self.experiment.workload == "ring" else self.linux_file(run, index)
         if v["pin"] == "each":
             lines.append("cpus = '%d'" % (index % processors))
         lines += ["on_%s = 'destroy'" % event for event in ("poweroff", "reboot", "crash")]

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+GUESTS_DOMU += ring-load
+GUEST_FLAVOUR_ring-load := high
