@@ -64,6 +64,7 @@ struct disk_spec {
     bool no_discard;
     bool buffered;              /* cache=writeback */
     char capture[DISK_CAPTURE]; /* where its requests are recorded; empty: nowhere */
+    bool kernel;                /* backend=kernel */
     struct devhost_serving serving;
     struct limit_spec limit;
     unsigned line;
@@ -89,6 +90,7 @@ struct vif_spec {
     unsigned queues, mtu; /* 0: not given */
     unsigned coalesce_us, poll_us;
     bool spoofs;                        /* antispoof=off */
+    bool kernel;                        /* backend=kernel */
     char mirror[VIF_MIRROR];            /* a path or an interface; empty: none */
     char ips[VIF_MAX_IPS][VIF_IP_TEXT]; /* addresses that are its own; none: nobody knows */
     size_t nr_ips;

@@ -7,6 +7,8 @@
  */
 #include "device.h"
 
+#include "vifguard.h"
+
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -20,11 +22,13 @@ enum {
     RESTARTS = 8,              /* of backends that did nothing, in a row */
     CONSOLE_CLOSE_MS = 1,      /* a console's guest side has nothing to say at the end */
     CONSOLE_CLOSE_TRIES = 100, /* turns of the event loop, 20 ms each */
+    LOOK_US = 5 * 1000,        /* how often to look whether the kernel has taken its devices */
 };
 
 struct slot {
     struct devhost_spec spec;
     struct devhost_device *dev;
+    struct devhost_kernel *kernel; /* instead of dev */
     bool ready, failed, closed;
     char detail[DEVHOST_ERR_MAX];
 };
@@ -36,6 +40,7 @@ struct devices {
     void *log_arg;
     size_t nr;
     struct slot slots[DEVICES_MAX];
+    struct event *look; /* pending while some are not ready that the kernel serves */
     struct devhost_device *old_console; /* kept for its terminal only */
     bool old_console_closed;
 };
@@ -74,6 +79,7 @@ static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
     spec->block.removable = disk->removable;
     spec->block.force_buffered = disk->buffered;
     spec->block.capture = disk->capture[0] ? disk->capture : NULL;
+    spec->kernel = disk->kernel;
     spec->block.serving = disk->serving;
     set_limit(&disk->limit, spec);
     spec->max_restarts = RESTARTS;
@@ -85,6 +91,7 @@ _Static_assert(sizeof(((struct vif_spec *)0)->ips) == sizeof(((struct devhost_sp
 static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_spec *spec)
 {
     *spec = (struct devhost_spec){.cls = DEVHOST_NET, .devid = index};
+    spec->kernel = vif->kernel;
     spec->net.bridge = vif->bridge;
     spec->net.ifname = vif->ifname[0] ? vif->ifname : NULL;
     spec->net.isolated = vif->net.given && vif->net.kind == NET_NAT;
@@ -210,6 +217,8 @@ void devices_close(struct devices *devs)
         return;
     devices_stop(devs, false);
     drop_old_console(devs);
+    if (devs->look)
+        event_free(devs->look);
     devhost_close(devs->host);
     free(devs);
 }
@@ -248,6 +257,92 @@ static int set_groups(const struct guest_config *cfg, struct diag *d)
     return 0;
 }
 
+/* ---- those that the kernel serves ---- */
+
+/* Rules come before the bridge: no frame gets there that they have not seen. */
+static int go(struct slot *slot, struct diag *d)
+{
+    const char *ifname = devhost_kernel_ifname(slot->kernel);
+    char err[DEVHOST_ERR_MAX] = "";
+
+    if (*ifname && !slot->spec.net.spoofs && vifguard_load(ifname, &slot->spec, d) != 0)
+        return -1;
+    if (devhost_kernel_go(slot->kernel, err, sizeof(err)) != 0)
+        return diag_set(d, "%s", err);
+    slot->ready = true;
+    return 0;
+}
+
+static int look_at(struct slot *slot, struct diag *d)
+{
+    char err[DEVHOST_ERR_MAX] = "";
+    int rc = devhost_kernel_look(slot->kernel, err, sizeof(err));
+
+    if (rc < 0)
+        return diag_set(d, "%s", err);
+    return rc ? go(slot, d) : 0;
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+    struct devices *devs = arg;
+    struct timeval turn = {.tv_usec = LOOK_US};
+    bool more = false;
+
+    (void)fd;
+    (void)what;
+    for (size_t i = 0; i < devs->nr; i++) {
+        struct slot *slot = &devs->slots[i];
+        struct diag d = {0};
+
+        if (!slot->kernel || slot->ready || slot->failed)
+            continue;
+        if (look_at(slot, &d) != 0) {
+            slot->failed = true;
+            snprintf(slot->detail, sizeof(slot->detail), "%.255s", d.text);
+        }
+        more |= !slot->ready && !slot->failed;
+        if (!more)
+            say(devs, "device %u: served by the kernel%s%s", slot->spec.devid,
+                slot->failed ? ": " : "", slot->detail);
+    }
+    if (more)
+        event_add(devs->look, &turn);
+}
+
+static int start_kernel(struct devices *devs, struct slot *slot, char *err, size_t err_len)
+{
+    struct timeval turn = {.tv_usec = LOOK_US};
+
+    if (!devs->look)
+        devs->look = event_new(devs->base, -1, 0, on_look, devs);
+    if (!devs->look || event_add(devs->look, &turn) != 0) {
+        snprintf(err, err_len, "out of memory");
+        return -1;
+    }
+    return devhost_kernel_start(devs->host, &slot->spec, &slot->kernel, err, err_len);
+}
+
+static void stop_kernel(struct slot *slot)
+{
+    char ifname[16];
+
+    snprintf(ifname, sizeof(ifname), "%s", devhost_kernel_ifname(slot->kernel));
+    if (devhost_kernel_stop(slot->kernel) == 0 && ifname[0])
+        vifguard_drop(ifname);
+    slot->kernel = NULL;
+}
+
+static int start_slot(struct devices *devs, struct slot *slot, char *err, size_t err_len)
+{
+    int rc;
+
+    if (slot->spec.kernel)
+        return start_kernel(devs, slot, err, err_len);
+    rc = devhost_write_nodes(devs->host, &slot->spec, err, err_len);
+    return rc ? rc : devhost_device_start(devs->host, &slot->spec, &slot->dev, err, err_len);
+}
+
 int devices_start(struct devices *devs, const struct guest_config *cfg, const struct built *built,
                   const char *console_log, struct diag *d)
 {
@@ -257,10 +352,7 @@ int devices_start(struct devices *devs, const struct guest_config *cfg, const st
         return -1;
     collect(devs, cfg, built, console_log);
     for (size_t i = 0; i < devs->nr; i++) {
-        struct slot *slot = &devs->slots[i];
-
-        if (devhost_write_nodes(devs->host, &slot->spec, err, sizeof(err)) != 0 ||
-            devhost_device_start(devs->host, &slot->spec, &slot->dev, err, sizeof(err)) != 0) {
+        if (start_slot(devs, &devs->slots[i], err, sizeof(err)) != 0) {
             diag_set(d, "%s", err);
             devices_stop(devs, false);
             return -1;
@@ -306,6 +398,10 @@ void devices_stop(struct devices *devs, bool keep_console)
     for (size_t i = devs->nr; i-- > 0;) {
         struct slot *slot = &devs->slots[i];
 
+        if (slot->kernel) {
+            stop_kernel(slot);
+            continue;
+        }
         if (!slot->dev) {
             /* never started */
         } else if (keep_console && slot->spec.cls == DEVHOST_CONSOLE) {
@@ -366,6 +462,11 @@ int devices_resize(struct devices *devs, unsigned devid, uint64_t bytes, struct 
             continue;
         if (grow_image(&slot->spec, bytes, d) != 0)
             return -1;
+        if (slot->kernel) {
+            int rc = devhost_kernel_resize(slot->kernel);
+
+            return rc == 0 ? 0 : diag_set(d, "disk %u: its loop device: %s", devid, strerror(-rc));
+        }
         return devhost_device_resize(slot->dev) == 0
                    ? 0
                    : diag_set(d, "disk %u is not in use any more", devid);

@@ -182,10 +182,22 @@ static int disk_flag(struct place at, struct disk_spec *disk, struct diag *d, co
     else
         return bad(
             at, d, "disk word", word,
-            "known are format= vdev= access= target= base= timeout= devtype= removable discard"
-            " no-discard queues= ring-order= indirect= grants= batch= batch-us="
+            "known are format= vdev= access= target= base= timeout= backend= devtype= removable"
+            " discard no-discard queues= ring-order= indirect= grants= batch= batch-us="
             " gather-us= poll-us= sector-size= cache= capture= limit= limit-group=");
     return 0;
+}
+
+/* Whose driver serves the device. The words before are xl's: a domain, which is always this one. */
+static int take_backend(struct place at, bool *kernel, struct diag *d, const char *what,
+                        const char *value)
+{
+    *kernel = strcmp(value, "kernel") == 0;
+    if (*kernel || !strcmp(value, "tenue") || !strcmp(value, "0") || !strcmp(value, "Domain-0"))
+        return 0;
+    return bad(at, d, what, value,
+               "devices are served by the control domain: write tenue, or kernel for its kernel's"
+               " own driver");
 }
 
 static int disk_keyed(struct place at, struct disk_spec *disk, struct diag *d, const char *key,
@@ -203,10 +215,8 @@ static int disk_keyed(struct place at, struct disk_spec *disk, struct diag *d, c
         return set_access(at, disk, d, value);
     if (strcmp(key, "backendtype") == 0) /* xl's choice of driver; ours is always the same */
         return 0;
-    if (strcmp(key, "backend") == 0 && strcmp(value, "0") != 0 && strcmp(value, "Domain-0") != 0)
-        return bad(at, d, "disk backend", value, "disks are served by the control domain");
     if (strcmp(key, "backend") == 0)
-        return 0;
+        return take_backend(at, &disk->kernel, d, "disk backend", value);
     if (strcmp(key, "script") == 0)
         return bad(at, d, "disk script", value, "no scripts are run; name a file or a device");
     int rc = disk_serving_word(at, disk, d, key, value);
@@ -267,6 +277,14 @@ static int disk_positional(struct place at, struct disk_spec *disk, struct diag 
     return bad(at, d, "disk word", field, "the order is target,format,vdev,access");
 }
 
+static int bad_for_kernel(struct place at, struct diag *d, const char *what, const char *key)
+{
+    return diag_set(d,
+                    "%s:%u: %s %s: the kernel's backend has no such thing; leave it out, or leave"
+                    " backend=kernel out",
+                    at.file, at.line, what, key);
+}
+
 /* What of one format means nothing with another. */
 static int disk_agrees(struct place at, struct disk_spec *disk, struct diag *d)
 {
@@ -282,6 +300,32 @@ static int disk_agrees(struct place at, struct disk_spec *disk, struct diag *d)
         return bad(at, d, "disk timeout of", disk->target,
                    "only qcow2 images and NBD servers have one");
     return 0;
+}
+
+/* What xen-blkback does not do. */
+static int disk_kernel_agrees(struct place at, const struct disk_spec *disk, struct diag *d)
+{
+    const struct {
+        const char *key;
+        bool given;
+    } ours[] = {
+        {"format=qcow2", disk->format == DISK_QCOW2},
+        {"an NBD server's target", disk->format == DISK_NBD},
+        {"grants=", disk->serving.grants != DEVHOST_GRANTS_PERSISTENT},
+        {"cache=writeback", disk->buffered},
+        {"capture=", disk->capture[0] != 0},
+        {"removable", disk->removable && !disk->cdrom},
+        {"devtype=cdrom", disk->cdrom},
+        {"limit=", disk->limit.rates.ops || disk->limit.rates.bytes},
+        {"limit-group=", disk->limit.group[0] != 0},
+    };
+    const char *key = NULL;
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(*ours) && !key; i++)
+        key = ours[i].given ? ours[i].key : NULL;
+    for (unsigned i = 0; i < DEVHOST_NR_KNOBS && !key; i++)
+        key = disk->serving.set & 1u << i ? devhost_knobs[i].key : NULL;
+    return key && disk->kernel ? bad_for_kernel(at, d, "disk", key) : 0;
 }
 
 int disk_parse(struct place at, const char *text, struct disk_spec *disk, struct diag *d)
@@ -321,7 +365,8 @@ int disk_parse(struct place at, const char *text, struct disk_spec *disk, struct
         rc = bad(at, d, "no target in disk", text, "add target=/path/to/image");
     if (rc == 0 && !disk->vdev_id)
         rc = bad(at, d, "no vdev in disk", text, "add vdev=xvda");
-    return rc == 0 ? disk_agrees(at, disk, d) : rc;
+    rc = rc == 0 ? disk_agrees(at, disk, d) : rc;
+    return rc == 0 ? disk_kernel_agrees(at, disk, d) : rc;
 }
 
 static int parse_mac(struct place at, const char *text, struct vif_spec *vif, struct diag *d)
@@ -367,6 +412,28 @@ static int network_word(struct place at, struct vif_spec *vif, struct diag *d, c
     return rc == 0 ? 0 : bad(at, d, key[0] == 'n' ? "vif network" : "vif forward", value, why.text);
 }
 
+/* What xen-netback does not do, or not for one interface alone. */
+static int vif_kernel_agrees(struct place at, const struct vif_spec *vif, struct diag *d)
+{
+    const struct {
+        const char *key;
+        bool given;
+    } ours[] = {
+        {"queues=", vif->given.queues},
+        {"coalesce-us=", vif->given.coalesce_us},
+        {"poll-us=", vif->given.poll_us},
+        {"mirror=", vif->mirror[0] != 0},
+        {"vifname=", vif->ifname[0] != 0},
+        {"rate=", vif->limit.rates.ops || vif->limit.rates.bytes},
+        {"limit-group=", vif->limit.group[0] != 0},
+    };
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+        if (vif->kernel && ours[i].given)
+            return bad_for_kernel(at, d, "vif", ours[i].key);
+    return 0;
+}
+
 /* What the words of one vif say together. */
 static int vif_whole(struct place at, struct vif_spec *vif, struct diag *d)
 {
@@ -379,11 +446,12 @@ static int vif_whole(struct place at, struct vif_spec *vif, struct diag *d)
         return diag_set(d, "%s:%u: vif forward: %s", at.file, at.line, why.text);
     if (!vif->bridge[0])
         strcpy(vif->bridge, vif->net.given ? vif->net.bridge : "xenbr0");
-    return 0;
+    return vif_kernel_agrees(at, vif, d);
 }
 
 #define VIF_WORDS                                                                                  \
-    "known are mac= bridge= network= forward= vifname= rate= limit-group= " VIF_SERVING_WORDS
+    "known are mac= bridge= network= forward= vifname= backend= rate= "                            \
+    "limit-group= " VIF_SERVING_WORDS
 
 static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
                      const char *value, const char *whole)
@@ -404,8 +472,8 @@ static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, cons
         return 0;
     if (strcmp(key, "script") == 0)
         return bad(at, d, "vif script", value, "no scripts are run; the device joins bridge=");
-    if (strcmp(key, "backend") == 0 && (!strcmp(value, "0") || !strcmp(value, "Domain-0")))
-        return 0;
+    if (strcmp(key, "backend") == 0)
+        return take_backend(at, &vif->kernel, d, "vif backend", value);
     int rc = vif_serving_word(at, vif, d, key, value);
     return rc <= 0 ? rc : bad(at, d, "vif word", whole, VIF_WORDS);
 }

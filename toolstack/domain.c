@@ -256,8 +256,23 @@ int domain_destroy(struct hv *hv, struct store *st, uint32_t domid, struct diag 
     return wait_gone(hv, st, domid, d);
 }
 
+/* Drivers of the kernel hold pages of a guest, too; they let go when their nodes are removed. */
+static void take_from_kernel(struct hv *hv, struct store *st, uint32_t domid)
+{
+    if (!st->xs || !devhost_kernel_holds(domid))
+        return;
+    (void)!hv_pause(hv, domid); /* fails if it is gone already, which is as good */
+    for (size_t i = 0; i < COUNT(classes); i++)
+        store_remove(st, "/local/domain/0/backend/%s/%u", classes[i], domid);
+    for (int i = 0; i < GONE_TRIES && devhost_kernel_holds(domid); i++)
+        usleep(GONE_WAIT_US);
+}
+
 int domain_destroy_orphan(struct hv *hv, struct store *st, uint32_t domid, struct diag *d)
 {
+    if (domid != 0)
+        take_from_kernel(hv, st, domid);
+
     int rc = domain_destroy(hv, st, domid, d);
 
     if (domid != 0)

@@ -8,6 +8,7 @@
 #include "network.h"
 
 #include "netlink.h"
+#include "vifguard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -469,6 +470,7 @@ int network_sweep(struct diag *d)
     if (netstate_open(&s, d) != 0)
         return -1;
     sweep(&s, d);
+    vifguard_sweep();
     netstate_close(&s);
     return d->text[0] ? -1 : 0;
 }

@@ -108,6 +108,11 @@ static int check_console(const struct devhost_spec *s, char *err, size_t err_len
 
 int devhost_check(const struct devhost_spec *spec, char *err, size_t err_len)
 {
+    int rc = spec->kernel ? kernel_check(spec, err, err_len) : 0;
+
+    if (rc) {
+        return rc;
+    }
     err_set(err, err_len, 0, "%s", "");
     switch (spec->cls) {
     case DEVHOST_BLOCK:

@@ -11,6 +11,7 @@
  *   mirror.c     where a network interface is mirrored to
  *   capture.c    where a disk's requests are recorded
  *   check.c      looking at a device without touching it
+ *   kernel.c     devices that the control domain's kernel serves
  *   link.c       connections to the server of a disk's image
  *   helper.c     the server of a qcow2 image; chain.c, qcow2.c: what such an image stands on
  */
@@ -131,6 +132,9 @@ void spawn_relay_log(struct devhost_device *dev);
 /* nodes.c */
 int nodes_write_back(struct devhost_device *dev, const struct channel_msg *m);
 int nodes_write_one(struct devhost_device *dev, const char *key, const char *value);
+/* One key of the backend's directory, of a device that need not be a devhost_device. */
+int nodes_write_key(struct devhost *h, const struct devhost_spec *spec, const char *key,
+                    const char *value);
 void nodes_read_front(struct devhost_device *dev, struct channel_msg *m);
 
 /* restart.c: the process is gone. */
@@ -150,8 +154,16 @@ int resources_open(struct devhost_device *dev, char *err, size_t err_len);
 void resources_close(struct resources *res);
 /* Open and lock an image as spec says; a descriptor or -errno. */
 int resources_open_image(const struct devhost_spec *spec, char *err, size_t err_len);
+/* MTU of a vif, from its spec or its bridge. */
+int resources_mtu(const struct devhost_spec *s, unsigned *mtu, char *err, size_t err_len);
+/* Puts an interface on its bridge, and up. */
+int resources_plug(const struct devhost_spec *spec, const char *ifname, unsigned mtu, char *err,
+                   size_t err_len);
 /* MTU of an interface, 0 if there is none of that name. */
 unsigned resources_if_mtu(const char *ifname);
+
+/* kernel.c */
+int kernel_check(const struct devhost_spec *spec, char *err, size_t err_len);
 
 /* link.c */
 bool link_wanted(const struct devhost_spec *spec); /* is the image a server's? */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <xen/io/xenbus.h>
 
 #include "host.h"
@@ -80,7 +81,7 @@ static void front_block(struct writer *w, const struct devhost_spec *s)
 static void back_block(struct writer *w, const struct devhost_spec *s)
 {
     put(w, "params", s->block.path);
-    put(w, "type", "tenue");
+    put(w, "type", s->kernel ? "phy" : "tenue");
     put(w, "mode", s->block.readonly ? "r" : "w");
     put(w, "device-type", "disk");
     put(w, "removable", s->block.removable ? "1" : "0");
@@ -88,6 +89,12 @@ static void back_block(struct writer *w, const struct devhost_spec *s)
     put(w, "discard-enable", s->block.no_discard ? "0" : "1");
     if (s->block.vdev) {
         put(w, "dev", s->block.vdev);
+    }
+    if (s->kernel) {
+        char number[24];
+
+        snprintf(number, sizeof(number), "%x:%x", major(s->block.device), minor(s->block.device));
+        put(w, "physical-device", number);
     }
 }
 
@@ -122,6 +129,9 @@ static void back_net(struct writer *w, const struct devhost_spec *s)
     putu(w, "mtu", mtu_of(s));
     if (s->net.bridge) {
         put(w, "bridge", s->net.bridge);
+    }
+    if (s->kernel) {
+        put(w, "script", "/bin/true"); /* the driver wants to be able to name one */
     }
 }
 
@@ -169,7 +179,11 @@ static void write_back(struct writer *w, const struct devhost_spec *s, const cha
     } else {
         put(w, "protocol", "vt100");
     }
-    putu(w, "state", XenbusStateInitialising);
+    if (s->kernel) {
+        put(w, "served-by", "kernel");
+    }
+    /* The kernel's drivers, where they are loaded, take whatever is Initialising (only then). */
+    putu(w, "state", s->kernel ? XenbusStateInitialising : XenbusStateUnknown);
 }
 
 /* End the transaction: 0 done, -EAGAIN to be tried anew, else the failure. */
@@ -250,6 +264,16 @@ int devhost_remove_nodes(struct devhost *h, const struct devhost_spec *spec)
              spec->domid);
     remove_if_empty(h, path);
     return -xsc_batch_end(h->xs);
+}
+
+int nodes_write_key(struct devhost *h, const struct devhost_spec *spec, const char *key,
+                    const char *value)
+{
+    char back[PATH_BUF], path[KEY_BUF];
+
+    devhost_back_path(spec, back, sizeof(back));
+    snprintf(path, sizeof(path), "%s/%s", back, key);
+    return xsc_write(h->xs, XSC_NO_TRANSACTION, path, value) ? 0 : -errno;
 }
 
 static bool still_there(struct devhost_device *dev, uint32_t t)

@@ -314,10 +314,10 @@ static int bring_up(int s, const char *ifname)
     return ioctl(s, SIOCSIFFLAGS, &ifr);
 }
 
-static int configure_tap(struct devhost_device *dev, char *err, size_t err_len)
+int resources_plug(const struct devhost_spec *spec, const char *ifname, unsigned mtu, char *err,
+                   size_t err_len)
 {
-    const char *ifname = dev->res.ifname;
-    const char *bridge = dev->spec.net.bridge;
+    const char *bridge = spec->net.bridge;
     const char *step = "socket";
     int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int rc = -1;
@@ -331,7 +331,7 @@ static int configure_tap(struct devhost_device *dev, char *err, size_t err_len)
         goto out;
     }
     step = "set its MTU";
-    if (set_mtu(s, ifname, dev->res.mtu) || set_queue(s, ifname)) {
+    if (set_mtu(s, ifname, mtu) || (!spec->kernel && set_queue(s, ifname))) {
         goto out;
     }
     step = "add it to the bridge";
@@ -339,7 +339,7 @@ static int configure_tap(struct devhost_device *dev, char *err, size_t err_len)
         goto out;
     }
     step = "isolate it from other ports";
-    if (dev->spec.net.isolated && isolate(ifname)) {
+    if (spec->net.isolated && isolate(ifname)) {
         goto out;
     }
     step = "bring it up";
@@ -347,13 +347,30 @@ static int configure_tap(struct devhost_device *dev, char *err, size_t err_len)
 
 out:
     if (rc) {
-        rc = err_set(err, err_len, -errno, "%s: tap %s, bridge %s: cannot %s: %s", dev->name,
-                     ifname, bridge ? bridge : "(none)", step, strerror(errno));
+        rc = err_set(err, err_len, -errno, "vif %u/%u: interface %s, bridge %s: cannot %s: %s",
+                     spec->domid, spec->devid, ifname, bridge ? bridge : "(none)", step,
+                     strerror(errno));
     }
     if (s >= 0) {
         close(s);
     }
     return rc;
+}
+
+int resources_mtu(const struct devhost_spec *s, unsigned *mtu, char *err, size_t err_len)
+{
+    *mtu = s->net.mtu;
+    if (!*mtu && s->net.bridge) {
+        *mtu = resources_if_mtu(s->net.bridge);
+    }
+    if (!*mtu) {
+        *mtu = 1500;
+    }
+    if (*mtu < MIN_MTU || *mtu > MAX_MTU) {
+        return err_set(err, err_len, -EINVAL, "vif %u/%u: mtu %u is not within %u..%u", s->domid,
+                       s->devid, *mtu, MIN_MTU, MAX_MTU);
+    }
+    return 0;
 }
 
 static int open_net(struct devhost_device *dev, char *err, size_t err_len)
@@ -366,20 +383,10 @@ static int open_net(struct devhost_device *dev, char *err, size_t err_len)
     } else {
         snprintf(dev->res.ifname, sizeof(dev->res.ifname), "vif%u.%u", s->domid, s->devid);
     }
-    dev->res.mtu = s->net.mtu;
-    if (!dev->res.mtu && s->net.bridge) {
-        dev->res.mtu = resources_if_mtu(s->net.bridge);
-    }
-    if (!dev->res.mtu) {
-        dev->res.mtu = 1500;
-    }
-    if (dev->res.mtu < MIN_MTU || dev->res.mtu > MAX_MTU) {
-        return err_set(err, err_len, -EINVAL, "%s: mtu %u is not within %u..%u", dev->name,
-                       dev->res.mtu, MIN_MTU, MAX_MTU);
-    }
-    rc = create_tap(dev, err, err_len);
+    rc = resources_mtu(s, &dev->res.mtu, err, err_len);
+    rc = rc ? rc : create_tap(dev, err, err_len);
     dev->res.nr_taps = dev->res.nr_fds;
-    rc = rc ? rc : configure_tap(dev, err, err_len);
+    rc = rc ? rc : resources_plug(s, dev->res.ifname, dev->res.mtu, err, err_len);
     return rc ? rc : mirror_open(dev, err, err_len);
 }
 

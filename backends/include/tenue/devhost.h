@@ -104,6 +104,9 @@ struct devhost_spec {
     enum devhost_class cls;
     unsigned domid; /* the guest */
     unsigned devid;
+    /* Served by the control domain's kernel (xen-blkback, xen-netback): devhost_kernel_start(), and
+     * none of the knobs, limits, mirrors and restarts below. Raw images only. */
+    bool kernel;
 
     struct {
         const char *path; /* image file, block device, or address of an NBD server */
@@ -116,6 +119,7 @@ struct devhost_spec {
         bool removable;      /* only an info bit for the guest */
         bool force_buffered; /* cache=writeback: never O_DIRECT */
         const char *capture; /* file that its requests are recorded in; NULL: none */
+        dev_t device;        /* kernel: set by devhost_kernel_start() */
         struct devhost_serving serving;
     } block;
 
@@ -242,6 +246,30 @@ int devhost_device_resize(struct devhost_device *dev);
 /* Kill, wait for the process, close all descriptors (releases image lock, tap, pty). Any state;
  * NULL is fine. */
 void devhost_device_free(struct devhost_device *dev);
+
+/*
+ * A device that the control domain's kernel serves. There is no process: the kernel's driver acts
+ * upon the nodes, and goes on when the caller dies. What holds it ends with the nodes, in this
+ * order: driver, interface or loop device, lock of the image.
+ */
+struct devhost_kernel;
+
+/* Opens and locks the image, gives it a loop device if it is a file, writes the nodes. */
+int devhost_kernel_start(struct devhost *h, const struct devhost_spec *spec,
+                         struct devhost_kernel **out, char *err, size_t err_len);
+/* 1: the driver has taken the device, and an interface is there (down, on no bridge). 0: not yet.
+ * Else -errno: it refuses. */
+int devhost_kernel_look(struct devhost_kernel *k, char *err, size_t err_len);
+/* After that, once: puts an interface on its bridge; from here on the guest may connect. */
+int devhost_kernel_go(struct devhost_kernel *k, char *err, size_t err_len);
+/* The image has grown. */
+int devhost_kernel_resize(struct devhost_kernel *k);
+/* The interface's name, "" if it is a disk. */
+const char *devhost_kernel_ifname(const struct devhost_kernel *k);
+/* Removes the nodes and waits until the driver has let go. NULL is fine. -EBUSY: it has not. */
+int devhost_kernel_stop(struct devhost_kernel *k);
+/* True if the kernel holds any device of this guest, whoever had it made. */
+bool devhost_kernel_holds(unsigned domid);
 
 /* What `tenue list`, `block-list`, `network-list` and `console` may show. */
 struct devhost_info {
