@@ -6,7 +6,7 @@
  *
  * Sabotage tried and seen to fail: in config.c unknown_key(), `return 0;` instead of the
  * complaint; in devspec.c disk_positional(), dropping `*pos += *legacy;`; in diskserve.c
- * take_number(), not looking at r->max.
+ * take_number(), not looking at r->max; in devspec.c disk_kernel_agrees(), `return 0;` at its top.
  */
 #include "tests.h"
 
@@ -264,6 +264,49 @@ static void test_limits(void)
     refuse(MINIMAL "limit_groups=['x=0iops']\n", "g.cfg:3: limit_groups: \"0iops\"");
 }
 
+/* Whose driver serves a device; what only ours can do is refused by its name beside the kernel's.
+ */
+static void test_kernel_backends(void)
+{
+    static const char *const disks[] = {"queues=2",  "grants=copy",   "poll-us=5", "limit=5iops",
+                                        "removable", "limit-group=x", "cdrom",     "ring-order=1"};
+    static const char *const vifs[] = {"queues=2",      "coalesce-us=0", "poll-us=1",
+                                       "rate=1MB/s",    "limit-group=x", "vifname=web",
+                                       "mirror=/x.pcap"};
+    struct guest_config cfg;
+    struct diag d;
+    char text[256], want[96];
+
+    CU_ASSERT_FATAL(parse(MINIMAL
+                          "disk=['backend=kernel,vdev=xvda,no-discard,target=/a',"
+                          "'backend=tenue,vdev=xvdb,target=/b', '/c,raw,xvdc,w,backend=0']\n"
+                          "vif=['backend=kernel,mtu=9000,ip=10.0.0.5,network=nat', '']\n",
+                          &cfg, &d) == 0);
+    CU_ASSERT(cfg.disks[0].kernel && !cfg.disks[1].kernel && !cfg.disks[2].kernel);
+    CU_ASSERT(cfg.vifs[0].kernel && !cfg.vifs[1].kernel);
+    config_free(&cfg);
+    for (size_t i = 0; i < sizeof(disks) / sizeof(*disks); i++) {
+        snprintf(text, sizeof(text), MINIMAL "disk=['/c,raw,xvda,w,backend=kernel,%s']\n",
+                 disks[i]);
+        snprintf(want, sizeof(want), "g.cfg:3: disk %.*s", (int)strcspn(disks[i], "="),
+                 strcmp(disks[i], "cdrom") ? disks[i] : "devtype=cdrom");
+        refuse(text, want);
+    }
+    for (size_t i = 0; i < sizeof(vifs) / sizeof(*vifs); i++) {
+        snprintf(text, sizeof(text), MINIMAL "vif=['%s,backend=kernel']\n", vifs[i]);
+        snprintf(want, sizeof(want), "g.cfg:3: vif %.*s=: the kernel's backend has no such thing",
+                 (int)strcspn(vifs[i], "="), vifs[i]);
+        refuse(text, want);
+    }
+    refuse(MINIMAL "disk=['backend=kernel,format=qcow2,vdev=xvda,target=/a']\n",
+           "disk format=qcow2");
+    refuse(MINIMAL "disk=['backend=kernel,vdev=xvda,target=nbd://h/e']\n", "disk an NBD server");
+    refuse(MINIMAL "disk=['backend=kernel,vdev=xvda,cache=writeback,target=/a']\n",
+           "disk cache=writeback");
+    refuse(MINIMAL "disk=['backend=7,vdev=xvda,target=/a']\n", "write tenue, or kernel");
+    refuse(MINIMAL "vif=['backend=other']\n", "write tenue, or kernel");
+}
+
 static void test_disk_errors(void)
 {
     refuse(MINIMAL "disk=['format=vhd,vdev=xvda,target=/a']\n", "g.cfg:3: disk format \"vhd\"");
@@ -455,6 +498,7 @@ const struct test tests_config[] = {
     {"config: disk forms", test_disk_forms},
     {"config: disk serving", test_disk_serving},
     {"config: limits", test_limits},
+    {"config: the kernel's backends", test_kernel_backends},
     {"config: disk errors", test_disk_errors},
     {"config: one image twice, read-only", test_same_image_read_only},
     {"config: vif serving", test_vif_serving},

@@ -145,8 +145,6 @@ class Experiment:
         if wrong:
             self._fail(wrong)
         if levels["backend"] == "kernel":
-            if levels["hypervisor"] != "xen":
-                self._fail("backend = 'kernel' needs hypervisor = 'xen', whose toolstack sets it up")
             for name in DISK_KEYS:
                 if name in levels:
                     self._fail("%s: the kernel's backend has no such key; leave it out or say backend = 'ours'" % name)

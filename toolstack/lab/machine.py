@@ -51,7 +51,13 @@ class Toolstack:
         self.command, self.log = command, log
 
 
-TOOLSTACKS = {"ours": Toolstack("tenue", "/var/log/tenue/%s.console.log"), "kernel": Toolstack("xl", "/var/log/xen/guest-%s.log")}
+TENUE = Toolstack("tenue", "/var/log/tenue/%s.console.log")
+XL = Toolstack("xl", "/var/log/xen/guest-%s.log")
+
+
+def toolstack(levels):
+    """On Xen the kernel's backends are set up by whoever does it there."""
+    return XL if levels["backend"] == "kernel" and levels["hypervisor"] == "xen" else TENUE
 
 
 class Session:
@@ -93,9 +99,13 @@ class Session:
     def disk(run, index):
         v, target = run.levels, ("/dev/ram%d" if run.levels["device"] == "memory" else "/dev/nullb%d") % index
         keys = "".join("%s=%s," % (k, v[k]) for k in DISK_KEYS if k in v)
-        if v["backend"] == "kernel":
+        if toolstack(v) is XL:
             return "phy:%s,xvdb,w" % target
-        return "format=raw,vdev=xvdb,access=rw,%starget=%s" % (keys, target)
+        return "format=raw,vdev=xvdb,access=rw,%s%starget=%s" % (Session.backend(v), keys, target)
+
+    @staticmethod
+    def backend(levels):
+        return "backend=kernel," if levels["backend"] == "kernel" and toolstack(levels) is TENUE else ""
 
     def ring_file(self, run, index):
         """A guest that is nothing but the load."""
@@ -116,7 +126,7 @@ class Session:
                  % (ADDRESS, 100 + index, self.span(), words),
                  "disk = [%s]" % ", ".join("'%s'" % d for d in disks)]
         if self.experiment.workload == "iperf3":
-            lines.append("vif = ['mac=00:16:3e:1a:b0:%02x,bridge=xenbr0']" % index)
+            lines.append("vif = ['%smac=00:16:3e:1a:b0:%02x,bridge=xenbr0']" % (self.backend(v), index))
         return lines
 
     def guest_file(self, run, index, processors):
@@ -130,6 +140,8 @@ class Session:
     # -- a run ----------------------------------------------------------------------------------------------------
     def prepare(self, run):
         v = run.levels
+        if v["backend"] == "kernel":
+            self.check("modprobe -a xen-blkback xen-netback")
         if self.experiment.workload == "iperf3":
             for i in range(v["guests"]):
                 self.check("iperf3 -s -D -1 -p %d" % (FIRST_PORT + i))
@@ -142,7 +154,7 @@ class Session:
 
     def go(self, run):
         """The samples of a run, one list a guest."""
-        stack = TOOLSTACKS[run.levels["backend"]]
+        stack = toolstack(run.levels)
         guests = ["lab%d" % i for i in range(run.levels["guests"])]
         processors = int(self.check("%s info | sed -n 's/^nr_cpus *: *//p'" % stack.command))
         try:
