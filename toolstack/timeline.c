@@ -8,6 +8,8 @@
  */
 #include "timeline.h"
 
+#include "abinames.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,18 +143,33 @@ static const char *part_name(const struct out *o, unsigned part)
     return part < TENUE_PARTS && o->names->name[part][0] ? o->names->name[part] : "?";
 }
 
+/* The operation that a hypercall's first argument names; NULL: it names none, or one we do not
+ * know. */
+static const char *operation_name(unsigned part, unsigned first)
+{
+    for (size_t i = 0; i < sizeof(abi_names) / sizeof(abi_names[0]); i++)
+        if (abi_names[i].call + TENUE_PART_HYPERCALL == part && abi_names[i].operation == first)
+            return abi_names[i].name;
+    return NULL;
+}
+
 /* name: the part's own, or what it turned out to be. */
 static void track_part(struct track *k, const struct tenue_trace_record *r, unsigned name)
 {
-    const unsigned multicall = TENUE_PART_HYPERCALL + 13;
+    const unsigned multicall = TENUE_PART_HYPERCALL + 13, part = TENUE_TRACE_ARG_PART(r->arg);
+    const char *operation = name == part ? operation_name(part, TENUE_TRACE_ARG_FIRST(r->arg))
+                                         : NULL;
+    char text[80];
 
-    if (k->outer == multicall && k->inner == NOTHING && r->arg >= TENUE_PART_HYPERCALL) {
-        k->inner = r->arg;
+    if (k->outer == multicall && k->inner == NOTHING && part >= TENUE_PART_HYPERCALL) {
+        k->inner = part;
     } else {
         track_close(k, r->ns);
-        k->outer = r->arg;
+        k->outer = part;
     }
-    put_begin(k->out, k->pid, k->tid, r->ns, part_name(k->out, name));
+    snprintf(text, sizeof(text), "%s%s%s", part_name(k->out, name), operation ? " " : "",
+             operation ? operation : "");
+    put_begin(k->out, k->pid, k->tid, r->ns, text);
 }
 
 static void track_record(struct track *k, const struct tenue_trace_record *r,
@@ -162,7 +179,7 @@ static void track_record(struct track *k, const struct tenue_trace_record *r,
 
     switch (r->event) {
     case TENUE_TRACE_PART:
-        track_part(k, r, renamed ? next->arg : r->arg);
+        track_part(k, r, renamed ? next->arg : TENUE_TRACE_ARG_PART(r->arg));
         break;
     case TENUE_TRACE_BACK:
         if (k->inner != NOTHING)
@@ -237,7 +254,7 @@ static void write_cpu(struct out *o, const struct timeline *t, const struct time
                 put_end(o, PID_CPUS, cpu, last);
             running = UINT32_MAX;
             put_instant(o, PID_CPUS, cpu, x->r.ns, "records lost:", x->r.arg);
-        } else if (x->r.event == TENUE_TRACE_PART && stops(x->r.arg)) {
+        } else if (x->r.event == TENUE_TRACE_PART && stops(TENUE_TRACE_ARG_PART(x->r.arg))) {
             if (who == running) {
                 put_end(o, PID_CPUS, cpu, x->r.ns);
                 running = UINT32_MAX;

@@ -62,7 +62,7 @@ long hypercall_watched(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint6
 {
     long rc;
 
-    account_element_begin(nr);
+    account_element_begin(nr, a0);
     rc = hypercall_dispatch(a0, a1, a2, a3, nr);
     account_element_end();
     return rc;

@@ -62,7 +62,8 @@ static void change(struct vcpu_account *a, unsigned part, ns_t now, unsigned cou
     WRITE_ONCE(a->seq, a->seq + 1);
 }
 
-static void enter(struct vcpu *v, unsigned part, unsigned event, unsigned count)
+/* first: of a hypercall, its first argument, which names the operation of most. */
+static void enter(struct vcpu *v, unsigned part, unsigned event, unsigned count, uint64_t first)
 {
     struct vcpu_account *a = v->account;
     ns_t now;
@@ -74,12 +75,12 @@ static void enter(struct vcpu *v, unsigned part, unsigned event, unsigned count)
         a->part = TENUE_PART_UNWATCHED;
     change(a, part, now, count);
     if (this_cpu()->trace)
-        trace_put(v, now, event, part);
+        trace_put(v, now, event, part | (uint32_t)first << 16);
 }
 
 void account_enter(unsigned part)
 {
-    enter(current_vcpu(), part, TENUE_TRACE_PART, 1);
+    enter(current_vcpu(), part, TENUE_TRACE_PART, 1, 0);
 }
 
 void account_enter_hypercall(const struct cpu_user_regs *regs)
@@ -89,7 +90,8 @@ void account_enter_hypercall(const struct cpu_user_regs *regs)
 
     if (regs->rax >= HYPERCALL_NRS)
         return;
-    account_enter(TENUE_PART_HYPERCALL + (uint32_t)index_nospec(regs->rax, HYPERCALL_NRS));
+    enter(v, TENUE_PART_HYPERCALL + (uint32_t)index_nospec(regs->rax, HYPERCALL_NRS),
+          TENUE_TRACE_PART, 1, regs->rdi);
     if (this_cpu()->trace && regs->rax == __HYPERVISOR_event_channel_op &&
         regs->rdi == EVTCHNOP_send && guest_read_obj(&port, guest_va_make(regs->rsi)) == 0)
         trace_put(v, hal_now(), TENUE_TRACE_SEND, port);
@@ -106,14 +108,15 @@ void account_rename(unsigned part)
         trace_put(v, hal_now(), TENUE_TRACE_RENAME, part);
 }
 
-void account_element_begin(uint64_t nr)
+void account_element_begin(uint64_t nr, uint64_t first)
 {
     struct vcpu *v = current_vcpu();
 
     if (!v->account || nr >= HYPERCALL_NRS)
         return;
     v->account->outer = v->account->part;
-    enter(v, TENUE_PART_HYPERCALL + (uint32_t)index_nospec(nr, HYPERCALL_NRS), TENUE_TRACE_PART, 0);
+    enter(v, TENUE_PART_HYPERCALL + (uint32_t)index_nospec(nr, HYPERCALL_NRS), TENUE_TRACE_PART, 0,
+          first);
 }
 
 void account_element_end(void)
@@ -121,7 +124,7 @@ void account_element_end(void)
     struct vcpu *v = current_vcpu();
 
     if (v->account && v->account->part >= TENUE_PART_HYPERCALL)
-        enter(v, v->account->outer, TENUE_TRACE_BACK, 1);
+        enter(v, v->account->outer, TENUE_TRACE_BACK, 1, 0);
 }
 
 void account_exit(void)

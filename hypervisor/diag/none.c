@@ -23,9 +23,10 @@ void account_rename(unsigned part)
     (void)part;
 }
 
-void account_element_begin(uint64_t nr)
+void account_element_begin(uint64_t nr, uint64_t first)
 {
     (void)nr;
+    (void)first;
 }
 
 void account_element_end(void)

@@ -48,3 +48,6 @@ check-guests-nodiag: $(addprefix $(GUESTS_B)/,$(NODIAG_GUESTS)) hypervisor-nodia
 	@mkdir -p $(GUESTS_B)/logs-nodiag
 	@tests/guests/run --hypervisor $(BUILD)/nodiag/hypervisor/tenue --dir $(GUESTS_B) --logs $(GUESTS_B)/logs-nodiag \
 		$(NODIAG_GUESTS)
+
+# The reference manual's examples are test guests, too.
+include tests/guests/examples.mk

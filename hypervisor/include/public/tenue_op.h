@@ -15,7 +15,7 @@
 
 #define __HYPERVISOR_tenue_op 55
 
-#define TENUE_OP_VERSION 1u
+#define TENUE_OP_VERSION 2u
 
 /* --- parts of a vcpu's time --- */
 #define TENUE_PART_USER 0u      /* guest user mode */
@@ -87,8 +87,9 @@ struct tenue_op_account {
 #define TENUE_OP_trace 3u
 #define TENUE_TRACE_READ_MAX 2048u
 enum tenue_trace_event {
-    TENUE_TRACE_PART,   /* the vcpu enters part arg */
-    TENUE_TRACE_BACK,   /* the same, after an element of a multicall */
+    TENUE_TRACE_PART, /* the vcpu enters part arg; bits 16-31: of a hypercall, its first argument's
+                       */
+    TENUE_TRACE_BACK, /* the same, after an element of a multicall */
     TENUE_TRACE_RENAME, /* the part that the vcpu is in turned out to be arg */
     TENUE_TRACE_SEND,   /* the vcpu sends to its port arg */
 };
@@ -99,6 +100,8 @@ struct tenue_trace_record {
     uint8_t event;
     uint32_t arg;
 };
+#define TENUE_TRACE_ARG_PART(arg) ((arg)&0xffffu)
+#define TENUE_TRACE_ARG_FIRST(arg) ((arg) >> 16)
 struct tenue_op_trace {
     uint32_t cpu;
     uint32_t count; /* in: room; out: records written */

@@ -29,7 +29,7 @@ void account_enter_hypercall(const struct cpu_user_regs *regs);
 /* The part that the vcpu is in turned out to be another. */
 void account_rename(unsigned part);
 /* Around an element of a multicall. */
-void account_element_begin(uint64_t nr);
+void account_element_begin(uint64_t nr, uint64_t first);
 void account_element_end(void);
 
 static inline void watch_enter(unsigned part)

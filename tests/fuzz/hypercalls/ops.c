@@ -537,6 +537,32 @@ const struct op ops[] = {
 
     /* --- several at once --- */
     PLAIN(multicall, 12, V(K_CALLS, 5), V(K_BELOW, 6)),
+
+    /* --- what nobody but tools and old kernels asks --- */
+    PLATFORM("settime32", 1, XENPF_settime32, PLAT(settime32.secs, K_BELOW, 0x7fffffff),
+             PLAT(settime32.nsecs, K_BELOW, 1100000000), PLAT(settime32.system_time, K_TIME, 0)),
+    VCPU("register_vcpu_time", 1, VCPUOP_register_vcpu_time_memory_area,
+         BODY(vcpu_register_time_memory_area, 1),
+         .fields = {F(vcpu_register_time_memory_area, addr.p, K_VA, 0)}),
+    {.name = "mmuext_op flush_cache_global",
+     .nr = __HYPERVISOR_mmuext_op,
+     .weight = 1,
+     .who = CONTROL,
+     MMU_BATCH,
+     BODY(mmuext_op, 1),
+     .fields = {F(mmuext_op, cmd, K_CONST, MMUEXT_FLUSH_CACHE_GLOBAL)}},
+    DOMCTL("setnodeaffinity", 1, XEN_DOMCTL_setnodeaffinity, {0}),
+    PHYS("restore_msi", 1, PHYSDEVOP_restore_msi, physdev_restore_msi,
+         F(physdev_restore_msi, devfn, K_ANY, 0)),
+    PHYS("restore_msi_ext", 1, PHYSDEVOP_restore_msi_ext, physdev_pci_device,
+         F(physdev_pci_device, seg, K_BELOW, 2), F(physdev_pci_device, devfn, K_ANY, 0)),
+    PHYS("manage_pci_add", 1, PHYSDEVOP_manage_pci_add, physdev_manage_pci, {0}),
+    PHYS("manage_pci_remove", 1, PHYSDEVOP_manage_pci_remove, physdev_manage_pci, {0}),
+    PHYS("pci_mmcfg_reserved", 1, PHYSDEVOP_pci_mmcfg_reserved, physdev_pci_mmcfg_reserved, {0}),
+    PHYS("pci_device_add", 1, PHYSDEVOP_pci_device_add, physdev_pci_device_add, {0}),
+    PHYS("pci_device_remove", 1, PHYSDEVOP_pci_device_remove, physdev_pci_device, {0}),
+    PHYS("prepare_msix", 1, PHYSDEVOP_prepare_msix, physdev_pci_device, {0}),
+    PHYS("release_msix", 1, PHYSDEVOP_release_msix, physdev_pci_device, {0}),
 };
 
 const unsigned op_count = ARRAY_LEN(ops);

@@ -113,7 +113,7 @@ static u32 traced(u32 n, unsigned part)
     u32 found = 0;
 
     for (u32 i = 0; i < n; i++)
-        found += records[i].arg == part &&
+        found += TENUE_TRACE_ARG_PART(records[i].arg) == part &&
                  (records[i].event == TENUE_TRACE_PART || records[i].event == TENUE_TRACE_RENAME);
     return found;
 }

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The notes (record.h). A note's place is taken by one atomic addition, so vcpus may make calls at
+ * once; when the room is used up, the rest is only counted. This file is built without
+ * FRONT_RECORD: its own calls are nobody's business.
+ */
+#define __XEN_TOOLS__ 1
+#include "record.h"
+
+#include <tenue-front/front.h>
+#include <tenue-front/x86.h>
+#include <xen/callback.h>
+#include <xen/domctl.h>
+#include <xen/nmi.h>
+#include <xen/physdev.h>
+#include <xen/platform.h>
+#include <xen/sysctl.h>
+#include <tenue_op.h>
+
+#define NOTES 6000u
+#define FIELDS_ROOM (256u * 1024)
+#define EVENT 0xff
+
+struct note {
+    u64 place;
+    s64 rc, ticks, operation;
+    u32 fields, fields_len; /* in the pool */
+    u8 nr;
+};
+
+/* What the hypervisor writes for an operation: where in the structure, and how much. */
+struct told {
+    u8 nr, arg;
+    s16 operation;
+    u16 at, size;
+    const char *name;
+};
+
+#define WHOLE(type) 0, sizeof(type)
+#define PART(type, field) offsetof(type, field), sizeof(((type *)0)->field)
+#define TOLD(nr, arg, operation, name, where)                                                      \
+    {                                                                                              \
+        nr, arg, operation, where, name                                                            \
+    }
+static const struct told tolds[] = {
+#include "told.inc"
+};
+
+static struct note notes[NOTES];
+static char pool[FIELDS_ROOM];
+static u32 nr_notes, pool_used;
+
+unsigned record_count(void)
+{
+    u32 n = __atomic_load_n(&nr_notes, __ATOMIC_RELAXED);
+
+    return n < NOTES ? n : NOTES;
+}
+
+s64 record_cost(unsigned from, unsigned nr, long operation)
+{
+    for (unsigned i = record_count(); i-- > from;)
+        if (notes[i].nr == nr && notes[i].operation == operation)
+            return notes[i].ticks;
+    return -1;
+}
+
+/* Bytes of the guest's own memory, which may not be there. */
+static bool peek(u64 at, void *to, unsigned len)
+{
+    u64 word;
+
+    for (unsigned i = 0; i < len; i++) {
+        const u64 *from = (const u64 *)((at + i) & ~7UL);
+
+        if (front_try_read(from, &word) != FAULT_NONE)
+            return false;
+        ((u8 *)to)[i] = (u8)(word >> 8 * ((at + i) & 7));
+    }
+    return true;
+}
+
+static s64 operation_of(u64 nr, u64 a1)
+{
+    u64 ptr = 0;
+    u32 cmd = 0;
+
+    switch (nr) {
+    case __HYPERVISOR_mmu_update:
+        return peek(a1, &ptr, sizeof(ptr)) ? (s64)(ptr & 3) : RECORD_NO_OPERATION;
+    case __HYPERVISOR_mmuext_op:
+    case __HYPERVISOR_domctl:
+    case __HYPERVISOR_sysctl:
+    case __HYPERVISOR_platform_op:
+        return peek(a1, &cmd, sizeof(cmd)) ? (s64)cmd : RECORD_NO_OPERATION;
+    case __HYPERVISOR_memory_op:
+        return (s64)(a1 & 63);
+    case __HYPERVISOR_sched_op:
+    case __HYPERVISOR_sched_op_compat:
+    case __HYPERVISOR_event_channel_op:
+    case __HYPERVISOR_grant_table_op:
+    case __HYPERVISOR_vcpu_op:
+    case __HYPERVISOR_xen_version:
+    case __HYPERVISOR_console_io:
+    case __HYPERVISOR_physdev_op:
+    case __HYPERVISOR_callback_op:
+    case __HYPERVISOR_nmi_op:
+    case __HYPERVISOR_vm_assist:
+    case __HYPERVISOR_set_segment_base:
+    case __HYPERVISOR_tenue_op:
+        return (s64)(u32)a1;
+    default:
+        return RECORD_NO_OPERATION;
+    }
+}
+
+/* "name=hex ..." of what was told. */
+static void note_fields(struct note *n, const u64 *args)
+{
+    u32 start = __atomic_load_n(&pool_used, __ATOMIC_RELAXED), used = start;
+
+    for (unsigned i = 0; i < FRONT_ARRAY_SIZE(tolds); i++) {
+        const struct told *t = &tolds[i];
+        u8 bytes[64];
+
+        if (t->nr != n->nr || t->operation != n->operation || t->size > sizeof(bytes) ||
+            !peek(args[t->arg] + t->at, bytes, t->size) || used + 256 > sizeof(pool))
+            continue;
+        used += (u32)front_snprintf(pool + used, 64, " %s=", t->name);
+        for (unsigned b = 0; b < t->size; b++)
+            used += (u32)front_snprintf(pool + used, 8, "%02x", bytes[b]);
+    }
+    n->fields = start;
+    n->fields_len = used - start;
+    __atomic_store_n(&pool_used, used, __ATOMIC_RELAXED);
+}
+
+static struct note *take(void)
+{
+    u32 i = __atomic_fetch_add(&nr_notes, 1, __ATOMIC_RELAXED);
+
+    return i < NOTES ? &notes[i] : NULL;
+}
+
+long front_hypercall_recorded(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+    const u64 args[] = {a1, a2, a3, a4, a5};
+    struct note *n = take();
+    s64 operation = n ? operation_of(nr, a1) : 0;
+    u64 before = front_rdtsc(), after;
+    long rc;
+
+    rc = front_hypercall(nr, a1, a2, a3, a4, a5);
+    after = front_rdtsc();
+    if (!n)
+        return rc;
+    *n = (struct note){.place = (u64)__builtin_return_address(0),
+                       .rc = rc,
+                       .ticks = (s64)(after - before),
+                       .operation = operation,
+                       .nr = (u8)nr};
+    if (rc == 0)
+        note_fields(n, args);
+    return rc;
+}
+
+void record_event(unsigned port)
+{
+    struct note *n = take();
+
+    if (n)
+        *n = (struct note){.rc = port, .nr = EVENT};
+}
+
+void record_dump(void)
+{
+#ifdef RECORD_DUMP
+    for (unsigned i = 0; i < record_count(); i++) {
+        const struct note *n = &notes[i];
+
+        if (n->nr == EVENT)
+            front_printf("REC event %ld\n", (long)n->rc);
+        else
+            front_printf("REC %lx %u %ld %ld %ld%.*s\n", n->place, n->nr, (long)n->operation,
+                         (long)n->rc, (long)n->ticks, (int)n->fields_len, pool + n->fields);
+    }
+    if (nr_notes > NOTES)
+        front_printf("REC lost %u\n", nr_notes - NOTES);
+#endif
+}
