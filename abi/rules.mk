@@ -25,3 +25,8 @@ ALL_TARGETS += $(ABI_B)/asserts.o
 docs: $(ABI_B)/asserts.o ## the ABI's pages, tables and stubs from its description; fails if an operation lacks entry, page, test or decoder
 	@abi/generate --write
 	@abi/generate --missing
+
+CHECK_UNIT += check-abi
+.PHONY: check-abi
+check-abi: ## the description is complete and true; planted defects are refused
+	@abi/check

@@ -4,8 +4,6 @@
 
 #include <xen/callback.h>
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) CALLBACKOP_##name
 
 EXAMPLE(register)

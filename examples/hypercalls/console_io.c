@@ -2,8 +2,6 @@
 /* Contract: the operations of console_io, one example each (example.h). Invariants: HC-3. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) CONSOLEIO_##name
 
 EXAMPLE(write)

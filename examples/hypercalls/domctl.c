@@ -4,7 +4,7 @@
 
 #include <xen/domctl.h>
 
-GUEST_RUN("icount append=guest_loglvl=none");
+GUEST_RUN("append=guest_loglvl=none");
 
 #define EXAMPLE_NUMBER(name) XEN_DOMCTL_##name
 

@@ -4,8 +4,6 @@
 
 #include <xen/physdev.h>
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EVTCHNOP_##name
 
 static evtchn_port_t offered, connected;

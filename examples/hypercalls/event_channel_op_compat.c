@@ -2,8 +2,6 @@
 /* Contract: event_channel_op_compat (example.h). Invariants: EV-1. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(event_channel_op_compat)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Contract: every example of the reference manual does what it says, and the call it is about is
- * made. Prints "COST hypercall operation instructions" for each; the guest runs with a clock that
- * counts instructions.
+ * made. Prints "COST hypercall operation ticks" for each: instructions, where the clock counts them
+ * (`make abi-costs`).
  *
  * Sabotage: in event_channel_op.c let EXAMPLE(send) send on port 0: its check fails.
  */

@@ -2,8 +2,6 @@
 /* Contract: fpu_taskswitch (example.h). Invariants: EMU-3. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(fpu_taskswitch)

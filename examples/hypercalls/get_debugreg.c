@@ -2,8 +2,6 @@
 /* Contract: get_debugreg (example.h). Invariants: ENT-2. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(get_debugreg)

@@ -2,8 +2,6 @@
 /* Contract: the operations of grant_table_op, one example each (example.h). Invariants: GT-1. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) GNTTABOP_##name
 
 #define WINDOW 0x0000100000000000UL

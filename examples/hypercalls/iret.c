@@ -2,8 +2,6 @@
 /* Contract: iret (example.h). Invariants: ENT-3. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 static u64 rax;

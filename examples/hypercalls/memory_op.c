@@ -4,8 +4,6 @@
 
 #include <xen/domctl.h>
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) XENMEM_##name
 
 static xen_pfn_t frame;

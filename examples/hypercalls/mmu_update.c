@@ -2,8 +2,6 @@
 /* Contract: the operations of mmu_update, one example each (example.h). Invariants: MM-1. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) MMU_##name
 
 static void *page;

@@ -2,8 +2,6 @@
 /* Contract: the operations of mmuext_op, one example each (example.h). Invariants: MM-1, MM-6. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) MMUEXT_##name
 
 static u64 *table, *root;

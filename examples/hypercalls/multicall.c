@@ -2,8 +2,6 @@
 /* Contract: multicall (example.h). Invariants: HC-7. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(multicall)

@@ -4,8 +4,6 @@
 
 #include <xen/nmi.h>
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) XENNMI_##name
 
 EXAMPLE(register_callback)

@@ -4,8 +4,6 @@
 
 #include <xen/physdev.h>
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) PHYSDEVOP_##name
 
 EXAMPLE(map_pirq)

@@ -4,8 +4,6 @@
 
 #include <xen/physdev.h>
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(physdev_op_compat)

@@ -4,8 +4,6 @@
 
 #include <xen/platform.h>
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) XENPF_##name
 
 EXAMPLE(get_cpuinfo)

@@ -2,8 +2,6 @@
 /* Contract: the operations of sched_op_compat, one example each (example.h). Invariants: EV-5. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) SCHEDOP_##name
 
 EXAMPLE(yield)

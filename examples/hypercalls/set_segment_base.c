@@ -2,8 +2,6 @@
 /* Contract: the operations of set_segment_base, one example each (example.h). Invariants: EMU-3. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) SEGBASE_##name
 
 static u64 word[1] = {0x60d}, seen;

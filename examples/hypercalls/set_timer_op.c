@@ -2,8 +2,6 @@
 /* Contract: set_timer_op (example.h). Invariants: EV-1. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(set_timer_op)

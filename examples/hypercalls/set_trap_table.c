@@ -2,8 +2,6 @@
 /* Contract: set_trap_table (example.h). Invariants: ENT-2. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(set_trap_table)

@@ -2,8 +2,6 @@
 /* Contract: stack_switch (example.h). Invariants: ENT-2. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 static char stack[8192] __attribute__((aligned(16)));

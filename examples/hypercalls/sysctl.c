@@ -4,8 +4,6 @@
 
 #include <xen/sysctl.h>
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) XEN_SYSCTL_##name
 
 static long sysctl(struct xen_sysctl *op, u32 cmd)

@@ -6,7 +6,7 @@
 
 #define hc_tenue_op(cmd, arg) front_hc2(__HYPERVISOR_tenue_op, cmd, arg)
 
-GUEST_RUN("icount ours");
+GUEST_RUN("ours");
 
 #define EXAMPLE_NUMBER(name) TENUE_OP_##name
 

@@ -2,8 +2,6 @@
 /* Contract: update_descriptor (example.h). Invariants: MM-24. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(update_descriptor)

@@ -2,8 +2,6 @@
 /* Contract: update_va_mapping (example.h). Invariants: MM-1. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) EXAMPLE_ANY
 
 EXAMPLE(update_va_mapping)

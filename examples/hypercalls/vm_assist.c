@@ -2,8 +2,6 @@
 /* Contract: the operations of vm_assist, one example each (example.h). Invariants: EMU-3. */
 #include "example.h"
 
-GUEST_RUN("icount");
-
 #define EXAMPLE_NUMBER(name) VMASST_CMD_##name
 
 EXAMPLE(enable)

@@ -31,3 +31,10 @@ $(foreach g,$(EXHC),$(eval $(call EXHC_RULES,$(g))))
 check-hypercall-examples: $(EXHC_ELFS) $(BUILD)/hypervisor/tenue
 	@mkdir -p $(EXHC_B)/logs
 	@tests/guests/run --hypervisor $(BUILD)/hypervisor/tenue --dir $(EXHC_B) --suite $@ $(or $(ONLY_EXAMPLES),$(EXHC))
+
+# What each costs, here and on Xen, into the manual: abi/costs.toml.
+abi-costs: $(EXHC_ELFS) $(BUILD)/hypervisor/tenue $(XEN_IMAGE) ## what each hypercall costs, counted by its example, here and on Xen 4.17; some minutes
+	@mkdir -p $(EXHC_B)/costs-ours $(EXHC_B)/costs-xen
+	@tests/guests/run --icount --hypervisor $(BUILD)/hypervisor/tenue --dir $(EXHC_B) --suite ours --slow 10 --logs $(EXHC_B)/costs-ours $(EXHC)
+	-@tests/guests/run --icount --hypervisor $(XEN_IMAGE) --oracle --dir $(EXHC_B) --suite xen --slow 10 --logs $(EXHC_B)/costs-xen $(EXHC)
+	@abi/costs $(EXHC_B)/costs-ours $(EXHC_B)/costs-xen

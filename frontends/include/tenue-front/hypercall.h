@@ -26,8 +26,8 @@ static inline long front_hypercall(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a
 }
 
 /* Guests of tests may have what they ask and are answered noted. */
-#ifdef FRONT_RECORD
 long front_hypercall_recorded(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+#ifdef FRONT_RECORD
 #define front_hypercall front_hypercall_recorded
 #endif
 
