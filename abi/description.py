@@ -36,7 +36,8 @@ class Field:
 
 
 class Operation:
-    KEYS = {"number", "who", "does", "struct", "type", "member", "fields", "errors", "returns", "differs", "locks", "restart"}
+    KEYS = {"number", "who", "does", "struct", "type", "member", "fields", "errors", "returns", "returns_vary", "differs", "locks",
+            "restart"}
 
     def __init__(self, call, name, table):
         self.call, self.name, self.where = call, name, "%s: op.%s" % (call.file, name)
@@ -56,7 +57,7 @@ class Operation:
             raise Problem("%s: fields of which structure?" % self.where)
         self.errors = dict(table.get("errors", {}))
         self.all_errors = {**call.errors, **self.errors}
-        self.returns = table.get("returns", "0")
+        self.returns, self.returns_vary = table.get("returns", "0"), table.get("returns_vary", False)
         self.differs = table.get("differs")
         self.locks, self.restart = table.get("locks", call.locks), table.get("restart", call.restart)
 
@@ -125,7 +126,7 @@ class Description:
     def __init__(self, folder=HERE):
         self.calls, self.absent = [], []
         for path in sorted(pathlib.Path(folder).glob("*.toml")):
-            if path.name == "costs.toml":
+            if path.name in ("costs.toml", "differences.toml"):
                 continue
             if path.name == "absent.toml":
                 with open(path, "rb") as f:

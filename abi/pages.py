@@ -23,12 +23,12 @@ def capital(text):
 
 # --- the conformance page ---
 
-def coverage(d):
+def coverage(d, agreement):
     out = [NOTE, "# ABI coverage\n",
            "What a guest gets for each operation of the Xen 4.17 public ABI, and where that is not what Xen does. Structure layouts, "
            "event channel ports (2-level) and grant entries (version 1) are the public headers'. Interface versions: domctl and "
-           "sysctl 0x15, platform_op 0x03000001; others answer -EACCES. What each does in full: [the reference](hypercalls/README.md); "
-           "how it compares with Xen when both are asked: [agreement](hypercalls/agreement.md).\n", "## Hypercalls\n",
+           "sysctl 0x15, platform_op 0x03000001; others answer -EACCES. What each does in full: [the reference](hypercalls/README.md)"
+           "%s.\n" % ("; how it compares with Xen when both are asked: [agreement](hypercalls/agreement.md)" if agreement else ""), "## Hypercalls\n",
            "| nr | hypercall | who | answer |\n|---|---|---|---|"]
     for nr, name, call in sorted([(c.number, c.name, c) for c in d.calls] + [(r.number, r.name, r) for r in d.absent],
                                  key=lambda x: x[0]):
@@ -85,11 +85,7 @@ def cost(costs, op):
     return text
 
 
-def test_links(tests, up):
-    return ", ".join("[%s](%s%s)" % (t.removeprefix("tests/").removesuffix(".c"), up, t) for t in tests)
-
-
-def operation(op, facts, up="../../"):
+def operation(op, facts):
     whole = op.name == op.call.name
     head = "## %s" % ("What it does" if whole else op.name + (" (%d)" % op.number if op.number is not None else ""))
     out = [head, "", sentence(op.does), ""]
@@ -109,9 +105,6 @@ def operation(op, facts, up="../../"):
     if facts.cost(op):
         out.append("- Cost, instructions of the whole call: %s." % facts.cost(op))
     out.append("- Xen: %s." % ("differs: " + op.differs.rstrip(".") if op.differs else "the same"))
-    tests = facts.tests(op)
-    if tests:
-        out.append("- Tests: %s." % test_links(tests[:6], up))
     example = facts.example(op)
     if example:
         out += ["", "```c", re.sub(r"^    ", "", example, flags=re.M), "```"]

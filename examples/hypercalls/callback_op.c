@@ -17,7 +17,7 @@ EXAMPLE(register)
 
 EXAMPLE(unregister)
 {
-    struct callback_unregister op = {.type = CALLBACKTYPE_sysenter};
+    struct callback_unregister op = {.type = CALLBACKTYPE_nmi};
 
     check_eq(hc_callback_op(CALLBACKOP_unregister, &op), 0);
 }

@@ -53,6 +53,7 @@ static void call_handler(evtchn_port_t port)
     handling[front_vcpu_id()] = port;
     __atomic_add_fetch(&ports[port].running, 1, __ATOMIC_SEQ_CST);
     fn = __atomic_load_n(&ports[port].fn, __ATOMIC_SEQ_CST);
+    FRONT_EVENT_RECORDED(port);
     if (fn)
         fn(port, ports[port].opaque);
     __atomic_sub_fetch(&ports[port].running, 1, __ATOMIC_SEQ_CST);

@@ -35,6 +35,6 @@ check-hypercall-examples: $(EXHC_ELFS) $(BUILD)/hypervisor/tenue
 # What each costs, here and on Xen, into the manual: abi/costs.toml.
 abi-costs: $(EXHC_ELFS) $(BUILD)/hypervisor/tenue $(XEN_IMAGE) ## what each hypercall costs, counted by its example, here and on Xen 4.17; some minutes
 	@mkdir -p $(EXHC_B)/costs-ours $(EXHC_B)/costs-xen
-	@tests/guests/run --icount --hypervisor $(BUILD)/hypervisor/tenue --dir $(EXHC_B) --suite ours --slow 10 --logs $(EXHC_B)/costs-ours $(EXHC)
-	-@tests/guests/run --icount --hypervisor $(XEN_IMAGE) --oracle --dir $(EXHC_B) --suite xen --slow 10 --logs $(EXHC_B)/costs-xen $(EXHC)
+	-@tests/guests/run --icount --hypervisor $(BUILD)/hypervisor/tenue --dir $(EXHC_B) --suite ours --slow 3 --logs $(EXHC_B)/costs-ours $(EXHC)
+	-@tests/guests/run --icount --hypervisor $(XEN_IMAGE) --oracle --dir $(EXHC_B) --suite xen --slow 3 --logs $(EXHC_B)/costs-xen $(EXHC)
 	@abi/costs $(EXHC_B)/costs-ours $(EXHC_B)/costs-xen

@@ -192,7 +192,7 @@ static void elements_count_as_themselves(void)
     account_enter_hypercall(&regs);
     for (unsigned i = 0; i < 5; i++) {
         fake_time += 10;
-        account_element_begin(__HYPERVISOR_xen_version);
+        account_element_begin(__HYPERVISOR_xen_version, 0);
         fake_time += 100;
         account_element_end();
     }
@@ -266,7 +266,7 @@ static void overwriting(void)
     CU_ASSERT_EQUAL(t.lost, 0);
     CU_ASSERT_EQUAL_FATAL(t.count, 11); /* five ways in and out, and the call that asks */
     for (unsigned i = 0; i < 5; i++) {
-        CU_ASSERT_EQUAL(r[2 * i].arg, TENUE_PART_HYPERCALL + 20 + i);
+        CU_ASSERT_EQUAL(TENUE_TRACE_ARG_PART(r[2 * i].arg), TENUE_PART_HYPERCALL + 20 + i);
         CU_ASSERT_EQUAL(r[2 * i + 1].arg, TENUE_PART_KERNEL);
         CU_ASSERT_EQUAL(r[2 * i + 1].ns - r[2 * i].ns, 9 + 7);
         CU_ASSERT_EQUAL(r[2 * i].domid, 31);
@@ -277,7 +277,9 @@ static void overwriting(void)
     t = read_trace(start, 2 * RING);
     CU_ASSERT_EQUAL(t.lost + t.count, 400 + 1);
     CU_ASSERT_EQUAL(t.count, RING - 1);
-    CU_ASSERT_EQUAL(r[t.count - 1].arg, TENUE_PART_HYPERCALL + __HYPERVISOR_tenue_op);
+    CU_ASSERT_EQUAL(TENUE_TRACE_ARG_PART(r[t.count - 1].arg),
+                    TENUE_PART_HYPERCALL + __HYPERVISOR_tenue_op);
+    CU_ASSERT_EQUAL(TENUE_TRACE_ARG_FIRST(r[t.count - 1].arg), TENUE_OP_trace);
     CU_ASSERT_EQUAL(r[t.count - 2].arg, TENUE_PART_KERNEL);
     end();
 }

@@ -27,8 +27,12 @@ static inline long front_hypercall(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a
 
 /* Guests of tests may have what they ask and are answered noted. */
 long front_hypercall_recorded(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+void front_event_recorded(unsigned port);
 #ifdef FRONT_RECORD
 #define front_hypercall front_hypercall_recorded
+#define FRONT_EVENT_RECORDED(port) front_event_recorded(port)
+#else
+#define FRONT_EVENT_RECORDED(port) ((void)0)
 #endif
 
 /* The same, through slot `nr` of the hypercall page (flavours `high` and `legacy`). */

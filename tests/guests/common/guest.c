@@ -7,6 +7,7 @@
  */
 #define __XEN_TOOLS__ 1
 #include "guest.h"
+#include "record.h"
 
 #include <xen/sysctl.h>
 
@@ -145,6 +146,9 @@ void guest_end(void)
 {
     static const char *const names[] = {"PASS", "SKIP", "ERROR", "FAIL"};
 
+#ifdef FRONT_RECORD
+    record_dump();
+#endif
     if (nr_failed > 1)
         front_printf("%u of %u checks failed\n", nr_failed, nr_checks);
     if (status == PASS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The notes (record.h). A note's place is taken by one atomic addition, so vcpus may make calls at
- * once; when the room is used up, the rest is only counted. This file is built without
- * FRONT_RECORD: its own calls are nobody's business.
+ * The notes (record.h), of calls and of events whose handlers run. A note's place is taken by one
+ * atomic addition, so vcpus may make calls at once; when the room is used up, the rest is only
+ * counted. This file is built without FRONT_RECORD: its own calls are nobody's business.
  */
 #define __XEN_TOOLS__ 1
 #include "record.h"
@@ -49,6 +49,7 @@ static const struct told tolds[] = {
 static struct note notes[NOTES];
 static char pool[FIELDS_ROOM];
 static u32 nr_notes, pool_used;
+static bool dumping;
 
 unsigned record_count(void)
 {
@@ -132,13 +133,17 @@ static void note_fields(struct note *n, const u64 *args)
     }
     n->fields = start;
     n->fields_len = used - start;
+    pool[used++] = 0;
     __atomic_store_n(&pool_used, used, __ATOMIC_RELAXED);
 }
 
 static struct note *take(void)
 {
-    u32 i = __atomic_fetch_add(&nr_notes, 1, __ATOMIC_RELAXED);
+    u32 i;
 
+    if (dumping) /* the printing of notes is none */
+        return NULL;
+    i = __atomic_fetch_add(&nr_notes, 1, __ATOMIC_RELAXED);
     return i < NOTES ? &notes[i] : NULL;
 }
 
@@ -164,7 +169,7 @@ long front_hypercall_recorded(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
     return rc;
 }
 
-void record_event(unsigned port)
+void front_event_recorded(unsigned port)
 {
     struct note *n = take();
 
@@ -175,14 +180,15 @@ void record_event(unsigned port)
 void record_dump(void)
 {
 #ifdef RECORD_DUMP
+    dumping = true;
     for (unsigned i = 0; i < record_count(); i++) {
         const struct note *n = &notes[i];
 
         if (n->nr == EVENT)
             front_printf("REC event %ld\n", (long)n->rc);
         else
-            front_printf("REC %lx %u %ld %ld %ld%.*s\n", n->place, n->nr, (long)n->operation,
-                         (long)n->rc, (long)n->ticks, (int)n->fields_len, pool + n->fields);
+            front_printf("REC %lx %u %ld %ld %ld%s\n", n->place, n->nr, (long)n->operation,
+                         (long)n->rc, (long)n->ticks, n->fields_len ? pool + n->fields : "");
     }
     if (nr_notes > NOTES)
         front_printf("REC lost %u\n", nr_notes - NOTES);

@@ -18,8 +18,6 @@
 unsigned record_count(void);
 /* The ticks of the last call of that number and operation since note `from`; -1: there was none. */
 s64 record_cost(unsigned from, unsigned nr, long operation);
-/* A handler of that port is about to run. */
-void record_event(unsigned port);
 void record_dump(void);
 
 #endif

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# tests/oracle: the test guests on our hypervisor and on Debian's Xen 4.17, every answer noted (tests/guests/common/record.h) and
+# compared. Guests and SDK are built once more for it, from the same sources.
+ORA_B := $(BUILD)/oracle
+# Not those that end in a crash, or hold no hypercall whose answer is told, or make more calls than are noted.
+ORA_GUESTS := $(filter-out crash-% absent legacy-section log-flood low-half scale share smp-storm spin storms,$(GUESTS))
+ORA_CFLAGS = $(GUEST_CFLAGS) -DRECORD_DUMP
+ORA_FRONT := $(patsubst frontends/%,$(ORA_B)/front/%.o,$(FRONT_SRC))
+
+$(ORA_B)/front/%.o: frontends/% | $(FRONT_B)/include/xen
+	@mkdir -p $(@D)
+	@$(CC) $(FRONT_CFLAGS) -DFRONT_RECORD -c -o $@ $<
+$(ORA_B)/libtenue-front.a: $(ORA_FRONT)
+	@rm -f $@
+	@ar rcsD $@ $^
+$(ORA_B)/record.o: tests/guests/common/record.c | $(FRONT_B)/include/xen
+	@mkdir -p $(@D)
+	@$(CC) $(ORA_CFLAGS) -c -o $@ $<
+define ORA_RULES
+$(ORA_B)/obj/$(1)/%.o: tests/guests/%.c | $(FRONT_B)/include/xen
+	@mkdir -p $$(@D)
+	@$$(CC) $$(ORA_CFLAGS) -DFRONT_RECORD -DGUEST_NAME='"$(1)"' -c -o $$@ $$<
+$(ORA_B)/$(1): $(ORA_B)/obj/$(1)/$(1)/main.o $(ORA_B)/obj/$(1)/common/guest.o $(ORA_B)/record.o \
+		$(FRONT_B)/x86/flavour-$(or $(GUEST_FLAVOUR_$(1)),high).S.o $(ORA_B)/libtenue-front.a \
+		$(FRONT_B)/guest-$(or $(GUEST_FLAVOUR_$(1)),high).lds
+	@echo "LD $$@"
+	$(Q)ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack \
+		-T $(FRONT_B)/guest-$(or $(GUEST_FLAVOUR_$(1)),high).lds -o $$@ $$(filter %.o %.a,$$^)
+endef
+$(foreach g,$(ORA_GUESTS),$(eval $(call ORA_RULES,$(g))))
+
+# ORACLE="name..." compares only those, and leaves the published page as it is.
+ORACLE ?= $(ORA_GUESTS)
+.PHONY: oracle
+oracle: $(ORACLE:%=$(ORA_B)/%) $(BUILD)/hypervisor/tenue $(XEN_IMAGE) ## the test guests here and on Xen 4.17, answers compared; ends with the agreement
+	@mkdir -p $(ORA_B)/ours $(ORA_B)/xen
+	-@tests/guests/run --hypervisor $(BUILD)/hypervisor/tenue --dir $(ORA_B) --suite ours --slow 4 --logs $(ORA_B)/ours $(ORACLE)
+	-@tests/guests/run --hypervisor $(XEN_IMAGE) --oracle --dir $(ORA_B) --suite xen --slow 4 --logs $(ORA_B)/xen $(ORACLE)
+	@tests/oracle/compare $(if $(filter command,$(origin ORACLE)),--no-page) $(ORA_B) $(ORACLE)
