@@ -35,7 +35,7 @@ def stubs(d):
 
 def names(d):
     """Sub-operations that the first argument names: what a trace shows of a call."""
-    out = [SPDX + "/* " + MADE + " What the first argument of a hypercall names. */", "/* clang-format off */", "#ifndef TENUE_ABI_NAMES_H", "#define TENUE_ABI_NAMES_H",
+    out = [SPDX + "/* " + MADE + " */", "/* What the first argument of a hypercall names. */", "/* clang-format off */", "#ifndef TENUE_ABI_NAMES_H", "#define TENUE_ABI_NAMES_H",
            "", "#include <stdint.h>", "", "static const struct abi_name {", "    uint8_t call;", "    uint8_t operation;", "    const char *name;",
            "} abi_names[] = {"]
     for c in d.calls:
