@@ -133,8 +133,8 @@ static void test_simple(void)
     CU_ASSERT(check_track(events, 1003, 0) == 6);
     CU_ASSERT(check_track(events, 1, 0) == 1);
     CU_ASSERT(named(json, "part 81 get_features") == 1); /* by its first argument */
-    CU_ASSERT(named(json, "part 17") == 1); /* the emulated instruction */
-    CU_ASSERT(named(json, "part 45") == 0); /* and not what it looked like */
+    CU_ASSERT(named(json, "part 17") == 1);              /* the emulated instruction */
+    CU_ASSERT(named(json, "part 45") == 0);              /* and not what it looked like */
     CU_ASSERT(named(json, "web\"1 v0") == 1);
     cJSON_Delete(json);
 }
