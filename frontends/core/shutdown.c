@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of the domain. Shutdown cannot fail for a domain that asks for itself. */
+/* The end of the domain, and the library's number. Shutdown cannot fail for a domain that asks for
+ * itself. */
 #include <tenue-front/front.h>
+
+int front_version(void)
+{
+    return FRONT_VERSION_NUMBER;
+}
 
 void front_shutdown(unsigned reason)
 {

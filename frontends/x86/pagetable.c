@@ -43,7 +43,7 @@ u64 front_mfn_to_pfn(u64 mfn)
     return READ_ONCE(((u64 *)MACH2PHYS_VIRT_START)[mfn]);
 }
 
-void *front_page_alloc(void)
+void *front_page_try(void)
 {
     for (unsigned i = 0; i < POOL_PAGES; i++) {
         if (!pool_used[i]) {
@@ -52,7 +52,16 @@ void *front_page_alloc(void)
             return pool[i];
         }
     }
-    front_panic("the page pool of %u pages is empty", POOL_PAGES);
+    return NULL;
+}
+
+void *front_page_alloc(void)
+{
+    void *page = front_page_try();
+
+    if (!page)
+        front_panic("the page pool of %u pages is empty", POOL_PAGES);
+    return page;
 }
 
 void front_page_free(void *page)

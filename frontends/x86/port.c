@@ -9,7 +9,7 @@
 
 void *front_port_page_get(void)
 {
-    return front_page_alloc();
+    return front_page_try();
 }
 
 void front_port_page_put(void *page)

@@ -46,6 +46,10 @@ _start:
     mov     %rax, 0xa8 + front_boot_regs(%rip)
     mov     %gs, %ax
     mov     %rax, 0xb0 + front_boot_regs(%rip)
+    rdtsc
+    shl     $32, %rdx
+    or      %rdx, %rax
+    mov     %rax, 0xb8 + front_boot_regs(%rip)
     cld
     mov     %rsi, %rdi
     xor     %ebp, %ebp

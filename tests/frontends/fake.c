@@ -13,6 +13,7 @@ u8 pages[PAGES][FRONT_PAGE_SIZE] __attribute__((aligned(4096)));
 unsigned ports_open, step, fail_at;
 void (*fake_state)(unsigned state);
 void (*fake_event)(void);
+void (*fake_sleep)(void);
 
 static struct {
     char path[128], value[128];
@@ -259,6 +260,8 @@ u64 front_port_now(void)
 void front_port_sleep(u64 deadline_ns)
 {
     now = deadline_ns;
+    if (fake_sleep)
+        fake_sleep();
 }
 
 void front_irq_disable(void)

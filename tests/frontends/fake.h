@@ -38,6 +38,8 @@ extern unsigned ports_open, step, fail_at;
 /* The other end: the frontend's state was written; an event was sent to it. */
 extern void (*fake_state)(unsigned state);
 extern void (*fake_event)(void);
+/* The driver sleeps; may be NULL. */
+extern void (*fake_sleep)(void);
 
 /* An empty store but for where the device's ends are; all pages free and full of secrets. */
 void fake_reset(const char *front, const char *back);

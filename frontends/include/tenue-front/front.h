@@ -12,6 +12,7 @@
 
 #include <tenue-front/hypercall.h>
 #include <tenue-front/types.h>
+#include <tenue-front/version.h>
 #include <xen/event_channel.h>
 #include <xen/features.h>
 #include <xen/grant_table.h>
@@ -118,10 +119,32 @@ int front_xs_wait_u64(const char *path, u64 low, u64 high, u64 timeout_ns);
 struct front_blk;
 int front_blk_open(unsigned vdev, struct front_blk **blk);
 u64 front_blk_sectors(const struct front_blk *blk);
+/* One after the other, of at most a page: these wait for the answer. */
 int front_blk_read(struct front_blk *blk, u64 sector, void *page, unsigned sectors);
 int front_blk_write(struct front_blk *blk, u64 sector, void *page, unsigned sectors);
+/* -XEN_EOPNOTSUPP where the disk has no such thing. */
 int front_blk_flush(struct front_blk *blk);
-int front_blk_close(struct front_blk *blk);
+int front_blk_discard(struct front_blk *blk, u64 sector, u64 sectors);
+int front_blk_close(struct front_blk *blk); /* what is out fails first */
+
+/* Several at once, of up to front_blk_max_sectors(). The request and its data are the driver's from
+ * submit until `result` is no longer FRONT_BLK_PENDING; `done`, which may be NULL, is called then,
+ * from poll, from the functions that wait, or from close, and may submit again. No order is kept
+ * among requests: who needs one waits, or flushes. */
+#define FRONT_BLK_PENDING 1
+enum front_blk_op { FRONT_BLK_READ, FRONT_BLK_WRITE, FRONT_BLK_FLUSH, FRONT_BLK_DISCARD };
+struct front_blk_io {
+    enum front_blk_op op;
+    u64 sector, sectors;
+    void *data;
+    void (*done)(struct front_blk_io *io);
+    void *opaque; /* the caller's */
+    int result;
+};
+u64 front_blk_max_sectors(const struct front_blk *blk);
+int front_blk_submit(struct front_blk *blk, struct front_blk_io *io); /* -XEN_EAGAIN: too many */
+int front_blk_poll(struct front_blk *blk); /* how many have ended; negative: the device is broken */
+int front_blk_wait(struct front_blk *blk, u64 deadline_ns); /* the same, or -XEN_ETIMEDOUT */
 
 /* ---- files: a tar archive on a disk, read only ---- */
 

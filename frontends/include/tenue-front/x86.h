@@ -15,6 +15,7 @@
 struct front_boot_regs {
     u64 rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15;
     u64 rflags, cs, ss, ds, es, fs, gs;
+    u64 tsc; /* when that was */
 };
 extern struct front_boot_regs front_boot_regs;
 extern char front_image_start[], front_image_end[], front_virt_base[];
@@ -115,7 +116,8 @@ static inline u64 front_pte(u64 mfn, u64 flags)
 }
 
 /* Pages of the image's own bss, zeroed, each mapped read-write at its linear address. */
-void *front_page_alloc(void);
+void *front_page_alloc(void); /* ends the guest when there is none */
+void *front_page_try(void);   /* NULL then */
 void front_page_free(void *page);
 /* Frames of the domain above the part the builder mapped: RAM with no mapping at all yet. */
 u64 front_spare_pfn(void);
