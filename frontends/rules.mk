@@ -16,6 +16,7 @@ FRONT_CFLAGS = -std=gnu11 -O2 -g -MMD -ffreestanding -nostdinc \
 	-m64 -mno-red-zone -mgeneral-regs-only -fpie -fvisibility=hidden -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
 	-fno-strict-aliasing $(WARNINGS)
+FRONT_LD := ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack
 DEPS_PACKAGES += libxen-dev binutils
 
 ALL_TARGETS += $(FRONT_B)/libtenue-front.a
@@ -68,3 +69,46 @@ $(FRONT_LWIP)/port.o: frontends/lwip/netif.c | $(FRONT_LWIP)/.fetched $(FRONT_B)
 $(FRONT_B)/libtenue-lwip.a: $(FRONT_LWIP_OBJ) $(FRONT_LWIP)/port.o
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
+
+# What an installed SDK looks like, staged: guests outside the tree build against it with PKG_CONFIG_PATH=build/frontends/sdk/pkgconfig.
+FRONT_SDK := $(FRONT_B)/sdk
+FRONT_VERSION := $(shell sed -n 's/^\#define FRONT_VERSION "\(.*\)"/\1/p' frontends/include/tenue-front/version.h)
+FRONT_HEADERS := $(filter-out %/lwip.h,$(wildcard frontends/include/tenue-front/*.h))
+FRONT_STAGED := $(FRONT_SDK)/libtenue-front.a $(foreach f,$(FRONT_FLAVOURS),$(FRONT_SDK)/flavour-$(f).o $(FRONT_SDK)/guest-$(f).lds) \
+	$(FRONT_HEADERS:frontends/%=$(FRONT_SDK)/%) $(FRONT_SDK)/pkgconfig/tenue-front.pc
+FRONT_STAGE = @mkdir -p $(@D) && cp $< $@
+DEPS_PACKAGES += pkgconf
+ALL_TARGETS += $(FRONT_STAGED)
+$(FRONT_SDK)/libtenue-front.a: $(FRONT_B)/libtenue-front.a
+	$(FRONT_STAGE)
+$(FRONT_SDK)/flavour-%.o: $(FRONT_B)/x86/flavour-%.S.o
+	$(FRONT_STAGE)
+$(FRONT_SDK)/guest-%.lds: $(FRONT_B)/guest-%.lds
+	$(FRONT_STAGE)
+$(FRONT_SDK)/include/%.h: frontends/include/%.h
+	$(FRONT_STAGE)
+# Of lwIP as it is fetched: headers, and the licence that they ask to be kept with them.
+$(FRONT_SDK)/libtenue-lwip.a: $(FRONT_B)/libtenue-lwip.a frontends/include/tenue-front/lwip.h frontends/lwip/lwipopts.h frontends/lwip/arch/cc.h
+	$(FRONT_STAGE)
+	@mkdir -p $(FRONT_SDK)/lwip/port && rm -rf $(FRONT_SDK)/lwip/include && cp -r $(FRONT_LWIP)/src/include $(FRONT_SDK)/lwip/
+	@cp $(FRONT_LWIP)/src/../COPYING $(FRONT_SDK)/lwip/
+	@cp -r frontends/lwip/lwipopts.h frontends/lwip/arch frontends/lwip/libc $(FRONT_SDK)/lwip/port/
+	@cp frontends/include/tenue-front/lwip.h $(FRONT_SDK)/include/tenue-front/
+$(FRONT_SDK)/pkgconfig/%.pc: frontends/%.pc.in frontends/include/tenue-front/version.h
+	@mkdir -p $(@D)
+	$(Q)sed 's|@SDK@|..|; s|@VERSION@|$(FRONT_VERSION)|' $< >$@
+$(FRONT_B)/pkgconfig/%.pc: frontends/%.pc.in frontends/include/tenue-front/version.h
+	@mkdir -p $(@D)
+	$(Q)sed 's|@SDK@|../tenue/sdk|; s|@VERSION@|$(FRONT_VERSION)|' $< >$@
+
+.PHONY: sdk-lwip install-lwip new-guest
+sdk-lwip: $(FRONT_STAGED) $(FRONT_SDK)/libtenue-lwip.a $(FRONT_SDK)/pkgconfig/tenue-lwip.pc
+install-lwip: sdk-lwip $(FRONT_B)/pkgconfig/tenue-lwip.pc ## after install: TCP/IP for guests (lwIP), beside the SDK
+	@install -d "$(DESTDIR)$(INSTALL_SDK)/include/tenue-front" "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
+	@cp -r $(FRONT_SDK)/lwip $(FRONT_SDK)/libtenue-lwip.a "$(DESTDIR)$(INSTALL_SDK)/"
+	@cp $(FRONT_SDK)/include/tenue-front/lwip.h "$(DESTDIR)$(INSTALL_SDK)/include/tenue-front/"
+	@cp $(FRONT_B)/pkgconfig/tenue-lwip.pc "$(DESTDIR)$(PREFIX)/lib/pkgconfig/"
+
+DIR ?= examples
+new-guest: ## a guest of your own, which builds and boots: NAME=x, DIR=where (examples)
+	@frontends/new-guest "$(NAME)" "$(DIR)"

@@ -11,7 +11,8 @@
 
 #include <tenue-front/types.h>
 
-/* One zeroed page, page aligned, whose contents no other domain can see; NULL when there is none. */
+/* One zeroed page, page aligned, whose contents no other domain can see; NULL when there is none.
+ */
 void *front_port_page_get(void);
 void front_port_page_put(void *page);
 /* The machine frame behind a page, to be granted or put into a ring message. */
