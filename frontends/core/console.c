@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Console output. The control domain writes through console_io; any other domain fills the ring
- * page the builder gave it and waits for the other end to drain it. The ring is shared memory:
- * the consumer index is read once per decision and never trusted beyond the ring's size.
+ * The console. The control domain reads and writes through console_io; any other domain has a ring
+ * page from the builder, and waits for the other end to drain it. The ring is shared memory: the
+ * other end's index is read once per decision and never trusted beyond the ring's size.
  */
 #include <tenue-front/front.h>
 #include <tenue-front/port.h>
@@ -52,4 +52,35 @@ void front_console_write(const char *text, size_t len)
         hc_console_io(CONSOLEIO_write, len, text);
     else if (ring)
         ring_write(text, len);
+}
+
+static size_t ring_read(char *buf, size_t size)
+{
+    static bool listening;
+    XENCONS_RING_IDX cons = ring->in_cons, ready = READ_ONCE(ring->in_prod) - cons;
+    size_t n = 0;
+
+    if (!listening)
+        front_evtchn_unmask(ring_port); /* what is typed wakes a sleeper from now on */
+    listening = true;
+    if (ready > sizeof(ring->in))
+        return 0;
+    front_rmb();
+    for (; n < size && n < ready; n++)
+        buf[n] = ring->in[MASK_XENCONS_IDX(cons + (u32)n, ring->in)];
+    front_mb(); /* read before it may be overwritten */
+    WRITE_ONCE(ring->in_cons, cons + (u32)n);
+    if (n)
+        front_evtchn_send(ring_port);
+    return n;
+}
+
+size_t front_console_read(char *buf, size_t size)
+{
+    long n;
+
+    if (ring)
+        return ring_read(buf, size);
+    n = front_is_initdomain() ? hc_console_io(CONSOLEIO_read, size, buf) : 0;
+    return n > 0 ? (size_t)n : 0;
 }

@@ -4,8 +4,8 @@
  * Owns the ring and its port. The store is trusted with the contents of an answer but not with
  * the ring's indices: an index that cannot be is -XEN_EIO and the connection is not used again.
  *
- * Watches are not used: who waits for a value reads it again (front_xs_wait_u64). Watch events
- * that arrive all the same are skipped.
+ * Watches say that something below a path may have changed, and not what: their events set a flag
+ * each, whenever the ring is read, and coalesce there, so that no store can make them pile up.
  */
 #include <tenue-front/front.h>
 #include <tenue-front/port.h>
@@ -14,11 +14,16 @@
 
 #define ANSWER_TIMEOUT_NS 10000000000UL
 #define POLL_NS 5000000UL
+#define NR_WATCHES 16
 
 static struct xenstore_domain_interface *ring;
 static evtchn_port_t ring_port;
 static u32 last_id;
 static bool broken;
+static struct {
+    bool used, fired;
+} watches[NR_WATCHES];
+static char event[XENSTORE_PAYLOAD_MAX + 1];
 
 int front_xs_init(void)
 {
@@ -129,6 +134,35 @@ static int error_number(const char *name)
     return -XEN_EIO;
 }
 
+/* Tokens are "w<number>"; others are of watches long gone, or made up. */
+static void mark(size_t len)
+{
+    const char *token = event + strlen(event) + 1;
+    unsigned n = 0;
+
+    event[len] = '\0';
+    if (token >= event + len || *token++ != 'w' || !*token)
+        return;
+    for (; *token >= '0' && *token <= '9' && n < NR_WATCHES; token++)
+        n = n * 10 + (unsigned)(*token - '0');
+    if (!*token && n < NR_WATCHES)
+        watches[n].fired = true;
+}
+
+/* What follows a head that is not waited for. */
+static int pass_over(const struct xsd_sockmsg *head, u64 end)
+{
+    int rc;
+
+    if (head->type != XS_WATCH_EVENT)
+        return get(NULL, head->len, end);
+    memset(event, 0, sizeof(event));
+    rc = get(event, head->len, end);
+    if (!rc)
+        mark(head->len);
+    return rc;
+}
+
 /* The answer to request `id`; longer than `size` is cut, the text is always terminated. */
 static int answer(u32 id, char *out, size_t size, u64 end)
 {
@@ -144,7 +178,7 @@ static int answer(u32 id, char *out, size_t size, u64 end)
             return transfer_error(-XEN_EIO);
         if (head.type != XS_WATCH_EVENT && head.req_id == id)
             break;
-        rc = get(NULL, head.len, end);
+        rc = pass_over(&head, end);
         if (rc)
             return rc;
     }
@@ -161,7 +195,9 @@ static int answer(u32 id, char *out, size_t size, u64 end)
 static int request(u32 type, const char *path, const char *value, char *out, size_t size)
 {
     u64 end = front_port_now() + ANSWER_TIMEOUT_NS;
-    size_t path_len = strlen(path) + 1, value_len = value ? strlen(value) : 0;
+    /* A token ends with a NUL, a value does not. */
+    bool token = type == XS_WATCH || type == XS_UNWATCH;
+    size_t path_len = strlen(path) + 1, value_len = value ? strlen(value) + token : 0;
     struct xsd_sockmsg head = {
         .type = type, .req_id = ++last_id, .len = (u32)(path_len + value_len)};
     int rc;
@@ -238,4 +274,55 @@ int front_xs_wait_u64(const char *path, u64 low, u64 high, u64 timeout_ns)
         front_irq_disable();
         front_port_sleep(front_port_now() + POLL_NS);
     }
+}
+
+/* ---- watches ---- */
+
+int front_xs_watch(const char *path)
+{
+    char token[8], ok[8];
+    int i = 0, rc;
+
+    while (i < NR_WATCHES && watches[i].used)
+        i++;
+    if (i == NR_WATCHES)
+        return -XEN_ENOSPC;
+    front_snprintf(token, sizeof(token), "w%d", i);
+    watches[i].fired = false;
+    rc = request(XS_WATCH, path, token, ok, sizeof(ok));
+    watches[i].used = !rc;
+    return rc ? rc : i;
+}
+
+int front_xs_unwatch(const char *path, int watch)
+{
+    char token[8], ok[8];
+    int rc;
+
+    front_snprintf(token, sizeof(token), "w%d", watch);
+    rc = request(XS_UNWATCH, path, token, ok, sizeof(ok));
+    if (!rc)
+        watches[watch].used = false;
+    return rc;
+}
+
+bool front_xs_fired(int watch)
+{
+    u64 end = front_port_now() + ANSWER_TIMEOUT_NS;
+    struct xsd_sockmsg head;
+    bool fired;
+
+    while (ring && !broken && READ_ONCE(ring->rsp_prod) != ring->rsp_cons) {
+        if (get(&head, sizeof(head), end))
+            break;
+        if (head.len > XENSTORE_PAYLOAD_MAX) {
+            transfer_error(-XEN_EIO);
+            break;
+        }
+        if (pass_over(&head, end))
+            break;
+    }
+    fired = watches[watch].fired;
+    watches[watch].fired = false;
+    return fired;
 }

@@ -49,6 +49,8 @@ int front_snprintf(char *buf, size_t size, const char *fmt, ...)
 int front_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void front_console_init(void);
 void front_console_write(const char *text, size_t len);
+/* What was typed, up to `size` bytes; 0 when there is nothing. */
+size_t front_console_read(char *buf, size_t size);
 void front_console_drain(void); /* wait, at most a second, until the ring was read */
 void front_panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
@@ -113,6 +115,25 @@ int front_xs_printf(const char *path, const char *fmt, ...) __attribute__((forma
 int front_xs_read_u64(const char *path, u64 *value);
 /* Poll a path until it reads a number in [low, high] or the time is over. */
 int front_xs_wait_u64(const char *path, u64 low, u64 high, u64 timeout_ns);
+/* A watch, by its number: something at or below the path may have changed since it was last asked.
+ * It has fired once as soon as it is made. Its events also end front_port_sleep(). */
+int front_xs_watch(const char *path);
+bool front_xs_fired(int watch);
+int front_xs_unwatch(const char *path, int watch);
+
+/* ---- power: what the toolstack asks of the guest ---- */
+
+enum front_power {
+    FRONT_POWER_NONE,
+    FRONT_POWER_OFF,
+    FRONT_POWER_REBOOT,
+    FRONT_POWER_SUSPEND,
+    FRONT_POWER_OTHER /* something newer than this library */
+};
+int front_power_init(void); /* tells the toolstack which of them it may ask for */
+/* Asked each time round a guest's loop; each request is given once. To obey is the guest's part:
+ * front_shutdown(SHUTDOWN_poweroff), when its disks are closed. */
+enum front_power front_power_wanted(void);
 
 /* ---- block device ---- */
 

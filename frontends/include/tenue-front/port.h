@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest operating system supplies so that the portable drivers in core/ run in it. The SDK
- * carries an implementation for its own tiny guests (x86/port.c); an operating system that links
- * only core/ writes these six functions and nothing else.
+ * What a guest operating system supplies so that core/ runs in it: a dozen names and nothing else,
+ * the seven functions below and five that other headers declare. The SDK carries all of them for
+ * its own small guests (x86/port.c, start.c); tests/frontends/port holds core/ to this list.
  *
- * Drivers call them from ordinary context, never from an upcall.
+ *   front_si          the start info page (front.h)
+ *   front_shared      the shared info page, mapped (front.h)
+ *   front_vcpu_info() where a vCPU's part of it is (front.h)
+ *   front_vcpu_id()   the vCPU that this runs on (x86.h)
+ *   front_panic()     the end, for what must not be (front.h)
+ *
+ * Who has event channels and grants of its own leaves evtchn.c and grant.c out and supplies what
+ * they define instead. Drivers call these functions from ordinary context, never from an upcall.
  */
 #ifndef TENUE_FRONT_PORT_H
 #define TENUE_FRONT_PORT_H
