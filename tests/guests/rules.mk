@@ -23,7 +23,7 @@ $(GUESTS_B)/$(1): $(GUESTS_B)/obj/$(1)/$(1)/main.o $(GUESTS_B)/obj/$(1)/common/g
 		$(FRONT_B)/x86/flavour-$(or $(GUEST_FLAVOUR_$(1)),high).S.o \
 		$(FRONT_B)/libtenue-front.a $(FRONT_B)/guest-$(or $(GUEST_FLAVOUR_$(1)),high).lds
 	@echo "LD $$@"
-	$(Q)ld -m elf_x86_64 -static --no-warn-rwx-segments --build-id=none -z noexecstack \
+	$(Q)$(FRONT_LD) \
 		-T $(FRONT_B)/guest-$(or $(GUEST_FLAVOUR_$(1)),high).lds -o $$@ $$(filter %.o %.a,$$^)
 endef
 $(foreach g,$(GUESTS) $(GUESTS_DOMU),$(eval $(call GUEST_RULES,$(g))))
