@@ -338,12 +338,12 @@ int channel_recv(int fd, struct channel_msg *m)
 
 /* A message that carries one descriptor. */
 struct fd_message {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
     struct iovec iov;
     struct msghdr msg;
+    union {
+        struct cmsghdr align; /* ends in an array without a length: nothing may follow */
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
 };
 
 static void fd_message_init(struct fd_message *f, void *buf, size_t len)
