@@ -34,7 +34,7 @@ struct run {
 static const char usage[] =
     "usage: tenue-device block --domid N --vdev xvda|NUMBER --image PATH [--readonly] "
     "[--no-discard]\n"
-    "                          [--buffered] [common options]\n"
+    "                          [--buffered] [--capture FILE] [common options]\n"
     "       tenue-device net --domid N --mac AA:BB:CC:DD:EE:FF [--bridge NAME] [--devid N] "
     "[--ifname NAME]\n"
     "                        [--mtu N] [common options]\n"
@@ -105,16 +105,27 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 }
 
 static const struct option options[] = {
-    {"domid", required_argument, NULL, 'd'},    {"devid", required_argument, NULL, 'i'},
-    {"vdev", required_argument, NULL, 'v'},     {"image", required_argument, NULL, 'f'},
-    {"readonly", no_argument, NULL, 'r'},       {"no-discard", no_argument, NULL, 'D'},
-    {"buffered", no_argument, NULL, 'B'},       {"mac", required_argument, NULL, 'm'},
-    {"bridge", required_argument, NULL, 'b'},   {"ifname", required_argument, NULL, 'n'},
-    {"mtu", required_argument, NULL, 'u'},      {"port", required_argument, NULL, 'p'},
-    {"log", required_argument, NULL, 'l'},      {"log-max", required_argument, NULL, 'L'},
-    {"write-nodes", no_argument, NULL, 'w'},    {"keep", no_argument, NULL, 'k'},
-    {"restarts", required_argument, NULL, 'R'}, {"backend-dir", required_argument, NULL, 'P'},
-    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    {"domid", required_argument, NULL, 'd'},
+    {"devid", required_argument, NULL, 'i'},
+    {"vdev", required_argument, NULL, 'v'},
+    {"image", required_argument, NULL, 'f'},
+    {"readonly", no_argument, NULL, 'r'},
+    {"no-discard", no_argument, NULL, 'D'},
+    {"buffered", no_argument, NULL, 'B'},
+    {"mac", required_argument, NULL, 'm'},
+    {"bridge", required_argument, NULL, 'b'},
+    {"ifname", required_argument, NULL, 'n'},
+    {"mtu", required_argument, NULL, 'u'},
+    {"port", required_argument, NULL, 'p'},
+    {"log", required_argument, NULL, 'l'},
+    {"log-max", required_argument, NULL, 'L'},
+    {"write-nodes", no_argument, NULL, 'w'},
+    {"keep", no_argument, NULL, 'k'},
+    {"restarts", required_argument, NULL, 'R'},
+    {"backend-dir", required_argument, NULL, 'P'},
+    {"capture", required_argument, NULL, 'C'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static int set_number(const char *text, uint64_t max, unsigned *out, const char *name)
@@ -154,6 +165,9 @@ static int parse_option(struct run *r, int opt, const char *arg)
         return 0;
     case 'B':
         s->block.force_buffered = true;
+        return 0;
+    case 'C':
+        s->block.capture = arg;
         return 0;
     case 'm':
         return parse_mac(arg, s->net.mac) ? 0

@@ -12,7 +12,8 @@ Sabotage: let back_message_allowed() return true always ("a key outside the list
 bucket in device_front_changed() ("a state written in a loop"); leave out waitpid()'s status in
 on_exit_of_process() ("a backend that dies"); leave out the closing of descriptors in spawn.c ("descriptors"); in
 nodes.c let devhost_remove_nodes() take its second path from the front's node "backend" ("no other is touched"), or relay
-every key in nodes_read_front() ("others are not", "nothing of it reaches the backend").
+every key in nodes_read_front() ("others are not", "nothing of it reaches the backend"); in capture.c leave out the unlink() ("ready" does not come); in spawn.c hand over no capture
+("what was recorded is left").
 """
 import os
 import signal
@@ -47,6 +48,11 @@ if how == "descriptors":
 if how == "bad-key":
     send(BACK, state="2", params="/etc/shadow")
     time.sleep(5)
+if how == "capture" and start[1]["capture"] == "1":
+    import mmap
+    with mmap.mmap(9, 16 << 20) as m: # as block/capture.c: what is recorded, then that it is
+        m[128:192] = b"r" * 64
+        m[48:56] = struct.pack("<Q", 64)
 if how == "rubbish":
     s.send(b"\0" * 100)
     time.sleep(5)
@@ -298,11 +304,34 @@ def test_descriptors(b):
     b.stop()
 
 
+def test_capture(b):
+    """A file of its full size, which the backend has; what it did not use is cut off at the end; another life, another file."""
+    path = b.dir + "/capture"
+    with open(path, "w") as f:
+        f.write("of another life")
+    b.start("capture", "--keep", "--capture", path)
+    wait_for(lambda: b.said("ready"))
+    with open(path, "rb") as f:
+        head = f.read(128)
+        check("16 MiB, recording, root's", os.fstat(f.fileno()).st_size == 16 << 20 and head[:8] == b"TENUECAP"
+              and struct.unpack("<I", head[16:20])[0] == 1 and os.fstat(f.fileno()).st_mode & 0o777 == 0o600, head)
+    b.write_front(state="6")
+    b.stop()
+    with open(path, "rb") as f:
+        text = f.read()
+    check("what was recorded is left, and nobody records", len(text) == 192 and text[128:] == b"r" * 64
+          and text[16:20] == bytes(4), len(text))
+    for at, word in ((b.dir + "/none/capture", "its folder: No such file"), (b.dir, "no plain file")):
+        b.start("good", "--capture", at)
+        check("refused: " + word, wait_for(lambda: b.process.poll() is not None) and b.process.wait() == 1 and b.said(word)
+              and b.said(at), open(b.dir + "/err").read())
+
+
 def main():
     b = Bench(sys.argv[1], sys.argv[2])
     try:
         for test in (test_life, test_vanished_front, test_hostile, test_death, test_state_loop,
-                     test_rewritten_keys, test_refusals, test_descriptors):
+                     test_rewritten_keys, test_refusals, test_descriptors, test_capture):
             test(b)
     finally:
         b.close()
