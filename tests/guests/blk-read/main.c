@@ -2,14 +2,16 @@
 /*
  * Contract: a disk through the block protocol, seen from the smallest possible guest. What is
  * written and flushed is read back, sector-exact, at both ends of the disk; neighbours stay as
- * they were; requests past the end are not even sent; the device closes, and opens again. Runs as
- * an ordinary domain with a disk at vdev 51712 (xvda) of at least 64 KiB, whose contents it
- * replaces; sector 0 is only read, and its sum printed for the other side to compare.
+ * they were; large requests, several at once, go whole and to their places; requests past the end
+ * are not even sent; the device closes, and opens again. Runs as an ordinary domain with a disk at
+ * vdev 51712 (xvda) of at least 64 KiB, whose contents it replaces; sector 0 is only read, and its
+ * sum printed for the other side to compare.
  *
  * Invariants: FE-1, FE-2, FE-5, BE-3, BE-4, BE-8.
  * A failure means: a guest's disk loses or misplaces data (docs/walk-block-read.md is the way a
  * request takes).
- * Sabotage: write to sector + 1 in the SDK's io(): the last page of the disk is refused.
+ * Sabotage: ask for io->sector + 1 in put_transfer() of blkfront.c: the last page of the disk is
+ * refused.
  */
 #include "guest.h"
 
@@ -85,6 +87,70 @@ static void ends(struct front_blk *b, u64 sectors)
     check_eq(front_blk_read(b, 0, in, 9), -XEN_EINVAL);
 }
 
+/* ---- several at once, larger than a request without indirect segments can be ---- */
+
+#define AT_ONCE 6u
+
+static struct front_blk_io ios[AT_ONCE];
+static unsigned failures;
+
+static void ended(struct front_blk_io *io)
+{
+    failures += io->result != 0;
+}
+
+static bool all_at_once(struct front_blk *b, enum front_blk_op op, u64 each, u8 **data)
+{
+    unsigned pending = AT_ONCE;
+
+    failures = 0;
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        ios[i] = (struct front_blk_io){
+            .op = op, .sector = i * each, .sectors = each, .data = data[i], .done = ended};
+        while (front_blk_submit(b, &ios[i]) == -XEN_EAGAIN) {
+            if (front_blk_wait(b, front_time_ns() + 10000000000UL) < 0)
+                return false;
+        }
+    }
+    while (pending) {
+        if (front_blk_wait(b, front_time_ns() + 10000000000UL) < 0)
+            return false;
+        pending = 0;
+        for (unsigned i = 0; i < AT_ONCE; i++)
+            pending += ios[i].result == FRONT_BLK_PENDING;
+    }
+    return !failures;
+}
+
+static void many(struct front_blk *b, u64 sectors)
+{
+    u64 each = front_blk_max_sectors(b);
+    u8 *data[AT_ONCE];
+
+    while (each * AT_ONCE > sectors)
+        each /= 2;
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        data[i] = front_malloc(each * SECTOR);
+        for (u64 k = 0; data[i] && k < each * SECTOR; k++)
+            data[i][k] = (u8)(k * 13 + i * 101 + (k >> 9));
+        if (!check(data[i] != NULL, "no memory"))
+            return;
+    }
+    check(all_at_once(b, FRONT_BLK_WRITE, each, data), "writes of %lu sectors at once", each);
+    for (unsigned i = 0; i < AT_ONCE; i++)
+        memset(data[i], 0, each * SECTOR);
+    check(all_at_once(b, FRONT_BLK_READ, each, data), "reads of %lu sectors at once", each);
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        u64 k = 0;
+
+        while (k < each * SECTOR && data[i][k] == (u8)(k * 13 + i * 101 + (k >> 9)))
+            k++;
+        check(k == each * SECTOR, "request %u differs at byte %lu", i, k);
+        front_free(data[i]);
+    }
+    front_printf("blk-read: %u requests of %lu sectors at once\n", AT_ONCE, each);
+}
+
 /* Closed and opened again: what was written is there, and the device is whole. */
 static bool again(struct front_blk **b)
 {
@@ -135,6 +201,7 @@ void guest_test(void)
             break;
         expect(b, 40 + i % 8 * 8, 8, "again");
     }
+    many(b, sectors);
     if (again(&b))
         check_eq(front_blk_close(b), 0);
 }
