@@ -60,6 +60,19 @@ def toolstack(levels):
     return XL if levels["backend"] == "kernel" and levels["hypervisor"] == "xen" else TENUE
 
 
+def together(per_guest, span):
+    """The samples from when the last guest has begun to when the first one ends: outside, who works has the machine for fewer, and
+    a sum would be more than there ever was. Where samples have no times (fio, iperf3), all of them."""
+    if any(at is None for samples in per_guest for _, at in samples):
+        return [[value for value, _ in samples] for samples in per_guest]
+    begin = max(samples[0][1] for samples in per_guest) - span
+    end = min(samples[-1][1] for samples in per_guest)
+    within = [[value for value, at in samples if begin <= at - span and at <= end] for samples in per_guest]
+    if min(map(len, within)) < 4:
+        raise RunFailed("the guests worked together for %d ms only; let seconds be more" % (end - begin))
+    return within
+
+
 class Session:
     """One boot's runs."""
 
@@ -164,7 +177,7 @@ class Session:
                 self.check("rm -f %s; %s create -q -p %s/%s.cfg" % (stack.log % guest, stack.command, WORK, guest), 300)
                 self.at_work.append(guest)
             self.check("for g in %s; do %s unpause $g || exit 1; done" % (" ".join(guests), stack.command))
-            return [self.samples(self.wait(stack, guest)) for guest in guests]
+            return together([self.samples(self.wait(stack, guest)) for guest in guests], self.span())
         finally:
             self.clean_up(stack)
 
@@ -184,7 +197,7 @@ class Session:
 
     @staticmethod
     def samples(text):
-        values = [float(x) for x in re.findall(r"^sample ([\d.e+]+)$", text, re.M)]
+        values = [(float(x), int(at) if at else None) for x, at in re.findall(r"^sample ([\d.e+]+)(?: (\d+))?$", text, re.M)]
         if "lab end 0" not in text or len(values) < 4:
             raise RunFailed("the workload failed: %s" % text[-400:])
         return values

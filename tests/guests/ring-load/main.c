@@ -9,9 +9,10 @@
  *   lab.rw=read, write, randread or randwrite
  *   lab.ms=N       how long; lab.span=MS of each sample
  *
- * It prints, as the lab's other guests do, "lab begin", "sample VALUE" (requests a second) and "lab
- * end STATUS". Its driver does with grants what Linux's does: each page is granted for good if the
- * backend maps for good, and for its request else.
+ * It prints, as the lab's other guests do, "lab begin", "sample VALUE MS" (requests a second, and
+ * the hypervisor's time at its end, which all guests have alike) and "lab end STATUS". Its driver
+ * does with grants what Linux's does: each page is granted for good if the backend maps for good,
+ * and for its request else.
  *
  * A failure means: the answers are not what was asked for; the run has no figure then.
  * Sabotage: leave out the grant's end in give_back(): grants run out, "lab end 1".
@@ -275,7 +276,7 @@ static bool run(void)
             /* Of the time that it was, which the last answer's may have made longer. */
             u64 ns = now - (next - load.span * 1000000);
 
-            front_printf("sample %lu\n", load.done * 1000000000 / ns);
+            front_printf("sample %lu %lu\n", load.done * 1000000000 / ns, now / 1000000);
             load.done = 0;
             next = now + load.span * 1000000;
         }
