@@ -25,6 +25,7 @@
 
 #include "elf.h"
 #include "mmu.h"
+#include "state.h"
 
 #define EXTENTS_MAX 256u
 #define EXTENT_ORDER_MAX 18u
@@ -426,6 +427,7 @@ int pv_build_control_domain(const struct boot_info *bi)
     struct builder *b = &builder;
     int rc;
 
+    pv_cpuid_prepare();
     *b = (struct builder){.d = NULL};
     rc = plan(b, kernel, ramdisk);
     if (rc == 0)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the forced-emulation CPUID answers: a policy table over the hardware's leaves (EMU-9).
- * A leaf that is not listed is zero; a feature bit passes only when the mask here has it and the
+ * A leaf that is not listed is zero; a feature bit passes only when a row here has it and the
  * CPU does. Hidden on purpose: what PV cannot give (paging tricks, SMEP/SMAP, PCID, VMX/SVM, ...)
  * and FSGSBASE, whose presence costs a guest one trapped RDMSR per context switch.
  * Hypervisor leaves: arch-x86/cpuid.h, base 0x40000000.
+ *
+ * Answers that are the same for as long as the machine runs are made once (pv_cpuid_prepare) and
+ * looked up: executing CPUID is slow, and where we are a guest ourselves very much so.
  */
 #include <tenue/account.h>
+#include <tenue/pv.h>
 
 #include "state.h"
 
@@ -17,104 +21,83 @@
 /* Ours: "Tenue" in ebx ecx, extension interface version in eax. */
 #define TENUE_LEAF (XEN_BASE + 6)
 #define MADDR_BITS_REPORTED_MAX 44u /* above it Linux asks for grant tables v2, which we lack */
+#define LINEAR_BITS 48u
 
 #define BIT(n) (1u << (n))
-
 /* 1.edx: fpu de tsc msr pae mce cx8 mca cmov pat clflush mmx fxsr sse sse2 ss ht */
 #define F1_EDX                                                                                     \
     (BIT(0) | BIT(2) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(14) | BIT(15) | BIT(16) |  \
      BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(27) | BIT(28))
-#define F1_EDX_SEP BIT(11) /* 32-bit sysenter: Intel only */
-#define F1_EDX_APIC BIT(9) /* control domain, which parses the MADT */
-#define F1_EDX_ACPI BIT(22)
-/* 1.ecx: sse3 pclmul ssse3 fma cx16 sse4.1 sse4.2 movbe popcnt aes f16c rdrand, xsave avx below */
+/* 1.ecx: sse3 pclmul ssse3 cx16 sse4.1 sse4.2 movbe popcnt aes rdrand */
 #define F1_ECX                                                                                     \
     (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(30))
 #define F1_ECX_XSAVE BIT(26)
 #define F1_ECX_OSXSAVE BIT(27)
-#define F1_ECX_AVX (BIT(28) | BIT(12) | BIT(29)) /* avx fma f16c */
 #define F1_ECX_HYPERVISOR BIT(31)
-/* 7.ebx: bmi1 bmi2 erms rdseed adx clflushopt clwb sha; avx2 and AVX-512 below */
+#define F1_EDX_CONTROL (BIT(9) | BIT(22)) /* apic acpi: for who parses the MADT */
+/* 7.ebx: bmi1 bmi2 erms rdseed adx clflushopt clwb sha */
 #define F7_EBX (BIT(3) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29))
-#define F7_EBX_AVX BIT(5)
 #define F7_EBX_AVX512 (BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
-#define F7_ECX_AVX (BIT(8) | BIT(9) | BIT(10)) /* gfni vaes vpclmulqdq */
 #define F7_ECX_AVX512 (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
-#define F7_EDX BIT(4) /* fsrm */
 /* 80000001: ecx lahf abm sse4a misalignsse prefetchw; edx syscall nx mmxext rdtscp lm */
 #define FE1_ECX (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8))
 #define FE1_EDX (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(27) | BIT(29) | BIT(30) | BIT(31))
 #define FE1_EDX_AMD_COPY (F1_EDX & 0x0183f3ffu) /* AMD repeats leaf 1 here */
-#define FE7_EDX BIT(8)                          /* invariant TSC */
+#define ALL ~0u, ~0u, ~0u, ~0u
 
-#define LINEAR_BITS 48u
+static uint32_t xsave_bytes; /* what all the states we switch take, in the standard format */
 
-static bool vendor_is_intel(void)
+enum condition { ALWAYS, INTEL, NOT_INTEL, XSAVE, AVX, AVX512 };
+
+/* What of eax to edx passes in leaves first to last, where the condition holds. */
+static const struct {
+    uint32_t first, last;
+    enum condition where;
+    uint32_t pass[4];
+} shown[] = {
+    {0, 0, ALWAYS, {ALL}},
+    {1, 1, ALWAYS, {~0u, 0xffff, F1_ECX, F1_EDX | F1_EDX_CONTROL}},
+    {1, 1, INTEL, {0, 0, 0, BIT(11)}}, /* 32-bit sysenter */
+    {1, 1, XSAVE, {0, 0, F1_ECX_XSAVE, 0}},
+    {1, 1, AVX, {0, 0, BIT(28) | BIT(12) | BIT(29), 0}}, /* avx fma f16c */
+    {2, 2, ALWAYS, {ALL}},                               /* caches */
+    {4, 4, ALWAYS, {ALL}},
+    {7, 7, ALWAYS, {0, F7_EBX, 0, BIT(4)}},                 /* fsrm */
+    {7, 7, AVX, {0, BIT(5), BIT(8) | BIT(9) | BIT(10), 0}}, /* avx2; gfni vaes vpclmulqdq */
+    {7, 7, AVX512, {0, F7_EBX_AVX512, F7_ECX_AVX512, 0}},
+    {0xd, 0xd, ALWAYS, {ALL}},
+    {0x80000000, 0x80000000, ALWAYS, {ALL}},
+    {0x80000001, 0x80000001, ALWAYS, {~0u, ~0u, FE1_ECX, FE1_EDX}},
+    {0x80000001, 0x80000001, NOT_INTEL, {0, 0, 0, FE1_EDX_AMD_COPY}},
+    {0x80000002, 0x80000006, ALWAYS, {ALL}},             /* brand, caches */
+    {0x80000007, 0x80000007, ALWAYS, {0, 0, 0, BIT(8)}}, /* invariant TSC */
+    {0x80000008, 0x80000008, ALWAYS, {0xffff, 0, 0, 0}},
+};
+
+static uint32_t conditions(void)
 {
-    uint32_t r[4];
+    const uint64_t xcr0 = hal_xcr0_supported();
+    uint32_t r[4], hold = BIT(ALWAYS);
 
     hal_cpuid(0, 0, r);
-    return r[1] == 0x756e6547u; /* "Genu" */
+    hold |= r[1] == 0x756e6547u /* "Genu" */ ? BIT(INTEL) : BIT(NOT_INTEL);
+    hold |= xcr0 & XCR0_SSE ? BIT(XSAVE) : 0;
+    hold |= xcr0 & XCR0_AVX ? BIT(AVX) : 0;
+    return hold | ((xcr0 & XCR0_AVX512) == XCR0_AVX512 ? BIT(AVX512) : 0);
 }
 
-static void leaf_1(const struct vcpu *v, uint32_t r[4])
+/* Take from the hardware's answer what is not to be shown. */
+static void hide(uint32_t leaf, uint32_t r[4])
 {
-    uint32_t ecx = F1_ECX, edx = F1_EDX;
-    uint64_t xcr0 = hal_xcr0_supported();
+    const uint32_t hold = conditions();
+    uint32_t pass[4] = {0};
 
-    if (vendor_is_intel())
-        edx |= F1_EDX_SEP;
-    if (v->domain->is_control)
-        edx |= F1_EDX_APIC | F1_EDX_ACPI;
-    if (xcr0 & XCR0_SSE)
-        ecx |= F1_ECX_XSAVE;
-    if (xcr0 & XCR0_AVX)
-        ecx |= F1_ECX_AVX;
-    r[1] = (r[1] & 0xffff) | v->domain->max_vcpus << 16 | v->id * 2 << 24;
-    r[2] &= ecx;
-    if (r[2] & F1_ECX_XSAVE)
-        r[2] |= F1_ECX_OSXSAVE; /* ours is always on: a guest sees both or neither */
-    r[2] |= F1_ECX_HYPERVISOR;
-    r[3] &= edx;
-}
-
-static void leaf_7(uint32_t subleaf, uint32_t r[4])
-{
-    uint64_t xcr0 = hal_xcr0_supported();
-    uint32_t ebx = F7_EBX, ecx = 0;
-
-    if (subleaf != 0) {
-        __builtin_memset(r, 0, 4 * sizeof(*r));
-        return;
-    }
-    if (xcr0 & XCR0_AVX) {
-        ebx |= F7_EBX_AVX;
-        ecx |= F7_ECX_AVX;
-    }
-    if ((xcr0 & XCR0_AVX512) == XCR0_AVX512) {
-        ebx |= F7_EBX_AVX512;
-        ecx |= F7_ECX_AVX512;
-    }
-    r[0] = 0;
-    r[1] &= ebx;
-    r[2] &= ecx;
-    r[3] &= F7_EDX;
-}
-
-/* Bytes that all the states we switch take, in the standard format. */
-static uint32_t xsave_size(uint64_t xcr0)
-{
-    uint32_t size = 512 + 64; /* x87 and SSE, header */
-
-    for (unsigned i = 2; i < 63; i++) {
-        uint32_t state[4];
-
-        if (!(xcr0 & 1ull << i))
-            continue;
-        hal_cpuid(0xd, i, state);
-        size = MAX(size, state[0] + state[1]);
-    }
-    return size;
+    for (unsigned i = 0; i < ARRAY_LEN(shown); i++)
+        for (unsigned reg = 0; reg < 4; reg++)
+            if (leaf >= shown[i].first && leaf <= shown[i].last && hold & BIT(shown[i].where))
+                pass[reg] |= shown[i].pass[reg];
+    for (unsigned reg = 0; reg < 4; reg++)
+        r[reg] &= pass[reg];
 }
 
 static void leaf_xsave(uint32_t subleaf, uint32_t r[4])
@@ -123,7 +106,7 @@ static void leaf_xsave(uint32_t subleaf, uint32_t r[4])
 
     if (subleaf == 0) {
         r[0] &= (uint32_t)xcr0;
-        r[2] = xcr0 & XCR0_SSE ? xsave_size(xcr0) : 0;
+        r[2] = xsave_bytes;
         r[3] &= (uint32_t)(xcr0 >> 32);
     } else if (subleaf == 1) {
         r[0] &= 7; /* xsaveopt xsavec xgetbv1; no supervisor states */
@@ -133,74 +116,48 @@ static void leaf_xsave(uint32_t subleaf, uint32_t r[4])
     }
 }
 
-static void leaf_xen_time(uint32_t subleaf, uint32_t r[4])
+/* The standard ones and our own; the time leaf's subleaves 1 and 2 as if they came behind. */
+static void leaf_hypervisor(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
 {
+    const uint32_t khz = hal_tsc_khz(), bits = MIN(hal_maddr_bits(), MADDR_BITS_REPORTED_MAX);
     struct hal_time t;
 
     hal_time_params(&t);
-    switch (subleaf) {
-    case 0:
-        r[1] = 2; /* native: never trapped */
-        r[2] = hal_tsc_khz();
-        break;
-    case 1:
-        r[2] = t.tsc_to_system_mul;
-        r[3] = (uint32_t)(int32_t)t.tsc_shift;
-        break;
-    case 2:
-        r[0] = hal_tsc_khz();
-        break;
-    }
+    const uint32_t leaves[][4] = {
+        {TENUE_LEAF, XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX},
+        {XEN_VERSION_EAX},
+        {1, XEN_BASE, XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD}, /* hypercall pages, by that MSR */
+        {0, 2, khz},                                              /* native: never trapped */
+        {0},
+        {0, bits},
+        {TENUE_OP_VERSION, 0x756e6554, 0x65}, /* "Tenue" */
+        {0, 0, t.tsc_to_system_mul, (uint32_t)(int32_t)t.tsc_shift},
+        {khz},
+    };
+    uint32_t i = leaf - XEN_BASE;
+
+    if (i == 3 && subleaf != 0)
+        i = subleaf <= 2 ? 6 + subleaf : 4;
+    __builtin_memcpy(r, leaves[i], sizeof(leaves[i]));
 }
 
-static void put_text(uint32_t *r, const char *twelve)
+/* The hardware's answer, less what is hidden, with what is ours to say. */
+static void leaf_native(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
 {
-    __builtin_memcpy(r, twelve, 12);
-}
-
-static void leaf_hypervisor(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
-{
-    switch (leaf - XEN_BASE) {
-    case 0:
-        r[0] = TENUE_LEAF;
-        put_text(&r[1], "XenVMMXenVMM");
-        break;
-    case 1:
-        r[0] = XEN_VERSION_EAX;
-        break;
-    case 2:
-        r[0] = 1;        /* hypercall pages */
-        r[1] = XEN_BASE; /* the MSR that places one */
-        r[2] = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD;
-        break;
-    case 3:
-        leaf_xen_time(subleaf, r);
-        break;
-    case 5:
-        r[1] = MIN(hal_maddr_bits(), MADDR_BITS_REPORTED_MAX);
-        break;
-    case 6:
-        r[0] = TENUE_OP_VERSION;
-        put_text(&r[1], "Tenue\0\0\0\0\0\0\0");
-        break;
-    }
-}
-
-static void leaf_native(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
-{
+    hal_cpuid(leaf, subleaf, r);
+    hide(leaf, r);
     switch (leaf) {
     case 0:
         r[0] = MIN(r[0], LEAF_MAX);
         break;
     case 1:
-        leaf_1(v, r);
-        break;
-    case 2: /* cache descriptors and geometry: no policy in them */
-    case 4:
-    case 0x80000002 ... 0x80000006: /* brand, caches */
+        if (r[2] & F1_ECX_XSAVE)
+            r[2] |= F1_ECX_OSXSAVE; /* ours is always on: a guest sees both or neither */
+        r[2] |= F1_ECX_HYPERVISOR;
         break;
     case 7:
-        leaf_7(subleaf, r);
+        if (subleaf != 0)
+            __builtin_memset(r, 0, 4 * sizeof(*r));
         break;
     case 0xd:
         leaf_xsave(subleaf, r);
@@ -208,43 +165,53 @@ static void leaf_native(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_
     case 0x80000000:
         r[0] = MIN(r[0], LEAF_EXT_MAX);
         break;
-    case 0x80000001:
-        r[2] &= FE1_ECX;
-        r[3] &= FE1_EDX | (vendor_is_intel() ? 0 : FE1_EDX_AMD_COPY);
-        break;
-    case 0x80000007:
-        r[0] = r[1] = r[2] = 0;
-        r[3] &= FE7_EDX;
-        break;
     case 0x80000008:
-        r[0] = (r[0] & 0xff) | MIN(r[0] >> 8 & 0xff, LINEAR_BITS) << 8;
-        r[1] = r[2] = r[3] = 0;
+        r[0] = (r[0] & 0xff) | MIN(r[0] >> 8, LINEAR_BITS) << 8;
         break;
-    default:
-        __builtin_memset(r, 0, 4 * sizeof(*r));
     }
 }
 
-static uint32_t hardware_max(uint32_t first)
+void pv_cpuid_compute(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
+{
+    const uint32_t first = leaf & 0x80000000;
+    uint32_t top[4];
+
+    __builtin_memset(r, 0, 4 * sizeof(*r));
+    if (leaf >= XEN_BASE && leaf <= TENUE_LEAF) {
+        leaf_hypervisor(leaf, subleaf, r);
+    } else if (leaf <= (first ? LEAF_EXT_MAX : LEAF_MAX)) {
+        hal_cpuid(first, 0, top);
+        if (leaf <= top[0]) /* above its own maximum a CPU answers with some other leaf */
+            leaf_native(leaf, subleaf, r);
+    }
+}
+
+/* By the two upper bits of a leaf, then the others: subleaf 0. Not 0xd, which tells of XCR0. */
+static uint32_t prepared[4][LEAF_MAX + 3][4];
+
+void pv_cpuid_prepare(void)
 {
     uint32_t r[4];
 
-    hal_cpuid(first, 0, r);
-    return r[0];
+    hal_cpuid(0xd, 0, r);
+    xsave_bytes = hal_xcr0_supported() & XCR0_SSE ? r[1] : 0; /* all are on while no vcpu runs */
+    for (uint32_t kind = 0; kind < ARRAY_LEN(prepared); kind++)
+        for (uint32_t i = 0; i < LEAF_MAX; i++)
+            pv_cpuid_compute(kind << 30 | i, 0, prepared[kind][i]);
 }
 
 void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-    const uint32_t first = leaf & 0x80000000;
+    const uint32_t i = leaf & 0x3fffffff;
 
-    __builtin_memset(out, 0, 4 * sizeof(*out));
-    if (leaf >= XEN_BASE && leaf <= TENUE_LEAF) {
-        leaf_hypervisor(leaf, subleaf, out);
+    if (unlikely(i >= LEAF_MAX || (subleaf != 0 && leaf != 1))) {
+        pv_cpuid_compute(leaf, subleaf, out);
         return;
     }
-    /* Above its own maximum a CPU answers with some other leaf. */
-    if (leaf <= (first ? LEAF_EXT_MAX : LEAF_MAX) && leaf <= hardware_max(first)) {
-        hal_cpuid(leaf, subleaf, out);
-        leaf_native(v, leaf, subleaf, out);
+    __builtin_memcpy(out, prepared[leaf >> 30][i], 4 * sizeof(*out));
+    if (leaf == 1) {
+        out[1] |= v->domain->max_vcpus << 16 | v->id * 2 << 24;
+        if (!v->domain->is_control)
+            out[3] &= ~F1_EDX_CONTROL;
     }
 }

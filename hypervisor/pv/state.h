@@ -68,8 +68,10 @@ static inline bool pv_upcalls_masked(const struct vcpu *v)
     return READ_ONCE(v->vcpu_info->evtchn_upcall_mask) != 0;
 }
 
-/* cpuid.c: what a forced-emulation CPUID answers. */
-void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+/* cpuid.c: make the answers that pv_cpuid() looks up; while no vcpu runs. */
+void pv_cpuid_prepare(void);
+/* What all vcpus get, made anew. */
+void pv_cpuid_compute(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* bounce.c: enter the guest's handler for vector, or crash the domain when it has none. */
 void pv_inject(struct cpu_user_regs *regs, uint8_t vector);

@@ -7,12 +7,15 @@
  */
 #include <tenue/account.h>
 #include <tenue/entrypoints.h>
+#include <tenue/pv.h>
 
 #include "bounce.h"
 #include "insn.h"
 
 #define ERROR_IDT 2u /* the selector error code names an IDT vector */
 #define FEP_LENGTH 7u
+#define FEP_BEGIN 0x65780b0fu /* ud2, "xe" */
+#define FEP_END 0xa20f6e65u   /* "en", cpuid */
 
 /* Vectors whose exception frame carries an error code. */
 static bool has_error_code(uint8_t vector)
@@ -21,15 +24,16 @@ static bool has_error_code(uint8_t vector)
 }
 
 /* ud2; "xen"; cpuid: the forced-emulation form, from any mode, even before a trap table exists. */
-static bool emulate_forced_cpuid(struct cpu_user_regs *regs)
+static noinline_fn void invalid_opcode(struct cpu_user_regs *regs)
 {
-    static const uint8_t form[FEP_LENGTH] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
-    uint8_t code[FEP_LENGTH];
-    uint32_t out[4];
+    const guest_va at = guest_va_make(regs->rip);
+    uint32_t begin, end, out[4];
 
-    if (guest_read(code, guest_va_make(regs->rip), FEP_LENGTH) != 0 ||
-        __builtin_memcmp(code, form, FEP_LENGTH) != 0)
-        return false;
+    if (guest_load32(&begin, at) != 0 || begin != FEP_BEGIN ||
+        guest_load32(&end, guest_va_add(at, FEP_LENGTH - 4)) != 0 || end != FEP_END) {
+        pv_inject(regs, VEC_UD);
+        return;
+    }
     watch_rename(TENUE_PART_EMUL_CPUID);
     pv_cpuid(current_vcpu(), (uint32_t)regs->rax, (uint32_t)regs->rcx, out);
     regs->rax = out[0];
@@ -37,7 +41,6 @@ static bool emulate_forced_cpuid(struct cpu_user_regs *regs)
     regs->rcx = out[2];
     regs->rdx = out[3];
     insn_skip(regs, FEP_LENGTH);
-    return true;
 }
 
 static bool may_raise(const struct vcpu *v, uint8_t vector)
@@ -81,7 +84,7 @@ void pv_software_interrupt(struct cpu_user_regs *regs, uint8_t vector)
     software_interrupt(regs, vector, len);
 }
 
-static void general_protection(struct cpu_user_regs *regs)
+static noinline_fn void general_protection(struct cpu_user_regs *regs)
 {
     uint32_t error = regs->error_code;
 
@@ -103,7 +106,7 @@ static void general_protection(struct cpu_user_regs *regs)
     pv_inject_error(regs, VEC_GP, error);
 }
 
-static void page_fault(struct cpu_user_regs *regs, uint64_t cr2)
+static noinline_fn void page_fault(struct cpu_user_regs *regs, uint64_t cr2)
 {
     struct vcpu *v = current_vcpu();
     uint32_t error = regs->error_code;
@@ -121,7 +124,7 @@ static void page_fault(struct cpu_user_regs *regs, uint64_t cr2)
     pv_inject_page_fault(regs, cr2, error);
 }
 
-static void device_not_available(struct cpu_user_regs *regs)
+static noinline_fn void device_not_available(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
 
@@ -140,8 +143,7 @@ void pv_exception(struct cpu_user_regs *regs, uint8_t vector, uint64_t cr2)
         pv_software_interrupt(regs, vector);
         break;
     case VEC_UD:
-        if (!emulate_forced_cpuid(regs))
-            pv_inject(regs, VEC_UD);
+        invalid_opcode(regs);
         break;
     case VEC_NM:
         device_not_available(regs);

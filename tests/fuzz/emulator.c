@@ -325,6 +325,7 @@ static void set_up(unsigned how)
 {
     pv_begin(how & 1 ? 0 : 5);
     fake_metal.cpuid = how & 2 ? cpuid_ones : NULL;
+    pv_cpuid_prepare();
     fake_metal.msrs_exist = how & 4;
     fake_metal.after_guest_read = how & 8 ? rewrite_code : NULL;
     if (how & 16)

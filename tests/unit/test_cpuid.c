@@ -2,9 +2,9 @@
 /*
  * pv/cpuid.c: what a PV guest is told (EMU-9; contract 3.6), over CPUs made up for the purpose.
  *
- * Sabotage: return a leaf as it came in leaf_basic()'s default: full_sweep fails. Add BIT(3) to
- * F1_EDX: hidden_features fails. Let APIC through for everyone: what_a_guest_needs fails. Drop the
- * comparison with the hardware's maximum: a_cpu_with_few_leaves fails.
+ * Sabotage: leave out hide(): full_sweep fails. Add BIT(3) to F1_EDX: hidden_features fails. Let
+ * APIC through for everyone: what_a_guest_needs fails. Drop the comparison with the hardware's
+ * maximum: a_cpu_with_few_leaves fails. Look up leaf 0xd, or subleaf 1, too: looked_up fails.
  */
 #include <string.h>
 
@@ -12,8 +12,17 @@
 
 #include "fake/pvcpu.h"
 
+#include <tenue/pv.h>
+
 static bool intel;
 static uint32_t max_leaf = 0x20;
+
+static uint32_t extended_state_bytes(void)
+{
+    const uint64_t beyond_sse = fake_metal.xcr0_supported >> 2;
+
+    return beyond_sse ? 576 + 256 * (64 - (uint32_t)__builtin_clzll(beyond_sse)) : 576;
+}
 
 /* A CPU that has everything, and answers every leaf with ones. */
 static void everything(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
@@ -26,6 +35,8 @@ static void everything(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         r[0] = 0x80000021;
     } else if (leaf == 0x80000008) {
         r[0] = 0x3934; /* 57 linear, 52 physical */
+    } else if (leaf == 0xd && subleaf == 0) {
+        r[1] = extended_state_bytes(); /* for all that is enabled: everything */
     } else if (leaf == 0xd && subleaf >= 2) {
         r[0] = 256;
         r[1] = 576 + 256 * (subleaf - 2);
@@ -49,6 +60,7 @@ static void full_sweep(void)
 
     pv_begin(5);
     fake_metal.cpuid = everything;
+    pv_cpuid_prepare();
     for (unsigned i = 0; i < 1u << 20; i++) {
         random = random * 1664525 + 1013904223;
         for (unsigned k = 0; k < 2; k++) {
@@ -90,7 +102,9 @@ static void hidden_features(void)
             intel = vendor;
             pv_begin(control ? 0 : 5);
             fake_metal.cpuid = everything;
+            pv_cpuid_prepare();
             fake_metal.xcr0_supported = 0xe7;
+            pv_cpuid_prepare();
             for (unsigned i = 0; i < ARRAY_LEN(hidden); i++) {
                 pv_cpuid(pvv, hidden[i].leaf, 0, r);
                 CU_ASSERT_EQUAL(r[hidden[i].reg] & hidden[i].bits, 0);
@@ -117,6 +131,7 @@ static void what_a_guest_needs(void)
         intel = how & 2;
         pv_begin(control ? 0 : 5);
         fake_metal.cpuid = everything;
+        pv_cpuid_prepare();
         pv_cpuid(pvv, 1, 0, r);
         CU_ASSERT_TRUE(r[3] & 1u << 6);                     /* pae */
         CU_ASSERT_TRUE(r[2] & 1u << 13 && r[2] & 1u << 31); /* cx16, hypervisor */
@@ -132,6 +147,7 @@ static void what_a_guest_needs(void)
     intel = false;
     pv_begin(5);
     fake_metal.cpuid = everything;
+    pv_cpuid_prepare();
     pv_cpuid(pvg.d->vcpus[1], 1, 0, r);
     CU_ASSERT_EQUAL(r[1] >> 24, 2);
     pv_end();
@@ -146,10 +162,12 @@ static void extended_state(void)
 
     pv_begin(5);
     fake_metal.cpuid = everything;
+    pv_cpuid_prepare();
     for (unsigned i = 0; i < ARRAY_LEN(xcr0); i++) {
         const bool xsave = xcr0[i] & 2, avx = xcr0[i] & 4, avx512 = xcr0[i] & 0x80;
 
         fake_metal.xcr0_supported = xcr0[i];
+        pv_cpuid_prepare();
         pv_cpuid(pvv, 1, 0, r);
         CU_ASSERT_EQUAL(r[2] >> 26 & 3, xsave ? 3 : 0);
         CU_ASSERT_EQUAL(r[2] >> 28 & 3, avx ? 3 : 0);
@@ -178,6 +196,7 @@ static void hypervisor_leaves(void)
 
     pv_begin(5);
     fake_metal.cpuid = everything;
+    pv_cpuid_prepare();
     pv_cpuid(pvv, 0x40000000, 0, r);
     CU_ASSERT_EQUAL(r[0], 0x40000006);
     CU_ASSERT_EQUAL(memcmp(&r[1], "XenVMMXenVMM", 12), 0);
@@ -205,7 +224,9 @@ static void a_cpu_with_few_leaves(void)
 
     pv_begin(5);
     fake_metal.cpuid = everything;
+    pv_cpuid_prepare();
     max_leaf = 5;
+    pv_cpuid_prepare();
     pv_cpuid(pvv, 0, 0, r);
     CU_ASSERT_EQUAL(r[0], 5);
     for (uint32_t leaf = 6; leaf < 0x20; leaf++) {
@@ -213,14 +234,56 @@ static void a_cpu_with_few_leaves(void)
         CU_ASSERT_TRUE(is_zero(r));
     }
     max_leaf = 0x20;
+    pv_cpuid_prepare();
     pv_cpuid(pvv, 0, 0, r);
     CU_ASSERT_EQUAL(r[0], 0xd);
     pv_cpuid(pvv, 0x80000000, 0, r);
     CU_ASSERT_EQUAL(r[0], 0x80000008);
     fake_metal.cpuid = NULL;
+    pv_cpuid_prepare();
     pv_cpuid(pvv, 0x80000001, 0, r);
     CU_ASSERT_TRUE(is_zero(r));
     pv_end();
+}
+
+/* What is looked up is what would be computed, but for what a vcpu has of its own, and follows the
+ * CPU no longer than until it is prepared. */
+static void looked_up(void)
+{
+    uint32_t want[4], got[4];
+
+    for (unsigned how = 0; how < 8; how++) {
+        const bool control = how & 1;
+        const struct vcpu *v;
+
+        intel = how & 2;
+        max_leaf = how & 4 ? 5 : 0x20;
+        pv_begin(control ? 0 : 5);
+        fake_metal.cpuid = everything;
+        fake_metal.xcr0_supported = 0xe7;
+        pv_cpuid_prepare();
+        for (unsigned n = 0; n < 256 * 8; n++) {
+            const uint32_t leaf = n >> 3, subleaf = n & 7;
+
+            v = pvg.d->vcpus[control ? 0 : leaf & 1];
+            for (uint32_t kind = 0; kind < 4; kind++) {
+                pv_cpuid_compute(kind << 30 | leaf, subleaf, want);
+                if ((kind << 30 | leaf) == 1) {
+                    want[1] |= pvg.d->max_vcpus << 16 | v->id * 2 << 24;
+                    want[3] &= control ? ~0u : ~(1u << 9 | 1u << 22);
+                }
+                pv_cpuid(pvg.d->vcpus[v->id], kind << 30 | leaf, subleaf, got);
+                if (memcmp(want, got, sizeof(want)) != 0)
+                    CU_FAIL("a leaf is not what it would be computed to");
+            }
+        }
+        fake_metal.cpuid = NULL;
+        pv_cpuid(pvv, 4, 0, got);
+        CU_ASSERT_EQUAL(got[2], ~0u);
+        pv_end();
+    }
+    max_leaf = 0x20;
+    intel = false;
 }
 
 void suite_cpuid(void);
@@ -234,4 +297,5 @@ void suite_cpuid(void)
     CU_add_test(s, "extended state as we switch it", extended_state);
     CU_add_test(s, "hypervisor leaves", hypervisor_leaves);
     CU_add_test(s, "a CPU with few leaves", a_cpu_with_few_leaves);
+    CU_add_test(s, "looked up is as computed", looked_up);
 }

@@ -82,6 +82,7 @@ void pv_begin(uint16_t domid)
     map_page(PV_UNMAPPED, 0);
     fake_on_cpu(0);
     fake_run(pvv);
+    pv_cpuid_prepare();
     pvr = hal_guest_regs();
     entry_points();
     pvv->pv.kernel_sp = PV_STACK_TOP;
