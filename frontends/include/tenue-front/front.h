@@ -93,6 +93,26 @@ void front_irq_disable(void);
 void front_irq_enable(void); /* delivers what is waiting before it returns */
 bool front_irq_enabled(void);
 
+/* ---- vCPUs that share something ---- */
+
+/* Not served in the order of arrival: the next in line may not be running, and all would wait for
+ * it. Who waits gives its processor away, as the holder may need it. Not for handlers of events,
+ * which would wait for whom they interrupted, unless the lock is always held with events off. */
+struct front_lock {
+    u32 held;
+};
+static inline void front_lock(struct front_lock *lock)
+{
+    while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE)) {
+        while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
+            hc_sched_op(SCHEDOP_yield, 0);
+    }
+}
+static inline void front_unlock(struct front_lock *lock)
+{
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+}
+
 /* ---- grants ---- */
 
 int front_grant_init(void); /* maps the first frame of the table */
