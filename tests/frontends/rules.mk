@@ -4,7 +4,7 @@ FT_B := $(BUILD)/tests/frontends
 FT_CFLAGS := $(CFLAGS_USER) -fsanitize=address,undefined -fno-sanitize-recover=all -Ifrontends/include -Ifrontends/core \
 	-D__XEN_INTERFACE_VERSION__=0x00040e00
 FT_DRIVERS := blkfront netfront
-FT_PARTS := heap tar xenbus
+FT_PARTS := console heap tar xenbus
 FT_CORE := $(patsubst frontends/%,$(FRONT_B)/%.o,$(wildcard frontends/core/*.c))
 FT_PROGRAMS := $(addprefix $(FT_B)/,$(FT_DRIVERS) $(FT_PARTS))
 CHECK_UNIT += check-frontends
