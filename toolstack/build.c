@@ -24,8 +24,7 @@
 enum {
     CHUNK_PAGES = 2048,
     APART_PAGES = 1024, /* from here on a process of its own pays */
-    BLOCK_ORDER = 9,    /* memory is asked for in 2 MiB blocks while there are any */
-    BLOCK_PAGES = 1 << BLOCK_ORDER,
+    BLOCK_ORDER = 9,    /* memory is asked for in blocks while there are any */
     FLAT_CS64 = 0xe033,
     FLAT_SS = 0xe02b,
     RFLAGS_IF = 0x200,
@@ -34,12 +33,14 @@ enum {
 
 #define RAMDISK_MAX (1ull << 30)
 
+_Static_assert(LAYOUT_BLOCK_PAGES == 1 << BLOCK_ORDER, "blocks of 2 MiB");
+
 struct build {
     struct hv *hv;
     const struct build_plan *plan;
     const struct layout *l;
     struct built *out;
-    uint64_t *p2m;
+    struct layout_frames frames;
     bool leave_mapped;
     bool zeroed;      /* the hypervisor gives memory that holds zeros ... */
     uint64_t written; /* ... and it does so from here on */
@@ -81,14 +82,25 @@ void build_plan_close(struct build_plan *plan)
     plan->ramdisk_fd = -1;
 }
 
+static uint64_t mfn(const struct build *b, uint64_t pfn)
+{
+    return layout_mfn(&b->frames, pfn);
+}
+
 /* Guest frames [pfn, pfn + count), contiguous in our address space. */
 static void *map_frames(struct build *b, uint64_t pfn, uint64_t count)
 {
-    void *at = xenforeignmemory_map(hv_memory(b->hv), b->out->domid, PROT_READ | PROT_WRITE, count,
-                                    &b->p2m[pfn], NULL);
+    xen_pfn_t *mfns = malloc(count * sizeof(*mfns));
+    void *at = NULL;
 
+    for (uint64_t i = 0; mfns && i < count; i++)
+        mfns[i] = mfn(b, pfn + i);
+    if (mfns)
+        at = xenforeignmemory_map(hv_memory(b->hv), b->out->domid, PROT_READ | PROT_WRITE, count,
+                                  mfns, NULL);
     if (!at)
         diag_errno(b->d, "cannot map memory of the new domain");
+    free(mfns);
     return at;
 }
 
@@ -99,27 +111,37 @@ static void unmap_frames(struct build *b, void *at, uint64_t count)
     xenforeignmemory_unmap(hv_memory(b->hv), at, count);
 }
 
-static int populate_rest(struct build *b, uint64_t pfn, uint64_t pages)
+/* Those that came in no block. */
+static int populate_rest(struct build *b)
 {
-    long got = pages ? hv_populate(b->hv, b->out->domid, pfn, pages, 0, b->p2m) : 0;
+    const uint64_t in_blocks = b->frames.nr_blocks * LAYOUT_BLOCK_PAGES;
+    const uint64_t pages = b->l->nr_pages - in_blocks;
 
+    b->frames.singles = calloc(pages + 1, sizeof(*b->frames.singles));
+    if (!b->frames.singles)
+        return diag_set(b->d, "out of memory");
+    long got = pages ? hv_populate(b->hv, b->out->domid, in_blocks, pages, 0, b->frames.singles)
+                     : 0;
     if (got == (long)pages)
         return 0;
     return diag_set(b->d, "the hypervisor gave %llu of %llu MiB; %s",
-                    (unsigned long long)(pfn + (got > 0 ? (uint64_t)got : 0)) >> 8,
+                    (unsigned long long)(in_blocks + (got > 0 ? (uint64_t)got : 0)) >> 8,
                     (unsigned long long)b->l->nr_pages >> 8,
                     got < 0 ? strerror((int)-got) : "its memory is used up: lower memory=");
 }
 
 static int populate(struct build *b)
 {
-    uint64_t blocks = b->l->nr_pages / BLOCK_PAGES;
-    long got = blocks ? hv_populate(b->hv, b->out->domid, 0, blocks, BLOCK_ORDER, b->p2m) : 0;
+    uint64_t blocks = b->l->nr_pages / LAYOUT_BLOCK_PAGES;
 
-    if (got < 0)
-        got = 0; /* no large blocks left, or none at all: small ones tell */
-    uint64_t done = (uint64_t)got * BLOCK_PAGES;
-    return populate_rest(b, done, b->l->nr_pages - done);
+    b->frames.blocks = calloc(blocks + 1, sizeof(*b->frames.blocks));
+    if (!b->frames.blocks)
+        return diag_set(b->d, "out of memory");
+    long got = blocks ? hv_populate(b->hv, b->out->domid, 0, blocks, BLOCK_ORDER, b->frames.blocks)
+                      : 0;
+
+    b->frames.nr_blocks = got > 0 ? (uint64_t)got : 0; /* if there are none: small ones tell */
+    return populate_rest(b);
 }
 
 /*
@@ -272,9 +294,10 @@ static int fill_tables(struct build *b, uint64_t shared_info_mfn)
     if (list) {
         memset(area, 0, count * PAGE_BYTES);
         memset(list + l->p2m_data_pages * PAGE_BYTES, 0, l->p2m_table_pages * PAGE_BYTES);
-        layout_fill_p2m(l, b->p2m, (uint64_t *)list);
+        layout_fill_p2m(l, &b->frames, (uint64_t *)list);
         fill_start_info(b, shared_info_mfn, (struct start_info *)area);
-        rc = layout_fill_tables(l, b->p2m, (uint64_t *)(area + (l->pt_pfn - first) * PAGE_BYTES),
+        rc = layout_fill_tables(l, (uint64_t *)list,
+                                (uint64_t *)(area + (l->pt_pfn - first) * PAGE_BYTES),
                                 (uint64_t *)(list + l->p2m_data_pages * PAGE_BYTES), b->d);
         unmap_frames(b, list, p2m_count);
     }
@@ -334,7 +357,7 @@ static int start_vcpu(struct build *b)
     c->user_regs.ss = FLAT_SS;
     c->kernel_ss = FLAT_SS;
     c->kernel_sp = c->user_regs.rsp;
-    c->ctrlreg[3] = b->p2m[l->pt_pfn] << 12;
+    c->ctrlreg[3] = mfn(b, l->pt_pfn) << 12;
     int rc = hv_set_context(b->hv, b->out->domid, 0, c);
     free(c);
     if (rc != 0)
@@ -349,7 +372,7 @@ static int prepare_hypercall_page(struct build *b)
     if (elf->hypercall_page == ELF_UNSET)
         return 0;
     uint64_t pfn = (elf->hypercall_page - elf->virt_base) / PAGE_BYTES;
-    int rc = hv_hypercall_page(b->hv, b->out->domid, b->p2m[pfn]);
+    int rc = hv_hypercall_page(b->hv, b->out->domid, mfn(b, pfn));
     return rc ? diag_set(b->d, "cannot write the hypercall page: %s", strerror(-rc)) : 0;
 }
 
@@ -393,8 +416,8 @@ static int build_steps(struct build *b)
 
     if (set_limits(b) != 0 || populate(b) != 0 || alloc_ports(b) != 0)
         return -1;
-    b->out->store_mfn = b->p2m[b->l->store_pfn];
-    b->out->console_mfn = b->p2m[b->l->console_pfn];
+    b->out->store_mfn = mfn(b, b->l->store_pfn);
+    b->out->console_mfn = mfn(b, b->l->console_pfn);
     int rc = hv_info(b->hv, b->out->domid, &info);
     if (rc != 0)
         return diag_set(b->d, "the new domain is gone: %s", strerror(-rc));
@@ -402,7 +425,7 @@ static int build_steps(struct build *b)
         fill_tables(b, info.shared_info_frame) != 0 || prepare_hypercall_page(b) != 0 ||
         seed_grants(b) != 0)
         return -1;
-    rc = hv_pin_l4(b->hv, b->out->domid, b->p2m[b->l->pt_pfn]);
+    rc = hv_pin_l4(b->hv, b->out->domid, mfn(b, b->l->pt_pfn));
     if (rc != 0)
         return diag_set(b->d, "the hypervisor refuses the first page tables: %s", strerror(-rc));
     return start_vcpu(b);
@@ -442,9 +465,6 @@ int build_domain(struct hv *hv, const struct build_plan *plan, const uint8_t uui
 
     memset(out, 0, sizeof(*out));
     b.zeroed = hv_memory_is_zeroed(hv);
-    b.p2m = calloc(plan->layout.nr_pages, sizeof(*b.p2m));
-    if (!b.p2m)
-        return diag_set(d, "out of memory");
     memcpy(want.uuid, uuid, sizeof(want.uuid));
 
     int rc = hv_create(hv, &want, &out->domid);
@@ -455,6 +475,7 @@ int build_domain(struct hv *hv, const struct build_plan *plan, const uint8_t uui
         if (rc != 0 && hv_destroy(hv, out->domid) != 0)
             diag_set(d, "domain %u, half built, cannot be destroyed", out->domid);
     }
-    free(b.p2m);
+    free(b.frames.blocks);
+    free(b.frames.singles);
     return rc != 0 ? -1 : 0;
 }

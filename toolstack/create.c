@@ -10,6 +10,7 @@
 #include "supervise.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,68 +197,90 @@ static int dry_run(const struct guest_config *cfg, struct diag *d)
     return rc;
 }
 
-static int run_guest(struct guest_config *cfg, const struct options *o, struct diag *d)
+/* With a console the command lives on, so it keeps memory of its own. */
+static bool lends(const struct options *o)
 {
-    struct supervised s;
+#ifdef __SANITIZE_ADDRESS__ /* it knows one stack a process */
+    (void)o;
+    return false;
+#else
+    return !o->console;
+#endif
+}
+
+static int run_guest(struct guest_config *cfg, const struct options *o, struct session *s)
+{
+    const struct supervise_order order = {.cfg = cfg, .hv = s->hv, .st = &s->st, .lend = lends(o)};
+    struct supervised guest;
     struct store st = {0};
     int tty = -1;
 
-    if (supervise_start(cfg, &s, d) != 0)
+    if (!order.lend) {
+        store_close(&s->st);
+        hv_close(s->hv);
+    }
+    if (supervise_start(&order, &guest, &s->d) != 0)
         return -1;
     if (o->console) {
-        if (store_open(&st, d) == 0)
-            tty = console_open(&st, s.domid, d);
+        if (store_open(&st, &s->d) == 0)
+            tty = console_open(&st, guest.domid, &s->d);
         store_close(&st);
         if (tty < 0) {
-            close(s.fd);
+            close(guest.fd);
             return -1;
         }
     }
-    if (supervise_go(&s, o->paused, d) != 0)
+    if (supervise_go(&guest, o->paused, &s->d) != 0)
         return -1;
-    return tty >= 0 ? console_attach(tty, d) : 0;
+    return tty >= 0 ? console_attach(tty, &s->d) : 0;
 }
 
 /* Refuses early, in this process, what needs no lock; the rest is checked under it. */
-static int prepare(struct guest_config *cfg, struct diag *d)
+static int prepare(struct guest_config *cfg, struct session *s)
 {
-    struct session s = {0};
-    int rc;
-
     make_absolute(&cfg->kernel);
     make_absolute(&cfg->ramdisk);
-    s.hv = hv_open(d);
-    rc = s.hv && store_open(&s.st, d) == 0 ? check_images(cfg, &s.st, d) : -1;
-    store_close(&s.st);
-    hv_close(s.hv);
+    s->hv = hv_open(&s->d);
+    if (!s->hv || store_open(&s->st, &s->d) != 0 || check_images(cfg, &s->st, &s->d) != 0 ||
+        check_choose_macs(cfg, &s->d) != 0)
+        return -1;
+    return devices_check(cfg, &s->d);
+}
+
+/* By system calls alone: what else there is may belong to the supervisor now. */
+static void __attribute__((noreturn)) leave(int rc, const struct diag *d)
+{
+    char line[sizeof(d->text) + 16];
+    int n = snprintf(line, sizeof(line), "tenue: %s\n", d->text[0] ? d->text : "failed");
+
     if (rc == 0)
-        rc = check_choose_macs(cfg, d);
-    return rc == 0 ? devices_check(cfg, d) : -1;
+        _exit(0);
+    while (write(STDERR_FILENO, line, (size_t)n) < 0 && errno == EINTR)
+        ;
+    _exit(EXIT_FAILED);
 }
 
 int verb_create(int argc, char **argv)
 {
     struct guest_config cfg;
-    struct diag d = {0};
+    struct session s = {0};
     struct options o;
 
     if (parse_options(argc, argv, &o) != 0)
         return usage("create");
-    int rc = config_load(o.file, &cfg, &d);
+    int rc = config_load(o.file, &cfg, &s.d);
 
-    if (rc == 0) {
-        if (!o.dry_run && !o.quiet)
-            printf("Parsing config from %s\n", o.file);
-        if (o.dry_run)
-            rc = dry_run(&cfg, &d);
-        else if (prepare(&cfg, &d) != 0)
-            rc = -1;
-        else
-            rc = run_guest(&cfg, &o, &d);
+    if (rc == 0 && o.dry_run) {
+        rc = dry_run(&cfg, &s.d);
         config_free(&cfg);
+        return session_close(&s, rc);
     }
+    if (rc == 0 && !o.quiet)
+        printf("Parsing config from %s\n", o.file);
     if (rc == 0)
-        return 0;
-    fprintf(stderr, "tenue: %s\n", d.text[0] ? d.text : "failed");
-    return EXIT_FAILED;
+        rc = prepare(&cfg, &s);
+    fflush(stdout);
+    if (rc == 0)
+        rc = run_guest(&cfg, &o, &s);
+    leave(rc, &s.d);
 }

@@ -73,11 +73,11 @@ int hv_list(struct hv *hv, uint32_t first, struct xen_domctl_getdomaininfo *info
             unsigned max) MUST_CHECK;
 
 /*
- * Gives the domain nr frames from guest frame `pfn` on, in blocks of 2^order; p2m[pfn...] gets the
- * machine frames. Returns the number of blocks done, or a negative errno.
+ * Gives the domain nr frames from guest frame `pfn` on, in blocks of 2^order; mfns[] gets each
+ * block's first machine frame. Returns the number of blocks done, or a negative errno.
  */
 long hv_populate(struct hv *hv, uint32_t domid, uint64_t pfn, uint64_t nr_blocks, unsigned order,
-                 uint64_t *p2m) MUST_CHECK;
+                 uint64_t *mfns) MUST_CHECK;
 /*
  * Whether those frames hold zeros. Tenue clears what it gives away; Xen gives what a domain gave
  * back while it lived as it was.

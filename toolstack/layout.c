@@ -292,10 +292,11 @@ int layout_fill_tables(const struct layout *l, const uint64_t *p2m, uint64_t *ta
     return ok ? 0 : diag_set(d, "internal: the number of page tables was miscounted");
 }
 
-void layout_fill_p2m(const struct layout *l, const uint64_t *p2m, uint64_t *list)
+void layout_fill_p2m(const struct layout *l, const struct layout_frames *f, uint64_t *list)
 {
     size_t room = l->p2m_data_pages * PAGE_BYTES - l->nr_pages * sizeof(*list);
 
-    memcpy(list, p2m, l->nr_pages * sizeof(*list));
+    for (uint64_t pfn = 0; pfn < l->nr_pages; pfn++)
+        list[pfn] = layout_mfn(f, pfn);
     memset(list + l->nr_pages, 0xff, room);
 }

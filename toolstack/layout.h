@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #define PAGE_BYTES 4096ull
+#define LAYOUT_BLOCK_PAGES 512ull
 
 struct layout {
     uint64_t nr_pages; /* of the guest: guest frames [0, nr_pages) */
@@ -46,7 +47,21 @@ int layout_compute(const char *what, const struct elf_image *elf, uint64_t nr_pa
 int layout_fill_tables(const struct layout *l, const uint64_t *p2m, uint64_t *tables,
                        uint64_t *p2m_tables, struct diag *d) MUST_CHECK;
 
+/* The guest's machine frames: those of its first blocks by the first of each, then one by one. */
+struct layout_frames {
+    uint64_t nr_blocks;
+    uint64_t *blocks, *singles;
+};
+
+static inline uint64_t layout_mfn(const struct layout_frames *f, uint64_t pfn)
+{
+    const uint64_t block = pfn / LAYOUT_BLOCK_PAGES;
+
+    return block < f->nr_blocks ? f->blocks[block] + pfn % LAYOUT_BLOCK_PAGES
+                                : f->singles[pfn - f->nr_blocks * LAYOUT_BLOCK_PAGES];
+}
+
 /* Fills p2m_data_pages pages: machine frames, then all-ones. */
-void layout_fill_p2m(const struct layout *l, const uint64_t *p2m, uint64_t *list);
+void layout_fill_p2m(const struct layout *l, const struct layout_frames *f, uint64_t *list);
 
 #endif

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "device.h"
 #include "domain.h"
+#include "handover.h"
 #include "hv.h"
 #include "network.h"
 #include "store.h"
@@ -41,16 +42,12 @@
 #include <xen/sched.h>
 
 enum {
-    MESSAGE_ROOM = 1200,
     READY_SECONDS = 30, /* a backend that is not up by then has failed */
     TICK_SECONDS = 10,  /* how often to look whether the store, and with it our watch, lives */
     SHORT_LIFE_SECONDS = 10,
     SHORT_LIVES_MAX = 5, /* restarts in a row after lives this short, then no more */
     LOG_MAX = 1 << 20,
 };
-
-/* First byte of a message between command and supervisor. */
-enum { MSG_BUILT = 'B', MSG_ERROR = 'E', MSG_GO = 'G', MSG_GO_PAUSED = 'P', MSG_RUNNING = 'R' };
 
 enum end_kind { END_SHUTDOWN, END_VANISHED, END_ASKED };
 
@@ -348,9 +345,11 @@ static int open_all(struct supervisor *s, struct diag *d)
     s->log_fd = open_log(s->cfg.name, d);
     if (s->log_fd < 0)
         return -1;
-    s->hv = hv_open(d);
-    if (!s->hv || store_open(&s->st, d) != 0)
-        return -1;
+    if (!s->hv) {
+        s->hv = hv_open(d);
+        if (!s->hv || store_open(&s->st, d) != 0)
+            return -1;
+    }
     s->base = event_base_new();
     s->term_ev = s->base ? evsignal_new(s->base, SIGTERM, on_term, s) : NULL;
     s->tick_ev = s->base ? event_new(s->base, -1, EV_PERSIST, on_tick, s) : NULL;
@@ -611,33 +610,6 @@ static void live(struct supervisor *s)
 
 /* ---- the two ends of the start ---- */
 
-static bool tell(int fd, char kind, const void *data, size_t len)
-{
-    char msg[MESSAGE_ROOM];
-
-    if (len > sizeof(msg) - 1)
-        len = sizeof(msg) - 1;
-    msg[0] = kind;
-    memcpy(msg + 1, data, len);
-    return send(fd, msg, len + 1, MSG_NOSIGNAL) == (ssize_t)(len + 1);
-}
-
-/* Returns the kind, 0 if the other side is gone; *len is what follows the kind. */
-static char hear(int fd, char *data, size_t room, size_t *len)
-{
-    char msg[MESSAGE_ROOM];
-    ssize_t n;
-
-    do
-        n = recv(fd, msg, sizeof(msg), 0);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        return 0;
-    *len = (size_t)n - 1 < room ? (size_t)n - 1 : room;
-    memcpy(data, msg + 1, *len);
-    return msg[0];
-}
-
 static void detach(void)
 {
     int null = open("/dev/null", O_RDWR);
@@ -661,15 +633,15 @@ static bool hand_over(struct supervisor *s)
     size_t len;
     char kind;
 
-    if (!tell(s->parent_fd, MSG_BUILT, &s->built.domid, sizeof(s->built.domid)))
+    if (!handover_tell(s->parent_fd, MSG_BUILT, &s->built.domid, sizeof(s->built.domid)))
         return false;
-    kind = hear(s->parent_fd, ignored, sizeof(ignored), &len);
+    kind = handover_hear(s->parent_fd, ignored, sizeof(ignored), &len);
     if (kind != MSG_GO && kind != MSG_GO_PAUSED)
         return false;
     if (!store_lives(s)) {
         static const char why[] = "the store has died";
 
-        tell(s->parent_fd, MSG_ERROR, why, strlen(why));
+        handover_tell(s->parent_fd, MSG_ERROR, why, strlen(why));
         return false; /* its drivers would wait for devices that nobody can announce */
     }
     if (kind == MSG_GO) {
@@ -678,26 +650,39 @@ static bool hand_over(struct supervisor *s)
         if (rc != 0) {
             const char *why = hv_why_no_cpu(rc);
 
-            tell(s->parent_fd, MSG_ERROR, why, strlen(why));
+            handover_tell(s->parent_fd, MSG_ERROR, why, strlen(why));
             return false;
         }
     }
-    return tell(s->parent_fd, MSG_RUNNING, "", 0);
+    return handover_tell(s->parent_fd, MSG_RUNNING, "", 0);
 }
 
-static void __attribute__((noreturn)) supervisor_main(struct guest_config *cfg, int parent_fd)
+struct start {
+    const struct supervise_order *order;
+    int parent_fd, others_fd; /* our end, and the command's */
+};
+
+static int supervisor_main(void *arg)
 {
     static struct supervisor s = {.listen_fd = -1, .client_fd = -1, .log_fd = -1, .lock_fd = -1};
+    const struct start *start = arg;
+    const struct guest_config *cfg = start->order->cfg;
+    const int parent_fd = start->parent_fd;
     struct diag d = {0};
 
+    close(start->others_fd);
     s.cfg = *cfg;
     s.parent_fd = parent_fd;
+    if (start->order->lend) {
+        s.hv = start->order->hv;
+        s.st = *start->order->st;
+    }
     memcpy(s.uuid, cfg->uuid, sizeof(s.uuid));
     detach();
-    if ((!cfg->uuid_given && !random_uuid(s.uuid)) || open_all(&s, &d) != 0 ||
+    if ((!s.cfg.uuid_given && !random_uuid(s.uuid)) || open_all(&s, &d) != 0 ||
         begin_life(&s, true, &d) != 0) {
         /* The log may be that of a running guest of this name; use it only if nobody listens. */
-        if (!tell(parent_fd, MSG_ERROR, d.text, strlen(d.text)))
+        if (!handover_tell(parent_fd, MSG_ERROR, d.text, strlen(d.text)))
             log_if_failed(&s, -1, &d);
         close_all(&s);
         _exit(1);
@@ -715,9 +700,10 @@ static void __attribute__((noreturn)) supervisor_main(struct guest_config *cfg, 
     _exit(0);
 }
 
-int supervise_start(struct guest_config *cfg, struct supervised *out, struct diag *d)
+int supervise_start(const struct supervise_order *order, struct supervised *out, struct diag *d)
 {
-    char data[MESSAGE_ROOM] = "";
+    struct start start = {.order = order};
+    char data[HANDOVER_ROOM] = "";
     size_t len = 0;
     int ends[2];
 
@@ -726,18 +712,16 @@ int supervise_start(struct guest_config *cfg, struct supervised *out, struct dia
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return diag_errno(d, "no socket for the supervisor");
     fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        supervisor_main(cfg, ends[1]);
-    }
+    start.parent_fd = ends[1];
+    start.others_fd = ends[0];
+    pid_t pid = handover_start(supervisor_main, &start, order->lend);
     close(ends[1]);
     out->fd = ends[0];
     if (pid < 0) {
         close(ends[0]);
-        return diag_errno(d, "cannot fork the supervisor");
+        return diag_errno(d, "cannot start the supervisor");
     }
-    switch (hear(out->fd, data, sizeof(data) - 1, &len)) {
+    switch (handover_hear(out->fd, data, sizeof(data) - 1, &len)) {
     case MSG_BUILT:
         memcpy(&out->domid, data, sizeof(out->domid));
         return 0;
@@ -748,7 +732,7 @@ int supervise_start(struct guest_config *cfg, struct supervised *out, struct dia
         diag_set(d,
                  "the supervisor died; see " SUPERVISE_LOG_DIR "/%s.log; if tenue list shows a "
                  "half-made domain, tenue destroy with its number removes it",
-                 cfg->name);
+                 order->cfg->name);
     }
     close(out->fd);
     return -1;
@@ -756,12 +740,12 @@ int supervise_start(struct guest_config *cfg, struct supervised *out, struct dia
 
 int supervise_go(struct supervised *s, bool paused, struct diag *d)
 {
-    char data[MESSAGE_ROOM] = "";
+    char data[HANDOVER_ROOM] = "";
     size_t len = 0;
     char kind = 0;
 
-    if (tell(s->fd, paused ? MSG_GO_PAUSED : MSG_GO, "", 0))
-        kind = hear(s->fd, data, sizeof(data) - 1, &len);
+    if (handover_tell(s->fd, paused ? MSG_GO_PAUSED : MSG_GO, "", 0))
+        kind = handover_hear(s->fd, data, sizeof(data) - 1, &len);
     close(s->fd);
     if (kind == MSG_RUNNING)
         return 0;

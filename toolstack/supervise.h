@@ -18,7 +18,9 @@
 #define SUPERVISE_RUN_DIR "/run/tenue"
 #define SUPERVISE_LOG_DIR "/var/log/tenue"
 
+struct hv;
 struct sockaddr_un;
+struct store;
 
 /* Where the supervisor of a guest listens. */
 void supervise_address(const char *name, struct sockaddr_un *addr);
@@ -28,11 +30,25 @@ struct supervised {
     uint32_t domid;
 };
 
+/* The supervisor's from supervise_start() on. */
+struct supervise_order {
+    struct guest_config *cfg;
+    struct hv *hv;
+    struct store *st;
+    bool lend; /* see below */
+};
+
 /*
- * Forks the supervisor and waits until the guest is built, its devices are up and its vCPU has
- * not run yet. The config becomes the supervisor's; the caller still frees its own copy.
+ * Starts the supervisor and waits until the guest is built, its devices are up and its vCPU has not
+ * run yet.
+ *
+ * With `lend` the supervisor runs on the caller's memory, as a vfork's child does, but both run: to
+ * copy the memory and to end the copy is a fifth of what a small guest's creation costs. From then
+ * on, and whatever this returns, the caller may use its stack, supervise_go() and system calls, and
+ * ends by _exit(): nothing of the C library that has a state. Without `lend` it keeps its copy.
  */
-int supervise_start(struct guest_config *cfg, struct supervised *out, struct diag *d) MUST_CHECK;
+int supervise_start(const struct supervise_order *order, struct supervised *out,
+                    struct diag *d) MUST_CHECK;
 
 /* Lets the guest run (or leaves it paused), and lets the supervisor go its own way. */
 int supervise_go(struct supervised *s, bool paused, struct diag *d) MUST_CHECK;

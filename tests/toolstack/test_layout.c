@@ -258,11 +258,26 @@ static void test_p2m_padding(void)
 {
     struct layout l = {.nr_pages = 5, .p2m_data_pages = 1};
     uint64_t p2m[5] = {9, 8, 7, 6, 5}, list[512] = {0};
+    const struct layout_frames frames = {.singles = p2m};
 
-    layout_fill_p2m(&l, p2m, list);
+    layout_fill_p2m(&l, &frames, list);
     CU_ASSERT(memcmp(list, p2m, sizeof(p2m)) == 0);
     for (size_t i = 5; i < 512; i++)
         CU_ASSERT_EQUAL(list[i], UINT64_MAX);
+}
+
+/* Sabotage: without `+ pfn % LAYOUT_BLOCK_PAGES` in layout_mfn(). */
+static void test_p2m_blocks(void)
+{
+    struct layout l = {.nr_pages = 2 * 512 + 2, .p2m_data_pages = 3};
+    uint64_t blocks[] = {4096, 512}, singles[] = {77, 5};
+    const struct layout_frames frames = {.nr_blocks = 2, .blocks = blocks, .singles = singles};
+    uint64_t list[3 * 512] = {0};
+
+    layout_fill_p2m(&l, &frames, list);
+    CU_ASSERT(list[0] == 4096 && list[511] == 4096 + 511 && list[512] == 512);
+    CU_ASSERT(list[1023] == 1023 && list[1024] == 77 && list[1025] == 5);
+    CU_ASSERT_EQUAL(list[1026], UINT64_MAX);
 }
 
 const struct test tests_layout[] = {
@@ -274,5 +289,6 @@ const struct test tests_layout[] = {
     {"layout: spare behind the stack", test_spare},
     {"layout: what cannot fit is refused", test_too_small},
     {"layout: P2M list padding", test_p2m_padding},
+    {"layout: P2M list of blocks and single frames", test_p2m_blocks},
     {NULL, NULL},
 };
