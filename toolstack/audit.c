@@ -5,8 +5,8 @@
  * ours, so on another hypervisor the outcome does not come, and that is said.
  */
 #include "verbs.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +39,8 @@ static char *messages_since(struct session *s, uint32_t *index)
 /* Lines that begin with "audit:" behind the log's own prefix; the last says how many there were. */
 static int report(struct session *s, char *text, bool json)
 {
-    cJSON *object = json ? cJSON_CreateObject() : NULL;
-    cJSON *findings = json ? cJSON_AddArrayToObject(object, "findings") : NULL;
+    struct json *object = json ? json_object() : NULL;
+    struct json *findings = json ? json_add_array(object, "findings") : NULL;
     int violations = -1;
     char *rest = text;
 
@@ -52,16 +52,16 @@ static int report(struct session *s, char *text, bool json)
         if (sscanf(said, "audit: %d violations", &violations) == 1)
             break;
         if (json)
-            cJSON_AddItemToArray(findings, cJSON_CreateString(said + strlen("audit: ")));
+            json_append(findings, json_string(said + strlen("audit: ")));
         else
             puts(said);
     }
     if (violations < 0) {
-        cJSON_Delete(object);
+        json_free(object);
         return diag_set(&s->d, "the hypervisor said nothing of an audit: is it Tenue?");
     }
     if (json) {
-        cJSON_AddNumberToObject(object, "violations", violations);
+        json_add_number(object, "violations", violations);
         print_json(object);
     } else {
         printf("audit: %d violations\n", violations);

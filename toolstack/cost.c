@@ -7,8 +7,8 @@
 #include "watch.h"
 
 #include "domain.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
 #include "device.h"
 #include "domain.h"
 #include "supervise.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -67,111 +67,111 @@ static void make_absolute(char **path)
     }
 }
 
-static void json_disks(cJSON *root, const struct guest_config *cfg)
+static void json_disks(struct json *root, const struct guest_config *cfg)
 {
-    cJSON *disks = cJSON_AddArrayToObject(root, "disks");
+    struct json *disks = json_add_array(root, "disks");
 
     for (size_t i = 0; i < cfg->nr_disks; i++) {
-        cJSON *disk = cJSON_CreateObject();
+        struct json *disk = json_object();
 
-        cJSON_AddStringToObject(disk, "vdev", cfg->disks[i].vdev);
-        cJSON_AddNumberToObject(disk, "devid", cfg->disks[i].vdev_id);
-        cJSON_AddStringToObject(disk, "target", cfg->disks[i].target);
-        cJSON_AddStringToObject(disk, "format", disk_format_name(cfg->disks[i].format));
-        cJSON_AddStringToObject(disk, "access", cfg->disks[i].read_only ? "r" : "rw");
-        cJSON_AddItemToArray(disks, disk);
+        json_add_string(disk, "vdev", cfg->disks[i].vdev);
+        json_add_number(disk, "devid", cfg->disks[i].vdev_id);
+        json_add_string(disk, "target", cfg->disks[i].target);
+        json_add_string(disk, "format", disk_format_name(cfg->disks[i].format));
+        json_add_string(disk, "access", cfg->disks[i].read_only ? "r" : "rw");
+        json_append(disks, disk);
     }
 }
 
-static void json_network(cJSON *vif, const struct net_spec *net)
+static void json_network(struct json *vif, const struct net_spec *net)
 {
     char text[NET_FORWARD_TEXT];
-    cJSON *forwards;
+    struct json *forwards;
 
-    cJSON_AddStringToObject(vif, "kind", net_kind_name(net->kind));
-    cJSON_AddStringToObject(vif, "network", net->name);
-    forwards = cJSON_AddArrayToObject(vif, "forwards");
+    json_add_string(vif, "kind", net_kind_name(net->kind));
+    json_add_string(vif, "network", net->name);
+    forwards = json_add_array(vif, "forwards");
     for (size_t i = 0; i < net->nr_forwards; i++) {
         net_forward_text(&net->forwards[i], text);
-        cJSON_AddItemToArray(forwards, cJSON_CreateString(text));
+        json_append(forwards, json_string(text));
     }
 }
 
-static void json_vifs(cJSON *root, const struct guest_config *cfg)
+static void json_vifs(struct json *root, const struct guest_config *cfg)
 {
-    cJSON *vifs = cJSON_AddArrayToObject(root, "vifs");
+    struct json *vifs = json_add_array(root, "vifs");
 
     for (size_t i = 0; i < cfg->nr_vifs; i++) {
         const struct vif_spec *v = &cfg->vifs[i];
-        cJSON *vif = cJSON_CreateObject();
+        struct json *vif = json_object();
         char mac[18] = "random";
 
         if (v->mac_given)
             snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1],
                      v->mac[2], v->mac[3], v->mac[4], v->mac[5]);
-        cJSON_AddNumberToObject(vif, "devid", (double)i);
-        cJSON_AddStringToObject(vif, "mac", mac);
-        cJSON_AddStringToObject(vif, "bridge", v->bridge);
+        json_add_number(vif, "devid", (double)i);
+        json_add_string(vif, "mac", mac);
+        json_add_string(vif, "bridge", v->bridge);
         if (v->net.given)
             json_network(vif, &v->net);
-        cJSON_AddItemToArray(vifs, vif);
+        json_append(vifs, vif);
     }
 }
 
-static void add_hex(cJSON *to, const char *key, uint64_t value)
+static void add_hex(struct json *to, const char *key, uint64_t value)
 {
     char text[20];
 
     snprintf(text, sizeof(text), "%#llx", (unsigned long long)value);
-    cJSON_AddStringToObject(to, key, text);
+    json_add_string(to, key, text);
 }
 
-static void json_layout(cJSON *root, const struct build_plan *plan)
+static void json_layout(struct json *root, const struct build_plan *plan)
 {
     const struct layout *l = &plan->layout;
-    cJSON *j = cJSON_AddObjectToObject(root, "layout");
+    struct json *j = json_add_object(root, "layout");
 
-    cJSON_AddStringToObject(j, "guest_os", plan->image.elf.guest_os);
+    json_add_string(j, "guest_os", plan->image.elf.guest_os);
     add_hex(j, "virt_base", l->virt_base);
     add_hex(j, "entry", plan->image.elf.entry);
-    cJSON_AddNumberToObject(j, "mapped_pages", (double)l->mapped_pages);
-    cJSON_AddNumberToObject(j, "start_info_pfn", (double)l->start_info_pfn);
-    cJSON_AddNumberToObject(j, "page_table_pfn", (double)l->pt_pfn);
-    cJSON_AddNumberToObject(j, "page_table_pages", (double)l->nr_pt);
-    cJSON_AddNumberToObject(j, "stack_pfn", (double)l->stack_pfn);
+    json_add_number(j, "mapped_pages", (double)l->mapped_pages);
+    json_add_number(j, "start_info_pfn", (double)l->start_info_pfn);
+    json_add_number(j, "page_table_pfn", (double)l->pt_pfn);
+    json_add_number(j, "page_table_pages", (double)l->nr_pt);
+    json_add_number(j, "stack_pfn", (double)l->stack_pfn);
     add_hex(j, "p2m_address", l->p2m_va);
-    cJSON_AddNumberToObject(j, "p2m_pfn", (double)l->p2m_pfn);
-    cJSON_AddNumberToObject(j, "p2m_pages", (double)(l->p2m_data_pages + l->p2m_table_pages));
+    json_add_number(j, "p2m_pfn", (double)l->p2m_pfn);
+    json_add_number(j, "p2m_pages", (double)(l->p2m_data_pages + l->p2m_table_pages));
     if (plan->ramdisk_fd >= 0)
-        cJSON_AddNumberToObject(j, "ramdisk_pfn", (double)l->ramdisk_pfn);
+        json_add_number(j, "ramdisk_pfn", (double)l->ramdisk_pfn);
 }
 
 static void print_plan(const struct guest_config *cfg, const struct build_plan *plan,
                        bool neighbours_checked)
 {
-    cJSON *root = cJSON_CreateObject();
+    struct json *root = json_object();
 
-    cJSON_AddStringToObject(root, "name", cfg->name);
-    cJSON_AddStringToObject(root, "kernel", cfg->kernel);
+    json_add_string(root, "name", cfg->name);
+    json_add_string(root, "kernel", cfg->kernel);
     if (cfg->ramdisk)
-        cJSON_AddStringToObject(root, "ramdisk", cfg->ramdisk);
-    cJSON_AddStringToObject(root, "cmdline", cfg->cmdline);
-    cJSON_AddNumberToObject(root, "memory_mib", (double)cfg->memory_mib);
-    cJSON_AddNumberToObject(root, "maxmem_mib", (double)cfg->maxmem_mib);
-    cJSON_AddNumberToObject(root, "vcpus", cfg->vcpus);
-    cJSON_AddNumberToObject(root, "maxvcpus", cfg->maxvcpus);
-    cJSON_AddNumberToObject(root, "max_maptrack_frames", cfg->maptrack_frames);
+        json_add_string(root, "ramdisk", cfg->ramdisk);
+    json_add_string(root, "cmdline", cfg->cmdline);
+    json_add_number(root, "memory_mib", (double)cfg->memory_mib);
+    json_add_number(root, "maxmem_mib", (double)cfg->maxmem_mib);
+    json_add_number(root, "vcpus", cfg->vcpus);
+    json_add_number(root, "maxvcpus", cfg->maxvcpus);
+    json_add_number(root, "max_maptrack_frames", cfg->maptrack_frames);
     if (cfg->cpu_weight)
-        cJSON_AddNumberToObject(root, "cpu_weight", cfg->cpu_weight);
-    cJSON_AddNumberToObject(root, "cap", cfg->cap);
-    cJSON_AddStringToObject(root, "tsc_mode", config_tsc_name(cfg->tsc));
-    cJSON_AddStringToObject(root, "on_poweroff", config_action_name(cfg->on_poweroff));
-    cJSON_AddStringToObject(root, "on_reboot", config_action_name(cfg->on_reboot));
-    cJSON_AddStringToObject(root, "on_crash", config_action_name(cfg->on_crash));
+        json_add_number(root, "cpu_weight", cfg->cpu_weight);
+    json_add_number(root, "cap", cfg->cap);
+    json_add_string(root, "tsc_mode", config_tsc_name(cfg->tsc));
+    json_add_string(root, "on_poweroff", config_action_name(cfg->on_poweroff));
+    json_add_string(root, "on_reboot", config_action_name(cfg->on_reboot));
+    json_add_string(root, "on_crash", config_action_name(cfg->on_crash));
     json_disks(root, cfg);
     json_vifs(root, cfg);
     json_layout(root, plan);
-    cJSON_AddBoolToObject(root, "checked_against_running_guests", neighbours_checked);
+    json_add_bool(root, "checked_against_running_guests", neighbours_checked);
     print_json(root);
 }
 

@@ -7,8 +7,8 @@
  * number and used for nothing.
  */
 #include "verbs.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,26 +92,26 @@ static void print_device(struct store *st, const struct view *view, uint32_t dom
     free(mac);
 }
 
-static cJSON *json_device(struct store *st, const struct view *view, uint32_t domid,
-                          const char *devid)
+static struct json *json_device(struct store *st, const struct view *view, uint32_t domid,
+                                const char *devid)
 {
-    cJSON *row = cJSON_CreateObject();
+    struct json *row = json_object();
     char *mac = read_mac(st, view, domid, devid);
 
-    cJSON_AddNumberToObject(row, "devid", atoi(devid));
-    cJSON_AddNumberToObject(row, "backend_domid", 0);
-    cJSON_AddNumberToObject(row, "frontend_domid", domid);
-    cJSON_AddNumberToObject(row, "state", read_state(st, view, domid, devid));
+    json_add_number(row, "devid", atoi(devid));
+    json_add_number(row, "backend_domid", 0);
+    json_add_number(row, "frontend_domid", domid);
+    json_add_number(row, "state", read_state(st, view, domid, devid));
     if (mac)
-        cJSON_AddStringToObject(row, "mac", mac);
+        json_add_string(row, "mac", mac);
     for (size_t i = 0; i < view->nr_columns; i++) {
         const struct column *c = &view->columns[i];
         char *text = read_column(st, view, domid, devid, c);
 
         if (c->number)
-            cJSON_AddNumberToObject(row, c->json, text ? atoi(text) : -1);
+            json_add_number(row, c->json, text ? atoi(text) : -1);
         else if (text)
-            cJSON_AddStringToObject(row, c->json, text);
+            json_add_string(row, c->json, text);
         free(text);
     }
     free(mac);
@@ -149,14 +149,14 @@ static int list_devices(int argc, char **argv, const char *verb, const struct vi
     int rc = session_open_domain(&s, NEED_BOTH, argv[optind], &domid);
     if (rc)
         return rc;
-    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    struct json *array = json ? json_array() : NULL;
     char **ids = store_list(&s.st, &n, "/local/domain/0/backend/%s/%u", view->cls, domid);
 
     if (!json)
         print_title(view);
     for (unsigned i = 0; i < n; i++) {
         if (json)
-            cJSON_AddItemToArray(array, json_device(&s.st, view, domid, ids[i]));
+            json_append(array, json_device(&s.st, view, domid, ids[i]));
         else
             print_device(&s.st, view, domid, ids[i]);
     }

@@ -9,8 +9,8 @@
 
 #include "parts.h"
 #include "watch.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,73 +68,72 @@ int devmeter_each(const struct device_class *c, struct store *st, uint32_t domid
 
 /* ---- JSON ---- */
 
-static cJSON *latency_json(const char *unit, const struct meter_latency *l, uint64_t bytes)
+static struct json *latency_json(const char *unit, const struct meter_latency *l, uint64_t bytes)
 {
-    cJSON *o = cJSON_CreateObject(), *buckets = cJSON_AddArrayToObject(o, "latency_ns");
+    struct json *o = json_object(), *buckets = json_add_array(o, "latency_ns");
 
-    cJSON_AddNumberToObject(o, unit, (double)l->count);
-    cJSON_AddNumberToObject(o, "bytes", (double)bytes);
-    cJSON_AddNumberToObject(o, "sum_ns", (double)l->sum_ns);
+    json_add_number(o, unit, (double)l->count);
+    json_add_number(o, "bytes", (double)bytes);
+    json_add_number(o, "sum_ns", (double)l->sum_ns);
     for (unsigned i = 0; i < METER_BUCKETS; i++) {
-        cJSON *b;
+        struct json *b;
 
         if (!l->bucket[i])
             continue;
-        b = cJSON_CreateObject();
+        b = json_object();
         if (i == METER_BUCKETS - 1)
-            cJSON_AddNullToObject(b, "below");
+            json_add_null(b, "below");
         else
-            cJSON_AddNumberToObject(b, "below", (double)meter_bucket_end(i));
-        cJSON_AddNumberToObject(b, unit, (double)l->bucket[i]);
-        cJSON_AddItemToArray(buckets, b);
+            json_add_number(b, "below", (double)meter_bucket_end(i));
+        json_add_number(b, unit, (double)l->bucket[i]);
+        json_append(buckets, b);
     }
     return o;
 }
 
-static cJSON *queue_json(const struct device_class *c, const struct meter_queue *q)
+static struct json *queue_json(const struct device_class *c, const struct meter_queue *q)
 {
-    cJSON *o = cJSON_CreateObject();
+    struct json *o = json_object();
 
     for (unsigned op = 0; op < c->ops; op++)
-        cJSON_AddItemToObject(o, c->op_names[op],
-                              latency_json(c->unit, &q->latency[op], q->bytes[op]));
-    cJSON_AddNumberToObject(o, "errors", (double)q->errors);
-    cJSON_AddNumberToObject(o, "events", (double)q->events);
-    cJSON_AddNumberToObject(o, "notifications", (double)q->notifications);
-    cJSON_AddNumberToObject(o, "rounds", (double)q->rounds);
+        json_add(o, c->op_names[op], latency_json(c->unit, &q->latency[op], q->bytes[op]));
+    json_add_number(o, "errors", (double)q->errors);
+    json_add_number(o, "events", (double)q->events);
+    json_add_number(o, "notifications", (double)q->notifications);
+    json_add_number(o, "rounds", (double)q->rounds);
     return o;
 }
 
 struct json_list {
     const struct device_class *cls;
-    cJSON *array;
+    struct json *array;
 };
 
 static int device_json(const struct device_name *dev, const struct meter *m, void *arg)
 {
     const struct json_list *list = arg;
-    cJSON *o = cJSON_CreateObject(), *queues = cJSON_AddArrayToObject(o, "queues");
+    struct json *o = json_object(), *queues = json_add_array(o, "queues");
     struct limit_rates r;
     char text[LIMIT_TEXT_MAX];
 
     limit_get(&m->limit, &r);
     limit_print(&r, text, sizeof(text));
-    cJSON_AddNumberToObject(o, "clock_ns", (double)watch_clock());
-    cJSON_AddStringToObject(o, list->cls == &devmeter_disks ? "vdev" : "vif", dev->name);
-    cJSON_AddStringToObject(o, "limit", text);
+    json_add_number(o, "clock_ns", (double)watch_clock());
+    json_add_string(o, list->cls == &devmeter_disks ? "vdev" : "vif", dev->name);
+    json_add_string(o, "limit", text);
     if (m->group[0])
-        cJSON_AddStringToObject(o, "limit_group", m->group);
-    cJSON_AddNumberToObject(o, "throttled_requests", (double)m->throttled);
-    cJSON_AddNumberToObject(o, "throttled_seconds", (double)m->throttled_ns / 1e9);
+        json_add_string(o, "limit_group", m->group);
+    json_add_number(o, "throttled_requests", (double)m->throttled);
+    json_add_number(o, "throttled_seconds", (double)m->throttled_ns / 1e9);
     for (unsigned i = 0; i < m->queues; i++)
-        cJSON_AddItemToArray(queues, queue_json(list->cls, &m->queue[i]));
-    cJSON_AddItemToArray(list->array, o);
+        json_append(queues, queue_json(list->cls, &m->queue[i]));
+    json_append(list->array, o);
     return 0;
 }
 
-struct cJSON *devmeter_json(const struct device_class *c, struct store *st, uint32_t domid)
+struct json *devmeter_json(const struct device_class *c, struct store *st, uint32_t domid)
 {
-    struct json_list list = {c, cJSON_CreateArray()};
+    struct json_list list = {c, json_array()};
 
     (void)!devmeter_each(c, st, domid, device_json, &list); /* device_json() does not fail */
     return list.array;

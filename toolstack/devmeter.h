@@ -15,7 +15,7 @@
 
 #include <tenue/meter.h>
 
-struct cJSON;
+struct json;
 
 struct disk_sums {
     uint64_t reads, writes, read_bytes, written_bytes;
@@ -40,7 +40,7 @@ int devmeter_each(const struct device_class *c, struct store *st, uint32_t domid
                   void *arg) MUST_CHECK;
 
 /* A domain's devices of a class: counters, latencies and limits. */
-struct cJSON *devmeter_json(const struct device_class *c, struct store *st, uint32_t domid);
+struct json *devmeter_json(const struct device_class *c, struct store *st, uint32_t domid);
 
 /* All domains' devices of a class at one moment, for Prometheus, which wants a metric's samples
  * together. */

@@ -9,8 +9,8 @@
 
 #include "devmeter.h"
 #include "domain.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
@@ -23,7 +23,7 @@ struct table {
     struct session *s;
     const char *device; /* NULL: all */
     const char *domain; /* whose devices are shown */
-    cJSON *json;        /* NULL: text */
+    struct json *json;  /* NULL: text */
     unsigned shown;
 };
 
@@ -46,28 +46,28 @@ static bool is_named(const struct device_name *dev, const char *name)
 
 /* ---- showing ---- */
 
-static void json_rates(cJSON *row, const struct limit_rates *r)
+static void json_rates(struct json *row, const struct limit_rates *r)
 {
-    cJSON_AddNumberToObject(row, "ops_per_second", (double)r->ops);
-    cJSON_AddNumberToObject(row, "ops_burst", (double)r->ops_burst);
-    cJSON_AddNumberToObject(row, "bytes_per_second", (double)r->bytes);
-    cJSON_AddNumberToObject(row, "bytes_burst", (double)r->bytes_burst);
+    json_add_number(row, "ops_per_second", (double)r->ops);
+    json_add_number(row, "ops_burst", (double)r->ops_burst);
+    json_add_number(row, "bytes_per_second", (double)r->bytes);
+    json_add_number(row, "bytes_burst", (double)r->bytes_burst);
 }
 
 static void show_json(struct table *t, const struct device_name *dev, const struct meter *m,
                       const struct limit_rates *r)
 {
-    cJSON *row = cJSON_CreateObject();
+    struct json *row = json_object();
 
-    cJSON_AddStringToObject(row, "domain", t->domain);
-    cJSON_AddNumberToObject(row, "domid", dev->domid);
-    cJSON_AddStringToObject(row, "device", dev->name);
+    json_add_string(row, "domain", t->domain);
+    json_add_number(row, "domid", dev->domid);
+    json_add_string(row, "device", dev->name);
     json_rates(row, r);
     if (m->group[0])
-        cJSON_AddStringToObject(row, "group", m->group);
-    cJSON_AddNumberToObject(row, "throttled_requests", (double)m->throttled);
-    cJSON_AddNumberToObject(row, "throttled_seconds", (double)m->throttled_ns / 1e9);
-    cJSON_AddItemToArray(t->json, row);
+        json_add_string(row, "group", m->group);
+    json_add_number(row, "throttled_requests", (double)m->throttled);
+    json_add_number(row, "throttled_seconds", (double)m->throttled_ns / 1e9);
+    json_append(t->json, row);
 }
 
 static int show_device(const struct device_name *dev, const struct meter *m, void *arg)
@@ -101,7 +101,7 @@ static int show_domain(struct session *s, const struct xen_domctl_getdomaininfo 
 
 static int show(struct session *s, const char *domain, const char *device, bool json)
 {
-    struct table t = {.s = s, .device = device, .json = json ? cJSON_CreateArray() : NULL};
+    struct table t = {.s = s, .device = device, .json = json ? json_array() : NULL};
 
     if (!json)
         printf("%-20s %-8s %-28s %-16s %12s %10s\n", "Name", "Device", "Limit", "Group", "Waited",
@@ -168,7 +168,7 @@ static int change(struct session *s, const char *domain, const char *device, con
 
 /* ---- groups ---- */
 
-static int show_group(struct session *s, const char *name, cJSON *json)
+static int show_group(struct session *s, const char *name, struct json *json)
 {
     struct limit *l = meter_map_group(name);
     struct limit_rates r;
@@ -179,11 +179,11 @@ static int show_group(struct session *s, const char *name, cJSON *json)
     limit_get(l, &r);
     meter_unmap_limit(l);
     if (json) {
-        cJSON *row = cJSON_CreateObject();
+        struct json *row = json_object();
 
-        cJSON_AddStringToObject(row, "group", name);
+        json_add_string(row, "group", name);
         json_rates(row, &r);
-        cJSON_AddItemToArray(json, row);
+        json_append(json, row);
         return 0;
     }
     limit_print(&r, text, sizeof(text));
@@ -193,7 +193,7 @@ static int show_group(struct session *s, const char *name, cJSON *json)
 
 static int show_groups(struct session *s, const char *name, bool json)
 {
-    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    struct json *array = json ? json_array() : NULL;
     DIR *dir = name ? NULL : opendir(METER_GROUP_DIR);
     const struct dirent *e;
     int rc = 0;

@@ -4,8 +4,8 @@
 
 #include "domain.h"
 #include "parts.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -41,28 +41,27 @@ static void print_row(const struct xen_domctl_getdomaininfo *info, const char *n
            info->nr_online_vcpus, state, (double)info->cpu_time / 1e9);
 }
 
-static cJSON *json_row(const struct xen_domctl_getdomaininfo *info, const char *name)
+static struct json *json_row(const struct xen_domctl_getdomaininfo *info, const char *name)
 {
     char state[STATE_LETTERS + 1], uuid[DOMAIN_UUID_TEXT];
-    cJSON *row = cJSON_CreateObject();
+    struct json *row = json_object();
 
     state_letters(info->flags, state);
     domain_uuid_text(info->handle, uuid);
-    cJSON_AddStringToObject(row, "name", name);
-    cJSON_AddNumberToObject(row, "domid", info->domain);
-    cJSON_AddStringToObject(row, "uuid", uuid);
-    cJSON_AddNumberToObject(row, "memory_kib", (double)info->tot_pages * 4);
-    cJSON_AddNumberToObject(row, "maxmem_kib", (double)info->max_pages * 4);
-    cJSON_AddNumberToObject(row, "vcpus", info->nr_online_vcpus);
-    cJSON_AddNumberToObject(row, "max_vcpus", info->max_vcpu_id + 1.0);
-    cJSON_AddStringToObject(row, "state", state);
-    cJSON_AddBoolToObject(row, "shutdown", info->flags & XEN_DOMINF_shutdown);
-    cJSON_AddNumberToObject(
-        row, "shutdown_reason",
-        info->flags & XEN_DOMINF_shutdown
-            ? (info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask)
-            : -1.0);
-    cJSON_AddNumberToObject(row, "cpu_seconds", (double)info->cpu_time / 1e9);
+    json_add_string(row, "name", name);
+    json_add_number(row, "domid", info->domain);
+    json_add_string(row, "uuid", uuid);
+    json_add_number(row, "memory_kib", (double)info->tot_pages * 4);
+    json_add_number(row, "maxmem_kib", (double)info->max_pages * 4);
+    json_add_number(row, "vcpus", info->nr_online_vcpus);
+    json_add_number(row, "max_vcpus", info->max_vcpu_id + 1.0);
+    json_add_string(row, "state", state);
+    json_add_bool(row, "shutdown", info->flags & XEN_DOMINF_shutdown);
+    json_add_number(row, "shutdown_reason",
+                    info->flags & XEN_DOMINF_shutdown
+                        ? (info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask)
+                        : -1.0);
+    json_add_number(row, "cpu_seconds", (double)info->cpu_time / 1e9);
     return row;
 }
 
@@ -96,7 +95,7 @@ static int show_list(struct session *s, const struct xen_domctl_getdomaininfo *i
 {
     (void)s;
     if (arg)
-        cJSON_AddItemToArray(arg, json_row(info, name));
+        json_append(arg, json_row(info, name));
     else
         print_row(info, name);
     return 0;
@@ -129,7 +128,7 @@ int verb_list(int argc, char **argv)
     int rc = session_open(&s, NEED_HV | MAY_STORE);
     if (rc)
         return rc;
-    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    struct json *array = json ? json_array() : NULL;
 
     if (!json)
         printf("Name                                        ID   Mem VCPUs\tState\tTime(s)\n");
@@ -137,7 +136,7 @@ int verb_list(int argc, char **argv)
     if (json && rc == 0)
         print_json(array);
     else
-        cJSON_Delete(array);
+        json_free(array);
     return session_close(&s, rc);
 }
 
@@ -168,12 +167,12 @@ static int show_uptime(struct session *s, const struct xen_domctl_getdomaininfo 
     long long age = domain_age(s, info->domain);
 
     if (arg) {
-        cJSON *row = cJSON_CreateObject();
+        struct json *row = json_object();
 
-        cJSON_AddStringToObject(row, "name", name);
-        cJSON_AddNumberToObject(row, "domid", info->domain);
-        cJSON_AddNumberToObject(row, "uptime_seconds", (double)age);
-        cJSON_AddItemToArray(arg, row);
+        json_add_string(row, "name", name);
+        json_add_number(row, "domid", info->domain);
+        json_add_number(row, "uptime_seconds", (double)age);
+        json_append(arg, row);
     } else if (age < 0) {
         printf("%-33s %4u unknown\n", name, info->domain);
     } else if (age >= 86400) {
@@ -196,7 +195,7 @@ int verb_uptime(int argc, char **argv)
     int rc = session_open(&s, NEED_BOTH);
     if (rc)
         return rc;
-    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    struct json *array = json ? json_array() : NULL;
 
     if (!json)
         printf("%-33s %4s %s\n", "Name", "ID", "Uptime");
@@ -204,7 +203,7 @@ int verb_uptime(int argc, char **argv)
     if (json && rc == 0)
         print_json(array);
     else
-        cJSON_Delete(array);
+        json_free(array);
     return session_close(&s, rc);
 }
 
@@ -262,10 +261,10 @@ int verb_dmesg(int argc, char **argv)
 }
 
 /* One line of info: as xl prints it, or a JSON member. */
-static void say(cJSON *json, const char *key, const char *fmt, ...)
+static void say(struct json *json, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void say(cJSON *json, const char *key, const char *fmt, ...)
+static void say(struct json *json, const char *key, const char *fmt, ...)
 {
     char value[2048];
     va_list ap;
@@ -275,20 +274,20 @@ static void say(cJSON *json, const char *key, const char *fmt, ...)
     va_end(ap);
     value[strcspn(value, "\n")] = 0;
     if (json)
-        cJSON_AddStringToObject(json, key, value);
+        json_add_string(json, key, value);
     else
         printf("%-23s: %s\n", key, value);
 }
 
-static void say_number(cJSON *json, const char *key, unsigned long long value)
+static void say_number(struct json *json, const char *key, unsigned long long value)
 {
     if (json)
-        cJSON_AddNumberToObject(json, key, (double)value);
+        json_add_number(json, key, (double)value);
     else
         printf("%-23s: %llu\n", key, value);
 }
 
-static void say_machine(cJSON *json, const struct xen_sysctl_physinfo *info)
+static void say_machine(struct json *json, const struct xen_sysctl_physinfo *info)
 {
     struct utsname host;
     char caps[80] = "";
@@ -315,7 +314,7 @@ static void say_machine(cJSON *json, const struct xen_sysctl_physinfo *info)
     say_number(json, "free_memory_bytes", info->free_pages << 12);
 }
 
-static void say_hypervisor(struct session *s, cJSON *json)
+static void say_hypervisor(struct session *s, struct json *json)
 {
     xen_extraversion_t extra = "";
     xen_capabilities_info_t caps = "";
@@ -364,7 +363,7 @@ static int info_prometheus(struct session *s, const struct xen_sysctl_physinfo *
 
 static void show_info(struct session *s, const struct xen_sysctl_physinfo *info, bool json)
 {
-    cJSON *object = json ? cJSON_CreateObject() : NULL;
+    struct json *object = json ? json_object() : NULL;
 
     say_machine(object, info);
     say_hypervisor(s, object);

@@ -6,8 +6,8 @@
 #include "verbs.h"
 
 #include "domain.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,14 +123,14 @@ int usage(const char *name)
     return EXIT_USAGE;
 }
 
-void print_json(struct cJSON *json)
+void print_json(struct json *json)
 {
-    char *text = cJSON_Print(json);
+    char *text = json_print(json);
 
     if (text)
         puts(text);
     free(text);
-    cJSON_Delete(json);
+    json_free(json);
 }
 
 static int help_all(FILE *to)

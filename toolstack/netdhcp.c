@@ -163,7 +163,7 @@ static int plug(const struct network *net, int ns)
     const uint8_t mac[6] = {0x02, 't', 'n', 2, (uint8_t)(net->slot >> 8), (uint8_t)net->slot};
     char cable[NET_IFNAME], bridge[NET_IFNAME];
     struct diag ignored = {0};
-    struct mnl_socket *nl = netlink_open(&ignored);
+    struct netlink *nl = netlink_open(&ignored);
     int rc = nl ? 0 : -errno;
 
     cable_name(net, cable);
@@ -187,7 +187,7 @@ static int equip(const struct network *net, int ns)
 
     if (setns(ns, CLONE_NEWNET) != 0)
         return -errno;
-    struct mnl_socket *nl = netlink_open(&ignored);
+    struct netlink *nl = netlink_open(&ignored);
     int rc = nl ? netlink_add_address(nl, "eth0", net_server(net->slot), NET_PREFIX) : -errno;
 
     if (rc == 0)

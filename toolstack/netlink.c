@@ -6,61 +6,142 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { ROOM = 2048 };
 
-struct request {
-    struct nlmsghdr *h;
-    char room[ROOM];
+struct netlink {
+    int fd;
+    uint32_t port; /* our address, which the kernel chose */
 };
 
-struct mnl_socket *netlink_open(struct diag *d)
-{
-    struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+struct request {
+    struct nlmsghdr *h;
+    char room[ROOM] __attribute__((aligned(NLMSG_ALIGNTO)));
+};
 
-    if (nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0)
+struct netlink *netlink_open(struct diag *d)
+{
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+    socklen_t len = sizeof(address);
+    struct netlink *nl = calloc(1, sizeof(*nl));
+
+    if (!nl) {
+        diag_set(d, "out of memory");
+        return NULL;
+    }
+    nl->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (nl->fd >= 0 && bind(nl->fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+        getsockname(nl->fd, (struct sockaddr *)&address, &len) == 0) {
+        nl->port = address.nl_pid;
         return nl;
+    }
     diag_errno(d, "the kernel takes no requests about interfaces (rtnetlink)");
-    if (nl)
-        mnl_socket_close(nl);
+    netlink_close(nl);
     return NULL;
 }
 
-void netlink_close(struct mnl_socket *nl)
+void netlink_close(struct netlink *nl)
 {
-    if (nl)
-        mnl_socket_close(nl);
+    if (nl && nl->fd >= 0)
+        close(nl->fd);
+    free(nl);
 }
+
+/* ---- messages: all ours fit ROOM by far ---- */
 
 static struct nlmsghdr *begin(struct request *r, uint16_t type, uint16_t flags)
 {
     static uint32_t sequence;
 
-    r->h = mnl_nlmsg_put_header(r->room);
+    memset(r->room, 0, sizeof(r->room));
+    r->h = (struct nlmsghdr *)r->room;
+    r->h->nlmsg_len = NLMSG_HDRLEN;
     r->h->nlmsg_type = type;
     r->h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
     r->h->nlmsg_seq = ++sequence;
     return r->h;
 }
 
-static int ask(struct mnl_socket *nl, const struct request *r)
+/* The next part; zeros, and so is what aligns the one after it. */
+static void *put_room(struct nlmsghdr *h, size_t len)
 {
-    char answer[8192];
+    void *at = (char *)h + h->nlmsg_len;
 
-    if (mnl_socket_sendto(nl, r->h, r->h->nlmsg_len) < 0)
+    h->nlmsg_len += (uint32_t)NLMSG_ALIGN(len);
+    return at;
+}
+
+static void put(struct nlmsghdr *h, unsigned type, size_t len, const void *data)
+{
+    struct nlattr *attr = put_room(h, NLA_HDRLEN + len);
+
+    attr->nla_type = (uint16_t)type;
+    attr->nla_len = (uint16_t)(NLA_HDRLEN + len);
+    memcpy((char *)attr + NLA_HDRLEN, data, len);
+}
+
+static void put_string(struct nlmsghdr *h, unsigned type, const char *text)
+{
+    put(h, type, strlen(text) + 1, text);
+}
+
+static void put_u32(struct nlmsghdr *h, unsigned type, uint32_t value)
+{
+    put(h, type, sizeof(value), &value);
+}
+
+static struct nlattr *begin_nest(struct nlmsghdr *h, unsigned type)
+{
+    struct nlattr *attr = put_room(h, NLA_HDRLEN);
+
+    attr->nla_type = (uint16_t)(type | NLA_F_NESTED);
+    return attr;
+}
+
+static void end_nest(struct nlmsghdr *h, struct nlattr *attr)
+{
+    attr->nla_len = (uint16_t)((char *)h + h->nlmsg_len - (char *)attr);
+}
+
+/* Sends a request and receives what is said to it. Its length, or -errno. */
+static ssize_t exchange(const struct netlink *nl, const struct request *r, void *answer,
+                        size_t room)
+{
+    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    const struct nlmsghdr *h = answer;
+
+    if (sendto(nl->fd, r->h, r->h->nlmsg_len, 0, (const struct sockaddr *)&kernel, sizeof(kernel)) <
+        0)
         return -errno;
-    ssize_t n = mnl_socket_recvfrom(nl, answer, sizeof(answer));
+    ssize_t n = recv(nl->fd, answer, room, 0);
 
     if (n < 0)
         return -errno;
-    return mnl_cb_run(answer, (size_t)n, r->h->nlmsg_seq, mnl_socket_get_portid(nl), NULL, NULL) < 0
-               ? -errno
-               : 0;
+    if ((size_t)n < sizeof(*h) || h->nlmsg_len < sizeof(*h) || h->nlmsg_len > (size_t)n ||
+        h->nlmsg_seq != r->h->nlmsg_seq || h->nlmsg_pid != nl->port)
+        return -EPROTO;
+    if (h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
+        return -EPROTO;
+    return n;
+}
+
+static int ask(struct netlink *nl, const struct request *r)
+{
+    char answer[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+    const struct nlmsghdr *h = (const struct nlmsghdr *)answer;
+    ssize_t n = exchange(nl, r, answer, sizeof(answer));
+
+    if (n < 0)
+        return (int)n;
+    return h->nlmsg_type == NLMSG_ERROR ? ((const struct nlmsgerr *)NLMSG_DATA(h))->error : -EPROTO;
 }
 
 /* Another namespace's name is not ours to look up, so links are named, not numbered. */
@@ -68,97 +149,102 @@ static struct ifinfomsg *begin_link(struct request *r, uint16_t type, uint16_t f
                                     const char *name)
 {
     begin(r, type, flags);
-    struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(r->h, sizeof(*ifi));
+    struct ifinfomsg *ifi = put_room(r->h, sizeof(*ifi));
 
     ifi->ifi_family = AF_UNSPEC;
-    mnl_attr_put_strz(r->h, IFLA_IFNAME, name);
+    put_string(r->h, IFLA_IFNAME, name);
     return ifi;
 }
 
-/* What there is to know of an interface, asked of the handle's own namespace. */
-static int look_up(struct mnl_socket *nl, const char *name, int *index, uint8_t mac[6])
+static void find_mac(const struct nlmsghdr *h, uint8_t mac[6])
 {
-    char answer[8192];
+    const struct rtattr *attr = IFLA_RTA(NLMSG_DATA(h));
+    int left = (int)IFLA_PAYLOAD(h);
+
+    for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left))
+        if (attr->rta_type == IFLA_ADDRESS && RTA_PAYLOAD(attr) == 6)
+            memcpy(mac, RTA_DATA(attr), 6);
+}
+
+/* What there is to know of an interface, asked of the handle's own namespace. */
+static int look_up(struct netlink *nl, const char *name, int *index, uint8_t mac[6])
+{
+    char answer[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+    const struct nlmsghdr *h = (const struct nlmsghdr *)answer;
     struct request r;
-    const struct nlattr *attr;
 
     begin_link(&r, RTM_GETLINK, 0, name);
     r.h->nlmsg_flags = NLM_F_REQUEST;
-    if (mnl_socket_sendto(nl, r.h, r.h->nlmsg_len) < 0)
-        return -errno;
-    ssize_t n = mnl_socket_recvfrom(nl, answer, sizeof(answer));
+    ssize_t n = exchange(nl, &r, answer, sizeof(answer));
 
-    if (n < (ssize_t)sizeof(struct nlmsghdr))
-        return n < 0 ? -errno : -EPROTO;
-    const struct nlmsghdr *h = (const struct nlmsghdr *)answer;
-
+    if (n < 0)
+        return (int)n;
     if (h->nlmsg_type == NLMSG_ERROR)
-        return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
-    const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
-
-    *index = ifi->ifi_index;
-    mnl_attr_for_each(attr, h, sizeof(*ifi)) if (mac && mnl_attr_get_type(attr) == IFLA_ADDRESS &&
-                                                 mnl_attr_get_payload_len(attr) == 6)
-        memcpy(mac, mnl_attr_get_payload(attr), 6);
+        return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+    if (h->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+        return -EPROTO;
+    *index = ((const struct ifinfomsg *)NLMSG_DATA(h))->ifi_index;
+    if (mac)
+        find_mac(h, mac);
     return 0;
 }
 
-static int index_of(struct mnl_socket *nl, const char *name, int *index)
+static int index_of(struct netlink *nl, const char *name, int *index)
 {
     return look_up(nl, name, index, NULL);
 }
 
-int netlink_mac(struct mnl_socket *nl, const char *name, uint8_t mac[6])
+int netlink_mac(struct netlink *nl, const char *name, uint8_t mac[6])
 {
     int index;
 
     return look_up(nl, name, &index, mac);
 }
 
-int netlink_add_bridge(struct mnl_socket *nl, const char *name, const uint8_t mac[6],
+int netlink_add_bridge(struct netlink *nl, const char *name, const uint8_t mac[6],
                        const char *alias)
 {
     struct request r;
 
     begin_link(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, name);
-    mnl_attr_put(r.h, IFLA_ADDRESS, 6, mac);
-    struct nlattr *info = mnl_attr_nest_start(r.h, IFLA_LINKINFO);
-    mnl_attr_put_strz(r.h, IFLA_INFO_KIND, "bridge");
-    struct nlattr *data = mnl_attr_nest_start(r.h, IFLA_INFO_DATA);
-    mnl_attr_put_u32(r.h, IFLA_BR_STP_STATE, 0);
-    mnl_attr_put_u32(r.h, IFLA_BR_FORWARD_DELAY, 0);
-    mnl_attr_nest_end(r.h, data);
-    mnl_attr_nest_end(r.h, info);
+    put(r.h, IFLA_ADDRESS, 6, mac);
+    struct nlattr *info = begin_nest(r.h, IFLA_LINKINFO);
+    put_string(r.h, IFLA_INFO_KIND, "bridge");
+    struct nlattr *data = begin_nest(r.h, IFLA_INFO_DATA);
+    put_u32(r.h, IFLA_BR_STP_STATE, 0);
+    put_u32(r.h, IFLA_BR_FORWARD_DELAY, 0);
+    end_nest(r.h, data);
+    end_nest(r.h, info);
     int rc = ask(nl, &r);
 
     if (rc != 0)
         return rc == -EEXIST ? 0 : rc;
     begin_link(&r, RTM_NEWLINK, 0, name);
-    mnl_attr_put_strz(r.h, IFLA_IFALIAS, alias);
+    put_string(r.h, IFLA_IFALIAS, alias);
     return ask(nl, &r);
 }
 
-int netlink_add_veth(struct mnl_socket *nl, const char *name, const char *peer, int peer_ns,
+int netlink_add_veth(struct netlink *nl, const char *name, const char *peer, int peer_ns,
                      const uint8_t peer_mac[6])
 {
     struct request r;
 
     begin_link(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, name);
-    struct nlattr *info = mnl_attr_nest_start(r.h, IFLA_LINKINFO);
-    mnl_attr_put_strz(r.h, IFLA_INFO_KIND, "veth");
-    struct nlattr *data = mnl_attr_nest_start(r.h, IFLA_INFO_DATA);
-    struct nlattr *end = mnl_attr_nest_start(r.h, VETH_INFO_PEER);
-    mnl_nlmsg_put_extra_header(r.h, sizeof(struct ifinfomsg));
-    mnl_attr_put_strz(r.h, IFLA_IFNAME, peer);
-    mnl_attr_put_u32(r.h, IFLA_NET_NS_FD, (uint32_t)peer_ns);
-    mnl_attr_put(r.h, IFLA_ADDRESS, 6, peer_mac);
-    mnl_attr_nest_end(r.h, end);
-    mnl_attr_nest_end(r.h, data);
-    mnl_attr_nest_end(r.h, info);
+    struct nlattr *info = begin_nest(r.h, IFLA_LINKINFO);
+    put_string(r.h, IFLA_INFO_KIND, "veth");
+    struct nlattr *data = begin_nest(r.h, IFLA_INFO_DATA);
+    struct nlattr *end = begin_nest(r.h, VETH_INFO_PEER);
+    put_room(r.h, sizeof(struct ifinfomsg));
+    put_string(r.h, IFLA_IFNAME, peer);
+    put_u32(r.h, IFLA_NET_NS_FD, (uint32_t)peer_ns);
+    put(r.h, IFLA_ADDRESS, 6, peer_mac);
+    end_nest(r.h, end);
+    end_nest(r.h, data);
+    end_nest(r.h, info);
     return ask(nl, &r);
 }
 
-int netlink_remove(struct mnl_socket *nl, const char *name)
+int netlink_remove(struct netlink *nl, const char *name)
 {
     struct request r;
 
@@ -168,7 +254,7 @@ int netlink_remove(struct mnl_socket *nl, const char *name)
     return rc == -ENODEV ? 0 : rc;
 }
 
-int netlink_join(struct mnl_socket *nl, const char *name, const char *bridge)
+int netlink_join(struct netlink *nl, const char *name, const char *bridge)
 {
     struct request r;
     int master = 0, rc = index_of(nl, bridge, &master);
@@ -176,29 +262,30 @@ int netlink_join(struct mnl_socket *nl, const char *name, const char *bridge)
     if (rc != 0)
         return rc;
     begin_link(&r, RTM_NEWLINK, 0, name);
-    mnl_attr_put_u32(r.h, IFLA_MASTER, (uint32_t)master);
+    put_u32(r.h, IFLA_MASTER, (uint32_t)master);
     return ask(nl, &r);
 }
 
-int netlink_isolate(struct mnl_socket *nl, const char *name)
+int netlink_isolate(struct netlink *nl, const char *name)
 {
+    const uint8_t yes = 1;
     struct request r;
     int index = 0, rc = index_of(nl, name, &index);
 
     if (rc != 0)
         return rc;
     begin(&r, RTM_SETLINK, 0);
-    struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(r.h, sizeof(*ifi));
+    struct ifinfomsg *ifi = put_room(r.h, sizeof(*ifi));
 
     ifi->ifi_family = AF_BRIDGE;
     ifi->ifi_index = index;
-    struct nlattr *port = mnl_attr_nest_start(r.h, IFLA_PROTINFO);
-    mnl_attr_put_u8(r.h, IFLA_BRPORT_ISOLATED, 1);
-    mnl_attr_nest_end(r.h, port);
+    struct nlattr *port = begin_nest(r.h, IFLA_PROTINFO);
+    put(r.h, IFLA_BRPORT_ISOLATED, 1, &yes);
+    end_nest(r.h, port);
     return ask(nl, &r);
 }
 
-int netlink_up(struct mnl_socket *nl, const char *name)
+int netlink_up(struct netlink *nl, const char *name)
 {
     struct request r;
     struct ifinfomsg *ifi = begin_link(&r, RTM_NEWLINK, 0, name);
@@ -207,7 +294,7 @@ int netlink_up(struct mnl_socket *nl, const char *name)
     return ask(nl, &r);
 }
 
-static int change_address(struct mnl_socket *nl, bool add, const char *name, int family,
+static int change_address(struct netlink *nl, bool add, const char *name, int family,
                           const void *address, size_t len, unsigned prefix, unsigned seconds)
 {
     struct request r;
@@ -216,37 +303,37 @@ static int change_address(struct mnl_socket *nl, bool add, const char *name, int
     if (rc != 0)
         return rc;
     begin(&r, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
-    struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(r.h, sizeof(*ifa));
+    struct ifaddrmsg *ifa = put_room(r.h, sizeof(*ifa));
 
     ifa->ifa_family = (uint8_t)family;
     ifa->ifa_prefixlen = (uint8_t)prefix;
     ifa->ifa_index = (uint32_t)index;
     ifa->ifa_flags = family == AF_INET6 ? IFA_F_NODAD : 0;
-    mnl_attr_put(r.h, IFA_LOCAL, len, address);
-    mnl_attr_put(r.h, IFA_ADDRESS, len, address);
+    put(r.h, IFA_LOCAL, len, address);
+    put(r.h, IFA_ADDRESS, len, address);
     if (seconds) {
         const struct ifa_cacheinfo life = {.ifa_prefered = seconds, .ifa_valid = seconds};
 
-        mnl_attr_put(r.h, IFA_CACHEINFO, sizeof(life), &life);
+        put(r.h, IFA_CACHEINFO, sizeof(life), &life);
     }
     rc = ask(nl, &r);
     return add && rc == -EEXIST ? 0 : rc;
 }
 
-int netlink_add_address(struct mnl_socket *nl, const char *name, uint32_t address, unsigned prefix)
+int netlink_add_address(struct netlink *nl, const char *name, uint32_t address, unsigned prefix)
 {
     const uint32_t wire = htonl(address);
 
     return change_address(nl, true, name, AF_INET, &wire, sizeof(wire), prefix, 0);
 }
 
-int netlink_add_address6(struct mnl_socket *nl, const char *name, const uint8_t address[16],
+int netlink_add_address6(struct netlink *nl, const char *name, const uint8_t address[16],
                          unsigned prefix)
 {
     return change_address(nl, true, name, AF_INET6, address, 16, prefix, 0);
 }
 
-int netlink_lend_address(struct mnl_socket *nl, const char *name, uint32_t address, unsigned prefix,
+int netlink_lend_address(struct netlink *nl, const char *name, uint32_t address, unsigned prefix,
                          unsigned seconds)
 {
     const uint32_t wire = htonl(address);
@@ -254,15 +341,14 @@ int netlink_lend_address(struct mnl_socket *nl, const char *name, uint32_t addre
     return change_address(nl, true, name, AF_INET, &wire, sizeof(wire), prefix, seconds);
 }
 
-int netlink_remove_address(struct mnl_socket *nl, const char *name, uint32_t address,
-                           unsigned prefix)
+int netlink_remove_address(struct netlink *nl, const char *name, uint32_t address, unsigned prefix)
 {
     const uint32_t wire = htonl(address);
 
     return change_address(nl, false, name, AF_INET, &wire, sizeof(wire), prefix, 0);
 }
 
-int netlink_add_route(struct mnl_socket *nl, const char *name, uint32_t to, unsigned prefix,
+int netlink_add_route(struct netlink *nl, const char *name, uint32_t to, unsigned prefix,
                       uint32_t via)
 {
     struct request r;
@@ -271,7 +357,7 @@ int netlink_add_route(struct mnl_socket *nl, const char *name, uint32_t to, unsi
     if (rc != 0)
         return rc;
     begin(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-    struct rtmsg *rt = mnl_nlmsg_put_extra_header(r.h, sizeof(*rt));
+    struct rtmsg *rt = put_room(r.h, sizeof(*rt));
 
     rt->rtm_family = AF_INET;
     rt->rtm_dst_len = (uint8_t)prefix;
@@ -280,14 +366,14 @@ int netlink_add_route(struct mnl_socket *nl, const char *name, uint32_t to, unsi
     rt->rtm_scope = via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
     rt->rtm_type = RTN_UNICAST;
     if (prefix)
-        mnl_attr_put_u32(r.h, RTA_DST, htonl(to));
+        put_u32(r.h, RTA_DST, htonl(to));
     if (via)
-        mnl_attr_put_u32(r.h, RTA_GATEWAY, htonl(via));
-    mnl_attr_put_u32(r.h, RTA_OIF, (uint32_t)index);
+        put_u32(r.h, RTA_GATEWAY, htonl(via));
+    put_u32(r.h, RTA_OIF, (uint32_t)index);
     return ask(nl, &r);
 }
 
-int netlink_add_neighbour(struct mnl_socket *nl, const char *name, uint32_t address,
+int netlink_add_neighbour(struct netlink *nl, const char *name, uint32_t address,
                           const uint8_t mac[6], bool for_good)
 {
     struct request r;
@@ -296,12 +382,12 @@ int netlink_add_neighbour(struct mnl_socket *nl, const char *name, uint32_t addr
     if (rc != 0)
         return rc;
     begin(&r, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
-    struct ndmsg *nd = mnl_nlmsg_put_extra_header(r.h, sizeof(*nd));
+    struct ndmsg *nd = put_room(r.h, sizeof(*nd));
 
     nd->ndm_family = AF_INET;
     nd->ndm_ifindex = index;
     nd->ndm_state = for_good ? NUD_PERMANENT : NUD_REACHABLE;
-    mnl_attr_put_u32(r.h, NDA_DST, htonl(address));
-    mnl_attr_put(r.h, NDA_LLADDR, 6, mac);
+    put_u32(r.h, NDA_DST, htonl(address));
+    put(r.h, NDA_LLADDR, 6, mac);
     return ask(nl, &r);
 }

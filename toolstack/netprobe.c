@@ -65,7 +65,7 @@ static int socket_there(const struct netplace *p, int family, int type)
     return fd;
 }
 
-static struct mnl_socket *netlink_there(const struct netplace *p, struct diag *d)
+static struct netlink *netlink_there(const struct netplace *p, struct diag *d)
 {
     int old = own_namespace();
 
@@ -73,7 +73,7 @@ static struct mnl_socket *netlink_there(const struct netplace *p, struct diag *d
         diag_errno(d, "cannot enter a network namespace");
         return NULL;
     }
-    struct mnl_socket *nl = netlink_open(d);
+    struct netlink *nl = netlink_open(d);
 
     if (setns(old, CLONE_NEWNET) != 0)
         abort();
@@ -84,7 +84,7 @@ static struct mnl_socket *netlink_there(const struct netplace *p, struct diag *d
 const struct netplace netplace_none = {
     .ns = -1, .listener = -1, .listener6 = -1, .datagrams = -1, .datagrams6 = -1};
 
-int netplace_make(struct netplace *p, struct mnl_socket *here, const char *near_end,
+int netplace_make(struct netplace *p, struct netlink *here, const char *near_end,
                   const char *bridge, struct diag *d)
 {
     int rc;
@@ -122,7 +122,7 @@ int netplace_here(struct netplace *p, struct diag *d)
     return p->nl ? 0 : -1;
 }
 
-void netplace_close(struct netplace *p, struct mnl_socket *here)
+void netplace_close(struct netplace *p, struct netlink *here)
 {
     const int fds[] = {p->listener, p->listener6, p->datagrams, p->datagrams6, p->ns};
 

@@ -14,7 +14,7 @@
 /* A place packets come from and go to: a namespace, or (ns -1) the control domain itself. */
 struct netplace {
     int ns;
-    struct mnl_socket *nl;     /* of that namespace */
+    struct netlink *nl;        /* of that namespace */
     char near_end[NET_IFNAME]; /* of its cable, here */
     uint8_t mac[6];
     int listener, listener6, datagrams, datagrams6;
@@ -23,14 +23,14 @@ struct netplace {
 extern const struct netplace netplace_none;
 
 /* A namespace whose eth0 is the far end of `near`, which stays here. bridge NULL: joins none. */
-int netplace_make(struct netplace *p, struct mnl_socket *here, const char *near_end,
+int netplace_make(struct netplace *p, struct netlink *here, const char *near_end,
                   const char *bridge, struct diag *d) MUST_CHECK;
 /* The control domain as a place. */
 int netplace_here(struct netplace *p, struct diag *d) MUST_CHECK;
 /* Starts to listen; port 0: any that is free. */
 int netplace_listen(struct netplace *p, uint16_t port, struct diag *d) MUST_CHECK;
 /* Its cable goes at once, not when the kernel gets round to it. */
-void netplace_close(struct netplace *p, struct mnl_socket *here);
+void netplace_close(struct netplace *p, struct netlink *here);
 /* Goes there for good, in a child process. */
 int netplace_enter(const struct netplace *p) MUST_CHECK;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Files that say which networks there are: see netstate.h. Only root writes here. */
 #include "netstate.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,57 +49,57 @@ static int make_open(const char *path)
     return chmod(path, 0755);
 }
 
-static cJSON *read_json(int fd)
+static struct json *read_json(int fd)
 {
     char text[FILE_ROOM];
     const ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
     text[n > 0 ? n : 0] = 0;
-    return cJSON_Parse(text);
+    return json_parse(text);
 }
 
-static const char *text_of(const cJSON *j, const char *key)
+static const char *text_of(const struct json *j, const char *key)
 {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(j, key));
+    const char *text = json_get_text(json_get(j, key));
 
     return text ? text : "";
 }
 
-static unsigned number_of(const cJSON *j, const char *key)
+static unsigned number_of(const struct json *j, const char *key)
 {
-    const cJSON *item = cJSON_GetObjectItem(j, key);
+    const double number = json_get_number(json_get(j, key), 0);
 
-    return cJSON_IsNumber(item) && item->valuedouble >= 0 ? (unsigned)item->valuedouble : 0;
+    return number >= 0 && number <= UINT32_MAX ? (unsigned)number : 0;
 }
 
 /* ---- ports ---- */
 
 static char *port_json(const struct net_member *m)
 {
-    cJSON *j = cJSON_CreateObject(), *forwards;
+    struct json *j = json_object(), *forwards;
     char text[NET_FORWARD_TEXT];
 
     net_mac_text(m->mac, text);
-    cJSON_AddStringToObject(j, "owner", m->owner);
-    cJSON_AddNumberToObject(j, "vif", m->vif);
-    cJSON_AddStringToObject(j, "mac", text);
-    cJSON_AddNumberToObject(j, "address", m->address);
-    forwards = cJSON_AddArrayToObject(j, "forwards");
+    json_add_string(j, "owner", m->owner);
+    json_add_number(j, "vif", m->vif);
+    json_add_string(j, "mac", text);
+    json_add_number(j, "address", m->address);
+    forwards = json_add_array(j, "forwards");
     for (size_t i = 0; i < m->nr_forwards; i++) {
         net_forward_text(&m->forwards[i], text);
-        cJSON_AddItemToArray(forwards, cJSON_CreateString(text));
+        json_append(forwards, json_string(text));
     }
-    char *out = cJSON_PrintUnformatted(j);
+    char *out = json_print_flat(j);
 
-    cJSON_Delete(j);
+    json_free(j);
     return out;
 }
 
-static bool parse_port(const cJSON *j, struct net_member *m)
+static bool parse_port(const struct json *j, struct net_member *m)
 {
     struct net_spec spec = {0};
     struct diag ignored = {0};
-    const cJSON *forward;
+    const struct json *forward;
     unsigned b[6];
 
     *m = (struct net_member){.vif = number_of(j, "vif"), .address = number_of(j, "address")};
@@ -109,9 +109,8 @@ static bool parse_port(const cJSON *j, struct net_member *m)
         return false;
     for (size_t i = 0; i < 6; i++)
         m->mac[i] = (uint8_t)b[i];
-    cJSON_ArrayForEach(forward, cJSON_GetObjectItem(j, "forwards"))
-    {
-        const char *text = cJSON_GetStringValue(forward);
+    for (forward = json_first(json_get(j, "forwards")); forward; forward = json_next(forward)) {
+        const char *text = json_get_text(forward);
 
         if (!text || net_parse_forward(text, &spec, &ignored) != 0)
             return false;
@@ -223,7 +222,7 @@ static int read_ports(struct network *net, struct diag *d)
         if (!is_port(entry->d_name))
             continue;
         int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
-        cJSON *j = fd >= 0 ? read_json(fd) : NULL;
+        struct json *j = fd >= 0 ? read_json(fd) : NULL;
 
         if (fd >= 0)
             close(fd);
@@ -231,13 +230,13 @@ static int read_ports(struct network *net, struct diag *d)
             ; /* noted */
         else
             unlinkat(dirfd(dir), entry->d_name, 0); /* its owner died while writing it */
-        cJSON_Delete(j);
+        json_free(j);
     }
     closedir(dir);
     return 0;
 }
 
-static bool parse_network(const cJSON *j, struct network *net)
+static bool parse_network(const struct json *j, struct network *net)
 {
     for (size_t i = 0; i < NET_KINDS; i++)
         if (strcmp(text_of(j, "kind"), net_kind_name((enum net_kind)i)) == 0) {
@@ -272,10 +271,10 @@ static int read_network(struct netstate *s, const char *name, struct diag *d)
     if (fd < 0)
         return 0;
     struct network *net = new_network(s, name);
-    cJSON *j = read_json(fd);
+    struct json *j = read_json(fd);
     const bool ok = net && j && parse_network(j, net);
 
-    cJSON_Delete(j);
+    json_free(j);
     close(fd);
     if (!ok)
         return diag_set(

@@ -5,8 +5,8 @@
 #include "netprobe.h"
 #include "netverify.h"
 #include "network.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,45 +31,45 @@ static void subnet_text(const struct network *net, char out[24])
 
 /* ---- list and show ---- */
 
-static cJSON *json_member(const struct net_member *m)
+static struct json *json_member(const struct net_member *m)
 {
-    cJSON *j = cJSON_CreateObject(), *forwards;
+    struct json *j = json_object(), *forwards;
     char text[NET_FORWARD_TEXT];
 
-    cJSON_AddStringToObject(j, "guest", m->owner);
-    cJSON_AddNumberToObject(j, "vif", m->vif);
+    json_add_string(j, "guest", m->owner);
+    json_add_number(j, "vif", m->vif);
     net_mac_text(m->mac, text);
-    cJSON_AddStringToObject(j, "mac", text);
+    json_add_string(j, "mac", text);
     net_address_text(m->address, text);
     if (m->address)
-        cJSON_AddStringToObject(j, "address", text);
-    forwards = cJSON_AddArrayToObject(j, "forwards");
+        json_add_string(j, "address", text);
+    forwards = json_add_array(j, "forwards");
     for (size_t i = 0; i < m->nr_forwards; i++) {
         net_forward_text(&m->forwards[i], text);
-        cJSON_AddItemToArray(forwards, cJSON_CreateString(text));
+        json_append(forwards, json_string(text));
     }
     return j;
 }
 
-static cJSON *json_network(const struct network *net)
+static struct json *json_network(const struct network *net)
 {
-    cJSON *j = cJSON_CreateObject(), *guests;
+    struct json *j = json_object(), *guests;
     char bridge[NET_IFNAME], subnet[24], table[32];
 
     net_bridge_of(net->name, bridge);
     subnet_text(net, subnet);
     snprintf(table, sizeof(table), "tenue-%s", net->name);
-    cJSON_AddStringToObject(j, "name", net->name);
-    cJSON_AddStringToObject(j, "kind", net_kind_name(net->kind));
-    cJSON_AddStringToObject(j, "bridge", bridge);
-    cJSON_AddStringToObject(j, "table", table);
+    json_add_string(j, "name", net->name);
+    json_add_string(j, "kind", net_kind_name(net->kind));
+    json_add_string(j, "bridge", bridge);
+    json_add_string(j, "table", table);
     if (net_has_addresses(net->kind)) {
-        cJSON_AddStringToObject(j, "subnet", subnet);
-        cJSON_AddNumberToObject(j, "dnsmasq", netdhcp_pid(net));
+        json_add_string(j, "subnet", subnet);
+        json_add_number(j, "dnsmasq", netdhcp_pid(net));
     }
-    guests = cJSON_AddArrayToObject(j, "guests");
+    guests = json_add_array(j, "guests");
     for (size_t i = 0; i < net->nr_members; i++)
-        cJSON_AddItemToArray(guests, json_member(&net->members[i]));
+        json_append(guests, json_member(&net->members[i]));
     return j;
 }
 
@@ -115,7 +115,7 @@ static int net_list(bool json)
 {
     struct netstate s;
     struct diag d = {0};
-    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    struct json *array = json ? json_array() : NULL;
 
     if (network_sweep(&d) != 0 || netstate_open(&s, &d) != 0)
         return failed(&d);
@@ -124,7 +124,7 @@ static int net_list(bool json)
                "Forwards");
     for (size_t i = 0; i < s.nr; i++) {
         if (json)
-            cJSON_AddItemToArray(array, json_network(&s.nets[i]));
+            json_append(array, json_network(&s.nets[i]));
         else
             print_row(&s.nets[i]);
     }
@@ -186,26 +186,26 @@ static size_t print_cells(const struct netrow *rows, size_t nr)
 
 static size_t json_cells(const struct netrow *rows, size_t nr)
 {
-    cJSON *root = cJSON_CreateObject(), *array = cJSON_AddArrayToObject(root, "cells");
+    struct json *root = json_object(), *array = json_add_array(root, "cells");
     size_t wrong = 0;
 
     for (size_t i = 0; i < nr; i++)
         for (unsigned p = 0; p < NET_PATHS; p++) {
             const struct netcell *c = &rows[i].cells[p];
-            cJSON *j = cJSON_CreateObject();
+            struct json *j = json_object();
 
-            cJSON_AddStringToObject(j, "kind", net_kind_name(rows[i].kind));
-            cJSON_AddStringToObject(j, "network", rows[i].network);
-            cJSON_AddBoolToObject(j, "scratch", rows[i].scratch);
-            cJSON_AddStringToObject(j, "path", net_path_name((enum net_path)p));
-            cJSON_AddStringToObject(j, "should", net_reach_name(c->should));
-            cJSON_AddStringToObject(j, "found", c->found);
-            cJSON_AddBoolToObject(j, "right", c->right);
-            cJSON_AddItemToArray(array, j);
+            json_add_string(j, "kind", net_kind_name(rows[i].kind));
+            json_add_string(j, "network", rows[i].network);
+            json_add_bool(j, "scratch", rows[i].scratch);
+            json_add_string(j, "path", net_path_name((enum net_path)p));
+            json_add_string(j, "should", net_reach_name(c->should));
+            json_add_string(j, "found", c->found);
+            json_add_bool(j, "right", c->right);
+            json_append(array, j);
             wrong += !c->right;
         }
-    cJSON_AddNumberToObject(root, "right", (double)(nr * NET_PATHS - wrong));
-    cJSON_AddNumberToObject(root, "of", (double)(nr * NET_PATHS));
+    json_add_number(root, "right", (double)(nr * NET_PATHS - wrong));
+    json_add_number(root, "of", (double)(nr * NET_PATHS));
     print_json(root);
     return wrong;
 }
@@ -229,7 +229,7 @@ static int net_verify(const char *only, bool json)
 
 /* ---- exec ---- */
 
-static int plug(struct netplace *p, struct mnl_socket *here, const struct vif_spec *vif,
+static int plug(struct netplace *p, struct netlink *here, const struct vif_spec *vif,
                 const struct net_port *port)
 {
     char near_end[NET_IFNAME];
@@ -281,7 +281,7 @@ static int net_exec(const char *words, char **command)
         return failed(&d);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
-    struct mnl_socket *here = netlink_open(&d);
+    struct netlink *here = netlink_open(&d);
 
     if (here && netplace_make(&p, here, near_end, NULL, &d) == 0) {
         if (!net_is_made(vif.net.kind) ||

@@ -169,7 +169,7 @@ static int join(struct tried *t, unsigned i, struct diag *d)
 /* The guest's own idea of the network. IPv6 may be missing from the kernel. */
 static int equip(const struct tried *t, unsigned i, const uint8_t router[6])
 {
-    struct mnl_socket *nl = t->guests[i].nl;
+    struct netlink *nl = t->guests[i].nl;
     int rc = netlink_add_address(nl, "eth0", t->addresses[i], NET_PREFIX);
 
     (void)!netlink_add_address6(nl, "eth0", address6(i), 64);

@@ -133,7 +133,7 @@ static int make_bridge(const struct network *net, struct diag *d)
 {
     const uint8_t mac[6] = {0x02, 't', 'n', 0, (uint8_t)(net->slot >> 8), (uint8_t)net->slot};
     char bridge[NET_IFNAME], alias[80];
-    struct mnl_socket *nl = netlink_open(d);
+    struct netlink *nl = netlink_open(d);
     int rc;
 
     if (!nl)
@@ -156,7 +156,7 @@ static int make_bridge(const struct network *net, struct diag *d)
 static void remove_bridge(const struct network *net, struct diag *d)
 {
     char bridge[NET_IFNAME];
-    struct mnl_socket *nl = netlink_open(d);
+    struct netlink *nl = netlink_open(d);
     int rc;
 
     if (!nl)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables of where time went: see parts.h. */
 #include "parts.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <string.h>
 
 static double seconds(uint64_t ns)
@@ -107,39 +107,39 @@ void parts_print(const struct part_report *r, const struct part_names *names, FI
             r->all.wall ? 100.0 * (double)residue / (double)r->all.wall : 0.0);
 }
 
-static cJSON *json_parts(const struct tenue_part_time *parts, const struct part_names *names)
+static struct json *json_parts(const struct tenue_part_time *parts, const struct part_names *names)
 {
-    cJSON *object = cJSON_CreateObject();
+    struct json *object = json_object();
 
     for (unsigned i = 0; i < TENUE_PARTS; i++) {
         if (!parts[i].ns && !parts[i].count)
             continue;
-        cJSON *part = cJSON_AddObjectToObject(object, names->name[i][0] ? names->name[i] : "?");
+        struct json *part = json_add_object(object, names->name[i][0] ? names->name[i] : "?");
 
-        cJSON_AddNumberToObject(part, "ns", (double)parts[i].ns);
-        cJSON_AddNumberToObject(part, "count", (double)parts[i].count);
+        json_add_number(part, "ns", (double)parts[i].ns);
+        json_add_number(part, "count", (double)parts[i].count);
     }
     return object;
 }
 
-cJSON *parts_json(const struct part_report *r, const struct part_names *names)
+struct json *parts_json(const struct part_report *r, const struct part_names *names)
 {
-    cJSON *object = cJSON_CreateObject(), *vcpus;
+    struct json *object = json_object(), *vcpus;
 
-    cJSON_AddStringToObject(object, "name", r->name);
-    cJSON_AddNumberToObject(object, "domid", r->domid);
-    cJSON_AddNumberToObject(object, "wall_ns", (double)r->all.wall);
-    cJSON_AddNumberToObject(object, "sum_ns", (double)r->all.sum);
-    cJSON_AddItemToObject(object, "parts", json_parts(r->all.parts, names));
-    vcpus = cJSON_AddArrayToObject(object, "vcpus");
+    json_add_string(object, "name", r->name);
+    json_add_number(object, "domid", r->domid);
+    json_add_number(object, "wall_ns", (double)r->all.wall);
+    json_add_number(object, "sum_ns", (double)r->all.sum);
+    json_add(object, "parts", json_parts(r->all.parts, names));
+    vcpus = json_add_array(object, "vcpus");
     for (unsigned v = 0; v < r->nr_vcpus; v++) {
-        cJSON *row = cJSON_CreateObject();
+        struct json *row = json_object();
 
-        cJSON_AddNumberToObject(row, "vcpu", v);
-        cJSON_AddNumberToObject(row, "wall_ns", (double)r->vcpu[v].wall);
-        cJSON_AddNumberToObject(row, "sum_ns", (double)r->vcpu[v].sum);
-        cJSON_AddItemToObject(row, "parts", json_parts(r->vcpu[v].parts, names));
-        cJSON_AddItemToArray(vcpus, row);
+        json_add_number(row, "vcpu", v);
+        json_add_number(row, "wall_ns", (double)r->vcpu[v].wall);
+        json_add_number(row, "sum_ns", (double)r->vcpu[v].sum);
+        json_add(row, "parts", json_parts(r->vcpu[v].parts, names));
+        json_append(vcpus, row);
     }
     return object;
 }

@@ -46,7 +46,7 @@ int parts_add(struct part_report *r, const struct part_snapshot *earlier,
 bool part_is_hypervisor(unsigned part); /* time spent in ring 0 for the vCPU */
 
 void parts_print(const struct part_report *r, const struct part_names *names, FILE *to);
-struct cJSON *parts_json(const struct part_report *r, const struct part_names *names);
+struct json *parts_json(const struct part_report *r, const struct part_names *names);
 /* Counters since the account was opened, in Prometheus' text format, which wants all samples of a
  * metric behind its head and together. */
 enum part_metric { PART_SECONDS, PART_COUNTS, PART_METRICS };

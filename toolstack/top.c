@@ -9,8 +9,8 @@
 
 #include "devmeter.h"
 #include "domain.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
@@ -212,43 +212,43 @@ static void print_table(const struct usage_table *t, bool batch)
     fflush(stdout);
 }
 
-static void json_number(cJSON *row, const char *key, long long n)
+static void json_number(struct json *row, const char *key, long long n)
 {
     if (n == UNKNOWN)
-        cJSON_AddNullToObject(row, key);
+        json_add_null(row, key);
     else
-        cJSON_AddNumberToObject(row, key, (double)n);
+        json_add_number(row, key, (double)n);
 }
 
 static void show_json(struct session *s, const struct usage_table *t)
 {
-    cJSON *array = cJSON_CreateArray();
+    struct json *array = json_array();
 
     for (unsigned i = 0; i < t->count; i++) {
         const struct usage_row *r = &t->rows[i];
         char state[STATE_LETTERS + 1];
-        cJSON *row = cJSON_CreateObject();
+        struct json *row = json_object();
 
         state_letters(r->info.flags, state);
-        cJSON_AddStringToObject(row, "name", r->name ? r->name : "(null)");
-        cJSON_AddNumberToObject(row, "domid", r->info.domain);
-        cJSON_AddStringToObject(row, "state", state);
-        cJSON_AddNumberToObject(row, "cpu_seconds", (double)r->info.cpu_time / 1e9);
-        cJSON_AddNumberToObject(row, "cpu_percent", r->percent);
-        cJSON_AddNumberToObject(row, "memory_kib", (double)r->info.tot_pages * 4);
-        cJSON_AddNumberToObject(row, "maxmem_kib", (double)r->info.max_pages * 4);
-        cJSON_AddNumberToObject(row, "vcpus", r->info.nr_online_vcpus);
-        cJSON_AddNumberToObject(row, "nets", r->nets);
+        json_add_string(row, "name", r->name ? r->name : "(null)");
+        json_add_number(row, "domid", r->info.domain);
+        json_add_string(row, "state", state);
+        json_add_number(row, "cpu_seconds", (double)r->info.cpu_time / 1e9);
+        json_add_number(row, "cpu_percent", r->percent);
+        json_add_number(row, "memory_kib", (double)r->info.tot_pages * 4);
+        json_add_number(row, "maxmem_kib", (double)r->info.max_pages * 4);
+        json_add_number(row, "vcpus", r->info.nr_online_vcpus);
+        json_add_number(row, "nets", r->nets);
         json_number(row, "net_tx_bytes", r->tx);
         json_number(row, "net_rx_bytes", r->rx);
-        cJSON_AddNumberToObject(row, "vbds", r->vbds);
+        json_add_number(row, "vbds", r->vbds);
         json_number(row, "vbd_reads", r->rd);
         json_number(row, "vbd_writes", r->wr);
         json_number(row, "vbd_read_sectors", r->rsect);
         json_number(row, "vbd_written_sectors", r->wsect);
-        cJSON_AddItemToObject(row, "disks", devmeter_json(&devmeter_disks, &s->st, r->info.domain));
-        cJSON_AddItemToObject(row, "nics", devmeter_json(&devmeter_nics, &s->st, r->info.domain));
-        cJSON_AddItemToArray(array, row);
+        json_add(row, "disks", devmeter_json(&devmeter_disks, &s->st, r->info.domain));
+        json_add(row, "nics", devmeter_json(&devmeter_nics, &s->st, r->info.domain));
+        json_append(array, row);
     }
     print_json(array);
 }

@@ -7,8 +7,8 @@
 
 #include "cpulist.h"
 #include "domain.h"
+#include "json.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -49,13 +49,13 @@ static int show_share(struct session *s, const struct xen_domctl_getdomaininfo *
     if (rc != 0)
         return refused(&s->d, "to tell the share", info->domain, rc);
     if (array) {
-        cJSON *row = cJSON_CreateObject();
+        struct json *row = json_object();
 
-        cJSON_AddStringToObject(row, "name", name);
-        cJSON_AddNumberToObject(row, "domid", info->domain);
-        cJSON_AddNumberToObject(row, "weight", share.weight);
-        cJSON_AddNumberToObject(row, "cap", share.cap);
-        cJSON_AddItemToArray(array, row);
+        json_add_string(row, "name", name);
+        json_add_number(row, "domid", info->domain);
+        json_add_number(row, "weight", share.weight);
+        json_add_number(row, "cap", share.cap);
+        json_append(array, row);
     } else {
         printf("%-33s %4u %6u %4u\n", name, info->domain, share.weight, share.cap);
     }
@@ -86,11 +86,11 @@ static int set_share(struct session *s, const char *domain, const char *weight, 
 
 static int show_all_shares(struct session *s, const char *domain, bool json)
 {
-    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    struct json *array = json ? json_array() : NULL;
     uint32_t id = hv_scheduler(s->hv);
 
     if (!hv_scheduler_shares(id)) {
-        cJSON_Delete(array);
+        json_free(array);
         return diag_set(&s->d, "the hypervisor was started with a scheduler that has no weights and"
                                " caps; start it without sched=");
     }
@@ -101,7 +101,7 @@ static int show_all_shares(struct session *s, const char *domain, bool json)
     if (json && rc == 0)
         print_json(array);
     else
-        cJSON_Delete(array);
+        json_free(array);
     return rc;
 }
 
@@ -152,25 +152,26 @@ static void print_vcpu(const char *name, uint32_t domid, const struct xen_domctl
     printf("%9.1f  %s / %s\n", (double)v->cpu_time / 1e9, hard, soft);
 }
 
-static cJSON *json_vcpu(const char *name, uint32_t domid, const struct xen_domctl_getvcpuinfo *v,
-                        const char *hard, const char *soft)
+static struct json *json_vcpu(const char *name, uint32_t domid,
+                              const struct xen_domctl_getvcpuinfo *v, const char *hard,
+                              const char *soft)
 {
-    cJSON *row = cJSON_CreateObject();
+    struct json *row = json_object();
 
-    cJSON_AddStringToObject(row, "name", name);
-    cJSON_AddNumberToObject(row, "domid", domid);
-    cJSON_AddNumberToObject(row, "vcpu", v->vcpu);
-    cJSON_AddBoolToObject(row, "online", v->online);
+    json_add_string(row, "name", name);
+    json_add_number(row, "domid", domid);
+    json_add_number(row, "vcpu", v->vcpu);
+    json_add_bool(row, "online", v->online);
     if (v->online)
-        cJSON_AddNumberToObject(row, "cpu", v->cpu);
-    cJSON_AddStringToObject(row, "state",
-                            !v->online   ? "paused"
-                            : v->running ? "running"
-                            : v->blocked ? "blocked"
-                                         : "runnable");
-    cJSON_AddNumberToObject(row, "cpu_seconds", (double)v->cpu_time / 1e9);
-    cJSON_AddStringToObject(row, "hard", hard);
-    cJSON_AddStringToObject(row, "soft", soft);
+        json_add_number(row, "cpu", v->cpu);
+    json_add_string(row, "state",
+                    !v->online   ? "paused"
+                    : v->running ? "running"
+                    : v->blocked ? "blocked"
+                                 : "runnable");
+    json_add_number(row, "cpu_seconds", (double)v->cpu_time / 1e9);
+    json_add_string(row, "hard", hard);
+    json_add_string(row, "soft", soft);
     return row;
 }
 
@@ -195,7 +196,7 @@ static int show_vcpus(struct session *s, const struct xen_domctl_getdomaininfo *
         cpulist_format(hard_mask, machine.nr_cpus, hard);
         cpulist_format(soft_mask, machine.nr_cpus, soft);
         if (array)
-            cJSON_AddItemToArray(array, json_vcpu(name, info->domain, &v, hard, soft));
+            json_append(array, json_vcpu(name, info->domain, &v, hard, soft));
         else
             print_vcpu(name, info->domain, &v, hard, soft);
     }
@@ -217,7 +218,7 @@ int verb_vcpu_list(int argc, char **argv)
     rc = session_open(&s, NEED_HV | MAY_STORE);
     if (rc)
         return rc;
-    cJSON *array = json ? cJSON_CreateArray() : NULL;
+    struct json *array = json ? json_array() : NULL;
 
     if (!json)
         printf("%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
@@ -229,7 +230,7 @@ int verb_vcpu_list(int argc, char **argv)
     if (json && rc == 0)
         print_json(array);
     else
-        cJSON_Delete(array);
+        json_free(array);
     return session_close(&s, rc);
 }
 

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct cJSON;
+struct json;
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -42,7 +42,7 @@ void prometheus_head(const char *name, const char *type, const char *help);
 
 /* main.c */
 int usage(const char *verb);
-void print_json(struct cJSON *json);
+void print_json(struct json *json);
 
 /* list.c: "rbpscd", a dash for what is not so: running blocked paused shut-down crashed dying. */
 enum { STATE_LETTERS = 6 };

@@ -14,6 +14,7 @@ static const struct {
     {"config", tests_config},     {"elf", tests_elf},         {"unpack", tests_unpack},
     {"verdict", tests_verdict},   {"layout", tests_layout},   {"parts", tests_parts},
     {"timeline", tests_timeline}, {"cpulist", tests_cpulist}, {"zeros", tests_zeros},
+    {"json", tests_json},
 };
 
 void test_note(const char *fmt, ...)

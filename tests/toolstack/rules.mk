@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 # Unit tests of the toolstack's pure modules, plain and sanitized; fuzz targets.
 TT_O := $(BUILD)/tests/toolstack
-TT_TESTS := main test_config test_elf test_zeros test_unpack test_verdict test_layout test_parts test_timeline test_cpulist imagegen
+TT_TESTS := main test_config test_elf test_zeros test_json test_unpack test_verdict test_layout test_parts test_timeline test_cpulist imagegen
 TT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Calls that a test wants to see on their way.
-TT_LIBS := -Wl,--wrap=payload_find -lcunit -lz -llzma -lzstd -llz4 -lseccomp -lcjson
+TT_LIBS := -Wl,--wrap=payload_find -lcunit -lz -llzma -lzstd -llz4 -lseccomp -lcjson -lm
 TT_CFLAGS = $(CFLAGS_USER) -Ihypervisor/include/public -Ibackends/include
 
-DEPS_PACKAGES += libcunit1-dev
+DEPS_PACKAGES += libcunit1-dev libcjson-dev
 
 $(TT_O)/plain/%.o: tests/toolstack/%.c
 	@mkdir -p $(@D)
@@ -77,7 +77,7 @@ FUZZ_SECONDS ?= 30
 TT_FUZZ_FLAGS := -Ihypervisor/include/public -Ibackends/include -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 $(TT_O)/fuzz_%: tests/toolstack/fuzz_%.c $(TS_PURE:%=toolstack/%.c) backends/common/sandbox.c $(BE_PURE:%=backends/%.c)
 	@mkdir -p $(@D)
-	clang $(TT_FUZZ_FLAGS) -o $@ $^ -lz -llzma -lzstd -llz4 -lseccomp -lcjson
+	clang $(TT_FUZZ_FLAGS) -o $@ $^ -lz -llzma -lzstd -llz4 -lseccomp -lm
 .PHONY: fuzz-toolstack
 fuzz-toolstack: $(TT_O)/fuzz_config $(TT_O)/fuzz_image $(TT_O)/mkkernel
 	@mkdir -p $(TT_O)/corpus/config $(TT_O)/corpus/image

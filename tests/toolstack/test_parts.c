@@ -12,6 +12,8 @@
 #include "../../toolstack/parts.h"
 
 #include <CUnit/CUnit.h>
+#include "../../toolstack/json.h"
+
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,8 +107,8 @@ static void test_fell(void)
 static void test_json(void)
 {
     setup();
-    cJSON *made = parts_json(&report, &names);
-    char *text = cJSON_Print(made);
+    struct json *made = parts_json(&report, &names);
+    char *text = json_print(made);
     cJSON *read = cJSON_Parse(text);
     cJSON *parts = cJSON_GetObjectItem(read, "parts");
 
@@ -115,7 +117,7 @@ static void test_json(void)
     CU_ASSERT(cJSON_GetArraySize(parts) == 4);
     CU_ASSERT(cJSON_GetObjectItem(cJSON_GetObjectItem(parts, "#PF"), "count")->valueint == 2);
     CU_ASSERT(cJSON_GetArraySize(cJSON_GetObjectItem(read, "vcpus")) == 1);
-    cJSON_Delete(made);
+    json_free(made);
     cJSON_Delete(read);
     free(text);
 }

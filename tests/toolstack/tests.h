@@ -9,7 +9,7 @@ struct test {
 };
 
 extern const struct test tests_config[], tests_elf[], tests_unpack[], tests_verdict[],
-    tests_layout[], tests_parts[], tests_timeline[], tests_cpulist[], tests_zeros[];
+    tests_layout[], tests_parts[], tests_timeline[], tests_cpulist[], tests_zeros[], tests_json[];
 
 /* Prints a line that explains a failure. */
 void test_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
