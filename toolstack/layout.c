@@ -294,9 +294,12 @@ int layout_fill_tables(const struct layout *l, const uint64_t *p2m, uint64_t *ta
 
 void layout_fill_p2m(const struct layout *l, const struct layout_frames *f, uint64_t *list)
 {
+    const uint64_t in_blocks = f->nr_blocks * LAYOUT_BLOCK_PAGES;
     size_t room = l->p2m_data_pages * PAGE_BYTES - l->nr_pages * sizeof(*list);
 
-    for (uint64_t pfn = 0; pfn < l->nr_pages; pfn++)
-        list[pfn] = layout_mfn(f, pfn);
+    for (uint64_t i = 0; i < f->nr_blocks; i++)
+        for (uint64_t j = 0; j < LAYOUT_BLOCK_PAGES; j++)
+            list[i * LAYOUT_BLOCK_PAGES + j] = f->blocks[i] + j;
+    memcpy(list + in_blocks, f->singles, (l->nr_pages - in_blocks) * sizeof(*list));
     memset(list + l->nr_pages, 0xff, room);
 }

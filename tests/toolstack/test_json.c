@@ -47,6 +47,8 @@ static void test_other_reader(void)
     struct json *j = sample();
     char *texts[] = {json_print(j), json_print_flat(j)};
 
+    for (const char *c = texts[1]; *c; c++)
+        CU_ASSERT((unsigned char)*c >= 0x20);
     for (unsigned i = 0; i < 2; i++) {
         cJSON *read = cJSON_Parse(texts[i]);
 

@@ -266,7 +266,7 @@ static void test_p2m_padding(void)
         CU_ASSERT_EQUAL(list[i], UINT64_MAX);
 }
 
-/* Sabotage: without `+ pfn % LAYOUT_BLOCK_PAGES` in layout_mfn(). */
+/* Sabotage: without `+ j` in layout_fill_p2m(); without the remainder in layout_mfn(). */
 static void test_p2m_blocks(void)
 {
     struct layout l = {.nr_pages = 2 * 512 + 2, .p2m_data_pages = 3};
@@ -278,6 +278,8 @@ static void test_p2m_blocks(void)
     CU_ASSERT(list[0] == 4096 && list[511] == 4096 + 511 && list[512] == 512);
     CU_ASSERT(list[1023] == 1023 && list[1024] == 77 && list[1025] == 5);
     CU_ASSERT_EQUAL(list[1026], UINT64_MAX);
+    for (uint64_t pfn = 0; pfn < l.nr_pages; pfn++)
+        CU_ASSERT_EQUAL(layout_mfn(&frames, pfn), list[pfn]);
 }
 
 const struct test tests_layout[] = {
