@@ -297,9 +297,12 @@ void layout_fill_p2m(const struct layout *l, const struct layout_frames *f, uint
     const uint64_t in_blocks = f->nr_blocks * LAYOUT_BLOCK_PAGES;
     size_t room = l->p2m_data_pages * PAGE_BYTES - l->nr_pages * sizeof(*list);
 
-    for (uint64_t i = 0; i < f->nr_blocks; i++)
+    for (uint64_t i = 0; i < f->nr_blocks; i++) {
+        const uint64_t first = f->blocks[i];
+
         for (uint64_t j = 0; j < LAYOUT_BLOCK_PAGES; j++)
-            list[i * LAYOUT_BLOCK_PAGES + j] = f->blocks[i] + j;
+            list[i * LAYOUT_BLOCK_PAGES + j] = first + j;
+    }
     memcpy(list + in_blocks, f->singles, (l->nr_pages - in_blocks) * sizeof(*list));
     memset(list + l->nr_pages, 0xff, room);
 }
