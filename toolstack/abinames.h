@@ -35,6 +35,7 @@ static const struct abi_name {
     {12, 18, "get_sharing_freed_pages"},
     {12, 19, "get_sharing_shared_pages"},
     {12, 20, "paging_op"},
+    {12, 21, "access_op"},
     {12, 22, "sharing_op"},
     {12, 23, "add_to_physmap_batch"},
     {12, 24, "claim_pages"},
