@@ -37,9 +37,8 @@ static struct domain **table[TABLE_PAGES]; /* pages only added */
 static uint16_t table_used[TABLE_PAGES];   /* [table_lock] domains in each page */
 static unsigned table_count;               /* [table_lock] */
 static struct domain *reap_list;           /* [a] to be looked at by domain_reap() */
-static struct domain *zombie_list;         /* [a] to be put there again by reap_timer */
-static void zombies_retry(struct timer *t);
-static struct timer reap_timer = TIMER_INIT(zombies_retry);
+static void reap_again(struct timer *t);
+static struct timer reap_timer = TIMER_INIT(reap_again);
 
 /* --- the table --- */
 
@@ -137,6 +136,14 @@ struct domain *domain_next(uint32_t from)
     return d;
 }
 
+struct domain *domain_after(struct domain *d)
+{
+    const uint32_t from = d->domid + 1u;
+
+    domain_put(d);
+    return domain_next(from);
+}
+
 unsigned domain_count(void)
 {
     return READ_ONCE(table_count);
@@ -148,43 +155,30 @@ void domain_ref(struct domain *d)
     __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
 }
 
-static void list_push(struct domain **list, struct domain *d)
+/* A domain is on the list once at most: reap_queued is its ticket. False: it was there. */
+static bool reap_later(struct domain *d)
 {
-    struct domain *head = __atomic_load_n(list, __ATOMIC_RELAXED);
+    struct domain *head = __atomic_load_n(&reap_list, __ATOMIC_RELAXED);
 
+    if (__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
+        return false;
     do {
         d->reap_next = head;
-    } while (
-        !__atomic_compare_exchange_n(list, &head, d, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    } while (!__atomic_compare_exchange_n(&reap_list, &head, d, false, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
+    return true;
 }
 
-/* To be looked at by domain_reap(). A domain is on one list at most: reap_queued is its ticket. */
 void domain_last_put(struct domain *d)
 {
-    if (__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
-        return;
-    list_push(&reap_list, d);
-    softirq_raise(SOFTIRQ_WORK);
+    if (reap_later(d))
+        softirq_raise(SOFTIRQ_WORK);
 }
 
-/* Take a list and call fn for each domain that was on it. */
-static void list_drain(struct domain **list, void (*fn)(struct domain *d))
-{
-    struct domain *d = __atomic_exchange_n(list, NULL, __ATOMIC_ACQUIRE);
-
-    while (d) {
-        struct domain *next = d->reap_next;
-
-        __atomic_store_n(&d->reap_queued, false, __ATOMIC_RELEASE);
-        fn(d);
-        d = next;
-    }
-}
-
-static void zombies_retry(struct timer *t)
+static void reap_again(struct timer *t)
 {
     (void)t;
-    list_drain(&zombie_list, domain_last_put);
+    softirq_raise(SOFTIRQ_WORK);
 }
 
 /* --- creation --- */
@@ -220,6 +214,7 @@ static void domain_free(struct domain *d)
     pirq_domain_free(d);
     grant_table_free(d);
     evtchn_free(d);
+    hv_free_page(d->memmap.entries);
     hv_free_page(d->shared_info);
     hv_free_page(d);
 }
@@ -259,14 +254,13 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
 
 cpumask_t domain_cpus(const struct domain *d)
 {
+    const struct vcpu *v;
     cpumask_t mask = 0;
 
-    for (uint32_t i = 0; i < d->max_vcpus; i++) {
-        const struct vcpu *v = d->vcpus[i];
-        const uint32_t where = v ? READ_ONCE(v->is_running) : 0;
+    for_each_vcpu (d, v) {
+        const uint32_t where = READ_ONCE(v->is_running);
 
-        if (where)
-            mask |= (cpumask_t)1 << (where - 1);
+        mask |= where ? (cpumask_t)1 << (where - 1) : 0;
     }
     return mask;
 }
@@ -275,9 +269,10 @@ cpumask_t domain_cpus(const struct domain *d)
 
 void domain_each_vcpu(struct domain *d, void (*fn)(struct vcpu *v))
 {
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            fn(d->vcpus[i]);
+    struct vcpu *v;
+
+    for_each_vcpu (d, v)
+        fn(v);
 }
 
 void domain_pause_nosync(struct domain *d)
@@ -299,18 +294,16 @@ void domain_unpause(struct domain *d)
     domain_each_vcpu(d, sched_wake);
 }
 
-static void owe_time(struct vcpu *v)
-{
-    v->time_stamp = TIME_NEVER;
-}
-
 void domain_unpause_by_controller(struct domain *d)
 {
+    struct vcpu *v;
+
     if (!d->paused_by_controller)
         return;
     /* A builder wipes the shared page after we have written the time into it. */
     time_update_wallclock(d);
-    domain_each_vcpu(d, owe_time);
+    for_each_vcpu (d, v)
+        v->time_stamp = TIME_NEVER;
     d->paused_by_controller = false;
     domain_unpause(d);
 }
@@ -331,20 +324,13 @@ static const char *shutdown_name(uint8_t reason)
 /* The machine goes with its control domain. */
 static noreturn_fn void control_domain_ended(uint8_t reason)
 {
-    switch (reason) {
-    case SHUTDOWN_poweroff:
-        log_info("control domain powered off: halting");
+    const bool halt = reason == SHUTDOWN_poweroff ||
+                      (reason != SHUTDOWN_reboot && options.noreboot);
+
+    log_err("control domain ended (%s): %s", shutdown_name(reason), halt ? "halting" : "rebooting");
+    if (halt)
         hal_halt();
-    case SHUTDOWN_reboot:
-        log_info("control domain asked to reboot");
-        hal_reboot();
-    default:
-        log_err("control domain ended (%s): %s", shutdown_name(reason),
-                options.noreboot ? "halting (noreboot)" : "rebooting");
-        if (options.noreboot)
-            hal_halt();
-        hal_reboot();
-    }
+    hal_reboot();
 }
 
 void domain_shutdown(struct domain *d, uint8_t reason)
@@ -487,8 +473,7 @@ static void reap_one(struct domain *d)
     if (READ_ONCE(d->dying) != DOMAIN_DEAD || frames_remain(d))
         return;
     if (grant_table_unshare(d) || page_unshare(d->shared_info, d)) {
-        if (!__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
-            list_push(&zombie_list, d);
+        reap_later(d);
         timer_set(&reap_timer, hal_now() + REAP_RETRY);
         return;
     }
@@ -500,7 +485,15 @@ static void reap_one(struct domain *d)
 
 void domain_reap(void)
 {
-    list_drain(&reap_list, reap_one);
+    struct domain *d = __atomic_exchange_n(&reap_list, NULL, __ATOMIC_ACQUIRE);
+
+    while (d) {
+        struct domain *next = d->reap_next;
+
+        __atomic_store_n(&d->reap_queued, false, __ATOMIC_RELEASE);
+        reap_one(d);
+        d = next;
+    }
 }
 
 /* --- what the control domain is told --- */
@@ -520,13 +513,14 @@ static void add_vcpu_info(const struct vcpu *v, struct xen_domctl_getdomaininfo 
 
 void domain_get_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
+    const struct vcpu *v;
+
     memset(info, 0, sizeof(*info));
     info->domain = d->domid;
     info->flags = XEN_DOMINF_blocked;
     info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            add_vcpu_info(d->vcpus[i], info);
+    for_each_vcpu (d, v)
+        add_vcpu_info(v, info);
     if (READ_ONCE(d->dying) == DOMAIN_DEAD)
         info->flags |= XEN_DOMINF_dying;
     if (READ_ONCE(d->shutting_down))

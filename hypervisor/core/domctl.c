@@ -111,10 +111,12 @@ static int op_pause(struct domain *d)
 
 static int op_unpause(struct domain *d)
 {
+    struct vcpu *v;
+
     if (!d->vcpus[0] || !d->vcpus[0]->initialised)
         return -XEN_EINVAL;
-    for (uint32_t i = 0; i < d->max_vcpus; i++)
-        if (d->vcpus[i] && sched_admit(d->vcpus[i], READ_ONCE(d->vcpus[i]->sched.hard)))
+    for_each_vcpu (d, v)
+        if (sched_admit(v, READ_ONCE(v->sched.hard)))
             return -XEN_EBUSY;
     domain_unpause_by_controller(d);
     return 0;

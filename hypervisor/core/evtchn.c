@@ -6,8 +6,9 @@
  * port below `valid` may be looked at without the lock; only what the lock protects may change.
  *
  * Locks: a table's lock covers its ports. A connection is made and broken under the locks of both
- * domains, lower domid first; one's own lock is therefore enough to send through it: the peer
- * cannot go away. Delivery itself takes no table lock: it sets bits in the shared page and wakes.
+ * domains; one's own lock is therefore enough to send through it: the peer cannot go away. Whoever
+ * takes two has connect_lock, under which it is known who is connected to whom, so their order does
+ * not matter. Delivery itself takes no table lock: it sets bits in the shared page and wakes.
  * A virtual interrupt is delivered without any: if its port is closed at that moment, the domain
  * gets an event on a port that it just gave up, which it must expect anyway.
  *
@@ -20,6 +21,8 @@
 #include <tenue/vcpu.h>
 
 #include "lib.h"
+
+static struct spinlock connect_lock = SPINLOCK_INIT(RANK_CONNECTIONS);
 
 /* Ports handled between preemption points of a reset; also how many are worth one look. */
 #define RESET_BATCH 64u
@@ -128,13 +131,12 @@ static void port_free(struct domain *d, port_t port)
 
 /* --- two tables at once --- */
 
+/* connect_lock held. */
 static void lock_both(struct domain *a, struct domain *b)
 {
-    struct domain *first = a->domid <= b->domid ? a : b;
-
-    spin_lock(&first->evtchn.lock);
+    spin_lock(&a->evtchn.lock);
     if (a != b)
-        spin_lock_nested(&(first == a ? b : a)->evtchn.lock);
+        spin_lock_nested(&b->evtchn.lock);
 }
 
 static void unlock_both(struct domain *a, struct domain *b)
@@ -142,48 +144,6 @@ static void unlock_both(struct domain *a, struct domain *b)
     if (a != b)
         spin_unlock(&b->evtchn.lock);
     spin_unlock(&a->evtchn.lock);
-}
-
-/*
- * Lock d's table and, when port is connected, its peer's. The peer is known only under the lock,
- * which may be the wrong one to hold first: then let go, take both in order and look again, with a
- * reference to keep the peer's memory. *peer is NULL when there is none.
- */
-static struct evtchn *lock_port_and_peer(struct domain *d, port_t port, struct domain **peer)
-{
-    struct evtchn *e = port_lookup(d, port);
-    struct domain *rd;
-
-    *peer = NULL;
-    if (!e)
-        return NULL;
-    spin_lock(&d->evtchn.lock);
-    while (e->state == EVTCHN_INTERDOMAIN && e->remote != d) {
-        rd = e->remote;
-        if (rd->domid > d->domid) {
-            spin_lock_nested(&rd->evtchn.lock);
-            *peer = rd;
-            return e;
-        }
-        domain_ref(rd);
-        spin_unlock(&d->evtchn.lock);
-        lock_both(d, rd);
-        if (e->state == EVTCHN_INTERDOMAIN && e->remote == rd) {
-            *peer = rd;
-            domain_put(rd); /* connected and locked: it stays */
-            return e;
-        }
-        spin_unlock(&rd->evtchn.lock);
-        domain_put(rd);
-    }
-    return e;
-}
-
-static void unlock_port_and_peer(struct domain *d, struct domain *peer)
-{
-    if (peer)
-        spin_unlock(&peer->evtchn.lock);
-    spin_unlock(&d->evtchn.lock);
 }
 
 /* --- delivery --- */
@@ -333,6 +293,7 @@ int evtchn_bind_interdomain(struct domain *d, struct domain *remote, port_t remo
 
     if (!re)
         return rc;
+    spin_lock(&connect_lock);
     lock_both(d, remote);
     if (re->state != EVTCHN_UNBOUND || re->unbound_domid != d->domid)
         goto out;
@@ -348,6 +309,7 @@ int evtchn_bind_interdomain(struct domain *d, struct domain *remote, port_t remo
     set_pending(d, *port, bound_vcpu(d, e));
 out:
     unlock_both(d, remote);
+    spin_unlock(&connect_lock);
     return rc;
 }
 
@@ -448,18 +410,22 @@ static void unbind(struct domain *d, const struct evtchn *e)
 
 int evtchn_close(struct domain *d, port_t port)
 {
+    const struct evtchn *e = port_lookup(d, port);
     struct domain *peer;
-    struct evtchn *e = lock_port_and_peer(d, port, &peer);
     bool open;
 
     if (!e)
         return -XEN_EINVAL;
+    spin_lock(&connect_lock);
+    peer = e->state == EVTCHN_INTERDOMAIN ? e->remote : d;
+    lock_both(d, peer);
     open = is_open(e);
     if (open) {
         unbind(d, e);
         port_free(d, port);
     }
-    unlock_port_and_peer(d, peer);
+    unlock_both(d, peer);
+    spin_unlock(&connect_lock);
     return open ? 0 : -XEN_EINVAL;
 }
 

@@ -110,13 +110,7 @@ static long reservation_op(unsigned cmd, uint64_t start, guest_va arg)
 static int put_map(struct xen_memory_map *map, const struct e820_region *r, uint32_t count)
 {
     map->nr_entries = MIN(map->nr_entries, count);
-    for (uint32_t i = 0; i < map->nr_entries; i++) {
-        struct xen_e820_entry e = {r[i].addr, r[i].size, r[i].type};
-
-        if (guest_write_elem(guest_va_of(map->buffer), i, &e, sizeof(e)) != 0)
-            return -XEN_EFAULT;
-    }
-    return 0;
+    return guest_write(guest_va_of(map->buffer), r, map->nr_entries * sizeof(*r));
 }
 
 static int memory_map(struct domain *d, struct xen_memory_map *map)
@@ -125,10 +119,9 @@ static int memory_map(struct domain *d, struct xen_memory_map *map)
     uint32_t count;
 
     spin_lock(&d->pages.lock);
-    count = MIN(d->memmap.count, MEMORY_MAP_MAX);
-    for (uint32_t i = 0; i < count; i++)
-        copy[i] = (struct e820_region){d->memmap.entries[i].addr, d->memmap.entries[i].size,
-                                       d->memmap.entries[i].type};
+    count = d->memmap.count;
+    if (count)
+        memcpy(copy, d->memmap.entries, count * sizeof(copy[0]));
     spin_unlock(&d->pages.lock);
     return count ? put_map(map, copy, count) : -XEN_ENOSYS;
 }

@@ -269,24 +269,11 @@ static uint32_t relinquish_batch(struct domain_pages *pages, uint32_t *freed)
     return chain;
 }
 
-static void memmap_free(struct domain *d)
-{
-    void *entries;
-
-    spin_lock(&d->pages.lock);
-    entries = d->memmap.entries;
-    d->memmap.entries = NULL;
-    d->memmap.count = 0;
-    spin_unlock(&d->pages.lock);
-    hv_free_page(entries);
-}
-
 int domain_relinquish_pages(struct domain *d)
 {
     struct domain_pages *pages = &d->pages;
     bool more = true;
 
-    memmap_free(d);
     while (more) {
         uint32_t chain, freed;
 

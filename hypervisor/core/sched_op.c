@@ -46,10 +46,10 @@ static int poll_ports_pending(struct vcpu *v, guest_va ports, uint32_t nr)
 static long op_poll(struct vcpu *v, guest_va arg)
 {
     struct sched_poll op;
-    int rc = guest_read_obj(&op, arg);
+    int rc;
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&op, arg))
+        return -XEN_EFAULT;
     if (op.nr_ports > POLL_PORTS_MAX)
         return -XEN_EINVAL;
 
@@ -88,10 +88,9 @@ static long op_remote_shutdown(guest_va arg)
 {
     struct sched_remote_shutdown op;
     struct domain *d;
-    int rc = guest_read_obj(&op, arg);
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&op, arg))
+        return -XEN_EFAULT;
     if (!current_domain()->is_control)
         return -XEN_EPERM;
     d = domain_get(op.domain_id);

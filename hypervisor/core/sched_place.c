@@ -212,16 +212,12 @@ void sched_push(struct cpu *c, ns_t now)
 static void wake_those_without(unsigned cpu)
 {
     struct domain *d;
+    struct vcpu *v;
 
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
-        id = d->domid + 1u;
-        for (uint32_t i = 0; i < d->max_vcpus && !READ_ONCE(owner[cpu]); i++) {
-            struct vcpu *v = d->vcpus[i];
-
-            if (v && !READ_ONCE(v->sched.own) && vcpu_is_runnable(v))
+    for_each_domain (d)
+        for_each_vcpu (d, v)
+            if (!READ_ONCE(owner[cpu]) && !READ_ONCE(v->sched.own) && vcpu_is_runnable(v))
                 sched_wake(v);
-        }
-    }
 }
 
 static void disown(uint32_t own)

@@ -14,22 +14,16 @@
 static struct spinlock wallclock_lock = SPINLOCK_INIT(RANK_TIMER);
 static uint64_t wallclock_base; /* [wallclock_lock] UTC in ns at system time 0; 0: not yet read */
 
-static uint8_t clock_flags(const struct hal_time *t)
-{
-    return t->tsc_stable ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
-}
-
-static void publish_clock(struct vcpu *v, const struct hal_time *t)
+static void publish_clock(struct vcpu *v, struct vcpu_time_info *t)
 {
     volatile struct vcpu_time_info *u = &v->vcpu_info->time;
 
-    u->version = ++v->time_version | 1;
-    u->tsc_timestamp = t->tsc_timestamp;
-    u->system_time = t->system_time;
-    u->tsc_to_system_mul = t->tsc_to_system_mul;
-    u->tsc_shift = t->tsc_shift;
-    u->flags = clock_flags(t);
-    v->time_version = (v->time_version | 1) + 1;
+    t->version = v->time_version + 1;
+    v->time_version += 2;
+    u->version = t->version;
+    barrier();
+    *u = *t;
+    barrier();
     u->version = v->time_version;
     v->time_stamp = t->tsc_timestamp;
     vcpu_time_publish(v);
@@ -37,25 +31,20 @@ static void publish_clock(struct vcpu *v, const struct hal_time *t)
 
 void time_write_area(const struct vcpu *v, guest_va area)
 {
-    struct vcpu_time_info u = {.version = v->time_version - 1};
-    struct hal_time t;
+    struct vcpu_time_info t;
 
     hal_time_params(&t);
-    u.tsc_timestamp = t.tsc_timestamp;
-    u.system_time = t.system_time;
-    u.tsc_to_system_mul = t.tsc_to_system_mul;
-    u.tsc_shift = t.tsc_shift;
-    u.flags = clock_flags(&t);
-    if (guest_write(area, &u.version, sizeof(u.version)) || guest_write_obj(area, &u))
+    t.version = v->time_version - 1;
+    if (guest_write(area, &t.version, sizeof(t.version)) || guest_write_obj(area, &t))
         return; /* the guest's loss alone */
-    u.version++;
-    if (guest_write(area, &u.version, sizeof(u.version)))
+    t.version++;
+    if (guest_write(area, &t.version, sizeof(t.version)))
         return;
 }
 
 void time_refresh_vcpu(struct vcpu *v)
 {
-    struct hal_time t;
+    struct vcpu_time_info t;
 
     hal_time_params(&t);
     if (unlikely(t.tsc_timestamp != v->time_stamp))
@@ -96,10 +85,7 @@ int time_set_wallclock(uint64_t secs, uint32_t nsecs, ns_t system_time)
     spin_lock(&wallclock_lock);
     wallclock_base = utc - system_time;
     spin_unlock(&wallclock_lock);
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL;) {
-        id = d->domid + 1u;
+    for_each_domain (d)
         time_update_wallclock(d);
-        domain_put(d);
-    }
     return 0;
 }

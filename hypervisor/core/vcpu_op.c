@@ -24,17 +24,14 @@ static long op_initialise(struct vcpu *v, guest_va arg)
 /* The last one that goes down takes the domain with it: nobody could bring it up again. */
 static long op_down(struct vcpu *v)
 {
-    struct domain *d = v->domain;
+    const struct vcpu *other;
 
-    for (uint32_t i = 0; i < d->max_vcpus; i++) {
-        struct vcpu *other = d->vcpus[i];
-
-        if (other && other != v && !(READ_ONCE(other->pause_flags) & (1u << VPF_DOWN))) {
+    for_each_vcpu (v->domain, other)
+        if (other != v && !(READ_ONCE(other->pause_flags) & (1u << VPF_DOWN))) {
             vcpu_pause_set(v, VPF_DOWN);
             return 0;
         }
-    }
-    domain_shutdown(d, SHUTDOWN_poweroff);
+    domain_shutdown(v->domain, SHUTDOWN_poweroff);
     return 0;
 }
 
@@ -52,14 +49,11 @@ static long op_runstate_info(const struct vcpu *v, guest_va arg)
 
 static long op_register_runstate(struct vcpu *v, guest_va arg)
 {
-    struct vcpu_register_runstate_memory_area area;
-    int rc = guest_read_obj(&area, arg);
+    guest_va area; /* all that the structure holds */
 
-    if (rc)
-        return rc;
-    if (!guest_range_ok(guest_va_make(area.addr.p), sizeof(struct vcpu_runstate_info)))
+    if (guest_read_obj(&area, arg) || !guest_range_ok(area, sizeof(struct vcpu_runstate_info)))
         return -XEN_EFAULT;
-    WRITE_ONCE(v->runstate_va.va, area.addr.p);
+    WRITE_ONCE(v->runstate_va.va, area.va);
     if (v == current_vcpu())
         vcpu_runstate_publish(v);
     return 0;
@@ -67,14 +61,11 @@ static long op_register_runstate(struct vcpu *v, guest_va arg)
 
 static long op_register_time(struct vcpu *v, guest_va arg)
 {
-    struct vcpu_register_time_memory_area area;
-    int rc = guest_read_obj(&area, arg);
+    guest_va area; /* all that the structure holds */
 
-    if (rc)
-        return rc;
-    if (!guest_range_ok(guest_va_make(area.addr.p), sizeof(struct vcpu_time_info)))
+    if (guest_read_obj(&area, arg) || !guest_range_ok(area, sizeof(struct vcpu_time_info)))
         return -XEN_EFAULT;
-    WRITE_ONCE(v->time_va.va, area.addr.p);
+    WRITE_ONCE(v->time_va.va, area.va);
     v->time_stamp = TIME_NEVER;
     if (v == current_vcpu())
         time_refresh_vcpu(v);
@@ -84,10 +75,9 @@ static long op_register_time(struct vcpu *v, guest_va arg)
 static long op_register_vcpu_info(struct vcpu *v, guest_va arg)
 {
     struct vcpu_register_vcpu_info info;
-    int rc = guest_read_obj(&info, arg);
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&info, arg))
+        return -XEN_EFAULT;
     if (v != current_vcpu() && !(READ_ONCE(v->pause_flags) & (1u << VPF_DOWN)))
         return -XEN_EINVAL;
     return vcpu_map_vcpu_info(v, mfn_make(info.mfn), info.offset);
@@ -96,10 +86,9 @@ static long op_register_vcpu_info(struct vcpu *v, guest_va arg)
 static long op_set_periodic(struct vcpu *v, guest_va arg)
 {
     struct vcpu_set_periodic_timer set;
-    int rc = guest_read_obj(&set, arg);
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&set, arg))
+        return -XEN_EFAULT;
     if (set.period_ns < PERIOD_MIN || set.period_ns > PERIOD_MAX)
         return -XEN_EINVAL;
     v->periodic_period = set.period_ns;
@@ -110,13 +99,11 @@ static long op_set_periodic(struct vcpu *v, guest_va arg)
 static long op_set_singleshot(struct vcpu *v, guest_va arg)
 {
     struct vcpu_set_singleshot_timer set;
-    int rc;
 
     if (v != current_vcpu())
         return -XEN_EINVAL;
-    rc = guest_read_obj(&set, arg);
-    if (rc)
-        return rc;
+    if (guest_read_obj(&set, arg))
+        return -XEN_EFAULT;
     if ((set.flags & VCPU_SSHOTTMR_future) && set.timeout_abs_ns < hal_now())
         return -XEN_ETIME;
     timer_set(&v->singleshot, MIN(set.timeout_abs_ns, NS_NEVER - 1));
@@ -125,12 +112,9 @@ static long op_set_singleshot(struct vcpu *v, guest_va arg)
 
 static long op_get_physid(const struct vcpu *v, guest_va arg)
 {
-    struct vcpu_get_physid id = {0};
+    const uint64_t apic = hal_cpu_apic_id(v->cpu), id = apic << 32 | apic;
 
-    if (!v->domain->is_control)
-        return -XEN_EINVAL;
-    id.phys_id = hal_cpu_apic_id(v->cpu) | (uint64_t)hal_cpu_apic_id(v->cpu) << 32;
-    return guest_write_obj(arg, &id);
+    return v->domain->is_control ? guest_write_obj(arg, &id) : -XEN_EINVAL;
 }
 
 long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg_va)

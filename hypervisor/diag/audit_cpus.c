@@ -91,8 +91,7 @@ unsigned cpu_audit(void)
     violations = 0;
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
         check_cpu(cpus[cpu]);
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
-        id = d->domid + 1u;
+    for_each_domain (d) {
         check_vcpus(d);
     }
     return violations + sched_audit();

@@ -121,8 +121,7 @@ unsigned evtchn_audit(void)
     struct domain *d;
 
     violations = 0;
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
-        id = d->domid + 1u;
+    for_each_domain (d) {
         check_ports(d);
         check_users(d);
     }

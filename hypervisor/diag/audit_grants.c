@@ -114,12 +114,10 @@ unsigned grant_audit(void)
     unsigned violations = 0;
     struct domain *d;
 
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
-        id = d->domid + 1u;
+    for_each_domain (d) {
         violations += audit_handles(d);
     }
-    for (uint32_t id = 0; (d = domain_next(id)) != NULL; domain_put(d)) {
-        id = d->domid + 1u;
+    for_each_domain (d) {
         violations += audit_pins(d);
     }
     return violations;

@@ -120,7 +120,7 @@ static void leaf_xsave(uint32_t subleaf, uint32_t r[4])
 static void leaf_hypervisor(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
 {
     const uint32_t khz = hal_tsc_khz(), bits = MIN(hal_maddr_bits(), MADDR_BITS_REPORTED_MAX);
-    struct hal_time t;
+    struct vcpu_time_info t;
 
     hal_time_params(&t);
     const uint32_t leaves[][4] = {

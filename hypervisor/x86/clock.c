@@ -23,7 +23,7 @@
 #define PM_TIMER_HZ 3579545ull
 #define PIT_HZ 1193182ull
 
-static struct hal_time params = {.tsc_to_system_mul = 1u << 31, .tsc_shift = 1};
+static struct vcpu_time_info params = {.tsc_to_system_mul = 1u << 31, .tsc_shift = 1};
 static uint32_t tsc_khz;
 static uint64_t apic_ticks_per_ns; /* 32.32 fixed point */
 static uint64_t boot_seconds;
@@ -187,10 +187,11 @@ ns_t hal_now(void)
     return tsc_to_ns(rdtsc_ordered() - params.tsc_timestamp);
 }
 
-void hal_time_params(struct hal_time *t)
+void hal_time_params(struct vcpu_time_info *t)
 {
     *t = params;
-    t->tsc_stable = params.tsc_stable && cpu_count == 1; /* whose offsets could differ? */
+    if (cpu_count != 1)
+        t->flags = 0; /* offsets could differ */
 }
 
 uint32_t hal_tsc_khz(void)
@@ -272,8 +273,8 @@ void clock_init(void)
     choose_reference(&r);
     calibrate(&r);
     params.tsc_timestamp = rdtsc_ordered();
-    params.tsc_stable = cpu_features.tsc_invariant;
+    params.flags = cpu_features.tsc_invariant ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
     boot_seconds = rtc_seconds() - hal_now() / NS_PER_SEC;
     log_info("clock: TSC at %u.%03u MHz by %s%s\n", tsc_khz / 1000, tsc_khz % 1000, r.name,
-             params.tsc_stable ? ", invariant" : "");
+             params.flags ? ", invariant" : "");
 }

@@ -79,9 +79,9 @@ uint64_t hal_rdtsc(void)
     return hal_now();
 }
 
-void hal_time_params(struct hal_time *t)
+void hal_time_params(struct vcpu_time_info *t)
 {
-    *t = (struct hal_time){.tsc_to_system_mul = 0x80000000u, .tsc_shift = 1};
+    *t = (struct vcpu_time_info){.tsc_to_system_mul = 0x80000000u, .tsc_shift = 1};
 }
 
 void hal_timer_arm(ns_t deadline)

@@ -16,10 +16,10 @@
 #define E820_NVS 4u
 #define E820_UNUSABLE 5u
 
-struct e820_region {
+struct e820_region {     /* as guests read it */
     uint64_t addr, size; /* bytes; sorted, not overlapping */
     uint32_t type;
-};
+} __attribute__((packed));
 
 #define BOOT_MODULES_MAX 8u
 #define BOOT_STRING_MAX 1024u

@@ -11,6 +11,7 @@
 #define TENUE_DOMAIN_H
 
 #include <tenue/abi.h>
+#include <tenue/bootinfo.h>
 #include <tenue/evtchn.h>
 #include <tenue/frame.h>
 #include <tenue/grant.h>
@@ -60,10 +61,7 @@ struct domain {
     struct domain_pirqs *pirqs; /* [I] control domain only, else NULL */
 
     struct { /* XENMEM_set_memory_map; [pages.lock] */
-        struct xen_e820_entry {
-            uint64_t addr, size;
-            uint32_t type;
-        } __attribute__((packed)) * entries;
+        struct e820_region *entries;
         uint32_t count;
     } memmap;
     peeked int64_t time_offset_seconds; /* [c] settimeoffset */
@@ -110,9 +108,16 @@ static inline void domain_put(struct domain *d)
 }
 /* First domain with domid >= from (counted) or NULL: for getdomaininfolist and dumps. */
 struct domain *domain_next(uint32_t from);
+/* The next one, once the reference to d is dropped. */
+struct domain *domain_after(struct domain *d);
+/* Each listed domain, counted meanwhile: who leaves the loop has the reference. */
+#define for_each_domain(d) for ((d) = domain_next(0); (d); (d) = domain_after(d))
 unsigned domain_count(void); /* listed ones, the dying among them */
 
-/* Call fn for each vcpu there is, first to last. */
+/* Each vcpu there is, first to last. */
+#define for_each_vcpu(d, v)                                                                        \
+    for (uint32_t vcpu_id_ = 0; vcpu_id_ < (d)->max_vcpus; vcpu_id_++)                             \
+        if (((v) = (d)->vcpus[vcpu_id_]) != NULL)
 void domain_each_vcpu(struct domain *d, void (*fn)(struct vcpu *v));
 
 void domain_pause(struct domain *d); /* and wait until no vcpu runs */

@@ -98,13 +98,8 @@ uint64_t hal_clear_guest(uint64_t dst, uint64_t bytes);
 /* --- time --- */
 ns_t hal_now(void); /* system time, ns, monotonic on this CPU */
 uint64_t hal_rdtsc(void);
-struct hal_time { /* how pvclock turns TSC into system time on this CPU */
-    uint64_t tsc_timestamp, system_time;
-    uint32_t tsc_to_system_mul;
-    int8_t tsc_shift;
-    bool tsc_stable;
-};
-void hal_time_params(struct hal_time *t);
+/* How pvclock turns TSC into system time on this CPU, as guests read it, of version 0. */
+void hal_time_params(struct vcpu_time_info *t);
 uint32_t hal_tsc_khz(void);
 uint64_t hal_wallclock_at_boot(void); /* UTC seconds at system time 0, from the RTC */
 void hal_timer_arm(ns_t deadline);    /* this CPU's next timer interrupt; NS_NEVER: none */

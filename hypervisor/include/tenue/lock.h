@@ -17,6 +17,7 @@ enum lock_rank {
     RANK_NONE,
     RANK_DOMAIN_LIST,  /* the table of domains */
     RANK_GRANT,        /* one grant table */
+    RANK_CONNECTIONS,  /* who is connected to whom by event channels */
     RANK_EVTCHN,       /* one domain's event channels and pirqs */
     RANK_PAGE_TYPE,    /* a page-table page under update (bit lock in its frame record) */
     RANK_DOMAIN_PAGES, /* a domain's list and number of frames */

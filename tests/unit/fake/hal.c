@@ -415,13 +415,13 @@ uint64_t hal_rdtsc(void)
 {
     return fake_time;
 }
-void hal_time_params(struct hal_time *t)
+void hal_time_params(struct vcpu_time_info *t)
 {
-    *t = (struct hal_time){.tsc_timestamp = fake_time,
-                           .system_time = fake_time,
-                           .tsc_to_system_mul = 0x80000000u,
-                           .tsc_shift = 1,
-                           .tsc_stable = true};
+    *t = (struct vcpu_time_info){.tsc_timestamp = fake_time,
+                                 .system_time = fake_time,
+                                 .tsc_to_system_mul = 0x80000000u,
+                                 .tsc_shift = 1,
+                                 .flags = XEN_PVCLOCK_TSC_STABLE_BIT};
 }
 uint32_t hal_tsc_khz(void)
 {
