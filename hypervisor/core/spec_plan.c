@@ -109,13 +109,9 @@ static bool protects_branches(const struct spec_plan *p)
     return p->on & (SPEC_IBRS | SPEC_EIBRS) || p->thunk != THUNK_JMP;
 }
 
-static enum spec_verdict verdict(const struct spec_cpu *c, const struct spec_plan *p,
-                                 unsigned issue)
+static bool mitigates(const struct spec_cpu *c, const struct spec_plan *p, unsigned issue)
 {
-    const bool cured = p->on & cures(c, issue);
-
-    return cured && (issue != ISSUE_SPECTRE_V2 || protects_branches(p)) ? SPEC_MITIGATED
-                                                                        : SPEC_OPEN;
+    return p->on & cures(c, issue) && (issue != ISSUE_SPECTRE_V2 || protects_branches(p));
 }
 
 /* issues: those that hang on it. */
@@ -155,15 +151,15 @@ static void plan_msrs(const struct spec_cpu *c, struct spec_plan *p)
 
 void spec_decide(const struct spec_cpu *c, const struct spec_options *o, struct spec_plan *p)
 {
-    const uint32_t issues = spec_issues(c), can = means(c);
+    const uint32_t can = means(c);
 
-    *p = (struct spec_plan){0};
-    p->on = ((wanted(c, issues, can) & ~o->off) | o->on) & can;
+    *p = (struct spec_plan){.issues = spec_issues(c)};
+    p->on = ((wanted(c, p->issues, can) & ~o->off) | o->on) & can;
     if (p->on & SPEC_EIBRS)
         p->on &= ~SPEC_IBRS; /* the same bit, set for good */
-    p->thunk = choose_thunk(o, issues, p->on);
+    p->thunk = choose_thunk(o, p->issues, p->on);
     plan_msrs(c, p);
     for (unsigned i = 0; i < SPEC_ISSUES; i++)
-        if (issues >> i & 1)
-            p->verdict[i] = verdict(c, p, i);
+        if (p->issues >> i & 1 && !mitigates(c, p, i))
+            p->open |= 1u << i;
 }

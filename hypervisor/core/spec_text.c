@@ -15,27 +15,30 @@
 #include "lib.h"
 
 /* By bit of spec_plan.on: as the report says, and as spec-ctrl= names it. */
-static const struct {
-    const char *name, *option;
-} names[SPEC_BITS] = {
-    {"page-table isolation", NULL},
-    {"IBRS at entry", "ibrs"},
-    {"enhanced IBRS", "ibrs"},
-    {"IBPB between domains", "ibpb"},
-    {"IBPB at entry", "ibpb-entry"},
-    {"STIBP", "stibp"},
-    {"SSBD", "ssbd"},
-    {"RSB stuffing", "rsb"},
-    {"branch history clearing", "bhb-entry"},
-    {"BHI_DIS_S", "bhi-dis-s"},
-    {"buffer clearing", "md-clear"},
-    {"divider clearing", "div-scrub"},
-    {"L1TF-safe entries", NULL},
-    {"RNG locking", "srb-lock"},
-    {"gather mitigation", "gds-mit"},
-    {"Zenbleed bit", NULL},
-    {"erratum 793 bit", NULL},
-    {"SMT off", NULL},
+static const char *const means_names[SPEC_BITS] = {
+    "page-table isolation",
+    "IBRS at entry",
+    "enhanced IBRS",
+    "IBPB between domains",
+    "IBPB at entry",
+    "STIBP",
+    "SSBD",
+    "RSB stuffing",
+    "branch history clearing",
+    "BHI_DIS_S",
+    "buffer clearing",
+    "divider clearing",
+    "L1TF-safe entries",
+    "RNG locking",
+    "gather mitigation",
+    "Zenbleed bit",
+    "erratum 793 bit",
+    "SMT off",
+};
+static const char *const option_names[SPEC_BITS] = {
+    NULL,   "ibrs",     "ibrs",      "ibpb",      "ibpb-entry", "stibp",
+    "ssbd", "rsb",      "bhb-entry", "bhi-dis-s", "md-clear",   "div-scrub",
+    NULL,   "srb-lock", "gds-mit",   NULL,        NULL,         NULL,
 };
 
 static const struct {
@@ -84,7 +87,7 @@ static bool set_named(const char *s, size_t len, bool on)
     uint32_t bits = 0;
 
     for (unsigned i = 0; i < SPEC_BITS; i++)
-        if (names[i].option && option_is(s, len, names[i].option))
+        if (option_names[i] && option_is(s, len, option_names[i]))
             bits |= 1u << i;
     for (unsigned i = 0; i < ARRAY_LEN(aliases); i++)
         if (option_is(s, len, aliases[i].option))
@@ -181,9 +184,7 @@ unsigned spec_apply(struct spec_plan *p)
         lost++;
         log_err("speculation: CPU %u: MSR %#x does not keep %#lx: reads %#lx", this_cpu()->id,
                 m->msr, m->set, got);
-        for (unsigned issue = 0; issue < SPEC_ISSUES; issue++)
-            if (m->issues >> issue & 1 && p->verdict[issue] == SPEC_MITIGATED)
-                p->verdict[issue] = SPEC_OPEN;
+        p->open |= m->issues & p->issues;
     }
     return lost;
 }
@@ -195,38 +196,32 @@ struct list {
     size_t used;
 };
 
-static void add(struct list *l, const char *name)
+/* The names of the bits of mask. */
+static const char *list(struct list *l, const char *const names[], uint32_t mask)
 {
-    l->used += (size_t)fmt_snprintf(l->text + l->used, sizeof(l->text) - l->used, "%s%s",
-                                    l->used != 0 ? ", " : "", name);
-    l->used = MIN(l->used, sizeof(l->text) - 1);
-}
-
-static const char *with_verdict(struct list *l, const struct spec_plan *p, enum spec_verdict v)
-{
-    *l = (struct list){0};
-    for (unsigned i = 0; i < SPEC_ISSUES; i++)
-        if (p->verdict[i] == v)
-            add(l, issue_names[i]);
-    return l->used != 0 ? l->text : "nothing";
+    *l = (struct list){.text = "nothing"};
+    for (; mask; mask &= mask - 1) {
+        l->used += (size_t)fmt_snprintf(l->text + l->used, sizeof(l->text) - l->used, "%s%s",
+                                        l->used != 0 ? ", " : "", names[__builtin_ctz(mask)]);
+        l->used = MIN(l->used, sizeof(l->text) - 1);
+    }
+    return l->text;
 }
 
 void spec_report(const struct spec_cpu *c, const struct spec_plan *p)
 {
-    struct list l = {0};
+    const uint32_t all = (1u << SPEC_ISSUES) - 1;
+    struct list l;
 
-    for (unsigned i = 0; i < SPEC_BITS; i++)
-        if (p->on >> i & 1)
-            add(&l, names[i].name);
     log_info("speculation: %s family %#x model %#x stepping %u (%s), thunks %s",
              vendor_names[c->vendor], c->family, c->model, c->stepping, spec_model_name(c),
              thunk_names[p->thunk]);
-    log_info("speculation: applied: %s", l.used != 0 ? l.text : "nothing");
-    log_info("speculation: mitigated: %s", with_verdict(&l, p, SPEC_MITIGATED));
-    log_info("speculation: not needed: %s", with_verdict(&l, p, SPEC_UNAFFECTED));
-    with_verdict(&l, p, SPEC_OPEN);
-    if (l.used != 0)
-        log_warn("speculation: NOT mitigated: %s (docs/speculation.md)", l.text);
+    log_info("speculation: applied: %s", list(&l, means_names, p->on));
+    log_info("speculation: mitigated: %s", list(&l, issue_names, p->issues & ~p->open));
+    log_info("speculation: not needed: %s", list(&l, issue_names, all & ~p->issues));
+    if (p->open)
+        log_warn("speculation: NOT mitigated: %s (docs/speculation.md)",
+                 list(&l, issue_names, p->open));
     if (c->smt && !(p->on & SPEC_SMT_OFF))
         log_warn("speculation: threads share cores; guests that distrust each other want smt=off");
 }

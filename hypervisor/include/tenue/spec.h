@@ -49,8 +49,6 @@ enum spec_issue {
     SPEC_ISSUES
 };
 
-enum spec_verdict { SPEC_UNAFFECTED, SPEC_MITIGATED, SPEC_OPEN };
-
 /* What is done: bits of spec_plan.on. */
 #define SPEC_PTI (1u << 0)        /* a guest's CR3 maps the entry code only */
 #define SPEC_IBRS (1u << 1)       /* restricted speculation, on at entry, off at exit */
@@ -89,7 +87,7 @@ struct spec_plan {
     uint64_t spec_ctrl; /* MSR_SPEC_CTRL while the hypervisor runs, without SPEC_IBRS's bit */
     unsigned msrs;
     struct spec_msr msr[SPEC_MSRS_MAX]; /* written once on each CPU */
-    uint8_t verdict[SPEC_ISSUES];       /* enum spec_verdict */
+    uint32_t issues, open;              /* a bit each: those it has; those not mitigated */
 };
 
 /* Boot options: bits of spec_plan.on that were asked for or refused. */
