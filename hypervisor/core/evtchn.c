@@ -263,25 +263,65 @@ int evtchn_unmask(struct domain *d, port_t port)
 
 /* --- binding --- */
 
-static int bind_alone(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
-                      port_t *port)
+static bool virq_is_global(uint32_t virq)
 {
-    int rc;
+    return !(virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF ||
+             virq == VIRQ_XENPMU);
+}
 
+/* Where the port of a virtual interrupt is kept; a global one's on vcpu 0, wherever it was moved.
+ */
+static port_t *virq_slot(struct domain *d, uint32_t virq, uint32_t vcpu)
+{
+    return &domain_vcpu(d, virq_is_global(virq) ? 0 : vcpu)
+                ->virq_port[index_nospec(virq, NR_VIRQS)];
+}
+
+/* Global interrupts are the control domain's, first bound on its vcpu 0 (EV-12). */
+static int may_bind(const struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu)
+{
+    if (state == EVTCHN_PIRQ)
+        return pirq_is_valid(d, what) ? 0 : -XEN_EPERM;
+    if (state == EVTCHN_VIRQ && what >= NR_VIRQS)
+        return -XEN_EINVAL;
+    if (state != EVTCHN_VIRQ || !virq_is_global(what))
+        return 0;
+    if (!d->is_control)
+        return -XEN_EPERM;
+    return vcpu ? -XEN_EINVAL : 0;
+}
+
+/* What interrupts learn of their port. */
+static int attach(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
+                  port_t port)
+{
+    port_t *virq = state == EVTCHN_VIRQ ? virq_slot(d, what, vcpu) : NULL;
+
+    if (state == EVTCHN_PIRQ)
+        return pirq_bind(d, what, port);
+    if (virq && *virq)
+        return -XEN_EEXIST;
+    if (virq)
+        WRITE_ONCE(*virq, port);
+    return 0;
+}
+
+int evtchn_bind(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
+                port_t *port)
+{
+    int rc = may_bind(d, state, what, vcpu);
+
+    if (rc)
+        return rc;
     spin_lock(&d->evtchn.lock);
     rc = port_alloc(d, state, what, vcpu, port);
+    if (rc == 0) {
+        rc = attach(d, state, what, vcpu, *port);
+        if (rc)
+            port_free(d, *port);
+    }
     spin_unlock(&d->evtchn.lock);
     return rc;
-}
-
-int evtchn_alloc_unbound(struct domain *d, uint16_t remote, port_t *port)
-{
-    return bind_alone(d, EVTCHN_UNBOUND, remote, 0, port);
-}
-
-int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, port_t *port)
-{
-    return bind_alone(d, EVTCHN_IPI, 0, vcpu, port);
 }
 
 /* Only the domain that the port was reserved for may connect to it (EV-6). */
@@ -310,53 +350,6 @@ int evtchn_bind_interdomain(struct domain *d, struct domain *remote, port_t remo
 out:
     unlock_both(d, remote);
     spin_unlock(&connect_lock);
-    return rc;
-}
-
-static bool virq_is_global(uint32_t virq)
-{
-    return !(virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF ||
-             virq == VIRQ_XENPMU);
-}
-
-/* Global interrupts are the control domain's, first bound on its vcpu 0 (EV-12). */
-int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, port_t *port)
-{
-    struct vcpu *v;
-    int rc;
-
-    if (virq >= NR_VIRQS)
-        return -XEN_EINVAL;
-    virq = (uint32_t)index_nospec(virq, NR_VIRQS);
-    if (virq_is_global(virq) && !d->is_control)
-        return -XEN_EPERM;
-    if (virq_is_global(virq) && vcpu != 0)
-        return -XEN_EINVAL;
-    v = domain_vcpu(d, vcpu);
-    if (!v)
-        return -XEN_ENOENT;
-    spin_lock(&d->evtchn.lock);
-    rc = v->virq_port[virq] ? -XEN_EEXIST : port_alloc(d, EVTCHN_VIRQ, virq, vcpu, port);
-    if (rc == 0)
-        WRITE_ONCE(v->virq_port[virq], *port);
-    spin_unlock(&d->evtchn.lock);
-    return rc;
-}
-
-int evtchn_bind_pirq(struct domain *d, uint32_t pirq, port_t *port)
-{
-    int rc;
-
-    if (!pirq_is_valid(d, pirq))
-        return -XEN_EPERM;
-    spin_lock(&d->evtchn.lock);
-    rc = port_alloc(d, EVTCHN_PIRQ, pirq, 0, port);
-    if (rc == 0) {
-        rc = pirq_bind(d, pirq, *port);
-        if (rc)
-            port_free(d, *port);
-    }
-    spin_unlock(&d->evtchn.lock);
     return rc;
 }
 
@@ -404,8 +397,7 @@ static void unbind(struct domain *d, const struct evtchn *e)
     else if (e->state == EVTCHN_PIRQ)
         pirq_unbind(d, e->pirq);
     else if (e->state == EVTCHN_VIRQ)
-        /* A global one may have been moved; its number is kept on vcpu 0. */
-        WRITE_ONCE(d->vcpus[virq_is_global(e->virq) ? 0 : e->vcpu]->virq_port[e->virq], 0);
+        WRITE_ONCE(*virq_slot(d, e->virq, e->vcpu), 0);
 }
 
 int evtchn_close(struct domain *d, port_t port)

@@ -33,28 +33,22 @@ static int bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op
     return rc;
 }
 
-/* *port is where the number goes. */
-static int make(uint32_t cmd, struct domain *d, evtchn_arg *a, port_t **port)
+static int make(uint32_t cmd, struct domain *d, evtchn_arg *a, port_t *port)
 {
     const domid_t remote = a->alloc_unbound.remote_dom;
 
     switch (cmd) {
     case EVTCHNOP_alloc_unbound:
-        *port = &a->alloc_unbound.port;
-        return evtchn_alloc_unbound(d, remote == DOMID_SELF ? current_domain()->domid : remote,
-                                    *port);
+        return evtchn_bind(d, EVTCHN_UNBOUND,
+                           remote == DOMID_SELF ? current_domain()->domid : remote, 0, port);
     case EVTCHNOP_bind_interdomain:
-        *port = &a->bind_interdomain.local_port;
         return bind_interdomain(d, &a->bind_interdomain);
     case EVTCHNOP_bind_virq:
-        *port = &a->bind_virq.port;
-        return evtchn_bind_virq(d, a->bind_virq.virq, a->bind_virq.vcpu, *port);
+        return evtchn_bind(d, EVTCHN_VIRQ, a->bind_virq.virq, a->bind_virq.vcpu, port);
     case EVTCHNOP_bind_ipi:
-        *port = &a->bind_ipi.port;
-        return evtchn_bind_ipi(d, a->bind_ipi.vcpu, *port);
+        return evtchn_bind(d, EVTCHN_IPI, 0, a->bind_ipi.vcpu, port);
     default:
-        *port = &a->bind_pirq.port;
-        return evtchn_bind_pirq(d, a->bind_pirq.pirq, *port);
+        return evtchn_bind(d, EVTCHN_PIRQ, a->bind_pirq.pirq, 0, port);
     }
 }
 
@@ -62,7 +56,7 @@ static long op_make(uint32_t cmd, guest_va arg)
 {
     struct domain *d;
     evtchn_arg a = {0};
-    port_t *port;
+    port_t *port = (port_t *)((char *)&a + making[cmd]) - 1; /* the last member of each */
     int rc = guest_read(&a, arg, making[cmd]);
 
     if (rc == 0)
@@ -70,7 +64,7 @@ static long op_make(uint32_t cmd, guest_va arg)
                                   &d);
     if (rc)
         return rc;
-    rc = make(cmd, d, &a, &port);
+    rc = make(cmd, d, &a, port);
     if (rc == 0) {
         rc = guest_write(arg, &a, making[cmd]);
         if (rc && evtchn_close(d, *port))
@@ -146,10 +140,9 @@ long hc_event_channel_op(uint64_t cmd, uint64_t arg)
 long hc_event_channel_op_compat(uint64_t arg)
 {
     uint32_t cmd;
-    int rc = guest_read_obj(&cmd, guest_va_make(arg));
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&cmd, guest_va_make(arg)))
+        return -XEN_EFAULT;
     if (cmd > EVTCHNOP_unmask)
         return -XEN_ENOSYS;
     return hc_event_channel_op(cmd, arg + offsetof(struct evtchn_op, u));

@@ -7,7 +7,7 @@
  * is written only where there is no RAM and nothing of ours, and where the caller believes it too
  * (IRQ-2). The domain that owns the devices may move their BARs afterwards: it harms what it owns.
  *
- * Lock: the control domain's evtchn lock, held by pirq.c around every call.
+ * Lock: the control domain's evtchn lock, held around every call but msi_is_mapped().
  */
 #include "msi.h"
 
@@ -37,7 +37,7 @@
 #define FIRST_MIB 0x100000ull
 
 struct msi {
-    bool used;
+    peeked bool used;
     bool masked;
     struct msi_request r;
     uint8_t cap;
@@ -48,6 +48,11 @@ struct msi {
 };
 
 static struct msi slots[MSI_SLOTS];
+
+static struct msi *slot_of(uint32_t pirq)
+{
+    return &slots[index_nospec(MAX_PIRQS - 1 - pirq, MSI_SLOTS)];
+}
 
 static uint32_t pci_read(uint16_t bdf, unsigned reg, unsigned bytes)
 {
@@ -168,54 +173,48 @@ static void program(const struct msi *m)
     write_mask(m);
 }
 
-static bool is_taken(const struct msi_request *r)
+int msi_map(const struct msi_request *r, uint32_t *pirq)
 {
-    for (unsigned i = 0; i < MSI_SLOTS; i++)
-        if (slots[i].used && slots[i].r.bdf == r->bdf &&
-            (slots[i].r.x != r->x || slots[i].r.entry == r->entry))
-            return true;
-    return false;
-}
-
-int msi_free_slot(void)
-{
-    for (unsigned i = 0; i < MSI_SLOTS; i++)
-        if (!slots[i].used)
-            return (int)i;
-    return -XEN_ENOSPC;
-}
-
-int msi_map(unsigned slot, const struct msi_request *r, unsigned pirq)
-{
-    struct msi m = {.used = true, .masked = true, .r = *r};
+    struct msi m = {.masked = true, .r = *r}, *slot = NULL;
     int rc;
 
-    ASSERT(slot < MSI_SLOTS && !slots[slot].used);
-    if (is_taken(r))
-        return -XEN_EEXIST;
+    for (struct msi *s = slots; s < slots + MSI_SLOTS; s++) {
+        if (!s->used)
+            slot = slot ? slot : s;
+        else if (s->r.bdf == r->bdf && (s->r.x != r->x || s->r.entry == r->entry))
+            return -XEN_EEXIST;
+    }
+    if (!slot)
+        return -XEN_ENOSPC;
+    *pirq = MAX_PIRQS - 1 - (uint32_t)(slot - slots);
     rc = locate(&m);
-    if (rc)
-        return rc;
-    rc = hal_msi_route(pirq, &m.address, &m.data);
+    if (rc == 0)
+        rc = hal_msi_route(*pirq, &m.address, &m.data);
     if (rc)
         return rc;
     program(&m);
-    slots[slot] = m;
+    *slot = m;
+    slot->used = true;
     return 0;
 }
 
-void msi_mask(unsigned slot, bool masked)
+bool msi_is_mapped(uint32_t pirq)
 {
-    slots[slot].masked = masked;
-    write_mask(&slots[slot]);
+    return pirq >= MSI_FIRST && pirq < MAX_PIRQS && slot_of(pirq)->used;
+}
+
+void msi_mask(uint32_t pirq, bool masked)
+{
+    slot_of(pirq)->masked = masked;
+    write_mask(slot_of(pirq));
 }
 
 /* Without a mask the device may still send: nobody listens (irq.c). */
-void msi_unmap(unsigned slot, unsigned pirq)
+void msi_unmap(uint32_t pirq)
 {
-    msi_mask(slot, true);
+    msi_mask(pirq, true);
     hal_msi_unroute(pirq);
-    slots[slot].used = false;
+    slot_of(pirq)->used = false;
 }
 
 void msi_restore(uint16_t bdf)

@@ -101,7 +101,7 @@ static int msi_request_of(const struct physdev_map_pirq *op, struct msi_request 
     return 0;
 }
 
-static int map_msi(struct domain *d, struct physdev_map_pirq *op)
+static int map_msi(struct physdev_map_pirq *op)
 {
     struct msi_request r;
     uint32_t pirq;
@@ -111,7 +111,7 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
         return -XEN_ENOSYS;
     rc = msi_request_of(op, &r);
     if (rc == 0)
-        rc = pirq_map_msi(d, &r, &pirq);
+        rc = msi_map(&r, &pirq);
     if (rc == 0)
         op->pirq = (int)pirq;
     return rc;
@@ -158,7 +158,7 @@ static int run(struct domain *d, uint32_t cmd, union physdev_arg *a)
         if (names_other(d, a->map_pirq.domid))
             return -XEN_EOPNOTSUPP;
         return a->map_pirq.type == MAP_PIRQ_TYPE_GSI ? map_gsi(d, &a->map_pirq)
-                                                     : map_msi(d, &a->map_pirq);
+                                                     : map_msi(&a->map_pirq);
     case PHYSDEVOP_unmap_pirq:
         if (names_other(d, a->unmap_pirq.domid))
             return -XEN_EOPNOTSUPP;
@@ -205,9 +205,8 @@ static long physdev_op(uint32_t cmd, guest_va arg)
         return other_op(d, cmd);
     if (!desc->any && !d->is_control)
         return -XEN_EPERM;
-    rc = guest_read(&a, arg, desc->size);
-    if (rc)
-        return rc;
+    if (guest_read(&a, arg, desc->size))
+        return -XEN_EFAULT;
     spin_lock(&d->evtchn.lock);
     rc = run(d, cmd, &a);
     spin_unlock(&d->evtchn.lock);
@@ -223,10 +222,9 @@ long hc_physdev_op(uint64_t cmd, uint64_t arg)
 long hc_physdev_op_compat(uint64_t arg)
 {
     uint32_t cmd;
-    int rc = guest_read_obj(&cmd, guest_va_make(arg));
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&cmd, guest_va_make(arg)))
+        return -XEN_EFAULT;
     if (cmd >= ARRAY_LEN(descs) || !descs[index_nospec(cmd, ARRAY_LEN(descs))].old)
         return -XEN_ENOSYS;
     return physdev_op(cmd, guest_va_make(arg + offsetof(struct physdev_op, u)));

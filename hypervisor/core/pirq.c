@@ -19,14 +19,11 @@
 #include "msi.h"
 
 #define ISA_LINES 16u
-#define MSI_FIRST (MAX_PIRQS - MSI_SLOTS)
-#define SLOT_OF(pirq) (MAX_PIRQS - 1 - (pirq))
 
 struct pirq {
     port_t port;     /* 0: none */
     bool configured; /* trigger mode and polarity were set */
     bool level, active_low;
-    bool msi;         /* mapped: a message; such a number is free otherwise */
     bool eoi_pending; /* [a] taken, not yet ended */
 };
 
@@ -60,8 +57,7 @@ bool pirq_is_gsi(const struct domain *d, uint32_t pirq)
 
 bool pirq_is_valid(const struct domain *d, uint32_t pirq)
 {
-    return pirq_is_gsi(d, pirq) ||
-           (d->pirqs && pirq >= MSI_FIRST && pirq < MAX_PIRQS && READ_ONCE(line_of(d, pirq)->msi));
+    return pirq_is_gsi(d, pirq) || (d->pirqs && msi_is_mapped(pirq));
 }
 
 int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low)
@@ -84,29 +80,13 @@ int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low)
     return 0;
 }
 
-int pirq_map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq)
-{
-    int slot = msi_free_slot(), rc;
-
-    if (slot < 0)
-        return slot;
-    *pirq = MAX_PIRQS - 1 - (uint32_t)slot;
-    rc = msi_map((unsigned)slot, r, *pirq);
-    if (rc == 0)
-        *line_of(d, *pirq) = (struct pirq){.msi = true};
-    return rc;
-}
-
 int pirq_unmap(struct domain *d, uint32_t pirq)
 {
-    struct pirq *p = line_of(d, pirq);
-
-    if (pirq >= MAX_PIRQS || !p->msi)
+    if (!msi_is_mapped(pirq))
         return pirq_is_gsi(d, pirq) ? 0 : -XEN_EINVAL;
-    if (p->port)
+    if (line_of(d, pirq)->port)
         return -XEN_EBUSY;
-    WRITE_ONCE(p->msi, false);
-    msi_unmap(SLOT_OF(pirq), pirq);
+    msi_unmap(pirq);
     return 0;
 }
 
@@ -119,14 +99,14 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 
     if (p->port)
         return -XEN_EEXIST;
-    if (!p->msi) { /* unless it was unmapped meanwhile */
+    if (!msi_is_mapped(pirq)) { /* unless it was unmapped meanwhile */
         rc = p->configured ? 0 : pirq_setup(d, pirq, pci, pci);
         if (rc)
             return rc;
     }
     WRITE_ONCE(p->port, port);
-    if (p->msi)
-        msi_mask(SLOT_OF(pirq), false);
+    if (pirq >= MSI_FIRST)
+        msi_mask(pirq, false);
     else
         hal_gsi_unmask(pirq);
     return 0;
@@ -147,8 +127,8 @@ void pirq_unbind(struct domain *d, uint32_t pirq)
 {
     struct pirq *p = line_of(d, pirq);
 
-    if (p->msi)
-        msi_mask(SLOT_OF(pirq), true);
+    if (pirq >= MSI_FIRST)
+        msi_mask(pirq, true);
     else
         hal_gsi_mask(pirq);
     WRITE_ONCE(p->port, 0);

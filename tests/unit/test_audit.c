@@ -56,10 +56,10 @@ static void grants(void)
 
 static void ports(void)
 {
-    CU_ASSERT_EQUAL_FATAL(evtchn_alloc_unbound(a.d, 6, &port_a), 0);
+    CU_ASSERT_EQUAL_FATAL(evtchn_bind(a.d, EVTCHN_UNBOUND, 6, 0, &port_a), 0);
     CU_ASSERT_EQUAL_FATAL(evtchn_bind_interdomain(b.d, a.d, port_a, &port_b), 0);
-    CU_ASSERT_EQUAL_FATAL(evtchn_bind_virq(a.d, VIRQ_TIMER, 1, &port_virq), 0);
-    CU_ASSERT_EQUAL_FATAL(evtchn_bind_pirq(control.d, PIRQ, &port_pirq), 0);
+    CU_ASSERT_EQUAL_FATAL(evtchn_bind(a.d, EVTCHN_VIRQ, VIRQ_TIMER, 1, &port_virq), 0);
+    CU_ASSERT_EQUAL_FATAL(evtchn_bind(control.d, EVTCHN_PIRQ, PIRQ, 0, &port_pirq), 0);
 }
 
 static void descriptors(void)

@@ -55,7 +55,7 @@ static void nothing_is_left(void)
         struct guest g;
 
         guest_init(&g, fake_domain(43, 4, 100));
-        CU_ASSERT_EQUAL(evtchn_bind_virq(g.d, VIRQ_TIMER, 3, &p), 0);
+        CU_ASSERT_EQUAL(evtchn_bind(g.d, EVTCHN_VIRQ, VIRQ_TIMER, 3, &p), 0);
         CU_ASSERT_EQUAL(vcpu_map_vcpu_info(g.d->vcpus[2], g.frames[20], 128), 0);
         timer_set(&g.d->vcpus[1]->periodic, fake_time + 1000);
         fake_preempt_every = i % 3;

@@ -56,7 +56,7 @@ static void clear_events(struct domain *d)
 /* a's port, b's port, connected. */
 static void connect(port_t *pa, port_t *pb)
 {
-    CU_ASSERT_EQUAL_FATAL(evtchn_alloc_unbound(a, b->domid, pa), 0);
+    CU_ASSERT_EQUAL_FATAL(evtchn_bind(a, EVTCHN_UNBOUND, b->domid, 0, pa), 0);
     CU_ASSERT_EQUAL_FATAL(evtchn_bind_interdomain(b, a, *pa, pb), 0);
 }
 
@@ -103,7 +103,7 @@ static void third_party_cannot_bind(void)
     port_t pa, pc = 0, pb;
 
     three_up();
-    CU_ASSERT_EQUAL(evtchn_alloc_unbound(a, b->domid, &pa), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_UNBOUND, b->domid, 0, &pa), 0);
     CU_ASSERT_EQUAL(evtchn_bind_interdomain(c, a, pa, &pc), -XEN_EINVAL);
     CU_ASSERT_EQUAL(c->evtchn.active, 0);
     CU_ASSERT_EQUAL(evtchn_bind_interdomain(b, a, pa, &pb), 0);
@@ -143,7 +143,7 @@ static void loopback(void)
     port_t p, q;
 
     three_up();
-    CU_ASSERT_EQUAL(evtchn_alloc_unbound(a, a->domid, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_UNBOUND, a->domid, 0, &p), 0);
     CU_ASSERT_EQUAL(evtchn_bind_interdomain(a, a, p, &q), 0);
     clear_events(a);
     CU_ASSERT_EQUAL(evtchn_send(a, p), 0);
@@ -159,10 +159,10 @@ static void virqs(void)
     port_t p, q;
 
     three_up();
-    CU_ASSERT_EQUAL(evtchn_bind_virq(a, NR_VIRQS, 0, &p), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(evtchn_bind_virq(a, VIRQ_TIMER, 2, &p), -XEN_ENOENT);
-    CU_ASSERT_EQUAL(evtchn_bind_virq(a, VIRQ_TIMER, 1, &p), 0);
-    CU_ASSERT_EQUAL(evtchn_bind_virq(a, VIRQ_TIMER, 1, &q), -XEN_EEXIST);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_VIRQ, NR_VIRQS, 0, &p), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_VIRQ, VIRQ_TIMER, 2, &p), -XEN_ENOENT);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_VIRQ, VIRQ_TIMER, 1, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_VIRQ, VIRQ_TIMER, 1, &q), -XEN_EEXIST);
     CU_ASSERT_EQUAL(evtchn_bind_vcpu(a, p, 0), -XEN_EINVAL); /* per-vcpu ones stay */
     CU_ASSERT_EQUAL(evtchn_send(a, p), -XEN_EINVAL);         /* nobody sends them */
     evtchn_send_virq(a->vcpus[0], VIRQ_TIMER);
@@ -172,7 +172,7 @@ static void virqs(void)
     CU_ASSERT_TRUE(upcall(a, 1));
     CU_ASSERT_FALSE(upcall(a, 0));
     CU_ASSERT_EQUAL(evtchn_close(a, p), 0);
-    CU_ASSERT_EQUAL(evtchn_bind_virq(a, VIRQ_TIMER, 1, &q), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_VIRQ, VIRQ_TIMER, 1, &q), 0);
     three_down();
 }
 
@@ -183,10 +183,10 @@ static void global_virqs_are_the_control_domains(void)
     port_t p, q;
 
     three_up();
-    CU_ASSERT_EQUAL(evtchn_bind_virq(a, VIRQ_CONSOLE, 0, &p), -XEN_EPERM);
-    CU_ASSERT_EQUAL(evtchn_bind_virq(a, VIRQ_DOM_EXC, 0, &p), -XEN_EPERM);
-    CU_ASSERT_EQUAL(evtchn_bind_virq(dom0, VIRQ_DOM_EXC, 0, &p), 0);
-    CU_ASSERT_EQUAL(evtchn_bind_virq(dom0, VIRQ_DOM_EXC, 0, &q), -XEN_EEXIST);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_VIRQ, VIRQ_CONSOLE, 0, &p), -XEN_EPERM);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_VIRQ, VIRQ_DOM_EXC, 0, &p), -XEN_EPERM);
+    CU_ASSERT_EQUAL(evtchn_bind(dom0, EVTCHN_VIRQ, VIRQ_DOM_EXC, 0, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(dom0, EVTCHN_VIRQ, VIRQ_DOM_EXC, 0, &q), -XEN_EEXIST);
     CU_ASSERT_EQUAL(evtchn_bind_vcpu(dom0, p, 0), 0);
     clear_events(dom0);
     domain_shutdown(a, SHUTDOWN_poweroff);
@@ -200,8 +200,8 @@ static void ipis_go_to_their_vcpu(void)
     port_t p;
 
     three_up();
-    CU_ASSERT_EQUAL(evtchn_bind_ipi(a, 5, &p), -XEN_ENOENT);
-    CU_ASSERT_EQUAL(evtchn_bind_ipi(a, 1, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_IPI, 0, 5, &p), -XEN_ENOENT);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_IPI, 0, 1, &p), 0);
     CU_ASSERT_EQUAL(evtchn_bind_vcpu(a, p, 0), -XEN_EINVAL);
     CU_ASSERT_EQUAL(evtchn_send(a, p), 0);
     CU_ASSERT_TRUE(upcall(a, 1));
@@ -218,7 +218,7 @@ static void ports_run_out(void)
     int rc;
 
     three_up();
-    while ((rc = evtchn_alloc_unbound(a, 0, &p)) == 0) {
+    while ((rc = evtchn_bind(a, EVTCHN_UNBOUND, 0, 0, &p)) == 0) {
         n++;
         last = p;
     }
@@ -228,10 +228,10 @@ static void ports_run_out(void)
     CU_ASSERT_EQUAL(evtchn_send(a, MAX_EVTCHNS), -XEN_EINVAL);
     CU_ASSERT_EQUAL(evtchn_status(a, MAX_EVTCHNS, &status), -XEN_EINVAL);
     CU_ASSERT_EQUAL(evtchn_close(a, 100), 0);
-    CU_ASSERT_EQUAL(evtchn_alloc_unbound(a, 0, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_UNBOUND, 0, 0, &p), 0);
     CU_ASSERT_EQUAL(p, 100);
     b->evtchn.max = 4;
-    for (n = 0; evtchn_alloc_unbound(b, 0, &p) == 0; n++)
+    for (n = 0; evtchn_bind(b, EVTCHN_UNBOUND, 0, 0, &p) == 0; n++)
         ;
     CU_ASSERT_EQUAL(n, 3);
     three_down();
@@ -264,9 +264,9 @@ static void dying_domains_gain_no_port(void)
     port_t p;
 
     three_up();
-    CU_ASSERT_EQUAL(evtchn_alloc_unbound(b, a->domid, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(b, EVTCHN_UNBOUND, a->domid, 0, &p), 0);
     a->dying = DOMAIN_DYING;
-    CU_ASSERT_EQUAL(evtchn_alloc_unbound(a, 0, &p), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(evtchn_bind(a, EVTCHN_UNBOUND, 0, 0, &p), -XEN_EINVAL);
     CU_ASSERT_EQUAL(evtchn_bind_interdomain(a, b, 1, &p), -XEN_EINVAL);
     CU_ASSERT_EQUAL(b->evtchn.pages[0][1].state, EVTCHN_UNBOUND); /* EV-2: as before */
     three_down();

@@ -164,7 +164,7 @@ static void a_message(void)
     CU_ASSERT_EQUAL(op(PHYSDEVOP_irq_status_query, &query, sizeof(query)), 0);
     CU_ASSERT_EQUAL(query.flags, 0); /* needs no end of interrupt */
     pirq_interrupt((unsigned)pirq);
-    CU_ASSERT_EQUAL_FATAL(evtchn_bind_pirq(control.d, (uint32_t)pirq, &port), 0);
+    CU_ASSERT_EQUAL_FATAL(evtchn_bind(control.d, EVTCHN_PIRQ, (uint32_t)pirq, 0, &port), 0);
     CU_ASSERT_EQUAL(entry[3], 0);
     CU_ASSERT_FALSE(pending(port));
     pirq_interrupt((unsigned)pirq);
@@ -214,11 +214,11 @@ static void bound_ones_stay(void)
     begin();
     pirq = map_x(0);
     CU_ASSERT_EQUAL(map_x(0), -XEN_EEXIST);
-    CU_ASSERT_EQUAL_FATAL(evtchn_bind_pirq(control.d, (uint32_t)pirq, &port), 0);
+    CU_ASSERT_EQUAL_FATAL(evtchn_bind(control.d, EVTCHN_PIRQ, (uint32_t)pirq, 0, &port), 0);
     CU_ASSERT_EQUAL(unmap(pirq), -XEN_EBUSY);
     CU_ASSERT_EQUAL(evtchn_close(control.d, port), 0);
     CU_ASSERT_EQUAL(unmap(pirq), 0);
-    CU_ASSERT_EQUAL(evtchn_bind_pirq(control.d, (uint32_t)pirq, &port), -XEN_EPERM);
+    CU_ASSERT_EQUAL(evtchn_bind(control.d, EVTCHN_PIRQ, (uint32_t)pirq, 0, &port), -XEN_EPERM);
     end();
 }
 

@@ -164,7 +164,7 @@ static void polling(void)
     three_up();
     v = g[0].d->vcpus[0];
     v->vcpu_info->evtchn_upcall_mask = 1;
-    CU_ASSERT_EQUAL(evtchn_bind_ipi(g[0].d, 0, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(g[0].d, EVTCHN_IPI, 0, 0, &p), 0);
     CU_ASSERT_EQUAL(poll(0, 1, 0), -XEN_EINVAL);
     CU_ASSERT_EQUAL(poll(p + 1, 1, 0), -XEN_EINVAL);
     CU_ASSERT_EQUAL(poll(MAX_EVTCHNS, 1, 0), -XEN_EINVAL);
@@ -242,7 +242,7 @@ static void singleshot_timer(void)
     port_t p;
 
     three_up();
-    CU_ASSERT_EQUAL(evtchn_bind_virq(g[0].d, VIRQ_TIMER, 0, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(g[0].d, EVTCHN_VIRQ, VIRQ_TIMER, 0, &p), 0);
     memcpy(guest_ptr(&g[0], 10), &set, sizeof(set));
     CU_ASSERT_EQUAL(
         fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, guest_va_at(10), 0),
@@ -265,7 +265,7 @@ static void periodic_timer(void)
     port_t p;
 
     three_up();
-    CU_ASSERT_EQUAL(evtchn_bind_virq(g[0].d, VIRQ_TIMER, 0, &p), 0);
+    CU_ASSERT_EQUAL(evtchn_bind(g[0].d, EVTCHN_VIRQ, VIRQ_TIMER, 0, &p), 0);
     memcpy(guest_ptr(&g[0], 10), &set, sizeof(set));
     CU_ASSERT_EQUAL(
         fake_hypercall(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, guest_va_at(10), 0),

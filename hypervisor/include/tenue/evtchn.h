@@ -47,7 +47,7 @@ STATIC_ASSERT(evtchn_size, sizeof(struct evtchn) == 16);
 #define EVTCHN_PAGES ((MAX_EVTCHNS + EVTCHNS_PER_PAGE - 1) / EVTCHNS_PER_PAGE)
 
 struct evtchn_table {
-    struct spinlock lock;               /* RANK_EVTCHN; two domains: lower domid first */
+    struct spinlock lock;               /* RANK_EVTCHN; two domains: under connect_lock */
     struct evtchn *pages[EVTCHN_PAGES]; /* only grow (EV-1) */
     uint32_t valid;                     /* [release/acquire] ports below it exist */
     peeked uint32_t active;             /* ports not FREE, against the quota */
@@ -67,12 +67,12 @@ void evtchn_deliver(struct domain *d, port_t port);
  * One function per operation; d is the domain whose port it is, its caller (or the builder) has
  * the right to it. 0 or -XEN_E*; on error nothing has changed (EV-2).
  */
-int evtchn_alloc_unbound(struct domain *d, uint16_t remote, port_t *port) must_check;
+/* A port of kind state, for vcpu. what: who may connect to an unbound one (bind_interdomain is for
+ * connecting), or the number of the physical or virtual interrupt. */
+int evtchn_bind(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
+                port_t *port) must_check;
 int evtchn_bind_interdomain(struct domain *d, struct domain *remote, port_t remote_port,
                             port_t *port) must_check;
-int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, port_t *port) must_check;
-int evtchn_bind_ipi(struct domain *d, uint32_t vcpu, port_t *port) must_check;
-int evtchn_bind_pirq(struct domain *d, uint32_t pirq, port_t *port) must_check;
 int evtchn_bind_vcpu(struct domain *d, port_t port, uint32_t vcpu) must_check;
 int evtchn_close(struct domain *d, port_t port) must_check;
 int evtchn_send(struct domain *d, port_t port) must_check;

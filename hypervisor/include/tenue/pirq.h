@@ -10,7 +10,6 @@
 #include <tenue/abi.h>
 
 struct domain;
-struct msi_request;
 
 int pirq_domain_init(struct domain *d) must_check;
 void pirq_domain_free(struct domain *d);
@@ -18,8 +17,7 @@ void pirq_domain_free(struct domain *d);
 /* d may use pirq n at all (IRQ-1). */
 bool pirq_is_valid(const struct domain *d, uint32_t pirq);
 bool pirq_is_gsi(const struct domain *d, uint32_t pirq);
-/* PHYSDEVOP_map_pirq and unmap_pirq for messages; unmap_pirq of a GSI does nothing. */
-int pirq_map_msi(struct domain *d, const struct msi_request *r, uint32_t *pirq) must_check;
+/* PHYSDEVOP_unmap_pirq: a message ends; nothing is done to a GSI. */
 int pirq_unmap(struct domain *d, uint32_t pirq) must_check;
 /* PHYSDEVOP_setup_gsi: trigger mode and polarity, once per pin; -XEN_EEXIST when set otherwise. */
 int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low) must_check;

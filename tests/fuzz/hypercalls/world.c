@@ -234,15 +234,15 @@ static void connect(struct actor *a)
     for (unsigned i = 0; i < ACTORS; i++) {
         struct actor *b = &actors[i];
 
-        if (!b->d || b->d == a->d || evtchn_alloc_unbound(b->d, a->domid, &port) != 0)
+        if (!b->d || b->d == a->d || evtchn_bind(b->d, EVTCHN_UNBOUND, a->domid, 0, &port) != 0)
             continue;
         b->ports[PORTS - 1] = port;
         if (evtchn_bind_interdomain(a->d, b->d, port, &a->ports[n]) == 0)
             n++;
     }
-    if (evtchn_bind_virq(a->d, VIRQ_TIMER, 0, &a->ports[n]) == 0)
+    if (evtchn_bind(a->d, EVTCHN_VIRQ, VIRQ_TIMER, 0, &a->ports[n]) == 0)
         n++;
-    if (evtchn_bind_ipi(a->d, 0, &a->ports[n]) != 0)
+    if (evtchn_bind(a->d, EVTCHN_IPI, 0, 0, &a->ports[n]) != 0)
         cannot("no port");
 }
 
