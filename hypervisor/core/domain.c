@@ -197,16 +197,6 @@ static void init_fields(struct domain *d, const struct domain_config *cfg)
     d->evtchn.max = cfg->max_evtchn_port ? cfg->max_evtchn_port + 1 : 0;
 }
 
-static int init_shared_info(struct domain *d)
-{
-    d->shared_info = hv_alloc_page();
-    if (!d->shared_info)
-        return -XEN_ENOMEM;
-    page_share(d->shared_info, d);
-    time_update_wallclock(d);
-    return 0;
-}
-
 static void domain_free(struct domain *d)
 {
     sched_domain_release(d);
@@ -231,9 +221,12 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
         return -XEN_ENOMEM;
     init_fields(d, cfg);
     sched_domain_init(d);
-    rc = init_shared_info(d);
-    if (rc == 0)
-        rc = evtchn_init(d);
+    d->shared_info = hv_alloc_page();
+    if (d->shared_info) {
+        page_share(d->shared_info, d);
+        time_update_wallclock(d);
+    }
+    rc = d->shared_info ? evtchn_init(d) : -XEN_ENOMEM;
     if (rc == 0)
         rc = grant_table_init(d, cfg->max_grant_frames, cfg->max_maptrack_frames);
     if (rc == 0)
@@ -397,11 +390,6 @@ static int stop_running(struct domain *d)
 {
     domain_pause(d);
     __atomic_store_n(&d->dying, DOMAIN_DYING, __ATOMIC_SEQ_CST);
-    return 0;
-}
-
-static int release_areas(struct domain *d)
-{
     domain_each_vcpu(d, vcpu_release_areas);
     return 0;
 }
@@ -416,8 +404,9 @@ static int declare_dead(struct domain *d)
 
 /* Each stage is repeated until it returns 0; a repeated stage finds what it did done. */
 static int (*const kill_stages[])(struct domain *) = {
-    stop_running,         evtchn_reset,        grant_table_release_mappings, release_areas,
-    pv_domain_relinquish, pv_domain_unpin_all, domain_relinquish_pages,      declare_dead,
+    stop_running,         evtchn_reset,        grant_table_release_mappings,
+    pv_domain_relinquish, pv_domain_unpin_all, domain_relinquish_pages,
+    declare_dead,
 };
 
 int domain_kill(struct domain *d)
@@ -455,12 +444,8 @@ static void domain_gone(struct domain *d)
     const uint16_t domid = d->domid;
 
     domain_free(d);
-#ifdef TENUE_DEBUG
-    if (pv_audit() != 0)
+    if (DEBUG_BUILD && pv_audit() != 0)
         log_err("audit: so found after the end of domain %u", domid);
-#else
-    (void)domid;
-#endif
 }
 
 static void reap_one(struct domain *d)

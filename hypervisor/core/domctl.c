@@ -3,10 +3,10 @@
  * domctl: what the control domain does to domains (public header domctl.h, interface 0x15). The
  * dispatcher admitted only the control domain (LC-1).
  *
- * The structure is copied in once. Only of operations that have something to tell is
- * it written back. One operation at a time per domain: it claims domctl_busy, which is no lock,
- * since destroying or loading a context may be preempted; whoever finds it claimed has the
- * hypercall issued again. Not offered (HVM, shadow, debugging, passthrough): -ENOSYS.
+ * The structure is copied in once, and back when its operation is done. One operation at a time per
+ * domain: it claims domctl_busy, which is no lock, since destroying or loading a context may be
+ * preempted; whoever finds it claimed has the hypercall issued again. Not offered (HVM, shadow,
+ * debugging, passthrough): -ENOSYS.
  */
 #include <tenue/hypercall.h>
 #include <tenue/pv.h>
@@ -191,21 +191,6 @@ static int op_hypercall_init(struct domain *d, const struct xen_domctl_hypercall
     return page_put_and_type(m);
 }
 
-static int op_settimeoffset(struct domain *d, const struct xen_domctl_settimeoffset *op)
-{
-    d->time_offset_seconds = op->time_offset_seconds;
-    time_update_wallclock(d);
-    return 0;
-}
-
-/* Guests read the TSC natively; a wish for emulation cannot be granted. */
-static int op_settscinfo(const struct xen_domctl_tsc_info *op)
-{
-    return op->tsc_mode == TSC_MODE_DEFAULT || op->tsc_mode == TSC_MODE_NEVER_EMULATE
-               ? 0
-               : -XEN_EOPNOTSUPP;
-}
-
 static int op_gettscinfo(struct xen_domctl_tsc_info *op)
 {
     *op = (struct xen_domctl_tsc_info){
@@ -223,16 +208,6 @@ static int op_get_cpu_policy(struct domain *d, struct xen_domctl_cpu_policy *op)
 
     op->nr_msrs = 0;
     return cpu_policy_write(v, guest_va_of(op->leaves), &op->nr_leaves);
-}
-
-/*
- * What a guest sees is pv/cpuid.c's decision, the same for all. A policy is accepted so that
- * standard tools go on; it does not widen or narrow that.
- */
-static int op_set_cpu_policy(const struct xen_domctl_cpu_policy *op)
-{
-    return op->nr_leaves > CPU_POLICY_LEAVES_MAX || op->nr_msrs > CPU_POLICY_MSRS_MAX ? -XEN_E2BIG
-                                                                                      : 0;
 }
 
 /* --- dispatch --- */
@@ -267,7 +242,9 @@ static int run(struct domain *d, struct xen_domctl *op)
         memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle));
         return 0;
     case XEN_DOMCTL_settimeoffset:
-        return op_settimeoffset(d, &op->u.settimeoffset);
+        d->time_offset_seconds = op->u.settimeoffset.time_offset_seconds;
+        time_update_wallclock(d);
+        return 0;
     case XEN_DOMCTL_hypercall_init:
         return op_hypercall_init(d, &op->u.hypercall_init);
     case XEN_DOMCTL_set_address_size:
@@ -276,7 +253,11 @@ static int run(struct domain *d, struct xen_domctl *op)
         op->u.address_size.size = 64;
         return 0;
     case XEN_DOMCTL_settscinfo:
-        return op_settscinfo(&op->u.tsc_info);
+        /* Guests read the TSC natively; a wish for emulation cannot be granted. */
+        if (op->u.tsc_info.tsc_mode != TSC_MODE_DEFAULT &&
+            op->u.tsc_info.tsc_mode != TSC_MODE_NEVER_EMULATE)
+            return -XEN_EOPNOTSUPP;
+        return 0;
     case XEN_DOMCTL_gettscinfo:
         return op_gettscinfo(&op->u.tsc_info);
     case XEN_DOMCTL_setvcpuaffinity:
@@ -290,7 +271,12 @@ static int run(struct domain *d, struct xen_domctl *op)
     case XEN_DOMCTL_scheduler_op:
         return sched_domctl(d, &op->u.scheduler_op);
     case XEN_DOMCTL_set_cpu_policy:
-        return op_set_cpu_policy(&op->u.cpu_policy);
+        /* What a guest sees is pv/cpuid.c's decision, the same for all: a policy is accepted so
+         * that standard tools go on, and does not widen or narrow that. */
+        if (op->u.cpu_policy.nr_leaves > CPU_POLICY_LEAVES_MAX ||
+            op->u.cpu_policy.nr_msrs > CPU_POLICY_MSRS_MAX)
+            return -XEN_E2BIG;
+        return 0;
     case XEN_DOMCTL_get_cpu_policy:
         return op_get_cpu_policy(d, &op->u.cpu_policy);
     case XEN_DOMCTL_irq_permission:
@@ -318,15 +304,6 @@ static bool allowed_on_self(uint32_t cmd)
            cmd != XEN_DOMCTL_getvcpucontext && cmd != XEN_DOMCTL_settscinfo;
 }
 
-/* Has it something to tell? Nothing is written back else. */
-static bool tells(uint32_t cmd)
-{
-    return cmd == XEN_DOMCTL_getdomaininfo || cmd == XEN_DOMCTL_getvcpuinfo ||
-           cmd == XEN_DOMCTL_get_address_size || cmd == XEN_DOMCTL_gettscinfo ||
-           cmd == XEN_DOMCTL_setvcpuaffinity || cmd == XEN_DOMCTL_getvcpuaffinity ||
-           cmd == XEN_DOMCTL_scheduler_op || cmd == XEN_DOMCTL_get_cpu_policy;
-}
-
 static long run_claimed(struct domain *d, struct xen_domctl *op, guest_va uop)
 {
     long rc;
@@ -341,9 +318,7 @@ static long run_claimed(struct domain *d, struct xen_domctl *op, guest_va uop)
     __atomic_store_n(&d->domctl_busy, false, __ATOMIC_RELEASE);
     if (rc == -XEN_ERESTART)
         return hypercall_restart(__HYPERVISOR_domctl, uop.va, 0, 0, 0, 0);
-    if (rc == 0 && tells(op->cmd))
-        rc = guest_write_obj(uop, op);
-    return rc;
+    return rc ? rc : guest_write_obj(uop, op);
 }
 
 long hc_domctl(uint64_t uop_va)
@@ -351,10 +326,10 @@ long hc_domctl(uint64_t uop_va)
     guest_va uop = guest_va_make(uop_va);
     struct xen_domctl op;
     struct domain *d;
-    long rc = guest_read_obj(&op, uop);
+    long rc;
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&op, uop))
+        return -XEN_EFAULT;
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
         return -XEN_EACCES;
     if (op.cmd == XEN_DOMCTL_createdomain) {

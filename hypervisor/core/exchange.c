@@ -19,9 +19,8 @@
 
 struct exchange {
     struct domain *d;
-    guest_va in_list, out_list;
+    const struct xen_memory_exchange *op;
     unsigned in_order, out_order, chunk_order, addr_bits;
-    uint64_t in_count; /* input extents in all */
 };
 
 /* --- the private chain --- */
@@ -40,12 +39,6 @@ static mfn_t chain_pop(uint32_t *chain)
     return m;
 }
 
-static void give_all_back(struct domain *d, uint32_t *chain)
-{
-    while (*chain)
-        domain_return_frame(d, chain_pop(chain));
-}
-
 /* Steal the frames of chunk c. *first is the lowest, *block whether they are one run, ascending. */
 static int steal_chunk(const struct exchange *x, uint64_t c, uint32_t *chain, mfn_t *first,
                        bool *block)
@@ -58,7 +51,8 @@ static int steal_chunk(const struct exchange *x, uint64_t c, uint32_t *chain, mf
     for (uint64_t e = 0; e < extents; e++) {
         xen_pfn_t base;
 
-        if (guest_read_elem(&base, x->in_list, c * extents + e, sizeof(base)) != 0)
+        if (guest_read_elem(&base, guest_va_of(x->op->in.extent_start), c * extents + e,
+                            sizeof(base)) != 0)
             return -XEN_EFAULT;
         for (uint64_t k = 0; k < 1ull << x->in_order; k++, n++) {
             const mfn_t m = mfn_make(base + k);
@@ -123,10 +117,10 @@ static int announce_extent(const struct exchange *x, uint64_t index, mfn_t m)
 {
     xen_pfn_t pfn, out = m.n;
 
-    if (guest_read_elem(&pfn, x->out_list, index, sizeof(pfn)) != 0)
+    if (guest_read_elem(&pfn, guest_va_of(x->op->out.extent_start), index, sizeof(pfn)) != 0)
         return -XEN_EFAULT;
     m2p_set_block(m, pfn, 1ull << x->out_order);
-    return guest_write_elem(x->out_list, index, &out, sizeof(out));
+    return guest_write_elem(guest_va_of(x->op->out.extent_start), index, &out, sizeof(out));
 }
 
 /* The frames change hands whatever happens to the announcement: the first error is reported. */
@@ -148,13 +142,6 @@ static int adopt_blocks(const struct exchange *x, uint64_t c, uint32_t heads)
     return first_rc;
 }
 
-static void free_stolen(uint32_t chain)
-{
-    for (uint32_t m = chain; m; m = page_of(mfn_make(m))->next)
-        m2p_clear(mfn_make(m));
-    heap_free_chain(chain);
-}
-
 static int exchange_chunk(const struct exchange *x, uint64_t c)
 {
     uint32_t chain, heads;
@@ -168,12 +155,15 @@ static int exchange_chunk(const struct exchange *x, uint64_t c)
     else if (rc == 0)
         rc = take_blocks(x, &heads);
     if (rc) {
-        give_all_back(x->d, &chain);
+        while (chain)
+            domain_return_frame(x->d, chain_pop(&chain));
         return rc;
     }
     rc = adopt_blocks(x, c, heads);
     hal_take_interrupts();
-    free_stolen(chain);
+    for (uint32_t m = chain; m; m = page_of(mfn_make(m))->next)
+        m2p_clear(mfn_make(m));
+    heap_free_chain(chain);
     return rc;
 }
 
@@ -199,13 +189,13 @@ static int exchange_run(const struct exchange *x, struct xen_memory_exchange *op
 {
     const unsigned shift = x->chunk_order - x->in_order;
 
-    while (op->nr_exchanged < x->in_count) {
+    while (op->nr_exchanged < op->in.nr_extents) {
         int rc = exchange_chunk(x, op->nr_exchanged >> shift);
 
         if (rc)
             return rc;
         op->nr_exchanged += 1ull << shift;
-        if (op->nr_exchanged < x->in_count && hal_preempt_point())
+        if (op->nr_exchanged < op->in.nr_extents && hal_preempt_point())
             return -XEN_ERESTART;
     }
     return 0;
@@ -224,13 +214,11 @@ long memory_exchange(guest_va arg)
         rc = domain_get_permitted(op.in.domid, &x.d);
     if (rc)
         return rc;
-    x.in_list = guest_va_of(op.in.extent_start);
-    x.out_list = guest_va_of(op.out.extent_start);
+    x.op = &op;
     x.in_order = op.in.extent_order;
     x.out_order = op.out.extent_order;
     x.chunk_order = MAX(x.in_order, x.out_order);
     x.addr_bits = memory_addr_bits(op.out.mem_flags);
-    x.in_count = op.in.nr_extents;
     rc = exchange_run(&x, &op);
     domain_put(x.d);
     if (guest_write_elem(guest_va_add(arg, offsetof(struct xen_memory_exchange, nr_exchanged)), 0,

@@ -197,28 +197,21 @@ static int op_copy(union grant_op *u)
 
 static const struct op_desc {
     int (*run)(union grant_op *op); /* 0, or an error that ends the batch; NULL: op_unmap() */
-    uint8_t size, out_from, out_to; /* bytes: element; the OUT fields to write back */
+    uint8_t size, out_from;         /* bytes: element; from where it is written back */
 } op_table[] = {
-#define OP(cmd, type, first_out, end, fn)                                                          \
-    [cmd] = {fn, sizeof(struct type), offsetof(struct type, first_out), end}
-    OP(GNTTABOP_map_grant_ref, gnttab_map_grant_ref, status, sizeof(struct gnttab_map_grant_ref),
-       op_map),
-    OP(GNTTABOP_setup_table, gnttab_setup_table, status,
-       offsetof(struct gnttab_setup_table, status) + sizeof(int16_t), op_setup),
-    OP(GNTTABOP_copy, gnttab_copy, status, sizeof(struct gnttab_copy), op_copy),
-    OP(GNTTABOP_query_size, gnttab_query_size, nr_frames, sizeof(struct gnttab_query_size),
-       op_query),
-    OP(GNTTABOP_set_version, gnttab_set_version, version, sizeof(struct gnttab_set_version),
-       op_set_version),
-    OP(GNTTABOP_get_version, gnttab_get_version, version, sizeof(struct gnttab_get_version),
-       op_get_version),
-    OP(GNTTABOP_cache_flush, gnttab_cache_flush, op, offsetof(struct gnttab_cache_flush, op),
-       op_cache_flush),
-    OP(GNTTABOP_unmap_grant_ref, gnttab_unmap_grant_ref, status,
-       sizeof(struct gnttab_unmap_grant_ref), NULL),
-    OP(GNTTABOP_unmap_and_replace, gnttab_unmap_and_replace, status,
-       sizeof(struct gnttab_unmap_and_replace), NULL),
+#define OP(cmd, type, first_out, fn)                                                               \
+    [cmd] = {fn, sizeof(struct type), offsetof(struct type, first_out)}
+    OP(GNTTABOP_map_grant_ref, gnttab_map_grant_ref, status, op_map),
+    OP(GNTTABOP_setup_table, gnttab_setup_table, status, op_setup),
+    OP(GNTTABOP_copy, gnttab_copy, status, op_copy),
+    OP(GNTTABOP_query_size, gnttab_query_size, nr_frames, op_query),
+    OP(GNTTABOP_set_version, gnttab_set_version, version, op_set_version),
+    OP(GNTTABOP_get_version, gnttab_get_version, version, op_get_version),
+    OP(GNTTABOP_unmap_grant_ref, gnttab_unmap_grant_ref, status, NULL),
+    OP(GNTTABOP_unmap_and_replace, gnttab_unmap_and_replace, status, NULL),
 #undef OP
+    [GNTTABOP_cache_flush] = {op_cache_flush, sizeof(struct gnttab_cache_flush),
+                              sizeof(struct gnttab_cache_flush)}, /* nothing */
 };
 
 /* What an unmap took out of the tables waits for a TLB flush that several of them share (MM-5). */
@@ -281,7 +274,7 @@ static long run_batch(uint64_t cmd, const struct op_desc *desc, uint64_t at, uin
         if (unlikely(rc == -XEN_ERESTART)) /* the same element again: it has got on */
             return hypercall_restart(__HYPERVISOR_grant_table_op, cmd, at, count, 0, 0);
         if (hal_copy_to_guest(at + desc->out_from, (uint8_t *)&op + desc->out_from,
-                              (uint64_t)desc->out_to - desc->out_from) != 0)
+                              (uint64_t)desc->size - desc->out_from) != 0)
             rc = -XEN_EFAULT;
         at += desc->size;
         if (--count == 0)

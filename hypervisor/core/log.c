@@ -9,6 +9,7 @@
  */
 #include <tenue/log.h>
 
+#include <tenue/options.h>
 #include <tenue/vcpu.h>
 
 #include "lib.h"
@@ -38,14 +39,13 @@ static bool parse_level(const char *value, enum log_level *level)
         {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {"all", LOG_DEBUG},
     };
     const char *slash = strchr(value, '/');
-    size_t len = slash ? (size_t)(slash - value) : strlen(value);
+    const size_t len = slash ? (size_t)(slash - value) : strlen(value);
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strlen(names[i].name) == len && !strncmp(value, names[i].name, len)) {
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (option_is(value, len, names[i].name)) {
             *level = names[i].level;
             return true;
         }
-    }
     return false;
 }
 

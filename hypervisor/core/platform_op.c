@@ -38,33 +38,21 @@ static long op_get_cpuinfo(struct xen_platform_op *op, guest_va uop)
     return guest_write_obj(uop, op);
 }
 
-static long op_enter_acpi_sleep(const struct xenpf_enter_acpi_sleep *s)
-{
-    if (s->flags || s->sleep_state != S5_POWER_OFF)
-        return -XEN_EINVAL;
-    return hal_acpi_sleep(s->sleep_state, s->val_a, s->val_b);
-}
-
-static long op_settime64(const struct xenpf_settime64 *t)
-{
-    if (t->mbz)
-        return -XEN_EINVAL;
-    return time_set_wallclock(t->secs, t->nsecs, t->system_time);
-}
-
 long hc_platform_op(uint64_t uop_va)
 {
     guest_va uop = guest_va_make(uop_va);
     struct xen_platform_op op;
-    int rc = guest_read_obj(&op, uop);
+    const struct xenpf_enter_acpi_sleep *sleep = &op.u.enter_acpi_sleep;
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&op, uop))
+        return -XEN_EFAULT;
     if (op.interface_version != XENPF_INTERFACE_VERSION)
         return -XEN_EACCES;
     switch (op.cmd) {
     case XENPF_settime64:
-        return op_settime64(&op.u.settime64);
+        return op.u.settime64.mbz ? -XEN_EINVAL
+                                  : time_set_wallclock(op.u.settime64.secs, op.u.settime64.nsecs,
+                                                       op.u.settime64.system_time);
     case XENPF_settime32:
         return time_set_wallclock(op.u.settime32.secs, op.u.settime32.nsecs,
                                   op.u.settime32.system_time);
@@ -73,7 +61,9 @@ long hc_platform_op(uint64_t uop_va)
     case XENPF_get_cpuinfo:
         return op_get_cpuinfo(&op, uop);
     case XENPF_enter_acpi_sleep:
-        return op_enter_acpi_sleep(&op.u.enter_acpi_sleep);
+        if (sleep->flags || sleep->sleep_state != S5_POWER_OFF)
+            return -XEN_EINVAL;
+        return hal_acpi_sleep(sleep->sleep_state, sleep->val_a, sleep->val_b);
     default:
         return -XEN_ENOSYS;
     }

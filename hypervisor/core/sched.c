@@ -55,9 +55,9 @@ void sched_cpu_init(unsigned cpu)
 {
     struct cpu *c = cpus[cpu];
 
-    timer_queue_init(&c->timers);
-    c->runq = (struct run_queue){.turn = TIMER_INIT(turn_over)};
-    spin_lock_init(&c->runq.lock, RANK_RUNQUEUE);
+    c->timers = (struct timer_queue){.lock = SPINLOCK_INIT(RANK_TIMER), .programmed = NS_NEVER};
+    c->runq =
+        (struct run_queue){.lock = SPINLOCK_INIT(RANK_RUNQUEUE), .turn = TIMER_INIT(turn_over)};
     sched_busy(cpu);
     c->idle = true;
 }
@@ -537,12 +537,6 @@ static void place_anew(struct vcpu *v)
     domain_put(d);
 }
 
-static void wait_for_refill(const struct choice *ch)
-{
-    timer_set(&ch->spent->sched.refill, ch->refill_at);
-    domain_put(ch->spent);
-}
-
 /* Nobody wants this CPU. Returns when there may be somebody. */
 static void idle(struct cpu *c)
 {
@@ -620,8 +614,10 @@ void sched_softirq(void)
     for (;;) {
         now = hal_now();
         choose(c, &ch, now);
-        if (unlikely(ch.spent))
-            wait_for_refill(&ch);
+        if (unlikely(ch.spent)) {
+            timer_set(&ch.spent->sched.refill, ch.refill_at);
+            domain_put(ch.spent);
+        }
         if (ch.next)
             break;
         no_choice(c, &ch);

@@ -68,11 +68,23 @@ int sched_sysctl(struct xen_sysctl_scheduler_op *op)
     }
 }
 
+/* effective: of the soft mask, what of the hard one it leaves. */
+static int tell_affinity(const struct vcpu *v, struct xen_domctl_vcpuaffinity *op, bool effective)
+{
+    const cpumask_t online = cpumask_online(), hard = READ_ONCE(v->sched.hard) & online;
+    const cpumask_t soft = READ_ONCE(v->sched.soft) & online;
+    int rc = 0;
+
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        rc = cpumask_write(&op->cpumap_hard, hard);
+    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT)
+        rc = cpumask_write(&op->cpumap_soft, effective ? soft & hard : soft);
+    return rc;
+}
+
 /* Masks are checked before any of them counts; what is told back is what has an effect. */
 int sched_set_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
 {
-    const bool set_hard = op->flags & XEN_VCPUAFFINITY_HARD;
-    const bool set_soft = op->flags & XEN_VCPUAFFINITY_SOFT;
     const cpumask_t online = cpumask_online();
     struct vcpu *v = domain_vcpu(d, op->vcpu);
     cpumask_t hard = online, soft = online;
@@ -80,33 +92,23 @@ int sched_set_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op
 
     if (!v)
         return -XEN_ESRCH;
-    if (set_hard)
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
         rc = cpumask_read(&hard, &op->cpumap_hard);
-    if (rc == 0 && set_soft)
+    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT)
         rc = cpumask_read(&soft, &op->cpumap_soft);
-    if (rc == 0 && ((!set_hard && !set_soft) || !(hard & online) || !(soft & online)))
+    if (rc == 0 && (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) ||
+                    !(hard & online) || !(soft & online)))
         rc = -XEN_EINVAL;
-    if (rc == 0 && set_hard)
+    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_HARD)
         rc = sched_set_affinity(v, hard & online);
-    if (rc == 0 && set_hard)
-        rc = cpumask_write(&op->cpumap_hard, hard & online);
-    if (rc == 0 && set_soft) {
+    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT)
         WRITE_ONCE(v->sched.soft, soft);
-        rc = cpumask_write(&op->cpumap_soft, soft & READ_ONCE(v->sched.hard) & online);
-    }
-    return rc;
+    return rc ? rc : tell_affinity(v, op, true);
 }
 
 int sched_get_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
 {
     const struct vcpu *v = domain_vcpu(d, op->vcpu);
-    int rc = 0;
 
-    if (!v)
-        return -XEN_ESRCH;
-    if (op->flags & XEN_VCPUAFFINITY_HARD)
-        rc = cpumask_write(&op->cpumap_hard, READ_ONCE(v->sched.hard) & cpumask_online());
-    if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT)
-        rc = cpumask_write(&op->cpumap_soft, READ_ONCE(v->sched.soft) & cpumask_online());
-    return rc;
+    return v ? tell_affinity(v, op, false) : -XEN_ESRCH;
 }

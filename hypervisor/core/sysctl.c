@@ -253,10 +253,10 @@ long hc_sysctl(uint64_t uop_va)
 {
     guest_va uop = guest_va_make(uop_va);
     struct xen_sysctl op;
-    long rc = guest_read_obj(&op, uop);
+    long rc;
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&op, uop))
+        return -XEN_EFAULT;
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
         return -XEN_EACCES;
     rc = run(&op);

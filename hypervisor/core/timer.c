@@ -16,17 +16,6 @@
 /* A century from now is never; it keeps keys comparable (heap.h). */
 #define DEADLINE_MAX (1ull << 62)
 
-static struct timer *timer_of(struct heap_node *n)
-{
-    return container_of(n, struct timer, node);
-}
-
-static void enqueue(struct timer_queue *q, struct timer *t)
-{
-    heap_insert(&q->root, &t->node);
-    t->queued = true;
-}
-
 static void dequeue(struct timer_queue *q, struct timer *t)
 {
     heap_remove(&q->root, &t->node);
@@ -44,11 +33,6 @@ static struct timer_queue *lock_queue_of(struct timer *t)
             return q;
         spin_unlock(&q->lock);
     }
-}
-
-void timer_queue_init(struct timer_queue *q)
-{
-    *q = (struct timer_queue){.lock = SPINLOCK_INIT(RANK_TIMER), .programmed = NS_NEVER};
 }
 
 void timer_init(struct timer *t, void (*fire)(struct timer *))
@@ -90,7 +74,8 @@ void timer_set(struct timer *t, ns_t deadline)
     }
     /* Armed by a callback for the past: not in this pass, which must end (IRQ-3). */
     t->node.key = unlikely(deadline <= q->pass) ? q->pass + 1 : MIN(deadline, DEADLINE_MAX);
-    enqueue(q, t);
+    heap_insert(&q->root, &t->node);
+    t->queued = true;
     earliest = q->root == &t->node;
     spin_unlock(&q->lock);
     if (earliest)
@@ -125,7 +110,7 @@ void timer_softirq(void)
     spin_lock(&q->lock);
     q->pass = now;
     while ((n = q->root) && n->key <= now) {
-        struct timer *t = timer_of(n);
+        struct timer *t = container_of(n, struct timer, node);
 
         dequeue(q, t);
         q->firing = t;

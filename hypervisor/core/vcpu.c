@@ -55,6 +55,7 @@ static void vcpu_init(struct vcpu *v, struct domain *d, uint32_t id)
     v->vcpu_info = &d->shared_info->vcpu_info[id];
     v->vcpu_info_mfn = MFN_NONE;
     v->vcpu_info->evtchn_upcall_mask = 1;
+    v->time_stamp = TIME_NEVER;
     v->runstate.state = RUNSTATE_offline;
     v->runstate.state_entry_time = hal_now();
     timer_init(&v->singleshot, singleshot_fired);
@@ -75,20 +76,15 @@ int vcpu_create(struct domain *d, uint32_t id)
         return -XEN_ENOMEM;
     vcpu_init(v, d, id);
     rc = pv_vcpu_init(v);
-    if (rc)
-        goto free;
-    rc = hal_vcpu_create(v);
-    if (rc)
-        goto pv;
-    v->time_stamp = TIME_NEVER;
+    if (rc == 0)
+        rc = hal_vcpu_create(v);
+    if (rc) {
+        vcpu_destroy(v); /* takes what is there */
+        return rc;
+    }
     account_vcpu_init(v);
     d->vcpus[id] = v;
     return 0;
-pv:
-    pv_vcpu_free(v);
-free:
-    hv_free_page(v);
-    return rc;
 }
 
 void vcpu_destroy(struct vcpu *v)

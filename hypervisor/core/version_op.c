@@ -15,6 +15,7 @@
 static const xen_extraversion_t extraversion = ".0-tenue";
 static const xen_capabilities_info_t capabilities = "xen-3.0-x86_64 ";
 static const xen_changeset_info_t changeset = "tenue";
+static const struct xen_platform_parameters parameters = {.virt_start = HYPERVISOR_VIRT_START};
 static const struct xen_compile_info compile_info = {
     .compiler = "C compiler " __VERSION__,
     .compile_by = "tenue",
@@ -31,23 +32,15 @@ static const struct xen_compile_info compile_info = {
 static long op_get_features(guest_va arg)
 {
     struct xen_feature_info info;
-    int rc = guest_read_obj(&info, arg);
 
-    if (rc)
-        return rc;
+    if (guest_read_obj(&info, arg))
+        return -XEN_EFAULT;
     if (info.submap_idx >= XENFEAT_NR_SUBMAPS)
         return -XEN_EINVAL;
     info.submap = FEATURES_PV;
     if (current_domain()->is_control)
         info.submap |= 1u << XENFEAT_dom0;
     return guest_write_obj(arg, &info);
-}
-
-static long op_platform_parameters(guest_va arg)
-{
-    struct xen_platform_parameters params = {.virt_start = HYPERVISOR_VIRT_START};
-
-    return guest_write_obj(arg, &params);
 }
 
 /* Long for the stack, and the rest of the page after the text must read as zeros. */
@@ -78,7 +71,7 @@ long hc_xen_version(uint64_t cmd, uint64_t arg_va)
     case XENVER_changeset:
         return guest_write_obj(arg, &changeset);
     case XENVER_platform_parameters:
-        return op_platform_parameters(arg);
+        return guest_write_obj(arg, &parameters);
     case XENVER_get_features:
         return op_get_features(arg);
     case XENVER_pagesize:

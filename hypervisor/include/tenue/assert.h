@@ -19,7 +19,9 @@ noreturn_fn void panic(const char *fmt, ...) printf_like(1, 2);
 
 #ifdef TENUE_DEBUG
 #define ASSERT(cond) BUG_ON(!(cond))
+#define DEBUG_BUILD true
 #else
+#define DEBUG_BUILD false
 #define ASSERT(cond) ((void)sizeof(cond))
 #endif
 

@@ -35,7 +35,6 @@ struct timer_queue {
     struct timer *peeked firing; /* [lock] whose callback runs now */
 };
 
-void timer_queue_init(struct timer_queue *q);
 void timer_init(struct timer *t, void (*fire)(struct timer *));
 /* (Re)arm on this CPU; a past deadline fires at the next softirq. Never fails. */
 void timer_set(struct timer *t, ns_t deadline);
