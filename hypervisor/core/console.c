@@ -110,19 +110,10 @@ static size_t rx_take(char *buf, size_t len)
 /* Only one CPU reads at a time in practice; characters taken before a fault are lost. */
 static long console_read(uint64_t count, guest_va buf)
 {
-    char chunk[CHUNK];
-    uint64_t done = 0;
+    char chunk[RX_SIZE];
+    const size_t n = rx_take(chunk, MIN(count, sizeof(chunk)));
 
-    while (done < count) {
-        size_t n = rx_take(chunk, MIN(count - done, (uint64_t)CHUNK));
-
-        if (n == 0)
-            break;
-        if (guest_write(guest_va_add(buf, done), chunk, n))
-            return -XEN_EFAULT;
-        done += n;
-    }
-    return (long)done;
+    return guest_write(buf, chunk, n) ? -XEN_EFAULT : (long)n;
 }
 
 /* One character of a guest's output: collect until its line is complete or full. */
@@ -179,7 +170,7 @@ long hc_console_io(uint64_t cmd, uint64_t count, uint64_t buf)
     case CONSOLEIO_read:
         if (!current_domain()->is_control)
             return -XEN_EPERM;
-        return console_read(MIN(count, (uint64_t)RX_SIZE), guest_va_make(buf));
+        return console_read(count, guest_va_make(buf));
     default:
         return -XEN_ENOSYS;
     }

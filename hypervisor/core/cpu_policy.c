@@ -38,25 +38,16 @@ static int put(struct writer *w, uint32_t leaf, uint32_t subleaf)
 }
 
 /* Leaves with subleaves: how many the format has room for. */
-static uint32_t subleaves(uint32_t leaf)
-{
-    switch (leaf) {
-    case 4:
-        return 6; /* caches */
-    case 7:
-        return 3; /* features */
-    case 0xb:
-        return 2; /* topology */
-    case 0xd:
-        return 63; /* state components */
-    default:
-        return 0;
-    }
-}
+static const uint8_t subleaves[BASIC_MAX + 1] = {
+    [4] = 6,    /* caches */
+    [7] = 3,    /* features */
+    [0xb] = 2,  /* topology */
+    [0xd] = 63, /* state components */
+};
 
 static int put_leaf(struct writer *w, uint32_t leaf)
 {
-    const uint32_t n = subleaves(leaf);
+    const uint32_t n = leaf <= BASIC_MAX ? subleaves[leaf] : 0;
     int rc = n ? 0 : put(w, leaf, XEN_CPUID_NO_SUBLEAF);
 
     for (uint32_t i = 0; i < n && rc == 0; i++)

@@ -17,7 +17,6 @@
 #include <tenue/assert.h>
 #include <tenue/log.h>
 #include <tenue/options.h>
-#include <tenue/pirq.h>
 #include <tenue/pv.h>
 
 #include "lib.h"
@@ -201,7 +200,6 @@ static void domain_free(struct domain *d)
 {
     sched_domain_release(d);
     domain_each_vcpu(d, vcpu_destroy);
-    pirq_domain_free(d);
     grant_table_free(d);
     evtchn_free(d);
     hv_free_page(d->memmap.entries);
@@ -229,8 +227,6 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     rc = d->shared_info ? evtchn_init(d) : -XEN_ENOMEM;
     if (rc == 0)
         rc = grant_table_init(d, cfg->max_grant_frames, cfg->max_maptrack_frames);
-    if (rc == 0)
-        rc = pirq_domain_init(d);
     if (rc == 0)
         rc = table_insert(d);
     if (rc) {

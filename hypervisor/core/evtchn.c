@@ -395,7 +395,7 @@ static void unbind(struct domain *d, const struct evtchn *e)
     if (e->state == EVTCHN_INTERDOMAIN)
         disconnect(d, e);
     else if (e->state == EVTCHN_PIRQ)
-        pirq_unbind(d, e->pirq);
+        pirq_unbind(e->pirq);
     else if (e->state == EVTCHN_VIRQ)
         WRITE_ONCE(*virq_slot(d, e->virq, e->vcpu), 0);
 }

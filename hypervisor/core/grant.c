@@ -12,8 +12,6 @@
 #include "grant_pin.h"
 #include "lib.h"
 
-#define GROW_BATCH 8u /* frames added between two looks at the interrupt lines */
-
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
 {
     struct grant_table *t = &d->grant;
@@ -56,18 +54,14 @@ int grant_table_grow(struct domain *d, uint32_t frames)
     struct grant_table *t = &d->grant;
     int rc = 0;
 
-    if (frames > t->max_frames)
+    if (frames > t->max_frames || domain_is_dying(d))
         return -XEN_EINVAL;
-    while (rc == 0) {
-        if (domain_is_dying(d))
-            return -XEN_EINVAL;
+    while (rc == 0 && READ_ONCE(t->frames) < frames) {
         spin_lock(&t->lock);
-        for (unsigned n = 0; rc == 0 && n < GROW_BATCH && t->frames < frames; n++)
-            rc = add_frame(d);
+        if (t->frames < frames)
+            rc = domain_is_dying(d) ? -XEN_EINVAL : add_frame(d);
         spin_unlock(&t->lock);
-        if (READ_ONCE(t->frames) >= frames)
-            break;
-        if (rc == 0 && hal_preempt_point())
+        if (READ_ONCE(t->frames) < frames && hal_preempt_point())
             return -XEN_ERESTART;
     }
     return rc;

@@ -31,7 +31,7 @@
 static struct spinlock heap_lock = SPINLOCK_INIT(RANK_HEAP);
 uint32_t heap_heads[HEAP_ZONES][HEAP_ORDER_MAX + 1];
 uint32_t heap_zone_orders[HEAP_ZONES];
-static uint64_t zones_used; /* bit per zone that has a block */
+static unsigned top_zone; /* of the highest frame there is */
 static peeked uint64_t free_frames, total_frames;
 
 struct page *frame_table;
@@ -61,7 +61,6 @@ static void block_link(uint32_t mfn, unsigned order, uint64_t stamp)
         frame_table[next].prev = mfn;
     heap_heads[zone][order] = mfn;
     heap_zone_orders[zone] |= 1u << order;
-    zones_used |= 1ull << zone;
 }
 
 static void block_unlink(uint32_t mfn, unsigned order)
@@ -75,11 +74,8 @@ static void block_unlink(uint32_t mfn, unsigned order)
         frame_table[p->prev].next = p->next;
     } else {
         heap_heads[zone][order] = p->next;
-        if (!p->next) {
+        if (!p->next)
             heap_zone_orders[zone] &= ~(1u << order);
-            if (!heap_zone_orders[zone])
-                zones_used &= ~(1ull << zone);
-        }
     }
     p->count = (p->count & C_CLEAN) | C_FREE;
 }
@@ -107,19 +103,14 @@ static void block_free(uint32_t mfn, unsigned order, uint64_t stamp)
 /* A block of exactly this order out of the highest zone at most `limit`, 0 when there is none. */
 static uint32_t block_take(unsigned order, unsigned limit)
 {
-    uint64_t zones = zones_used & ((2ull << limit) - 1);
-
-    while (zones) {
-        const unsigned zone = 63u - (unsigned)__builtin_clzll(zones);
+    for (unsigned zone = MIN(limit, top_zone); zone; zone--) {
         const uint32_t orders = heap_zone_orders[zone] >> order;
         unsigned have;
         uint32_t mfn;
         uint64_t stamp;
 
-        if (!orders) {
-            zones &= ~(1ull << zone);
+        if (!orders)
             continue;
-        }
         have = order + (unsigned)__builtin_ctz(orders);
         mfn = heap_heads[zone][have];
         stamp = frame_table[mfn].type;
@@ -240,6 +231,7 @@ void heap_seed(mfn_t start, mfn_t end)
     for (uint64_t i = first; i < end.n; i++)
         frame_table[i].count = C_FREE;
     spin_lock(&heap_lock);
+    top_zone = MAX(top_zone, heap_zone_of((uint32_t)end.n - 1));
     run_free((uint32_t)first, (uint32_t)end.n, 0);
     total_frames += end.n - first;
     spin_unlock(&heap_lock);

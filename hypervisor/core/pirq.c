@@ -27,42 +27,26 @@ struct pirq {
     bool eoi_pending; /* [a] taken, not yet ended */
 };
 
-struct domain_pirqs {
-    struct pirq line[MAX_PIRQS];
-};
-STATIC_ASSERT(pirqs_fit_a_page, sizeof(struct domain_pirqs) <= PAGE_SIZE);
+static struct pirq lines[MAX_PIRQS]; /* the control domain's */
 
-int pirq_domain_init(struct domain *d)
+static struct pirq *line_of(uint32_t pirq)
 {
-    if (!d->is_control)
-        return 0;
-    d->pirqs = hv_alloc_page();
-    return d->pirqs ? 0 : -XEN_ENOMEM;
-}
-
-void pirq_domain_free(struct domain *d)
-{
-    hv_free_page(d->pirqs);
-}
-
-static struct pirq *line_of(const struct domain *d, uint32_t pirq)
-{
-    return &d->pirqs->line[index_nospec(pirq, MAX_PIRQS)];
+    return &lines[index_nospec(pirq, MAX_PIRQS)];
 }
 
 bool pirq_is_gsi(const struct domain *d, uint32_t pirq)
 {
-    return d->pirqs && pirq < MIN(hal_gsi_count(), MSI_FIRST);
+    return d->is_control && pirq < MIN(hal_gsi_count(), MSI_FIRST);
 }
 
 bool pirq_is_valid(const struct domain *d, uint32_t pirq)
 {
-    return pirq_is_gsi(d, pirq) || (d->pirqs && msi_is_mapped(pirq));
+    return pirq_is_gsi(d, pirq) || (d->is_control && msi_is_mapped(pirq));
 }
 
 int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low)
 {
-    struct pirq *p = line_of(d, gsi);
+    struct pirq *p = line_of(gsi);
     int rc;
 
     if (!pirq_is_gsi(d, gsi))
@@ -84,7 +68,7 @@ int pirq_unmap(struct domain *d, uint32_t pirq)
 {
     if (!msi_is_mapped(pirq))
         return pirq_is_gsi(d, pirq) ? 0 : -XEN_EINVAL;
-    if (line_of(d, pirq)->port)
+    if (line_of(pirq)->port)
         return -XEN_EBUSY;
     msi_unmap(pirq);
     return 0;
@@ -93,7 +77,7 @@ int pirq_unmap(struct domain *d, uint32_t pirq)
 /* A line that ACPI said nothing about is what its bus makes it: ISA edge high, PCI level low. */
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 {
-    struct pirq *p = line_of(d, pirq);
+    struct pirq *p = line_of(pirq);
     bool pci = pirq >= ISA_LINES;
     int rc;
 
@@ -118,14 +102,14 @@ static void end_if_pending(struct pirq *p, uint32_t pirq)
         hal_gsi_eoi(pirq);
 }
 
-uint32_t pirq_port(const struct domain *d, uint32_t pirq)
+uint32_t pirq_port(uint32_t pirq)
 {
-    return line_of(d, pirq)->port;
+    return line_of(pirq)->port;
 }
 
-void pirq_unbind(struct domain *d, uint32_t pirq)
+void pirq_unbind(uint32_t pirq)
 {
-    struct pirq *p = line_of(d, pirq);
+    struct pirq *p = line_of(pirq);
 
     if (pirq >= MSI_FIRST)
         msi_mask(pirq, true);
@@ -139,20 +123,20 @@ int pirq_eoi(struct domain *d, uint32_t pirq)
 {
     if (!pirq_is_valid(d, pirq))
         return -XEN_EINVAL;
-    end_if_pending(line_of(d, pirq), pirq);
+    end_if_pending(line_of(pirq), pirq);
     return 0;
 }
 
-bool pirq_needs_eoi(const struct domain *d, uint32_t pirq)
+bool pirq_needs_eoi(uint32_t pirq)
 {
-    return line_of(d, pirq)->level;
+    return line_of(pirq)->level;
 }
 
 /* A message that nobody hears is dropped: it is masked, but for devices that have no mask. */
 void pirq_interrupt(unsigned gsi)
 {
     struct domain *d = control_domain;
-    struct pirq *p = d && gsi < MAX_PIRQS ? line_of(d, gsi) : NULL;
+    struct pirq *p = d && gsi < MAX_PIRQS ? line_of(gsi) : NULL;
     port_t port = p ? READ_ONCE(p->port) : 0;
 
     if (port && p->level)

@@ -66,7 +66,7 @@ static void check_port(const struct domain *d, port_t port, const struct evtchn 
         check_virq(d, port, e);
         break;
     case EVTCHN_PIRQ:
-        if (!pirq_is_valid(d, e->pirq) || pirq_port(d, e->pirq) != port)
+        if (!pirq_is_valid(d, e->pirq) || pirq_port(e->pirq) != port)
             port_violation(d, port, "physical interrupt that goes elsewhere");
         break;
     case EVTCHN_UNBOUND:
@@ -108,7 +108,7 @@ static void check_users(const struct domain *d)
                 port_violation(d, port, "a vcpu takes it for its virtual interrupt");
         }
     for (uint32_t pirq = 0; pirq < MAX_PIRQS; pirq++) {
-        const port_t port = pirq_is_valid(d, pirq) ? pirq_port(d, pirq) : 0;
+        const port_t port = pirq_is_valid(d, pirq) ? pirq_port(pirq) : 0;
         const struct evtchn *e = port_of(d, port);
 
         if (port && (!e || e->state != EVTCHN_PIRQ || e->pirq != pirq))

@@ -23,7 +23,6 @@
 #include <tenue/tlb.h>
 
 struct vcpu;
-struct domain_pirqs;
 
 enum domain_dying {
     DOMAIN_ALIVE,
@@ -58,7 +57,6 @@ struct domain {
     struct evtchn_table evtchn;
     struct grant_table grant;
     struct pv_domain pv;
-    struct domain_pirqs *pirqs; /* [I] control domain only, else NULL */
 
     struct { /* XENMEM_set_memory_map; [pages.lock] */
         struct e820_region *entries;

@@ -11,9 +11,6 @@
 
 struct domain;
 
-int pirq_domain_init(struct domain *d) must_check;
-void pirq_domain_free(struct domain *d);
-
 /* d may use pirq n at all (IRQ-1). */
 bool pirq_is_valid(const struct domain *d, uint32_t pirq);
 bool pirq_is_gsi(const struct domain *d, uint32_t pirq);
@@ -23,10 +20,10 @@ int pirq_unmap(struct domain *d, uint32_t pirq) must_check;
 int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low) must_check;
 /* EVTCHNOP_bind_pirq: route the line to a port. */
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port) must_check;
-void pirq_unbind(struct domain *d, uint32_t pirq);
-uint32_t pirq_port(const struct domain *d, uint32_t pirq); /* 0: none */
+void pirq_unbind(uint32_t pirq);
+uint32_t pirq_port(uint32_t pirq); /* 0: none */
 /* PHYSDEVOP_eoi: the handler is done, the line may interrupt again. */
 int pirq_eoi(struct domain *d, uint32_t pirq) must_check;
-bool pirq_needs_eoi(const struct domain *d, uint32_t pirq);
+bool pirq_needs_eoi(uint32_t pirq);
 
 #endif

@@ -312,7 +312,6 @@ static void explain_domain(const struct domain *d)
     explain(d, 0, "domain");
     explain(d->shared_info, 0, "shared info");
     explain(d->memmap.entries, 0, "memory map");
-    explain(d->pirqs, 0, "physical interrupts");
     explain_grants(&d->grant);
     for (unsigned i = 0; i < EVTCHN_PAGES; i++)
         explain(d->evtchn.pages[i], 0, "event channels");
