@@ -31,7 +31,7 @@ int cpu_policy_write(struct vcpu *v, guest_va leaves, uint32_t *nr) must_check;
 uint32_t sched_public_id(void); /* XEN_SCHEDULER_* */
 int sched_domctl(struct domain *d, struct xen_domctl_scheduler_op *op) must_check;
 int sched_sysctl(struct xen_sysctl_scheduler_op *op) must_check;
-int sched_set_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op) must_check;
-int sched_get_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op) must_check;
+int sched_set_vcpu_affinity(struct vcpu *v, struct xen_domctl_vcpuaffinity *op) must_check;
+int sched_get_vcpu_affinity(const struct vcpu *v, struct xen_domctl_vcpuaffinity *op) must_check;
 
 #endif

@@ -125,47 +125,51 @@ static int op_unpause(struct domain *d)
 /* --- vcpus --- */
 
 /* Loaded with the domain's vcpus stopped. */
-static int op_setvcpucontext(struct domain *d, const struct xen_domctl_vcpucontext *op)
+static int op_setvcpucontext(struct vcpu *v, const struct xen_domctl_vcpucontext *op)
 {
-    struct vcpu *v = domain_vcpu(d, op->vcpu);
     bool online;
     int rc;
 
-    if (!v)
-        return -XEN_ESRCH;
-    domain_pause(d);
+    domain_pause(v->domain);
     rc = vcpu_load_context(v, guest_va_of(op->ctxt), true, &online);
     if (rc == 0 && online)
         vcpu_pause_clear(v, VPF_DOWN);
     else if (rc == 0)
         vcpu_pause_set(v, VPF_DOWN);
-    domain_unpause(d);
+    domain_unpause(v->domain);
     return rc;
 }
 
-static int op_getvcpucontext(struct domain *d, const struct xen_domctl_vcpucontext *op)
+static int op_getvcpuinfo(const struct vcpu *v, struct xen_domctl_getvcpuinfo *op)
 {
-    struct vcpu *v = domain_vcpu(d, op->vcpu);
+    const uint32_t flags = READ_ONCE(v->pause_flags);
 
-    if (!v)
-        return -XEN_ESRCH;
-    return v->initialised ? vcpu_store_context(v, guest_va_of(op->ctxt)) : -XEN_ENODATA;
-}
-
-static int op_getvcpuinfo(struct domain *d, struct xen_domctl_getvcpuinfo *op)
-{
-    const struct vcpu *v = domain_vcpu(d, op->vcpu);
-    uint32_t flags;
-
-    if (!v)
-        return -XEN_ESRCH;
-    flags = READ_ONCE(v->pause_flags);
     op->online = !(flags & (1u << VPF_DOWN));
     op->blocked = !!(flags & (1u << VPF_BLOCKED));
     op->running = vcpu_runstate(v).state == RUNSTATE_running;
     op->cpu_time = vcpu_cpu_time(v);
     op->cpu = READ_ONCE(v->cpu);
     return 0;
+}
+
+/* The structure of each begins with the vcpu's number. */
+static int run_on_vcpu(struct vcpu *v, struct xen_domctl *op)
+{
+    if (!v)
+        return -XEN_ESRCH;
+    switch (op->cmd) {
+    case XEN_DOMCTL_setvcpucontext:
+        return op_setvcpucontext(v, &op->u.vcpucontext);
+    case XEN_DOMCTL_getvcpucontext:
+        return v->initialised ? vcpu_store_context(v, guest_va_of(op->u.vcpucontext.ctxt))
+                              : -XEN_ENODATA;
+    case XEN_DOMCTL_getvcpuinfo:
+        return op_getvcpuinfo(v, &op->u.getvcpuinfo);
+    case XEN_DOMCTL_setvcpuaffinity:
+        return sched_set_vcpu_affinity(v, &op->u.vcpuaffinity);
+    default:
+        return sched_get_vcpu_affinity(v, &op->u.vcpuaffinity);
+    }
 }
 
 /* --- settings --- */
@@ -229,11 +233,11 @@ static int run(struct domain *d, struct xen_domctl *op)
         op->domain = d->domid;
         return 0;
     case XEN_DOMCTL_setvcpucontext:
-        return op_setvcpucontext(d, &op->u.vcpucontext);
     case XEN_DOMCTL_getvcpucontext:
-        return op_getvcpucontext(d, &op->u.vcpucontext);
     case XEN_DOMCTL_getvcpuinfo:
-        return op_getvcpuinfo(d, &op->u.getvcpuinfo);
+    case XEN_DOMCTL_setvcpuaffinity:
+    case XEN_DOMCTL_getvcpuaffinity:
+        return run_on_vcpu(domain_vcpu(d, op->u.vcpucontext.vcpu), op);
     case XEN_DOMCTL_max_vcpus:
         return op_max_vcpus(d, &op->u.max_vcpus);
     case XEN_DOMCTL_max_mem:
@@ -260,10 +264,6 @@ static int run(struct domain *d, struct xen_domctl *op)
         return 0;
     case XEN_DOMCTL_gettscinfo:
         return op_gettscinfo(&op->u.tsc_info);
-    case XEN_DOMCTL_setvcpuaffinity:
-        return sched_set_vcpu_affinity(d, &op->u.vcpuaffinity);
-    case XEN_DOMCTL_getvcpuaffinity:
-        return sched_get_vcpu_affinity(d, &op->u.vcpuaffinity);
     case XEN_DOMCTL_setnodeaffinity:
         return 0; /* one node: any map that names it is what is */
     case XEN_DOMCTL_getnodeaffinity:

@@ -97,8 +97,8 @@ static int port_find_free(struct domain *d, port_t *port)
 /* Turn a free port into one of kind state for `what`, bound to vcpu. Dying domains gain none
  * (LC-10).
  */
-static int port_alloc(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
-                      port_t *port)
+static inline __attribute__((always_inline)) int
+port_alloc(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu, port_t *port)
 {
     struct evtchn *e;
     int rc;
@@ -278,44 +278,41 @@ static port_t *virq_slot(struct domain *d, uint32_t virq, uint32_t vcpu)
 }
 
 /* Global interrupts are the control domain's, first bound on its vcpu 0 (EV-12). */
-static int may_bind(const struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu)
+static noinline_fn int may_bind(const struct domain *d, enum evtchn_state state, uint32_t what,
+                                uint32_t vcpu)
 {
     if (state == EVTCHN_PIRQ)
         return pirq_is_valid(d, what) ? 0 : -XEN_EPERM;
-    if (state == EVTCHN_VIRQ && what >= NR_VIRQS)
+    if (what >= NR_VIRQS)
         return -XEN_EINVAL;
-    if (state != EVTCHN_VIRQ || !virq_is_global(what))
-        return 0;
-    if (!d->is_control)
+    if (virq_is_global(what) && !d->is_control)
         return -XEN_EPERM;
-    return vcpu ? -XEN_EINVAL : 0;
+    return virq_is_global(what) && vcpu ? -XEN_EINVAL : 0;
 }
 
-/* What interrupts learn of their port. */
-static int attach(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
-                  port_t port)
+/* An interrupt learns of its port. */
+static noinline_fn int attach(struct domain *d, enum evtchn_state state, uint32_t what,
+                              uint32_t vcpu, port_t port)
 {
-    port_t *virq = state == EVTCHN_VIRQ ? virq_slot(d, what, vcpu) : NULL;
-
     if (state == EVTCHN_PIRQ)
         return pirq_bind(d, what, port);
-    if (virq && *virq)
+    if (*virq_slot(d, what, vcpu))
         return -XEN_EEXIST;
-    if (virq)
-        WRITE_ONCE(*virq, port);
+    WRITE_ONCE(*virq_slot(d, what, vcpu), port);
     return 0;
 }
 
 int evtchn_bind(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vcpu,
                 port_t *port)
 {
-    int rc = may_bind(d, state, what, vcpu);
+    const bool interrupt = state == EVTCHN_PIRQ || state == EVTCHN_VIRQ;
+    int rc = interrupt ? may_bind(d, state, what, vcpu) : 0;
 
     if (rc)
         return rc;
     spin_lock(&d->evtchn.lock);
     rc = port_alloc(d, state, what, vcpu, port);
-    if (rc == 0) {
+    if (rc == 0 && unlikely(interrupt)) {
         rc = attach(d, state, what, vcpu, *port);
         if (rc)
             port_free(d, *port);
@@ -400,25 +397,45 @@ static void unbind(struct domain *d, const struct evtchn *e)
         WRITE_ONCE(*virq_slot(d, e->virq, e->vcpu), 0);
 }
 
-int evtchn_close(struct domain *d, port_t port)
+static int close_locked(struct domain *d, port_t port)
 {
-    const struct evtchn *e = port_lookup(d, port);
-    struct domain *peer;
-    bool open;
+    const struct evtchn *e = port_at(d, port);
 
-    if (!e)
+    if (!is_open(e))
         return -XEN_EINVAL;
+    unbind(d, e);
+    port_free(d, port);
+    return 0;
+}
+
+/* A connection ends under the locks of both: as if it had just been found. */
+static noinline_fn int close_connected(struct domain *d, port_t port)
+{
+    const struct evtchn *e = port_at(d, port);
+    struct domain *peer;
+    int rc;
+
     spin_lock(&connect_lock);
     peer = e->state == EVTCHN_INTERDOMAIN ? e->remote : d;
     lock_both(d, peer);
-    open = is_open(e);
-    if (open) {
-        unbind(d, e);
-        port_free(d, port);
-    }
+    rc = close_locked(d, port);
     unlock_both(d, peer);
     spin_unlock(&connect_lock);
-    return open ? 0 : -XEN_EINVAL;
+    return rc;
+}
+
+int evtchn_close(struct domain *d, port_t port)
+{
+    const struct evtchn *e = port_lookup(d, port);
+    int rc = -XEN_ERESTART;
+
+    if (!e)
+        return -XEN_EINVAL;
+    spin_lock(&d->evtchn.lock);
+    if (e->state != EVTCHN_INTERDOMAIN)
+        rc = close_locked(d, port);
+    spin_unlock(&d->evtchn.lock);
+    return rc == -XEN_ERESTART ? close_connected(d, port) : rc;
 }
 
 /* The ABI counts kinds as we do, but for the two that it calls closed. */

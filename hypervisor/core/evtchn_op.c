@@ -35,12 +35,14 @@ static int bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op
 
 static int make(uint32_t cmd, struct domain *d, evtchn_arg *a, port_t *port)
 {
-    const domid_t remote = a->alloc_unbound.remote_dom;
+    domid_t remote;
 
     switch (cmd) {
     case EVTCHNOP_alloc_unbound:
-        return evtchn_bind(d, EVTCHN_UNBOUND,
-                           remote == DOMID_SELF ? current_domain()->domid : remote, 0, port);
+        remote = a->alloc_unbound.remote_dom;
+        if (remote == DOMID_SELF)
+            remote = current_domain()->domid;
+        return evtchn_bind(d, EVTCHN_UNBOUND, remote, 0, port);
     case EVTCHNOP_bind_interdomain:
         return bind_interdomain(d, &a->bind_interdomain);
     case EVTCHNOP_bind_virq:
@@ -55,7 +57,7 @@ static int make(uint32_t cmd, struct domain *d, evtchn_arg *a, port_t *port)
 static long op_make(uint32_t cmd, guest_va arg)
 {
     struct domain *d;
-    evtchn_arg a = {0};
+    evtchn_arg a;
     port_t *port = (port_t *)((char *)&a + making[cmd]) - 1; /* the last member of each */
     int rc = guest_read(&a, arg, making[cmd]);
 

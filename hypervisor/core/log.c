@@ -23,8 +23,8 @@
 
 static struct spinlock log_lock = SPINLOCK_INIT(RANK_CONSOLE);
 static char ring[RING_SIZE];
-static uint32_t ring_produced; /* [log_lock] characters ever written, modulo 2^32 */
-static uint32_t ring_cleared;  /* [log_lock] readers start here */
+static uint32_t ring_produced = 1; /* [log_lock] 1 and characters ever written, modulo 2^32 */
+static uint32_t ring_cleared = 1;  /* [log_lock] readers start here */
 static enum log_level log_threshold = LOG_INFO;
 static enum log_level guest_threshold = LOG_WARN;
 
@@ -139,16 +139,6 @@ void guest_log(const struct domain *d, enum log_level level, const char *fmt, ..
     guest_console_line(d, text);
 }
 
-uint32_t log_ring_start(void)
-{
-    uint32_t start;
-
-    spin_lock(&log_lock);
-    start = ring_produced - MIN(ring_produced - ring_cleared, RING_SIZE);
-    spin_unlock(&log_lock);
-    return start;
-}
-
 void log_ring_clear(void)
 {
     spin_lock(&log_lock);
@@ -159,9 +149,12 @@ void log_ring_clear(void)
 size_t log_ring_read(uint32_t *idx, char *buf, size_t len)
 {
     size_t n = 0;
+    uint32_t kept;
 
     spin_lock(&log_lock);
-    *idx = ring_produced - MIN(ring_produced - *idx, RING_SIZE);
+    kept = MIN(ring_produced - ring_cleared, RING_SIZE);
+    if (*idx == 0 || ring_produced - *idx > kept)
+        *idx = ring_produced - kept;
     while (n < len && *idx != ring_produced)
         buf[n++] = ring[(*idx)++ % RING_SIZE];
     spin_unlock(&log_lock);

@@ -24,6 +24,7 @@
 #include "sched_priv.h"
 
 #define MS 1000000ull
+#define INV_SHIFT 20
 #define RUN_MAX (1000 * MS) /* longer stretches were alone on the CPU; bounds the arithmetic */
 #define WAKE_CREDIT (5 * MS)
 #define ROUND_MAX                                                                                  \
@@ -66,6 +67,7 @@ void sched_vcpu_init(struct vcpu *v)
     v->cpu = (v->domain->domid + v->id) % cpu_count;
     v->sched.hard = v->sched.soft = ~(cpumask_t)0;
     v->sched.weight = READ_ONCE(v->domain->sched.weight);
+    v->sched.inv_weight = (SCHED_WEIGHT_DEFAULT << INV_SHIFT) / v->sched.weight;
 }
 
 static struct run_queue *lock_queue_of(const struct vcpu *v)
@@ -89,6 +91,7 @@ void sched_vcpu_take_weight(struct vcpu *v)
     if (v->sched.queued || rq->running == v)
         rq->load += weight - v->sched.weight;
     v->sched.weight = weight;
+    v->sched.inv_weight = (SCHED_WEIGHT_DEFAULT << INV_SHIFT) / weight;
     spin_unlock(&rq->lock);
 }
 
@@ -119,7 +122,7 @@ void sched_unlock_two(unsigned a, unsigned b)
 
 static inline uint64_t virtual_time(const struct vcpu *v, ns_t ns)
 {
-    return MIN(ns, RUN_MAX) * SCHED_WEIGHT_DEFAULT / v->sched.weight;
+    return MIN(ns, RUN_MAX) * v->sched.inv_weight >> INV_SHIFT;
 }
 
 static inline struct vcpu *first_waiting(const struct run_queue *rq)

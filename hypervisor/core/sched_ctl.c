@@ -83,15 +83,12 @@ static int tell_affinity(const struct vcpu *v, struct xen_domctl_vcpuaffinity *o
 }
 
 /* Masks are checked before any of them counts; what is told back is what has an effect. */
-int sched_set_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
+int sched_set_vcpu_affinity(struct vcpu *v, struct xen_domctl_vcpuaffinity *op)
 {
     const cpumask_t online = cpumask_online();
-    struct vcpu *v = domain_vcpu(d, op->vcpu);
     cpumask_t hard = online, soft = online;
     int rc = 0;
 
-    if (!v)
-        return -XEN_ESRCH;
     if (op->flags & XEN_VCPUAFFINITY_HARD)
         rc = cpumask_read(&hard, &op->cpumap_hard);
     if (rc == 0 && op->flags & XEN_VCPUAFFINITY_SOFT)
@@ -106,9 +103,7 @@ int sched_set_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op
     return rc ? rc : tell_affinity(v, op, true);
 }
 
-int sched_get_vcpu_affinity(struct domain *d, struct xen_domctl_vcpuaffinity *op)
+int sched_get_vcpu_affinity(const struct vcpu *v, struct xen_domctl_vcpuaffinity *op)
 {
-    const struct vcpu *v = domain_vcpu(d, op->vcpu);
-
-    return v ? tell_affinity(v, op, false) : -XEN_ESRCH;
+    return tell_affinity(v, op, false);
 }

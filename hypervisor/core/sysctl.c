@@ -14,11 +14,9 @@
 
 static int op_readconsole(struct xen_sysctl_readconsole *op)
 {
-    uint32_t idx = log_ring_start(), done = 0;
+    uint32_t idx = op->incremental ? op->index : 0, done = 0;
     char chunk[256];
 
-    if (op->incremental && (int32_t)(op->index - idx) > 0)
-        idx = op->index;
     while (done < op->count) {
         size_t n = log_ring_read(&idx, chunk, MIN(op->count - done, sizeof(chunk)));
 

@@ -97,13 +97,6 @@ void vcpu_destroy(struct vcpu *v)
     hv_free_page(v);
 }
 
-struct vcpu *domain_vcpu(struct domain *d, uint32_t id)
-{
-    if (id >= d->max_vcpus)
-        return NULL;
-    return d->vcpus[index_nospec(id, MAX_VCPUS)];
-}
-
 /* --- contexts --- */
 
 STATIC_ASSERT(context_order, sizeof(vcpu_guest_context_t) <= PAGE_SIZE << CONTEXT_ORDER);

@@ -28,9 +28,9 @@ bool log_set_guest_level(const char *value);
 
 /* Raw text as if a guest had written the line, prefixed "(dN) " and rate limited (console_io). */
 void guest_console_line(const struct domain *d, const char *text);
-/* Copy what the log ring holds from position idx on; moves *idx past what was lost or copied. */
+/* Copy what the log ring holds from position idx on, 0: from the start; moves *idx past what was
+ * lost or copied. */
 size_t log_ring_read(uint32_t *idx, char *buf, size_t len);
-uint32_t log_ring_start(void); /* oldest position that has not been cleared */
 void log_ring_clear(void);
 
 /* Serial console (core/console.c). */

@@ -42,6 +42,7 @@ struct sched_vcpu {
     struct heap_node node; /* [runqueue lock] key: CPU time it had, over its weight */
     ns_t run_start;        /* [runqueue lock] since when its running time is not yet counted */
     uint32_t weight;       /* [runqueue lock] its domain's */
+    uint32_t inv_weight;   /* [runqueue lock] SCHED_WEIGHT_DEFAULT / weight, fixed point */
     peeked cpumask_t hard, soft; /* [runqueue lock] may run on; would rather run on */
     bool queued;                 /* [runqueue lock] */
     bool woken;                  /* [runqueue lock] queued by a wake-up: may interrupt */

@@ -87,8 +87,12 @@ int vcpu_create(struct domain *d, uint32_t id) must_check;
 int vcpu_load_context(struct vcpu *v, guest_va from, bool anew, bool *online) must_check;
 /* Stop v, write its context to `to`, let it go on. Not on oneself. */
 int vcpu_store_context(struct vcpu *v, guest_va to) must_check;
-void vcpu_destroy(struct vcpu *v);                       /* memory only, at the end of the domain */
-struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when none; clamps */
+void vcpu_destroy(struct vcpu *v); /* memory only, at the end of the domain */
+/* NULL when there is none. */
+static inline struct vcpu *domain_vcpu(struct domain *d, uint32_t id)
+{
+    return likely(id < d->max_vcpus) ? d->vcpus[index_nospec(id, MAX_VCPUS)] : NULL;
+}
 
 static inline bool vcpu_is_runnable(const struct vcpu *v)
 {
