@@ -30,11 +30,10 @@ union physdev_arg {
 };
 
 /* The structure of each: its length; is it written back, for all guests, in the old form's union.
- * Without a length: accepted without effect, as PCI devices are not given to guests, nor driven by
- * us; or not offered. */
+ */
 static const struct physdev_desc {
     uint8_t size;
-    bool told, any, old, accepted;
+    bool told, any, old;
 } descs[] = {
     [PHYSDEVOP_set_iopl] = {sizeof(struct physdev_set_iopl), .any = true, .old = true},
     [PHYSDEVOP_set_iobitmap] = {sizeof(struct physdev_set_iobitmap), .any = true, .old = true},
@@ -48,23 +47,7 @@ static const struct physdev_desc {
     [PHYSDEVOP_setup_gsi] = {sizeof(struct physdev_setup_gsi)},
     [PHYSDEVOP_restore_msi] = {sizeof(struct physdev_restore_msi)},
     [PHYSDEVOP_restore_msi_ext] = {sizeof(struct physdev_pci_device)},
-    [PHYSDEVOP_pirq_eoi_gmfn_v1] = {.any = true},
-    [PHYSDEVOP_pirq_eoi_gmfn_v2] = {.any = true},
-    [PHYSDEVOP_prepare_msix] = {.accepted = true},
-    [PHYSDEVOP_release_msix] = {.accepted = true},
-    [PHYSDEVOP_manage_pci_add] = {.accepted = true},
-    [PHYSDEVOP_manage_pci_remove] = {.accepted = true},
-    [PHYSDEVOP_pci_device_add] = {.accepted = true},
-    [PHYSDEVOP_pci_device_remove] = {.accepted = true},
-    [PHYSDEVOP_pci_mmcfg_reserved] = {.accepted = true},
 };
-
-static const struct physdev_desc *desc_of(uint32_t cmd)
-{
-    static const struct physdev_desc unknown;
-
-    return cmd < ARRAY_LEN(descs) ? &descs[index_nospec(cmd, ARRAY_LEN(descs))] : &unknown;
-}
 
 static int set_iobitmap(struct vcpu *v, const struct physdev_set_iobitmap *op)
 {
@@ -192,17 +175,36 @@ static int run(struct domain *d, uint32_t cmd, union physdev_arg *a)
     }
 }
 
+/* Without effect: PCI devices are not given to guests, nor driven by us. */
+static long other_op(const struct domain *d, uint32_t cmd)
+{
+    if (!d->is_control && cmd != PHYSDEVOP_pirq_eoi_gmfn_v1 && cmd != PHYSDEVOP_pirq_eoi_gmfn_v2)
+        return -XEN_EPERM;
+    switch (cmd) {
+    case PHYSDEVOP_prepare_msix:
+    case PHYSDEVOP_release_msix:
+    case PHYSDEVOP_manage_pci_add:
+    case PHYSDEVOP_manage_pci_remove:
+    case PHYSDEVOP_pci_device_add:
+    case PHYSDEVOP_pci_device_remove:
+    case PHYSDEVOP_pci_mmcfg_reserved:
+        return 0;
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
 static long physdev_op(uint32_t cmd, guest_va arg)
 {
-    const struct physdev_desc *desc = desc_of(cmd);
+    const struct physdev_desc *desc = &descs[index_nospec(cmd, ARRAY_LEN(descs))];
     struct domain *d = current_domain();
     union physdev_arg a;
     int rc;
 
+    if (cmd >= ARRAY_LEN(descs) || desc->size == 0)
+        return other_op(d, cmd);
     if (!desc->any && !d->is_control)
         return -XEN_EPERM;
-    if (desc->size == 0)
-        return desc->accepted ? 0 : -XEN_ENOSYS;
     if (guest_read(&a, arg, desc->size))
         return -XEN_EFAULT;
     spin_lock(&d->evtchn.lock);
@@ -223,7 +225,7 @@ long hc_physdev_op_compat(uint64_t arg)
 
     if (guest_read_obj(&cmd, guest_va_make(arg)))
         return -XEN_EFAULT;
-    if (!desc_of(cmd)->old)
+    if (cmd >= ARRAY_LEN(descs) || !descs[index_nospec(cmd, ARRAY_LEN(descs))].old)
         return -XEN_ENOSYS;
     return physdev_op(cmd, guest_va_make(arg + offsetof(struct physdev_op, u)));
 }

@@ -62,7 +62,7 @@ struct grant_frame {
 STATIC_ASSERT(grant_frames_fit, GRANT_FRAMES_MAX * sizeof(struct grant_frame) <= PAGE_SIZE);
 
 struct grant_table {
-    struct spinlock lock;        /* RANK_GRANT; two tables: lower domid first */
+    struct spinlock lock;        /* RANK_GRANT; one table at a time */
     uint32_t frames, max_frames; /* [lock] shared frames now, [I] at most */
     struct grant_frame *frame;   /* [I] one page of them; [lock to grow] entries below frames */
     struct grant_maptrack **maptrack; /* [lock] index of frames of handles this domain holds */

@@ -5,8 +5,8 @@
  * (hal_spin_wait), which is what makes waiting for a flush with a lock held safe.
  *
  * A lock of rank r may be taken only while every lock held has a smaller rank; two of one rank are
- * taken lowest domid (or address) first with spin_lock_nested(). Debug builds check it (HC-13).
- * No lock is held across a guest copy or a preemption point.
+ * taken with spin_lock_nested(), in an order that docs/locking.md names. Debug builds check
+ * (HC-13). No lock is held across a guest copy or a preemption point.
  */
 #ifndef TENUE_LOCK_H
 #define TENUE_LOCK_H
