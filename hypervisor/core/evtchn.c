@@ -119,10 +119,8 @@ port_alloc(struct domain *d, enum evtchn_state state, uint32_t what, uint32_t vc
     return 0;
 }
 
-static void port_free(struct domain *d, port_t port)
+static void port_free(struct domain *d, port_t port, peeked struct evtchn *e)
 {
-    peeked struct evtchn *e = port_at(d, port);
-
     *e = (struct evtchn){.state = EVTCHN_FREE};
     bit_test_and_clear(d->shared_info->evtchn_pending, port);
     d->evtchn.active--;
@@ -315,7 +313,7 @@ int evtchn_bind(struct domain *d, enum evtchn_state state, uint32_t what, uint32
     if (rc == 0 && unlikely(interrupt)) {
         rc = attach(d, state, what, vcpu, *port);
         if (rc)
-            port_free(d, *port);
+            port_free(d, *port, port_at(d, *port));
     }
     spin_unlock(&d->evtchn.lock);
     return rc;
@@ -397,28 +395,27 @@ static void unbind(struct domain *d, const struct evtchn *e)
         WRITE_ONCE(*virq_slot(d, e->virq, e->vcpu), 0);
 }
 
-static int close_locked(struct domain *d, port_t port)
+static inline __attribute__((always_inline)) int close_locked(struct domain *d, port_t port,
+                                                              struct evtchn *e)
 {
-    const struct evtchn *e = port_at(d, port);
-
     if (!is_open(e))
         return -XEN_EINVAL;
     unbind(d, e);
-    port_free(d, port);
+    port_free(d, port, e);
     return 0;
 }
 
 /* A connection ends under the locks of both: as if it had just been found. */
 static noinline_fn int close_connected(struct domain *d, port_t port)
 {
-    const struct evtchn *e = port_at(d, port);
+    struct evtchn *e = port_at(d, port);
     struct domain *peer;
     int rc;
 
     spin_lock(&connect_lock);
     peer = e->state == EVTCHN_INTERDOMAIN ? e->remote : d;
     lock_both(d, peer);
-    rc = close_locked(d, port);
+    rc = close_locked(d, port, e);
     unlock_both(d, peer);
     spin_unlock(&connect_lock);
     return rc;
@@ -426,14 +423,14 @@ static noinline_fn int close_connected(struct domain *d, port_t port)
 
 int evtchn_close(struct domain *d, port_t port)
 {
-    const struct evtchn *e = port_lookup(d, port);
+    struct evtchn *e = port_lookup(d, port);
     int rc = -XEN_ERESTART;
 
     if (!e)
         return -XEN_EINVAL;
     spin_lock(&d->evtchn.lock);
     if (e->state != EVTCHN_INTERDOMAIN)
-        rc = close_locked(d, port);
+        rc = close_locked(d, port, e);
     spin_unlock(&d->evtchn.lock);
     return rc == -XEN_ERESTART ? close_connected(d, port) : rc;
 }

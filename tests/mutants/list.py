@@ -73,8 +73,8 @@ HYPERVISOR = [
 # What one CPU alone never sees.
 THREADS = [
     ("close-unlocked", "a port is freed after its table was unlocked", "hypervisor/core/evtchn.c",
-     "    if (e->state != EVTCHN_INTERDOMAIN)\n        rc = close_locked(d, port);\n    spin_unlock(&d->evtchn.lock);\n",
-     "    spin_unlock(&d->evtchn.lock);\n    if (e->state != EVTCHN_INTERDOMAIN)\n        rc = close_locked(d, port);\n"),
+     "    if (e->state != EVTCHN_INTERDOMAIN)\n        rc = close_locked(d, port, e);\n    spin_unlock(&d->evtchn.lock);\n",
+     "    spin_unlock(&d->evtchn.lock);\n    if (e->state != EVTCHN_INTERDOMAIN)\n        rc = close_locked(d, port, e);\n"),
     ("plain-count", "a frame's references are not counted atomically", "hypervisor/core/page_priv.h",
      "    if (unlikely(__atomic_sub_fetch((uint32_t *)&p->count, 1, __ATOMIC_SEQ_CST) == 0))",
      "    if (unlikely(--*(uint32_t *)&p->count == 0))"),
