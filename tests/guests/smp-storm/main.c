@@ -20,6 +20,7 @@ GUEST_RUN("vcpus=4 memory=64 timeout=90 append=dom0_max_vcpus=16");
 #define VCPUS 16u
 #define MS 1000000UL
 #define SPAN (4000 * MS)
+#define ROUNDS_MIN 20
 #define WINDOW 0x0000100000000000UL
 
 static volatile u64 loops[VCPUS], got[VCPUS], sent[VCPUS], wrong, going, started, stopped;
@@ -64,6 +65,14 @@ static void keep_registers(unsigned me, u64 pattern)
     __asm__ volatile("movq %%xmm7, %0" : "=r"(y));
     if (r12 != a || r13 != b || x != y || front_vcpu_id() != me)
         wrong++;
+}
+
+static int some_behind(void)
+{
+    for (unsigned i = 0; i < VCPUS; i++)
+        if (loops[i] < ROUNDS_MIN)
+            return 1;
+    return 0;
 }
 
 /* Any set of CPUs for anybody, oneself included. */
@@ -211,13 +220,14 @@ void guest_test(void)
     started++;
     check(all_at(&started, VCPUS), "only %lu vCPUs started", started);
     going = 1;
-    while (front_time_ns() < begin + SPAN)
+    /* Longer where the machine below has other things to do. */
+    while (front_time_ns() < begin + SPAN || (some_behind() && front_time_ns() < begin + 10 * SPAN))
         step(0);
     going = 2;
     stopped++;
     check(all_at(&stopped, VCPUS), "only %lu vCPUs stopped", stopped);
     for (unsigned i = 0; i < VCPUS; i++) {
-        check(loops[i] >= 20, "vCPU %u came round %lu times", i, loops[i]);
+        check(loops[i] >= ROUNDS_MIN, "vCPU %u came round %lu times", i, loops[i]);
         check(got[i] > 0, "no interrupt reached vCPU %u", i);
         total_sent += sent[i];
         total_got += got[i];
