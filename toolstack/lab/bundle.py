@@ -28,6 +28,7 @@ class Results:
         self.experiment = experiment
         self.rows = []          # (cell, repetition, guest, samples)
         self.failures = []      # (cell, repetition, why)
+        self.interrupted = False
 
     def add(self, run, per_guest):
         for guest, samples in enumerate(per_guest):
