@@ -71,6 +71,17 @@ static char *read_mac(struct store *st, const struct view *view, uint32_t domid,
                              : NULL;
 }
 
+static const char *served_by(struct store *st, const struct view *view, uint32_t domid,
+                             const char *devid)
+{
+    char *text =
+        store_read(st, "/local/domain/0/backend/%s/%u/%s/served-by", view->cls, domid, devid);
+    bool kernel = text && strcmp(text, "kernel") == 0;
+
+    free(text);
+    return kernel ? "kernel" : "tenue";
+}
+
 static void print_device(struct store *st, const struct view *view, uint32_t domid,
                          const char *devid)
 {
@@ -88,7 +99,8 @@ static void print_device(struct store *st, const struct view *view, uint32_t dom
             printf("%-*d ", c->width, text ? atoi(text) : -1);
         free(text);
     }
-    printf("/local/domain/0/backend/%s/%u/%s\n", view->cls, domid, devid);
+    printf("/local/domain/0/backend/%s/%u/%s%s\n", view->cls, domid, devid,
+           *served_by(st, view, domid, devid) == 'k' ? " (kernel)" : "");
     free(mac);
 }
 
@@ -101,6 +113,7 @@ static struct json *json_device(struct store *st, const struct view *view, uint3
     json_add_number(row, "devid", atoi(devid));
     json_add_number(row, "backend_domid", 0);
     json_add_number(row, "frontend_domid", domid);
+    json_add_string(row, "backend", served_by(st, view, domid, devid));
     json_add_number(row, "state", read_state(st, view, domid, devid));
     if (mac)
         json_add_string(row, "mac", mac);

@@ -95,7 +95,39 @@ def block_rows(sides):
                    "%.1f" % ours.cr3, "%.1f" % xen.cr3)
 
 
-def write(sides, native, report, folder):
+def io_rows(sides, kernel, run=None):
+    """Whose backends serve, on ours, beside the kernel's on Xen: [(name, Xen's all, then for ours and for the kernel's all, its
+    ratio, what it may be, verdict, ring 0's ratio)]. A side that was not measured has None."""
+    found = []
+    for (name, phase), wanted in targets.IO.items():
+        if run not in (None, name):
+            continue
+        ours, third, xen = (side.get(name, ({},))[0].get(phase, {}) for side in (sides[0], kernel, sides[1]))
+        for row, *limits in wanted:
+            if row not in xen:
+                continue
+            theirs, cells = rows.middle(xen[row]), []
+            for side, limit in zip((ours, third), limits):
+                mine = rows.middle(side[row]) if row in side else None
+                part = mine and mine.executed / theirs.executed
+                cells.append((mine and mine.executed, part, limit, targets.verdict(part, limit), mine and mine.hyp / theirs.hyp))
+            found.append((row, theirs.executed, cells))
+    return found
+
+
+def io_lines(sides, kernel, run=None):
+    lines = ["%-34s %9s | %9s %6s %7s %7s %6s | %9s %6s %7s %7s %6s" % (
+        "I/O: backends beside Xen's", "Xen", "ours", "ratio", "at most", "", "ring 0", "kernel's", "ratio", "at most", "", "ring 0")]
+    for row, theirs, cells in io_rows(sides, kernel, run):
+        text = "%-34s %9s" % (row, figure(theirs))
+        for value, part, limit, verdict, ring0 in cells:
+            text += " | %9s %6s %7.2f %7s %6s" % (figure(value), "-" if part is None else "%.3f" % part, limit, verdict,
+                                                  "-" if ring0 is None else "%.2f" % ring0)
+        lines.append(text)
+    return lines if len(lines) > 1 else []
+
+
+def write(sides, kernel, native, report, folder):
     """docs/cost.md from the template beside this file: {targets}, {linux}, {block}, {memory} are tables of the last run."""
     table = target_rows(sides, list(sides[0]))
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "cost.md.in")) as f:
@@ -114,6 +146,11 @@ def write(sides, native, report, folder):
         ("operation", "native", "ours", "to native", "Xen 4.17", "to native", "ours, ring 0"), linux)))
     text = text.replace("{block}", "\n".join(markdown(
         ("request", "ours, ring 0", "ours", "Xen 4.17", "ratio", "our CR3 loads", "Xen's"), block_rows(sides))))
+    text = text.replace("{io}", "\n".join(markdown(
+        ("operation", "Xen 4.17", "ours", "ratio", "aim", "ring 0's", "kernel's on ours", "ratio", "aim", "ring 0's"),
+        [(row, figure(theirs)) + tuple(w for value, part, limit, _, ring0 in cells for w in (
+            figure(value), "-" if part is None else "%.2f" % part, "%.2f" % limit, "-" if ring0 is None else "%.2f" % ring0))
+         for row, theirs, cells in io_rows(sides, kernel)])))
     text = text.replace("{memory}", "\n".join(markdown(
         ("what", "ours", "Xen 4.17", "ratio"), [m for m in memory if m[0] != "memory"])))
     with open(folder + "/cost.md", "w") as f:

@@ -270,6 +270,9 @@ def report(out, runs, whole, docs=None):
         text += whole_lives(sides)
     text.append("")
     text += costdoc.target_lines(sides, runs) + [""]
+    third = {r: load(out, "kernel", r) for r in runs if r in ("block", "net")}
+    for run in third:
+        text += costdoc.io_lines(sides, third, run) + [""]
     if "gang" in runs:
         text += gang_lines(gates, out) + [""]
     if "memory" in runs:
@@ -286,5 +289,5 @@ def report(out, runs, whole, docs=None):
         f.write(text + "\n")
     if docs:
         native = load(out, "native", "calls")[0]
-        costdoc.write(sides, native, text, docs)
+        costdoc.write(sides, {r: load(out, "kernel", r) for r in ("block", "net")}, native, text, docs)
     return 1 if gates.failed else 2 if gates.unmeasured else 0

@@ -85,3 +85,9 @@ SOAK += soak-idle soak-many-vcpus
 check-net: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/net
 CHECK_SYSTEM += check-net
+
+# Disks and network cards that the control domain's kernel serves.
+.PHONY: check-kernel-backends
+check-kernel-backends: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+	@tests/system/kernel-backends
+SOAK += check-kernel-backends
