@@ -22,13 +22,13 @@ $(FAULTS_B)/guest.cpio: tests/faults/guest.manifest $(FAULTS_B)/diskload $(FAULT
 	@mkdir -p $(@D)
 	@images/mkramdisk $@ $< KERNEL=$(IMAGES)/kernel FAULTS=$(FAULTS_B)
 
-$(FAULTS_B)/soak-tool: tests/faults/tools/soak-tool.c
+$(FAULTS_B)/soak-tool $(FAULTS_B)/storemove: $(FAULTS_B)/%: tests/faults/tools/%.c
 	@mkdir -p $(@D)
 	@echo "CC $<"
 	$(Q)$(CC) $(CFLAGS_USER) -o $@ $< -lxencall -lxenstore
 
 # Laid over the control domain's ramdisk: brings both guests to where the scenarios expect them.
-$(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $(FAULTS_B)/rogue $(FAULTS_B)/soak-tool $(FAULTS_B)/netload tests/faults/give
+$(FAULTS_B)/control.cpio: tests/faults/control.manifest $(FAULTS_B)/guest.cpio $(FAULTS_B)/rogue $(FAULTS_B)/soak-tool $(FAULTS_B)/storemove $(FAULTS_B)/netload tests/faults/give
 	@images/mkramdisk $@ $< FAULTS=$(FAULTS_B)
 
 # The guest with fio is for one scenario only.
@@ -39,14 +39,14 @@ $(FAULTS_B)/fio-control.cpio: tests/faults/fio-control.manifest $(FAULTS_B)/fio.
 
 FAULTS_NEEDS := $(BUILD)/hypervisor/tenue $(FAULTS_B)/control.cpio $(FAULTS_DISK)
 
-FAULTS_SCENARIOS := check-faults check-killed-helpers check-killed-disk check-killed-net check-full-disk check-powercut check-images
+FAULTS_SCENARIOS := check-faults check-killed-helpers check-killed-disk check-killed-net check-killed-store check-full-disk check-powercut check-images
 CHECK_SYSTEM += $(FAULTS_SCENARIOS)
 CHECK_ALONE += check-soak
-SOAK += soak-faults soak-images soak-fio soak-killed-disk soak-killed-net soak-faults-on-xen soak-guests
+SOAK += soak-faults soak-images soak-fio soak-killed-disk soak-killed-net soak-killed-store soak-faults-on-xen soak-guests
 DEPS_PACKAGES += e2fsprogs fio
 
-.PHONY: $(FAULTS_SCENARIOS) soak-images soak-fio soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen check-soak soak-guests
-$(FAULTS_SCENARIOS) soak-images soak-fio soak-faults soak-killed-disk soak-killed-net soak-faults-on-xen check-soak soak-guests: $(FAULTS_NEEDS)
+.PHONY: $(FAULTS_SCENARIOS) soak-images soak-fio soak-faults soak-killed-disk soak-killed-net soak-killed-store soak-faults-on-xen check-soak soak-guests
+$(FAULTS_SCENARIOS) soak-images soak-fio soak-faults soak-killed-disk soak-killed-net soak-killed-store soak-faults-on-xen check-soak soak-guests: $(FAULTS_NEEDS)
 check-faults: ## guests that crash, spin, lie and flood, beside one that works
 	@tests/system/scenarios/faults
 check-killed-helpers: ## kill -9 of backends, supervisor and store
@@ -55,6 +55,8 @@ check-killed-disk: ## kill -9 of a disk's backend under load (KILLS=15, SEED=)
 	@tests/system/scenarios/killed-disk --kills $(or $(KILLS),15) $(if $(SEED),--seed $(SEED))
 check-killed-net: ## kill -9 of a network backend under TCP (KILLS=5, SEED=)
 	@tests/system/scenarios/killed-net --kills $(or $(KILLS),5) $(if $(SEED),--seed $(SEED))
+check-killed-store: ## kill -9 of the store during creates (KILLS=10, SEED=)
+	@tests/system/scenarios/killed-store --kills $(or $(KILLS),10) $(if $(SEED),--seed $(SEED))
 check-full-disk: ## the host's disk fills under a guest's image
 	@tests/system/scenarios/full-disk
 check-powercut: $(IMAGES)/disks.cpio ## what guests synced survives power cuts: raw, qcow2, NBD (SEED=, POINTS=)
@@ -75,6 +77,8 @@ soak-killed-disk: ## 200 kills of a disk's backend under load (SEED=)
 	@tests/system/scenarios/killed-disk --kills 200 $(if $(SEED),--seed $(SEED))
 soak-killed-net: ## 50 kills of a network backend under TCP (SEED=)
 	@tests/system/scenarios/killed-net --kills 50 $(if $(SEED),--seed $(SEED))
+soak-killed-store: ## 50 kills of the store during creates (KILLS=, SEED=)
+	@tests/system/scenarios/killed-store --linux --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))
 soak-faults-on-xen: $(IMAGES)/xen
 	@a=0; for s in faults killed-helpers full-disk; do tests/system/scenarios/$$s --hv xen || a=1; done; exit $$a
 check-soak: ## a short soak with two guests
