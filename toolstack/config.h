@@ -40,7 +40,7 @@ enum disk_format { DISK_RAW, DISK_QCOW2, DISK_NBD };
 
 /* What a device may do a second, by itself and with the others of a group ("": none). */
 struct limit_spec {
-    struct limit_rates rates;
+    struct limit_rates rates, in; /* in: what a network interface receives */
     char group[METER_GROUP_NAME_MAX + 1];
 };
 

@@ -61,6 +61,7 @@ static void say(struct devices *devs, const char *fmt, ...)
 static void set_limit(const struct limit_spec *limit, struct devhost_spec *spec)
 {
     spec->limit = limit->rates;
+    spec->limit_in = limit->in;
     spec->limit_group = limit->group[0] ? limit->group : NULL;
 }
 

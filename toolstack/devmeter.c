@@ -109,22 +109,33 @@ struct json_list {
     struct json *array;
 };
 
+static void limit_json(struct json *to, const char *key, const struct limit *l)
+{
+    struct limit_rates r;
+    char text[LIMIT_TEXT_MAX];
+
+    limit_get(l, &r);
+    limit_print(&r, text, sizeof(text));
+    json_add_string(to, key, text);
+}
+
 static int device_json(const struct device_name *dev, const struct meter *m, void *arg)
 {
     const struct json_list *list = arg;
     struct json *o = json_object(), *queues = json_add_array(o, "queues");
-    struct limit_rates r;
-    char text[LIMIT_TEXT_MAX];
 
-    limit_get(&m->limit, &r);
-    limit_print(&r, text, sizeof(text));
     json_add_number(o, "clock_ns", (double)watch_clock());
     json_add_string(o, list->cls == &devmeter_disks ? "vdev" : "vif", dev->name);
-    json_add_string(o, "limit", text);
+    limit_json(o, "limit", &m->limit);
     if (m->group[0])
         json_add_string(o, "limit_group", m->group);
     json_add_number(o, "throttled_requests", (double)m->throttled);
     json_add_number(o, "throttled_seconds", (double)m->throttled_ns / 1e9);
+    if (list->cls == &devmeter_nics) {
+        limit_json(o, "limit_in", &m->limit_in);
+        json_add_number(o, "throttled_in_requests", (double)m->throttled_in);
+        json_add_number(o, "throttled_in_seconds", (double)m->throttled_in_ns / 1e9);
+    }
     for (unsigned i = 0; i < m->queues; i++)
         json_append(queues, queue_json(list->cls, &m->queue[i]));
     json_append(list->array, o);
@@ -173,11 +184,11 @@ static uint64_t rounds_of(const struct meter_queue *q, unsigned op)
 }
 static double throttled_of(const struct meter *m)
 {
-    return (double)m->throttled;
+    return (double)(m->throttled + m->throttled_in);
 }
 static double throttled_seconds_of(const struct meter *m)
 {
-    return (double)m->throttled_ns / 1e9;
+    return (double)(m->throttled_ns + m->throttled_in_ns) / 1e9;
 }
 
 /* Its name is tenue_NOUN_ + before + the unit if it counts such + after. */

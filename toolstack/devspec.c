@@ -450,7 +450,7 @@ static int vif_whole(struct place at, struct vif_spec *vif, struct diag *d)
 }
 
 #define VIF_WORDS                                                                                  \
-    "known are mac= bridge= network= forward= vifname= backend= rate= "                            \
+    "known are mac= bridge= network= forward= vifname= backend= rate= rate-in= "                   \
     "limit-group= " VIF_SERVING_WORDS
 
 static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
@@ -466,6 +466,8 @@ static int vif_keyed(struct place at, struct vif_spec *vif, struct diag *d, cons
         return network_word(at, vif, d, key, value);
     if (strcmp(key, "rate") == 0)
         return limit_word(at, &vif->limit.rates, d, "vif rate", value);
+    if (strcmp(key, "rate-in") == 0)
+        return limit_word(at, &vif->limit.in, d, "vif rate-in", value);
     if (strcmp(key, "limit-group") == 0)
         return limit_group_word(at, vif->limit.group, d, "vif limit-group", value);
     if (strcmp(key, "type") == 0 && strcmp(value, "vif") == 0)

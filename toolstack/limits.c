@@ -35,13 +35,31 @@ static int each_device(struct session *s, uint32_t domid, device_fn *act, void *
     return rc ? rc : devmeter_each(&devmeter_nics, &s->st, domid, act, arg);
 }
 
-/* name: of the user's; NULL stands for all. */
-static bool is_named(const struct device_name *dev, const char *name)
-{
-    char number[16];
+/* One limit of a device. A network interface has two: vif0 for what the guest sends, vif0-in for
+ * what it gets. */
+struct one {
+    const struct device_name *dev;
+    const char *in; /* "-in" or "" */
+    const struct limit *limit;
+    uint64_t waited, waited_ns;
+};
 
-    snprintf(number, sizeof(number), "%u", dev->devid);
-    return !name || strcmp(name, dev->name) == 0 || strcmp(name, number) == 0;
+/* Into `ones`; how many there are. */
+static unsigned limits_of(const struct device_name *dev, const struct meter *m, struct one ones[2])
+{
+    ones[0] = (struct one){dev, "", &m->limit, m->throttled, m->throttled_ns};
+    ones[1] = (struct one){dev, "-in", &m->limit_in, m->throttled_in, m->throttled_in_ns};
+    return strcmp(dev->cls, "vif") == 0 ? 2 : 1;
+}
+
+/* name: of the user's; NULL stands for all. */
+static bool is_named(const struct one *o, const char *name)
+{
+    char number[16], whole[48];
+
+    snprintf(number, sizeof(number), "%u%s", o->dev->devid, o->in);
+    snprintf(whole, sizeof(whole), "%s%s", o->dev->name, o->in);
+    return !name || strcmp(name, whole) == 0 || strcmp(name, number) == 0;
 }
 
 /* ---- showing ---- */
@@ -54,39 +72,47 @@ static void json_rates(struct json *row, const struct limit_rates *r)
     json_add_number(row, "bytes_burst", (double)r->bytes_burst);
 }
 
-static void show_json(struct table *t, const struct device_name *dev, const struct meter *m,
+static void show_json(struct table *t, const struct one *o, const char *group, const char *device,
                       const struct limit_rates *r)
 {
     struct json *row = json_object();
 
     json_add_string(row, "domain", t->domain);
-    json_add_number(row, "domid", dev->domid);
-    json_add_string(row, "device", dev->name);
+    json_add_number(row, "domid", o->dev->domid);
+    json_add_string(row, "device", device);
     json_rates(row, r);
-    if (m->group[0])
-        json_add_string(row, "group", m->group);
-    json_add_number(row, "throttled_requests", (double)m->throttled);
-    json_add_number(row, "throttled_seconds", (double)m->throttled_ns / 1e9);
+    if (group[0])
+        json_add_string(row, "group", group);
+    json_add_number(row, "throttled_requests", (double)o->waited);
+    json_add_number(row, "throttled_seconds", (double)o->waited_ns / 1e9);
     json_append(t->json, row);
+}
+
+static void show_one(struct table *t, const struct one *o, const char *group)
+{
+    struct limit_rates r;
+    char text[LIMIT_TEXT_MAX], device[48];
+
+    snprintf(device, sizeof(device), "%s%s", o->dev->name, o->in);
+    limit_get(o->limit, &r);
+    limit_print(&r, text, sizeof(text));
+    if (t->json)
+        show_json(t, o, group, device, &r);
+    else
+        printf("%-20s %-8s %-28s %-16s %12llu %10.3f\n", t->domain, device, text,
+               group[0] ? group : "-", (unsigned long long)o->waited, (double)o->waited_ns / 1e9);
+    t->shown++;
 }
 
 static int show_device(const struct device_name *dev, const struct meter *m, void *arg)
 {
     struct table *t = arg;
-    struct limit_rates r;
-    char text[LIMIT_TEXT_MAX];
+    struct one ones[2];
+    unsigned n = limits_of(dev, m, ones);
 
-    if (!is_named(dev, t->device))
-        return 0;
-    limit_get(&m->limit, &r);
-    limit_print(&r, text, sizeof(text));
-    if (t->json)
-        show_json(t, dev, m, &r);
-    else
-        printf("%-20s %-8s %-28s %-16s %12llu %10.3f\n", t->domain, dev->name, text,
-               m->group[0] ? m->group : "-", (unsigned long long)m->throttled,
-               (double)m->throttled_ns / 1e9);
-    t->shown++;
+    for (unsigned i = 0; i < n; i++)
+        if (is_named(&ones[i], t->device))
+            show_one(t, &ones[i], m->group);
     return 0;
 }
 
@@ -125,21 +151,29 @@ struct change {
     unsigned changed;
 };
 
-static int change_device(const struct device_name *dev, const struct meter *m, void *arg)
+static int change_one(struct change *c, const struct one *o)
 {
-    struct change *c = arg;
-    struct limit *l;
+    struct limit *l = meter_map_limit(o->dev->cls, o->dev->domid, o->dev->devid, o->in[0] != '\0');
 
-    (void)m; /* a copy */
-    if (!is_named(dev, c->device))
-        return 0;
-    l = meter_map_limit(dev->cls, dev->domid, dev->devid);
     if (!l)
-        return diag_errno(&c->s->d, "the limit of %s cannot be changed", dev->name);
+        return diag_errno(&c->s->d, "the limit of %s%s cannot be changed", o->dev->name, o->in);
     limit_set(l, &c->rates);
     meter_unmap_limit(l);
     c->changed++;
     return 0;
+}
+
+static int change_device(const struct device_name *dev, const struct meter *m, void *arg)
+{
+    struct change *c = arg;
+    struct one ones[2];
+    unsigned n = limits_of(dev, m, ones);
+    int rc = 0;
+
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        if (is_named(&ones[i], c->device))
+            rc = change_one(c, &ones[i]);
+    return rc;
 }
 
 static int parse_limit(struct session *s, const char *text, struct limit_rates *r)

@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define PAGE 4096ul
-_Static_assert(offsetof(struct meter, limit) + sizeof(struct limit) <= PAGE, "on the first page");
+_Static_assert(offsetof(struct meter, limit_in) + sizeof(struct limit) <= PAGE,
+               "on the first page");
 _Static_assert(offsetof(struct meter_group, limit) < offsetof(struct meter, queue), "likewise");
 
 void meter_path(char *path, size_t len, const char *cls, unsigned domid, unsigned devid)
@@ -82,12 +83,12 @@ static struct limit *map_limit(const char *path, size_t offset)
     return (struct limit *)(void *)(at + offset);
 }
 
-struct limit *meter_map_limit(const char *cls, unsigned domid, unsigned devid)
+struct limit *meter_map_limit(const char *cls, unsigned domid, unsigned devid, bool in)
 {
     char path[96];
 
     meter_path(path, sizeof(path), cls, domid, devid);
-    return map_limit(path, offsetof(struct meter, limit));
+    return map_limit(path, in ? offsetof(struct meter, limit_in) : offsetof(struct meter, limit));
 }
 
 struct limit *meter_map_group(const char *name)
@@ -110,7 +111,7 @@ static int make_directory(const char *dir)
 }
 
 int meter_create(const char *cls, unsigned domid, unsigned devid, const struct limit_rates *rates,
-                 const char *group)
+                 const struct limit_rates *in, const char *group)
 {
     struct meter *m = calloc(1, sizeof(*m));
     char path[96];
@@ -126,6 +127,7 @@ int meter_create(const char *cls, unsigned domid, unsigned devid, const struct l
     m->magic = METER_MAGIC;
     m->version = METER_VERSION;
     limit_set(&m->limit, rates);
+    limit_set(&m->limit_in, in);
     snprintf(m->group, sizeof(m->group), "%s", group ? group : "");
     if (write(fd, m, sizeof(*m)) != (ssize_t)sizeof(*m)) {
         close(fd);

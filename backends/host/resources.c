@@ -520,7 +520,8 @@ static int open_journal(struct devhost_device *dev, char *err, size_t err_len)
 static int open_meter(struct devhost_device *dev, char *err, size_t err_len)
 {
     const struct devhost_spec *s = &dev->spec;
-    int fd = meter_create(class_node(s->cls), s->domid, s->devid, &s->limit, s->limit_group);
+    int fd = meter_create(class_node(s->cls), s->domid, s->devid, &s->limit, &s->limit_in,
+                          s->limit_group);
 
     if (fd < 0) {
         return err_set(err, err_len, fd, "%s: " METER_DIR ": %s", dev->name, strerror(-fd));

@@ -197,6 +197,8 @@ static void disconnect_queue(struct net_queue *q)
     }
     gntdev_unmap(d->gnt, q->rx.ring.sring, 1);
     gntdev_unmap(d->gnt, q->tx.ring.sring, 1);
+    throttle_round(q, METER_READ); /* nothing waits any more */
+    throttle_round(q, METER_WRITE);
 }
 
 /* The tap spreads packets over the queues that the guest has, and no others. */

@@ -68,49 +68,6 @@ void net_notify(struct net_queue *q, int port)
     evtchn_notify(q->n->d->evt, port);
 }
 
-/* ---- limits ---- */
-
-#define LIMIT_LOOK_NS 100000000ull /* how long a change of the limit may go unnoticed */
-
-static bool limited_at_all(const struct device *d)
-{
-    bool any = false;
-
-    for (unsigned i = 0; i < d->nr_limits; i++) {
-        any |= limit_is_set(d->limits[i]);
-    }
-    return any;
-}
-
-static void end_of_wait(struct netback *n, uint64_t now)
-{
-    if (n->limited_since) {
-        n->d->meter->throttled_ns += now - n->limited_since;
-    }
-    n->limited_since = n->limited_until = 0;
-}
-
-bool net_within_limit(struct netback *n, uint64_t bytes)
-{
-    uint64_t now, wait;
-
-    if (!limited_at_all(n->d) && !n->limited_since) {
-        return true;
-    }
-    now = clock_kernel_ns();
-    wait = limit_take(n->d->limits, n->d->nr_limits, now, bytes);
-    if (!wait) {
-        end_of_wait(n, now);
-        return true;
-    }
-    if (!n->limited_since) {
-        n->limited_since = now;
-        n->d->meter->throttled++;
-    }
-    n->limited_until = now + (wait < LIMIT_LOOK_NS ? wait : LIMIT_LOOK_NS);
-    return false;
-}
-
 /* ---- work ---- */
 
 static void unmask(struct netback *n)
@@ -264,29 +221,15 @@ static void look_everywhere(struct netback *n)
     }
 }
 
-/* Until the packet that waits for the limit may go, or something else happens. */
-static int wait_for_limit(struct netback *n, struct epoll_event *ev)
-{
-    uint64_t now = clock_kernel_ns();
-    struct timespec left = {0};
-
-    if (now < n->limited_until) {
-        left.tv_nsec = (long)(n->limited_until - now);
-    } else {
-        n->limited_until = 0;
-    }
-    look_everywhere(n);
-    return epoll_pwait2(n->epfd, ev, EVENTS, &left, NULL);
-}
-
 static int wait_for_events(struct netback *n, bool more, struct epoll_event *ev)
 {
-    struct timespec gather = {.tv_nsec = n->coalesce_us * 1000l};
+    struct timespec gather = {.tv_nsec = n->coalesce_us * 1000l}, until = {0};
+    uint64_t left;
 
-    if (n->limited_until && !more) {
-        return wait_for_limit(n, ev);
+    if (!more && throttle_time_left(n, &left)) {
+        until.tv_nsec = (long)left;
+        return epoll_pwait2(n->epfd, ev, EVENTS, &until, NULL);
     }
-
     if (more || !n->gathering) {
         return epoll_wait(n->epfd, ev, EVENTS, more ? 0 : -1);
     }
@@ -436,6 +379,9 @@ static int net_init(struct device *d, const struct channel_msg *start)
     if (!rc) {
         rc = init_guard(n, start);
         rc = rc ? rc : init_mirror(n, start);
+    }
+    if (!rc) {
+        throttle_init(n);
     }
     for (unsigned i = 0; i < n->nr_taps && !rc; i++) {
         rc = init_queue(n, i);

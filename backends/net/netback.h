@@ -7,6 +7,7 @@
  *   packet.c   rules of packets              mcast.c    multicast addresses a guest asked for
  *   tap.c      the descriptors               answers.c  responses that survive this process
  *   guard.c    in whose name a guest sends    mirror.c   every frame once more, elsewhere
+ *   throttle.c packets that wait for a limit
  *
  * One thread serves all queues of the interface. Queue i of the guest belongs to queue i of the
  * tap: which packets come by which queue is the tap's choice (it sends a flow back the way that the
@@ -87,6 +88,17 @@ struct net_queue {
     uint64_t tx_packets, rx_packets, tx_dropped, rx_dropped, tx_spoofed;
 };
 
+/* What waits for a limit one way: METER_READ, to the guest, or METER_WRITE. */
+#define NET_WAYS 2u
+struct throttle {
+    struct limit *limits[2]; /* the interface's for this way, its group's */
+    unsigned nr_limits;
+    unsigned queues;       /* bits: those with a packet that waits */
+    bool refused;          /* one, in this round */
+    uint64_t since, until; /* ns; while one does */
+    uint64_t *waits, *waited_ns;
+};
+
 struct netback {
     struct device *d;
     int epfd;
@@ -113,7 +125,7 @@ struct netback {
     unsigned one_way;    /* rounds in a row from the guest, with none for it between */
     bool gathering;      /* no event is asked for: the loop looks again by itself */
     uint64_t last_work;  /* nanoseconds; kept with poll_us only */
-    uint64_t limited_since, limited_until; /* ns; a packet of the guest's waits for the limit */
+    struct throttle throttle[NET_WAYS];
     struct backoff backoff;
 };
 
@@ -139,9 +151,18 @@ void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t
 void net_notify(struct net_queue *q, int port);
 /* Before those it sends to. */
 void net_be_urgent(struct netback *n, bool urgent);
-/* May a packet of so many bytes go? Else the rings are looked at again when it may. */
-bool net_within_limit(struct netback *n, uint64_t bytes);
 void net_watch_tap(struct net_queue *q, bool on);
+
+/* throttle.c */
+void throttle_init(struct netback *n);
+/* May a packet of so many bytes go? Else its queue waits, until one passes or is forgotten. */
+bool throttle_pass(struct net_queue *q, enum meter_op way, uint64_t bytes);
+bool throttle_waits(const struct net_queue *q, enum meter_op way);
+/* A round is over: one that waited before may be gone, if this round has refused none. */
+void throttle_round(struct net_queue *q, enum meter_op way);
+/* False: nothing waits. Else in how many nanoseconds the first may go; those that wait are looked
+ * at then. */
+bool throttle_time_left(struct netback *n, uint64_t *ns);
 
 /* tap.c */
 int tap_set_offload(int tap, const struct net_features *feat);

@@ -5,7 +5,7 @@
  * A round reads packets as long as the guest has buffers for them, takes their slots, copies all
  * pieces with one batch and pushes the responses. A packet without enough slots is held, and the
  * tap is not read until the guest posts more: the tap's own queue is the bound, and drops the
- * newest (BE-7).
+ * newest (BE-7). One that must wait for a limit is held likewise.
  *
  * Frames begin on a page of the buffers, so that no copy crosses one; the tap's header comes to lie
  * at the end of the page before.
@@ -136,6 +136,11 @@ static bool collect(struct net_queue *q, struct rx_round *r, RING_IDX prod, unsi
             *held = len;
             return false;
         }
+        if (!throttle_pass(q, METER_READ, len)) {
+            q->rx.held_slots = it->plan.nr_slots;
+            *held = len;
+            return false;
+        }
         take_slots(q, r, it, frame);
         mirror_received(q, frame, len);
         occupy(r, len);
@@ -217,7 +222,7 @@ static bool hold(struct net_queue *q, const struct rx_round *r, size_t len)
                 NET_HEADROOM + len);
     }
     q->rx.held = len;
-    return want_slots(q);
+    return throttle_waits(q, METER_READ) ? false : want_slots(q);
 }
 
 /*
@@ -250,11 +255,13 @@ bool rx_serve(struct net_queue *q)
         return false;
     }
     if (q->rx.held && prod - q->rx.ring.req_cons < q->rx.held_slots) {
+        throttle_round(q, METER_READ);
         return want_slots(q);
     }
     round.nr_packets = round.nr_pieces = 0;
     round.used = 0;
     more = collect(q, &round, prod, limit, &held);
+    throttle_round(q, METER_READ);
     if (round.nr_packets) {
         finish_round(q, &round, tick);
     }

@@ -79,7 +79,7 @@ static bool collect(struct net_queue *q, struct tx_round *r, RING_IDX prod)
                         wrong);
             return false;
         }
-        if (!it->pkt.drop && !net_within_limit(q->n, it->pkt.size)) {
+        if (!it->pkt.drop && !throttle_pass(q, METER_WRITE, it->pkt.size)) {
             break; /* parsed anew when it may go */
         }
         for (unsigned k = 0; k < it->pkt.nr_slots; k++) {
@@ -254,6 +254,7 @@ bool tx_serve(struct net_queue *q)
     if (!collect(q, &round, prod)) {
         return false;
     }
+    throttle_round(q, METER_WRITE);
     if (round.nr_packets) {
         copy_pieces(q, &round);
         change_mcast(q, &round);
@@ -261,5 +262,5 @@ bool tx_serve(struct net_queue *q)
         send_packets(q, &round, tick);
         q->tx.packets_of_round = round.nr_packets;
     }
-    return q->n->gathering || q->n->limited_until ? false : tx_want_event(q);
+    return q->n->gathering || throttle_waits(q, METER_WRITE) ? false : tx_want_event(q);
 }

@@ -7,13 +7,13 @@ BET_SUITES += test_nbd test_qcow2
 BET_UNDER_TEST := common/limit common/limit_text common/channel common/journal common/device common/sandbox block/request \
 	block/pool block/pgrants \
 	block/image block/uring block/queue block/gather block/capture block/serve block/blkback net/packet net/guard net/mirror net/mcast net/answers net/tap \
-	net/tx net/rx net/connect net/netback \
+	net/throttle net/tx net/rx net/connect net/netback \
 	console/backlog console/logfile console/conback host/xsclient
 BET_UNDER_TEST += block/replay block/nbd block/no-uri host/nbduri host/qcow2 common/capture replay/capfile
 BET_BUILD := $(BUILD)/tests/backends
 BET_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Calls that a test wants to see on their way.
-BET_WRAP := -Wl,--wrap=uring_fdatasync
+BET_WRAP := -Wl,--wrap=uring_fdatasync,--wrap=clock_gettime
 BET_LIBS := $(BET_WRAP) -lcunit -luring -lseccomp $(BE_NBD_LIBS) -lpthread -lutil
 
 CHECK_UNIT += check-backends check-backends-host

@@ -12,7 +12,9 @@
  * "packets of all sizes"; gather_head() that moves nothing fails "headers in several pieces"; an
  * offset of 0 in rsp fails "headroom"; answers_resume() that always writes fails "answers";
  * begin_rings() that does not set req_cons fails "taken over"; as_record() that does not skip the
- * tap's header fails "mirror"; collect() (tx.c) without the limit "a limit".
+ * tap's header fails "mirror"; collect() (tx.c) without the limit "a limit"; hold() that asks for
+ * slots all the same "a limit on what is received"; tx_serve() without throttle_round() "what waits
+ * for a limit changes".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -204,39 +206,142 @@ static void test_send(void)
     close_guest();
 }
 
+/* ---- limits, by a clock of our own ---- */
+
+static uint64_t fake_ns; /* 0: the real one */
+
+int __real_clock_gettime(clockid_t id, struct timespec *t);
+int __wrap_clock_gettime(clockid_t id, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+    if (!fake_ns) {
+        return __real_clock_gettime(id, t);
+    }
+    *t = (struct timespec){.tv_sec = (time_t)(fake_ns / 1000000000u),
+                           .tv_nsec = (long)(fake_ns % 1000000000u)};
+    return 0;
+}
+
 /* Five at once, then one a millisecond; what must wait stays in the ring, and no event is asked
  * for. */
 static void test_limit(void)
 {
     struct limit_rates r = {.ops = 1000, .ops_burst = 5};
-    struct timespec from, now;
-    RING_IDX first, most;
+    uint64_t from, left;
 
+    fake_ns = from = 1000000000000u;
     open_guest();
-    dev.limits[0] = &dev.meter->limit;
-    dev.nr_limits = 1;
-    limit_set(dev.limits[0], &r);
+    limit_set(&dev.meter->limit, &r);
     for (uint16_t i = 0; i < 40; i++) {
         send_slot(DATA, 0, 100, 0, i);
     }
     RING_PUSH_REQUESTS(&tx);
-    clock_gettime(CLOCK_MONOTONIC, &from);
     CU_ASSERT_FALSE(transmit(0));
-    first = tx.sring->rsp_prod;
-    CU_ASSERT_TRUE(first >= 5 && nb->limited_until);
+    CU_ASSERT_EQUAL(tx.sring->rsp_prod, 6);
+    CU_ASSERT_TRUE(throttle_waits(&nb->q[0], METER_WRITE));
+    CU_ASSERT_FALSE(throttle_waits(&nb->q[0], METER_READ));
     CU_ASSERT_TRUE(tx.sring->req_event <= 40);
     CU_ASSERT_EQUAL(dev.meter->throttled, 1);
-    do {
+    while (throttle_time_left(nb, &left)) {
+        CU_ASSERT_TRUE_FATAL(left > 0 && left <= 1000000);
+        fake_ns += left;
         transmit(0);
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        most = (RING_IDX)(6 + (now.tv_sec - from.tv_sec) * 1000 +
-                          (now.tv_nsec - from.tv_nsec) / 1000000);
-        CU_ASSERT_TRUE(tx.sring->rsp_prod <= most);
-    } while (tx.sring->rsp_prod < 40);
-    CU_ASSERT_TRUE(dev.meter->throttled_ns > 0);
-    CU_ASSERT_FALSE(nb->limited_until);
+        CU_ASSERT_TRUE(tx.sring->rsp_prod <= 6 + (fake_ns - from) / 1000000);
+    }
+    CU_ASSERT_EQUAL(tx.sring->rsp_prod, 40);
+    CU_ASSERT_EQUAL(fake_ns - from, 34 * 1000000u);
+    CU_ASSERT_EQUAL(dev.meter->throttled_ns, 34 * 1000000u);
+    CU_ASSERT_EQUAL(dev.meter->throttled_in, 0);
     CU_ASSERT_EQUAL(tx.sring->req_event, 41);
     close_guest();
+    fake_ns = 0;
+}
+
+/* Somebody sends to the guest as fast as can be, and this process wakes up to 200 us late. What the
+ * guest got after so many ns of `span`, a first second not counted. */
+static RING_IDX received(uint64_t first, uint64_t span)
+{
+    static uint8_t packet[NET_HEADROOM + 60];
+    const uint64_t from = fake_ns;
+    RING_IDX at_first = 0;
+    unsigned seed = 1, idle = 0;
+
+    while (fake_ns - from < first + span) {
+        uint64_t left = 0;
+        RING_IDX before = rx.sring->rsp_prod;
+
+        if (fake_ns - from < first) {
+            at_first = before;
+        }
+        while (write(tap, packet, sizeof(packet)) > 0) {
+        }
+        post_buffers(before + RING_SIZE(&rx) - rx.req_prod_pvt, DATA);
+        CU_ASSERT_FALSE_FATAL(receive(0) && throttle_waits(&nb->q[0], METER_READ));
+        idle = before == rx.sring->rsp_prod ? idle + 1 : 0;
+        CU_ASSERT_TRUE_FATAL(idle < 3); /* it does not spin */
+        if (throttle_time_left(nb, &left)) {
+            fake_ns += left + (uint64_t)rand_r(&seed) % 200000u;
+        }
+    }
+    return rx.sring->rsp_prod - at_first;
+}
+
+/* The same of what the guest gets: one packet is held, the rest stays in the tap. */
+static void test_limit_receive(void)
+{
+    static const struct {
+        unsigned rate, ms;
+    } cases[] = {{10, 20000}, {47, 5000}, {1000, 2000}, {20000, 1000}, {1000000, 50}};
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct limit_rates r = {.ops = cases[i].rate};
+        uint64_t want = (uint64_t)cases[i].rate * cases[i].ms / 1000, left;
+        RING_IDX got;
+
+        fake_ns = 1000000000000u;
+        open_guest();
+        limit_set(&dev.meter->limit_in, &r);
+        got = received(cases[i].ms * 100000ull, cases[i].ms * 1000000ull);
+        if (got + want / 100 + 1 < want || got > want + want / 100 + 1) {
+            printf("%u packets, not %lu, at %u a second\n", got, want, cases[i].rate);
+            CU_FAIL("limited");
+        }
+        CU_ASSERT_TRUE(dev.meter->throttled_in > 0 && dev.meter->throttled_in_ns > 0);
+        CU_ASSERT_EQUAL(dev.meter->throttled, 0);
+        CU_ASSERT_TRUE(nb->q[0].rx.held > 0);
+        send_slot(DATA, 0, 100, 0, 1); /* the other way is free */
+        RING_PUSH_REQUESTS(&tx);
+        transmit(0);
+        CU_ASSERT_EQUAL(tx.sring->rsp_prod, 1);
+        front(6, true); /* nothing waits any more */
+        CU_ASSERT_FALSE(throttle_time_left(nb, &left));
+        close_guest();
+    }
+    fake_ns = 0;
+}
+
+/* What waited is another packet now, that goes nowhere: the loop must not wait for it. */
+static void test_limit_changed(void)
+{
+    struct limit_rates r = {.ops = 1};
+    uint64_t left;
+
+    fake_ns = 1000000000000u;
+    open_guest();
+    limit_set(&dev.meter->limit, &r);
+    send_slot(DATA, 0, 100, 0, 1);
+    send_slot(DATA, 0, 100, 0, 2);
+    RING_PUSH_REQUESTS(&tx);
+    transmit(0);
+    CU_ASSERT_TRUE(throttle_time_left(nb, &left) && left > 0);
+    RING_GET_REQUEST(&tx, 1)->size = 5; /* shorter than a header: it is dropped */
+    transmit(0);
+    CU_ASSERT_EQUAL(tx.sring->rsp_prod, 2);
+    CU_ASSERT_FALSE(throttle_time_left(nb, &left));
+    CU_ASSERT_EQUAL(tx.sring->req_event, 3);
+    close_guest();
+    fake_ns = 0;
 }
 
 static void test_send_gso(void)
@@ -733,6 +838,8 @@ void suite_net(void)
 
     CU_add_test(s, "to the tap", test_send);
     CU_add_test(s, "a limit", test_limit);
+    CU_add_test(s, "a limit on what is received", test_limit_receive);
+    CU_add_test(s, "what waits for a limit changes", test_limit_changed);
     CU_add_test(s, "segmentation offload to the tap", test_send_gso);
     CU_add_test(s, "bad packets to the tap", test_send_bad);
     CU_add_test(s, "lying producers", test_lying_producers);

@@ -237,9 +237,10 @@ static void test_limits(void)
     struct guest_config cfg;
     struct diag d;
 
-    CU_ASSERT_FATAL(parse(MINIMAL "limit_groups=['gold=2000iops+100MB/s', 'tin=5iops']\n"
-                                  "disk=['vdev=xvda,limit=100iops@20+1MB/s,limit-group=gold,"
-                                  "target=/a']\nvif=['rate=10Mb/s@50ms,limit-group=tin']\n",
+    CU_ASSERT_FATAL(parse(MINIMAL
+                          "limit_groups=['gold=2000iops+100MB/s', 'tin=5iops']\n"
+                          "disk=['vdev=xvda,limit=100iops@20+1MB/s,limit-group=gold,"
+                          "target=/a']\nvif=['rate=10Mb/s@50ms,rate-in=70iops,limit-group=tin']\n",
                           &cfg, &d) == 0);
     CU_ASSERT_EQUAL(cfg.disks[0].limit.rates.ops, 100);
     CU_ASSERT_EQUAL(cfg.disks[0].limit.rates.ops_burst, 20);
@@ -247,6 +248,7 @@ static void test_limits(void)
     CU_ASSERT_STRING_EQUAL(cfg.disks[0].limit.group, "gold");
     CU_ASSERT_EQUAL(cfg.vifs[0].limit.rates.bytes, 1250000);
     CU_ASSERT_EQUAL(cfg.vifs[0].limit.rates.bytes_burst, 62500);
+    CU_ASSERT_EQUAL(cfg.vifs[0].limit.in.ops, 70);
     CU_ASSERT_STRING_EQUAL(cfg.vifs[0].limit.group, "tin");
     CU_ASSERT_EQUAL_FATAL(cfg.nr_groups, 2);
     CU_ASSERT_STRING_EQUAL(cfg.groups[0].name, "gold");
@@ -258,6 +260,7 @@ static void test_limits(void)
     refuse(SERVED("limit=fast"), "is no limit");
     refuse(SERVED("limit-group=a/b"), "g.cfg:4: disk limit-group \"a/b\"");
     refuse(MINIMAL "vif=['rate=0MB/s']\n", "g.cfg:3: vif rate: \"0MB/s\": a limit of zero");
+    refuse(MINIMAL "vif=['rate-in=0iops']\n", "g.cfg:3: vif rate-in: \"0iops\": a limit of zero");
     refuse(MINIMAL "limit_groups='x'\n", "g.cfg:3: limit_groups is a list");
     refuse(MINIMAL "limit_groups=['x']\n", "write NAME=LIMIT");
     refuse(MINIMAL "limit_groups=['x=1iops','x=2iops']\n", "x is there twice");

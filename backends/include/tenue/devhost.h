@@ -149,8 +149,9 @@ struct devhost_spec {
         struct devhost_device *inherit_tty_from; /* see above; NULL: a new pty */
     } console;
 
-    struct limit_rates limit;
-    const char *limit_group; /* draws from this group's limit, too (meter.h); NULL: none */
+    struct limit_rates limit;    /* of a network interface: for what the guest sends */
+    struct limit_rates limit_in; /* and for what it gets */
+    const char *limit_group;     /* draws from this group's limit, too (meter.h); NULL: none */
 
     /* 0: a backend that died is not started again and the guest's device is closed. Else it is
      * replaced, and goes on where its predecessor was (the guest notices a pause);

@@ -24,7 +24,7 @@
 #define METER_GROUP_NAME_MAX 32
 
 #define METER_MAGIC 0x54524d54u /* "TMRT" */
-#define METER_VERSION 1u
+#define METER_VERSION 2u
 #define METER_QUEUES 8u
 
 /*
@@ -59,6 +59,9 @@ struct meter {
     struct limit limit;
     uint64_t throttled;    /* requests that had to wait for the limit, or the group's */
     uint64_t throttled_ns; /* time during which one did */
+    /* Of a network interface, for what the guest gets; the others are for what it sends. */
+    struct limit limit_in;
+    uint64_t throttled_in, throttled_in_ns;
     char group[METER_GROUP_NAME_MAX + 8]; /* "": none */
     struct meter_queue queue[METER_QUEUES];
 };
@@ -106,9 +109,9 @@ static inline void meter_count(struct meter_latency *l, uint64_t ns)
 void meter_path(char *path, size_t len, const char *cls, unsigned domid, unsigned devid);
 /* False: there is none, or it is not one. */
 bool meter_read(const char *cls, unsigned domid, unsigned devid, struct meter *to);
-/* The limit of a device, or of a group, to be changed; NULL with errno. Undo with
+/* The limit of a device (in: limit_in), or of a group, to be changed; NULL with errno. Undo with
  * meter_unmap_limit(). */
-struct limit *meter_map_limit(const char *cls, unsigned domid, unsigned devid);
+struct limit *meter_map_limit(const char *cls, unsigned domid, unsigned devid, bool in);
 struct limit *meter_map_group(const char *name);
 void meter_unmap_limit(struct limit *l);
 
@@ -117,7 +120,7 @@ bool meter_group_name_valid(const char *name);
 
 /* For the host. A descriptor, or -errno. */
 int meter_create(const char *cls, unsigned domid, unsigned devid, const struct limit_rates *rates,
-                 const char *group);
+                 const struct limit_rates *in, const char *group);
 void meter_remove(const char *cls, unsigned domid, unsigned devid);
 /* Made if it is not there; `rates` (NULL: leave them) are set. */
 int meter_open_group(const char *name, const struct limit_rates *rates);
