@@ -176,14 +176,15 @@ static void print_plan(const struct guest_config *cfg, const struct build_plan *
 }
 
 /* Everything but the making. Without a hypervisor the checks that need one are left out. */
-static int dry_run(const struct guest_config *cfg, struct diag *d)
+static int dry_run(struct guest_config *cfg, struct diag *d)
 {
     struct diag ignored = {0};
     struct build_plan plan;
     struct store st = {0};
     int rc = 0;
 
-    if (devices_check(cfg, d) != 0 || build_plan_open(cfg, &plan, d) != 0)
+    if (check_choose_macs(cfg, d) != 0 || devices_check(cfg, d) != 0 ||
+        build_plan_open(cfg, &plan, d) != 0)
         return -1;
     struct hv *hv = hv_open(&ignored);
     bool there = hv && store_open(&st, &ignored) == 0;

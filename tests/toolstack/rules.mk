@@ -50,6 +50,12 @@ $(TT_O)/mkkernel: $(TT_O)/plain/mkkernel.o $(TT_O)/plain/imagegen.o $(BUILD)/too
 check-toolstack-dry-run: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
 	tests/toolstack/dry-run.sh $^
 CHECK_UNIT += check-toolstack-dry-run
+# The guest files that are shipped, and examples of manual pages.
+.PHONY: check-examples
+check-examples: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
+	tests/toolstack/examples.sh $^
+CHECK_UNIT += check-examples
+DEPS_PACKAGES += iproute2 util-linux qemu-utils qemu-system-common busybox-static
 
 # On Debian's Xen and on ours, with our store; the images are those of the reference machine under the names that on-xen.sh
 # wants.
