@@ -362,18 +362,23 @@ static int open_all(struct supervisor *s, struct diag *d)
     return s->devs ? 0 : -1;
 }
 
+static void leave_networks(struct supervisor *s)
+{
+    struct diag d = {0};
+
+    network_leave_guest(s->ports, &d);
+    if (d.text[0] && s->log_fd >= 0)
+        log_line(s, "%s", d.text);
+}
+
 static void close_all(struct supervisor *s)
 {
     struct event **events[] = {&s->store_ev, &s->tick_ev, &s->listen_ev, &s->client_ev,
                                &s->term_ev};
     struct sockaddr_un addr;
 
-    struct diag d = {0};
-
     devices_close(s->devs);
-    network_leave_guest(s->ports, &d);
-    if (d.text[0] && s->log_fd >= 0)
-        log_line(s, "%s", d.text);
+    leave_networks(s);
     for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
         if (*events[i])
             event_free(*events[i]);
@@ -592,6 +597,7 @@ static void live(struct supervisor *s)
         else
             log_if_failed(s, take_apart(s, again, &d), &d);
         if (!again) {
+            leave_networks(s); /* whoever asked may look for them then */
             answer(s, d.text[0] ? d.text : "ok");
             return;
         }
