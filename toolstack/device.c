@@ -437,8 +437,10 @@ static int grow_image(const struct devhost_spec *spec, uint64_t bytes, struct di
 {
     const char *path = spec->block.path;
 
+    if (spec->block.format == DEVHOST_NBD)
+        return bytes ? diag_set(d, "%s: its server grows it; then leave the size out", path) : 0;
     if (spec->block.format != DEVHOST_RAW)
-        return diag_set(d, "%s: only a raw image grows while its guest runs", path);
+        return diag_set(d, "%s: a qcow2 image does not grow while its guest runs", path);
     if (!bytes)
         return 0;
     if (spec->block.readonly)

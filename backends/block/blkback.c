@@ -52,13 +52,16 @@ static void event_arrived(struct blkback *b, int res)
     }
 }
 
-/* What a server has answered comes by no ring. */
+static void announce_size(struct device *d);
+
+/* What a server has answered comes by no ring; so does another size. */
 static void reap_remote(struct blkback *b)
 {
     void *tag;
     int res;
 
     image_turn(&b->img);
+    announce_size(b->d);
     uring_wait_remote(&b->uring, &tag_remote);
     while (image_completed(&b->img, &tag, &res)) {
         serve_completed(b, tag, res);
@@ -413,29 +416,43 @@ static void blk_disconnect(struct device *d)
     disconnect_all(b);
 }
 
+static uint64_t whole_sectors(const struct blkback *b)
+{
+    return b->img.sectors - b->img.sectors % b->lim.sectors_per_block;
+}
+
 static void set_limits(struct blkback *b)
 {
-    b->lim.sectors = b->img.sectors - b->img.sectors % b->lim.sectors_per_block;
+    b->lim.sectors = whole_sectors(b);
 }
 
 /* Linux's driver looks at "sectors" again when it is told Connected while it is. */
-static void blk_resized(struct device *d)
+static void announce_size(struct device *d)
 {
     struct blkback *b = d->priv;
-    uint64_t before = b->img.sectors;
+    uint64_t before = b->lim.sectors;
     struct channel_msg back;
 
-    if (image_refresh(&b->img) <= 0) {
+    if (whole_sectors(b) == before) {
         return;
     }
     set_limits(b);
     log_line("%llu sectors became %llu", (unsigned long long)before,
-             (unsigned long long)b->img.sectors);
+             (unsigned long long)b->lim.sectors);
     if (d->connected) {
         channel_init(&back, CHANNEL_BACK);
         add_size(b, &back);
         channel_addf(&back, "state", "%d", XenbusStateConnected);
         device_announce(d, &back);
+    }
+}
+
+static void blk_resized(struct device *d)
+{
+    struct blkback *b = d->priv;
+
+    if (image_refresh(&b->img) > 0) {
+        announce_size(d);
     }
 }
 

@@ -196,7 +196,8 @@ int image_refresh(struct image *img)
     struct stat st;
 
     if (img->remote) {
-        return 0;
+        image_remote->refresh(img);
+        return img->sectors != before;
     }
     if (img->is_block) {
         uint64_t bytes;

@@ -61,7 +61,8 @@ bool image_discard(struct image *img, void *tag, uint64_t offset, uint64_t len, 
 /* A transfer gave res (< 0): true if it is worth queueing it once more. */
 bool image_retry(struct image *img, int res);
 
-/* Look at the size again. 1: it has changed (img->sectors), 0: it has not, or -errno. */
+/* Look at the size again. 1: it has changed (img->sectors), 0: it has not, or -errno. A server's
+ * may change later, in image_turn(). */
 int image_refresh(struct image *img);
 
 #endif

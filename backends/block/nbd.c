@@ -476,8 +476,8 @@ static bool take_geometry(struct remote *r)
     if (!r->opt.readonly && nbd_can_flush(r->nbd) != 1) {
         return refuse(r, "the server cannot flush, so nothing would be durable; write access=r");
     }
-    if (r->known && (uint64_t)size / 512 != img->sectors) {
-        return refuse(r, "its size is not what it was");
+    if (r->known && (uint64_t)size / 512 < img->sectors) {
+        return refuse(r, "it is smaller than it was");
     }
     img->sectors = (uint64_t)size / 512;
     img->sector_size = block <= 512 ? 512 : 4096;
@@ -534,6 +534,14 @@ static void nbd_link(struct image *img, int socket)
     }
     set_interest(r);
     set_ticking(r);
+}
+
+/* What was under way is done again by the next connection. */
+static void nbd_refresh(struct image *img)
+{
+    if (img->remote->state == UP) {
+        link_lost(img->remote, "its size is asked for");
+    }
 }
 
 static void timed_out(struct remote *r)
@@ -734,6 +742,7 @@ const struct image_remote nbd_remote = {
     .wait = nbd_wait,
     .submit = nbd_submit,
     .link = nbd_link,
+    .refresh = nbd_refresh,
     .turn = nbd_turn,
     .completed = nbd_completed,
 };

@@ -41,6 +41,8 @@ struct image_remote {
                    uint64_t offset);
     /* Another connection. */
     void (*link)(struct image *img, int socket);
+    /* Ask the server for its size, which it says to a new connection only: that may come late. */
+    void (*refresh)(struct image *img);
     void (*turn)(struct image *img);
     /* The next completion, if there is one. */
     bool (*completed)(struct image *img, void **tag, int *res);

@@ -9,7 +9,7 @@
  * always has room and replay_flushed() that drops all fail "replay: a flush covers what was
  * answered before it"; leaving `failed` out of nbd_submit() fails "a silent server"; taking
  * ESHUTDOWN for an answer fails "a server that is ending"; without the comparison of sizes in
- * take_geometry() "what a server may offer" fails.
+ * take_geometry() "what a server may offer" fails; with != for its < "a server's image grows".
  */
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -308,6 +308,27 @@ static void test_offers(void)
     close_image();
 }
 
+/* The server says its size to a new connection only; what was under way is done by that. */
+static void test_grows(void)
+{
+    const uint32_t more = 4u << 20;
+
+    open_good(5);
+    CU_ASSERT_EQUAL(do_write(1, 0, painted(7), PIECE), (int)PIECE);
+    nbdserver_stop(&server, false);
+    server.size = SIZE + more;
+    image_link(&image, nbdserver_start(&server));
+    CU_ASSERT_TRUE(is_painted(0, 7));
+    CU_ASSERT_EQUAL(image.sectors, (SIZE + more) / 512);
+    server.size = SIZE + 2 * more; /* said to the next connection */
+    CU_ASSERT_EQUAL(image_refresh(&image), 0);
+    CU_ASSERT_EQUAL(asked, 1);
+    CU_ASSERT_EQUAL(do_write(2, SIZE + more, painted(8), PIECE), (int)PIECE);
+    CU_ASSERT_TRUE(is_painted(SIZE + more, 8));
+    CU_ASSERT_EQUAL(image.sectors, (SIZE + 2 * more) / 512);
+    close_image();
+}
+
 static void test_replay(void)
 {
     struct replay r;
@@ -396,4 +417,5 @@ void suite_nbd(void)
     CU_add_test(s, "writes without a flush", test_unflushed);
     CU_add_test(s, "errors of the server's", test_errors);
     CU_add_test(s, "what a server may offer", test_offers);
+    CU_add_test(s, "a server's image grows", test_grows);
 }
