@@ -55,5 +55,5 @@ while read -r line; do runs "tenue-net(8)" "$line"; done < <(example tenue-net.8
 while read -r line; do
 	case $line in *" run "* | *.tar.gz*) ;; *) runs "tenue-lab(8)" "$line" ;; esac
 done < <(example tenue-lab.8)
-echo "examples: $P passed, $F failed"
+echo "example-files: $P passed, $F failed"
 [ $F = 0 ]

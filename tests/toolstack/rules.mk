@@ -51,10 +51,10 @@ check-toolstack-dry-run: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
 	tests/toolstack/dry-run.sh $^
 CHECK_UNIT += check-toolstack-dry-run
 # The guest files that are shipped, and examples of manual pages.
-.PHONY: check-examples
-check-examples: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
+.PHONY: check-example-files
+check-example-files: $(BUILD)/toolstack/tenue $(TT_O)/mkkernel
 	tests/toolstack/examples.sh $^
-CHECK_UNIT += check-examples
+CHECK_UNIT += check-example-files
 DEPS_PACKAGES += iproute2 util-linux qemu-utils qemu-system-common busybox-static
 
 # On Debian's Xen and on ours, with our store; the images are those of the reference machine under the names that on-xen.sh
