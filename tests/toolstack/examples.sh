@@ -20,6 +20,7 @@ pass() { echo "PASS $1"; P=$((P + 1)); }
 fail() { echo "FAIL $1"; F=$((F + 1)); sed 's/^/    /' "$OUT"; }
 mount -t tmpfs run /run; mount -t sysfs sysfs /sys; mkdir -p /var/lib/tenue /var/log/tenue
 mount -t tmpfs images /var/lib/tenue; mount -t tmpfs logs /var/log/tenue; mkdir /var/lib/tenue/images
+mount -t tmpfs bus /sys/bus; mkdir -p /sys/bus/xen-backend/drivers/vbd /sys/bus/xen-backend/drivers/vif	# as if loaded
 OUT=/run/out
 cd /var/lib/tenue/images
 "$MK" linux vmlinuz; printf x >guest.cpio
@@ -53,7 +54,7 @@ runs() {	# PAGE LINE
 }
 while read -r line; do runs "tenue-net(8)" "$line"; done < <(example tenue-net.8)
 while read -r line; do
-	case $line in *" run "* | *.tar.gz*) ;; *) runs "tenue-lab(8)" "$line" ;; esac
+	case $line in *" run "* | *.tar.gz* | *.capture*) ;; *) runs "tenue-lab(8)" "$line" ;; esac
 done < <(example tenue-lab.8)
 echo "example-files: $P passed, $F failed"
 [ $F = 0 ]
