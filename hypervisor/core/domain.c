@@ -513,5 +513,5 @@ void domain_get_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->shared_info_frame = ptr_to_mfn(d->shared_info).n;
     info->ssidref = d->ssidref;
     memcpy(info->handle, d->handle, sizeof(info->handle));
-    info->gpaddr_bits = (uint8_t)hal_maddr_bits();
+    info->gpaddr_bits = (uint8_t)hal_maddr_bits;
 }

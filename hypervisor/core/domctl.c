@@ -199,7 +199,7 @@ static int op_gettscinfo(struct xen_domctl_tsc_info *op)
 {
     *op = (struct xen_domctl_tsc_info){
         .tsc_mode = TSC_MODE_NEVER_EMULATE,
-        .gtsc_khz = hal_tsc_khz(),
+        .gtsc_khz = hal_tsc_khz,
         .elapsed_nsec = hal_now(),
     };
     return 0;

@@ -11,9 +11,14 @@
 
 int guest_clear(guest_va dst, uint64_t bytes)
 {
-    if (unlikely(!guest_range_ok(dst, bytes)))
-        return -XEN_EFAULT;
-    return hal_clear_guest(dst.va, bytes) ? -XEN_EFAULT : 0;
+    static const uint8_t zeros[256];
+    int rc = 0;
+
+    for (uint64_t n; rc == 0 && bytes != 0; bytes -= n, dst = guest_va_add(dst, n)) {
+        n = MIN(bytes, sizeof(zeros));
+        rc = guest_write(dst, zeros, n);
+    }
+    return rc;
 }
 
 /* Address of element idx, or false when that leaves the address space. */

@@ -23,7 +23,7 @@ static void say_hello(void)
     log_info("Tenue, a paravirtualization hypervisor speaking the Xen 4.17 ABI");
     log_info("options: %s", boot_info.cmdline[0] ? boot_info.cmdline : "none");
     log_info("%u CPUs, %lu MiB of RAM managed, TSC %u.%03u MHz", cpu_count,
-             MIB_OF(heap_total_frames()), hal_tsc_khz() / 1000, hal_tsc_khz() % 1000);
+             MIB_OF(heap_total_frames()), hal_tsc_khz / 1000, hal_tsc_khz % 1000);
 }
 
 static void check_modules(void)

@@ -94,7 +94,7 @@ static uint64_t bar_address(uint16_t bdf, unsigned bar)
 
 static bool may_be_table(uint64_t address)
 {
-    return address >= FIRST_MIB && !(address >> hal_maddr_bits()) &&
+    return address >= FIRST_MIB && !(address >> hal_maddr_bits) &&
            (address & ~PAGE_MASK) <= PAGE_SIZE - MSIX_ENTRY_BYTES && !(address & 3) &&
            !hal_mmio_is_ours(maddr_to_mfn(maddr_make(address)));
 }

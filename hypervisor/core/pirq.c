@@ -36,7 +36,7 @@ static struct pirq *line_of(uint32_t pirq)
 
 bool pirq_is_gsi(const struct domain *d, uint32_t pirq)
 {
-    return d->is_control && pirq < MIN(hal_gsi_count(), MSI_FIRST);
+    return d->is_control && pirq < MIN(hal_gsi_count, MSI_FIRST);
 }
 
 bool pirq_is_valid(const struct domain *d, uint32_t pirq)
@@ -92,14 +92,14 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
     if (pirq >= MSI_FIRST)
         msi_mask(pirq, false);
     else
-        hal_gsi_unmask(pirq);
+        hal_gsi_change(pirq, GSI_UNMASK);
     return 0;
 }
 
 static void end_if_pending(struct pirq *p, uint32_t pirq)
 {
     if (__atomic_exchange_n(&p->eoi_pending, false, __ATOMIC_SEQ_CST))
-        hal_gsi_eoi(pirq);
+        hal_gsi_change(pirq, GSI_END);
 }
 
 uint32_t pirq_port(uint32_t pirq)
@@ -114,7 +114,7 @@ void pirq_unbind(uint32_t pirq)
     if (pirq >= MSI_FIRST)
         msi_mask(pirq, true);
     else
-        hal_gsi_mask(pirq);
+        hal_gsi_change(pirq, GSI_MASK);
     WRITE_ONCE(p->port, 0);
     end_if_pending(p, pirq);
 }
@@ -144,8 +144,8 @@ void pirq_interrupt(unsigned gsi)
     if (port) {
         evtchn_deliver(d, port);
     } else if (gsi < MSI_FIRST) {
-        hal_gsi_mask(gsi);
+        hal_gsi_change(gsi, GSI_MASK);
         if (!d || !pirq_is_gsi(d, gsi) || p->level)
-            hal_gsi_eoi(gsi);
+            hal_gsi_change(gsi, GSI_END);
     }
 }

@@ -44,7 +44,7 @@ static int op_physinfo(struct xen_sysctl_physinfo *op)
         .max_cpu_id = cpu_count - 1,
         .nr_nodes = 1,
         .max_node_id = 0,
-        .cpu_khz = hal_tsc_khz(),
+        .cpu_khz = hal_tsc_khz,
         .capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
         .total_pages = heap_total_frames(),
         .free_pages = heap_free_frames(),

@@ -58,7 +58,7 @@ void time_update_wallclock(struct domain *d)
 
     spin_lock(&wallclock_lock);
     if (wallclock_base == 0)
-        wallclock_base = hal_wallclock_at_boot() * NS_PER_SEC;
+        wallclock_base = hal_wallclock_at_boot * NS_PER_SEC;
     now = wallclock_base + (uint64_t)d->time_offset_seconds * NS_PER_SEC;
     WRITE_ONCE(s->wc_version, ++d->wc_version | 1);
     barrier();

@@ -72,7 +72,7 @@ static void check_device_entry(mfn_t table, uint64_t e)
     const struct domain *d = domain_of_owner(page_owner(table));
     const mfn_t m = pte_mfn(e);
 
-    if (!d || !d->is_control || m.n >> (hal_maddr_bits() - PAGE_SHIFT) || hal_mmio_is_ours(m))
+    if (!d || !d->is_control || m.n >> (hal_maddr_bits - PAGE_SHIFT) || hal_mmio_is_ours(m))
         violation(table, "L1 entry maps a device that it may not");
 }
 
@@ -126,7 +126,7 @@ static void explain_table(mfn_t m, const struct page *p)
         if (!(t[i] & PTE_P) && type != PGT_L4)
             continue;
         if (type == PGT_L4 && root_slot_is_ours(i)) {
-            if (p->type & T_VALID && t[i] != hal_root_template_entry(i) &&
+            if (p->type & T_VALID && t[i] != hal_root_template[i] &&
                 !(i == HV_L4_FIRST && t[i] == 0)) /* user roots do not show the M2P table */
                 violation(m, "root differs from the template");
         } else if (t[i] & PTE_P) {

@@ -33,6 +33,9 @@ int fmt_snprintf(char *buf, size_t size, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Copy at most size - 1 characters and terminate; for fixed text fields. */
 void str_copy(char *dst, const char *src, size_t size);
+/* The number that s begins with, decimal or, after 0x, hexadecimal: characters taken, 0 when it is
+ * none or too large (*value is 0 then). */
+size_t str_number(const char *s, size_t len, uint64_t *value);
 
 /* Atomic bit operations on words that a guest or another CPU changes too. True: it was set. */
 static inline bool bit_test_and_set(uint64_t *words, unsigned bit)

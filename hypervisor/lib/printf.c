@@ -218,3 +218,25 @@ void str_copy(char *dst, const char *src, size_t size)
     memcpy(dst, src, n);
     dst[n] = 0;
 }
+
+size_t str_number(const char *s, size_t len, uint64_t *value)
+{
+    const bool hex = len > 2 && s[0] == '0' && (s[1] | 0x20) == 'x';
+    const unsigned base = hex ? 16 : 10, first = hex ? 2 : 0;
+    uint64_t v = 0;
+    size_t n;
+
+    *value = 0;
+    for (n = first; n < len; n++) {
+        unsigned digit = (unsigned)(s[n] - '0');
+
+        if (digit > 9)
+            digit = (unsigned)((s[n] | 0x20) - 'a') + 10;
+        if (digit >= base)
+            break;
+        if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, digit, &v))
+            return 0;
+    }
+    *value = v;
+    return n == first ? 0 : n;
+}

@@ -7,7 +7,6 @@
  * it crashes the domain), ENT-15. Frames bounced here leave RCX and R11 dead, which the exit path
  * may use (PV_EXIT_SYSRET_OK). No locks. Leaves: why to enter, to trap dispatch (trap.c in pv).
  */
-#include "bounce.h"
 
 #include <tenue/account.h>
 #include <tenue/entrypoints.h>
@@ -66,29 +65,18 @@ static void enter(struct vcpu *v, struct cpu_user_regs *regs, uint64_t handler, 
     regs->entry_vector = PV_EXIT_SYSRET_OK;
 }
 
-static void inject(struct cpu_user_regs *regs, uint8_t vector, const uint64_t *error)
+void pv_inject(struct cpu_user_regs *regs, uint8_t vector, uint64_t error)
 {
     struct vcpu *v = current_vcpu();
     const struct trap_info *ti = &v->pv.traps[vector];
+    const bool has_error = error != PV_NO_ERROR;
 
     if (ti->address == 0) {
         domain_crash(v->domain, "exception %u (error %#lx) at %04x:%#lx has no handler", vector,
-                     error != NULL ? *error : 0ul, regs->cs, regs->rip);
+                     has_error ? error : 0ul, regs->cs, regs->rip);
         return;
     }
-    enter(v, regs, ti->address, TI_GET_IF(ti) != 0, error, error != NULL);
-}
-
-void pv_inject(struct cpu_user_regs *regs, uint8_t vector)
-{
-    inject(regs, vector, NULL);
-}
-
-void pv_inject_error(struct cpu_user_regs *regs, uint8_t vector, uint32_t error)
-{
-    const uint64_t word = error;
-
-    inject(regs, vector, &word);
+    enter(v, regs, ti->address, TI_GET_IF(ti) != 0, &error, has_error);
 }
 
 /* The guest kernel runs in ring 3: hide from it that the CPU calls its accesses user ones. */
@@ -99,47 +87,36 @@ void pv_inject_page_fault(struct cpu_user_regs *regs, uint64_t cr2, uint32_t err
     WRITE_ONCE(v->vcpu_info->arch.cr2, cr2);
     if (v->pv.kernel_mode)
         error &= ~PF_USER;
-    pv_inject_error(regs, VEC_PF, error);
+    pv_inject(regs, VEC_PF, error);
 }
 
-static void syscall_enter(struct cpu_user_regs *regs, const struct pv_callback *cb)
+/* A 32-bit entry that the guest did not ask for is the fault that hardware would give. */
+static void syscall_enter(struct cpu_user_regs *regs, const struct pv_callback *cb, uint8_t fault)
 {
     struct vcpu *v = current_vcpu();
 
-    if (cb->address == 0) {
+    watch_enter(TENUE_PART_SYSCALL);
+    if (cb->address != 0)
+        enter(v, regs, cb->address, cb->mask_events, NULL, 0);
+    else if (fault != 0)
+        pv_inject(regs, fault, fault == VEC_GP ? 0 : PV_NO_ERROR);
+    else
         domain_crash(v->domain, "system call at %#lx without a registered callback", regs->rip);
-        return;
-    }
-    enter(v, regs, cb->address, cb->mask_events, NULL, 0);
 }
 
 void pv_syscall(struct cpu_user_regs *regs)
 {
-    watch_enter(TENUE_PART_SYSCALL);
-    syscall_enter(regs, &current_vcpu()->pv.syscall);
-}
-
-/* A 32-bit entry that the guest did not ask for is the fault that hardware would give. */
-static void syscall32_enter(struct cpu_user_regs *regs, const struct pv_callback *cb,
-                            uint8_t vector)
-{
-    watch_enter(TENUE_PART_SYSCALL);
-    if (cb->address != 0)
-        syscall_enter(regs, cb);
-    else if (vector == VEC_GP)
-        pv_inject_error(regs, VEC_GP, 0);
-    else
-        pv_inject(regs, vector);
+    syscall_enter(regs, &current_vcpu()->pv.syscall, 0);
 }
 
 void pv_syscall32(struct cpu_user_regs *regs)
 {
-    syscall32_enter(regs, &current_vcpu()->pv.syscall32, VEC_UD);
+    syscall_enter(regs, &current_vcpu()->pv.syscall32, VEC_UD);
 }
 
 void pv_sysenter(struct cpu_user_regs *regs)
 {
-    syscall32_enter(regs, &current_vcpu()->pv.sysenter, VEC_GP);
+    syscall_enter(regs, &current_vcpu()->pv.sysenter, VEC_GP);
 }
 
 static void deliver_nmi(struct vcpu *v, struct cpu_user_regs *regs)
@@ -169,10 +146,9 @@ void pv_deliver_event(struct cpu_user_regs *regs)
     enter(v, regs, v->pv.event.address, true, NULL, 0);
 }
 
-void pv_failsafe_selectors(struct cpu_user_regs *regs, uint16_t ds, uint16_t es, uint16_t fs,
-                           uint16_t gs)
+void pv_failsafe_selectors(struct cpu_user_regs *regs, const struct pv_selectors *s)
 {
-    const uint64_t selectors[] = {ds, es, fs, gs};
+    const uint64_t selectors[] = {s->ds, s->es, s->fs, s->gs};
     struct vcpu *v = current_vcpu();
 
     watch_enter(TENUE_PART_FAILSAFE);
@@ -187,8 +163,8 @@ void pv_failsafe_selectors(struct cpu_user_regs *regs, uint16_t ds, uint16_t es,
 
 void pv_failsafe(struct cpu_user_regs *regs)
 {
-    uint16_t ds, es, fs, gs;
+    struct pv_selectors live;
 
-    hal_read_selectors(&ds, &es, &fs, &gs);
-    pv_failsafe_selectors(regs, ds, es, fs, gs);
+    hal_read_selectors(&live);
+    pv_failsafe_selectors(regs, &live);
 }

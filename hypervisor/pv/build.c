@@ -141,41 +141,42 @@ static const char *check_p2m_area(struct builder *b)
     return NULL;
 }
 
+/* The next so many frames. */
+static uint64_t take(uint64_t *next, uint64_t frames)
+{
+    const uint64_t pfn = *next;
+
+    *next += frames;
+    return pfn;
+}
+
 /* NULL, or why the kernel cannot be laid out as it demands. */
 static const char *lay_out(struct builder *b, const struct boot_module *ramdisk)
 {
     const bool own_p2m_area = b->image.init_p2m != PV_ADDR_UNSET;
     struct layout *at = &b->at;
-    uint64_t pfn = frames_for(b->image.end);
 
-    *at = (struct layout){.p2m_frames = frames_for(b->frames * sizeof(uint64_t))};
-    at->ramdisk_bytes = ramdisk != NULL ? ramdisk->size : 0;
-    at->ramdisk_mapped = !b->image.mod_start_pfn;
-    if (at->ramdisk_bytes != 0 && at->ramdisk_mapped) {
-        at->ramdisk_pfn = pfn;
-        pfn += frames_for(at->ramdisk_bytes);
-    }
-    if (!own_p2m_area) {
-        at->p2m_pfn = pfn;
-        pfn += at->p2m_frames;
-    }
-    if (!lay_out_initial_map(b, pfn))
+    *at = (struct layout){.p2m_frames = frames_for(b->frames * sizeof(uint64_t)),
+                          .ramdisk_bytes = ramdisk != NULL ? ramdisk->size : 0,
+                          .ramdisk_mapped = !b->image.mod_start_pfn,
+                          .end_pfn = frames_for(b->image.end)};
+    if (at->ramdisk_mapped)
+        at->ramdisk_pfn = take(&at->end_pfn, frames_for(at->ramdisk_bytes));
+    if (!own_p2m_area)
+        at->p2m_pfn = take(&at->end_pfn, at->p2m_frames);
+    if (!lay_out_initial_map(b, at->end_pfn))
         return pv_image_refuse(&b->image, "VIRT_BASE", b->image.virt_base,
                                "leaves no room for the initial map (image, ramdisk, page tables, "
                                "stack) below the end of guest space: link the kernel lower");
-    pfn = at->mapped_frames;
-    if (at->ramdisk_bytes != 0 && !at->ramdisk_mapped) {
-        at->ramdisk_pfn = pfn;
-        pfn += frames_for(at->ramdisk_bytes);
-    }
-    if (own_p2m_area) {
-        at->p2m_pfn = pfn;
-        at->p2m_tables_pfn = pfn + at->p2m_frames;
-        at->p2m_tables = tables_for(b->image.init_p2m, at->p2m_frames);
-        pfn = at->p2m_tables_pfn + at->p2m_tables;
-    }
-    at->end_pfn = pfn;
-    return own_p2m_area ? check_p2m_area(b) : NULL;
+    at->end_pfn = at->mapped_frames;
+    if (!at->ramdisk_mapped)
+        at->ramdisk_pfn = take(&at->end_pfn, frames_for(at->ramdisk_bytes));
+    if (!own_p2m_area)
+        return NULL;
+    at->p2m_tables = tables_for(b->image.init_p2m, at->p2m_frames);
+    at->p2m_pfn = take(&at->end_pfn, at->p2m_frames);
+    at->p2m_tables_pfn = take(&at->end_pfn, at->p2m_tables);
+    return check_p2m_area(b);
 }
 
 /* Frames in few large pieces, so that most of the domain is contiguous for its devices. */

@@ -76,7 +76,7 @@ static const struct {
 
 static uint32_t conditions(void)
 {
-    const uint64_t xcr0 = hal_xcr0_supported();
+    const uint64_t xcr0 = hal_xcr0_supported;
     uint32_t r[4], hold = BIT(ALWAYS);
 
     hal_cpuid(0, 0, r);
@@ -102,7 +102,7 @@ static void hide(uint32_t leaf, uint32_t r[4])
 
 static void leaf_xsave(uint32_t subleaf, uint32_t r[4])
 {
-    uint64_t xcr0 = hal_xcr0_supported();
+    uint64_t xcr0 = hal_xcr0_supported;
 
     if (subleaf == 0) {
         r[0] &= (uint32_t)xcr0;
@@ -119,7 +119,7 @@ static void leaf_xsave(uint32_t subleaf, uint32_t r[4])
 /* The standard ones and our own; the time leaf's subleaves 1 and 2 as if they came behind. */
 static void leaf_hypervisor(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
 {
-    const uint32_t khz = hal_tsc_khz(), bits = MIN(hal_maddr_bits(), MADDR_BITS_REPORTED_MAX);
+    const uint32_t khz = hal_tsc_khz, bits = MIN(hal_maddr_bits, MADDR_BITS_REPORTED_MAX);
     struct vcpu_time_info t;
 
     hal_time_params(&t);
@@ -194,7 +194,7 @@ void pv_cpuid_prepare(void)
     uint32_t r[4];
 
     hal_cpuid(0xd, 0, r);
-    xsave_bytes = hal_xcr0_supported() & XCR0_SSE ? r[1] : 0; /* all are on while no vcpu runs */
+    xsave_bytes = hal_xcr0_supported & XCR0_SSE ? r[1] : 0; /* all are on while no vcpu runs */
     for (uint32_t kind = 0; kind < ARRAY_LEN(prepared); kind++)
         for (uint32_t i = 0; i < LEAF_MAX; i++)
             pv_cpuid_compute(kind << 30 | i, 0, prepared[kind][i]);

@@ -107,13 +107,9 @@ long hc_set_gdt(uint64_t frames, uint64_t entries)
     if (entries > FIRST_RESERVED_GDT_ENTRY)
         return -XEN_EINVAL;
     count = (unsigned)((entries + DESCS_PER_FRAME - 1) / DESCS_PER_FRAME);
-    for (unsigned i = 0; i < count; i++) {
-        xen_pfn_t mfn;
-
-        if (guest_read_elem(&mfn, guest_va_make(frames), i, sizeof(mfn)) != 0)
-            return -XEN_EFAULT;
-        mfns[i] = mfn_make(mfn);
-    }
+    STATIC_ASSERT(mfns_as_in_the_abi, sizeof(mfn_t) == sizeof(xen_pfn_t));
+    if (count != 0 && guest_read(mfns, guest_va_make(frames), count * sizeof(mfns[0])) != 0)
+        return -XEN_EFAULT;
     return pv_set_gdt(current_vcpu(), mfns, count, (uint32_t)entries);
 }
 
@@ -141,10 +137,8 @@ int pv_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
         return -XEN_EINVAL;
     if (entries == 0 && v->pv.ldt_entries == 0)
         return 0;
-    for (unsigned i = 0; i < ARRAY_LEN(old); i++) {
-        old[i] = v->pv.ldt_frames[i];
-        v->pv.ldt_frames[i] = MFN_NONE;
-    }
+    __builtin_memcpy(old, v->pv.ldt_frames, sizeof(old));
+    __builtin_memset(v->pv.ldt_frames, 0xff, sizeof(old)); /* MFN_NONE */
     v->pv.ldt_base = base;
     v->pv.ldt_entries = entries;
     if (v == current_vcpu())
@@ -179,9 +173,6 @@ bool pv_release_descriptors(struct vcpu *v)
 {
     const bool had = (v->pv.gdt_entries | v->pv.ldt_entries) != 0;
 
-    descriptor_frames_put(v->pv.gdt_frames, GDT_GUEST_FRAMES);
-    v->pv.gdt_entries = 0;
-    descriptor_frames_put(v->pv.ldt_frames, ARRAY_LEN(v->pv.ldt_frames));
-    v->pv.ldt_entries = 0;
+    BUG_ON(pv_set_gdt(v, NULL, 0, 0) != 0 || pv_set_ldt(v, 0, 0) != 0);
     return had;
 }

@@ -185,29 +185,6 @@ static const char *scan_notes(struct pv_image *img, uint64_t offset, uint64_t si
     return NULL;
 }
 
-/* Decimal, or hexadecimal after 0x, to the end of the text. False: it is not one, or too large. */
-static bool str_to_u64(const char *s, size_t len, uint64_t *value)
-{
-    uint64_t base = 10, v = 0;
-
-    if (len > 2 && s[0] == '0' && (s[1] | 0x20) == 'x') {
-        base = 16;
-        s += 2;
-        len -= 2;
-    }
-    for (; len != 0; s++, len--) {
-        unsigned digit = (unsigned)(*s - '0');
-
-        if (digit > 9)
-            digit = (unsigned)((*s | 0x20) - 'a') + 10;
-        if (digit >= base || __builtin_mul_overflow(v, base, &v) ||
-            __builtin_add_overflow(v, digit, &v))
-            return false;
-    }
-    *value = v;
-    return true;
-}
-
 /* The value of NAME=value, or NULL when it has another name, or none. */
 static const char *after_name(const char *text, size_t *len, const char *name)
 {
@@ -229,7 +206,7 @@ static const char *take_legacy(struct pv_image *img, struct guest_notes *n, cons
         n->other_version = is_other_version(value, len);
     for (unsigned i = 0; i < ITEMS && value == NULL; i++) {
         value = items[i].legacy != NULL ? after_name(text, &len, items[i].legacy) : NULL;
-        if (value != NULL && !str_to_u64(value, len, &n->value[i]))
+        if (value != NULL && str_number(value, len, &n->value[i]) != len)
             return pv_image_refuse(
                 img, items[i].legacy, len,
                 "characters that are no 64-bit number: mend section __xen_guest");
@@ -240,23 +217,21 @@ static const char *take_legacy(struct pv_image *img, struct guest_notes *n, cons
 static const char *scan_legacy(struct pv_image *img, const char *text, uint64_t size,
                                struct guest_notes *n)
 {
-    uint64_t start = 0;
+    const char *why = NULL;
 
     if (size > LEGACY_BYTES_MAX)
         return pv_image_refuse(img, "__xen_guest sh_size", size,
                                "is more than 4096: the file is damaged");
     n->found = n->legacy = true;
-    for (uint64_t i = 0; i <= size; i++) {
-        const char *why;
+    for (uint64_t left = strnlen(text, size), len; left != 0 && why == NULL;
+         text += len, left -= len) {
+        const char *comma = memchr(text, ',', left);
 
-        if (i < size && text[i] != ',' && text[i] != '\0')
-            continue;
-        why = take_legacy(img, n, text + start, i - start);
-        if (why != NULL || (i < size && text[i] == '\0'))
-            return why;
-        start = i + 1;
+        len = comma != NULL ? (uint64_t)(comma - text) : left;
+        why = take_legacy(img, n, text, len);
+        len += comma != NULL;
     }
-    return NULL;
+    return why;
 }
 
 static const char *take_segment(struct pv_image *img, const struct elf_segment *ph)
@@ -407,11 +382,9 @@ static const char *check_hypercall_page(struct pv_image *img)
     static const char field[] = "XEN_ELFNOTE_HYPERCALL_PAGE";
     const uint64_t at = img->hypercall_page;
 
-    if (at % PAGE_SIZE != 0)
-        return pv_image_refuse(img, field, at, "is not a multiple of 4096" RELINK " fit");
     if (at < img->virt_base || at - img->virt_base >= img->end)
         return pv_image_refuse(img, field, at, "lies outside the image" RELINK " not");
-    return NULL;
+    return check_mapping(img, field, at);
 }
 
 /* What is left out has elfnote.h's defaults. */

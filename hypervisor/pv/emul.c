@@ -8,7 +8,6 @@
  */
 #include <tenue/account.h>
 
-#include "bounce.h"
 #include "insn.h"
 #include "root.h"
 
@@ -56,7 +55,7 @@ static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value, struct insn *i
     case 0:
         if ((value ^ CR0_OURS) & ~CR0_TS)
             return false; /* only TS is the guest's to change */
-        v->pv.cr0_guest = (v->pv.cr0_guest & ~CR0_TS) | (value & CR0_TS);
+        v->pv.cr0_guest = value & CR0_TS;
         hal_set_ts(value & CR0_TS);
         return true;
     case 2:

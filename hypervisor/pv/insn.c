@@ -5,7 +5,6 @@
  */
 #include "insn.h"
 
-#include "bounce.h"
 #include "desc.h"
 
 #define SLOT(reg) (offsetof(struct cpu_user_regs, reg) / sizeof(uint64_t))
@@ -172,5 +171,5 @@ void insn_gpr_write(const struct insn *in, struct cpu_user_regs *regs, unsigned 
 void insn_single_step(struct cpu_user_regs *regs)
 {
     current_vcpu()->pv.debugreg[6] |= DR6_SINGLE_STEP;
-    pv_inject(regs, VEC_DB);
+    pv_inject(regs, VEC_DB, PV_NO_ERROR);
 }

@@ -112,23 +112,14 @@ static bool l1_take_change(struct domain *d, struct domain *fd, enum l1_change c
     return change != L1_OPEN_UP || page_get_writable(page_of(pte_mfn(*val)));
 }
 
-static void l1_drop_change(enum l1_change change, uint64_t old)
+/* Give back what the entry e, before or after the change, stands for beyond the other. `held`: the
+ * change of its write bit alone of which that is true. */
+static inline void l1_give_back(enum l1_change change, enum l1_change held, uint64_t e)
 {
-    if (change == L1_REPLACE) {
-        if (old & PTE_P)
-            pte_l1_drop(old);
-    } else if (change == L1_LOCK_DOWN) {
-        page_put_writable(page_of(pte_mfn(old)));
-    }
-}
-
-/* The change did not happen: give back what l1_take_change took for val. */
-static void l1_untake_change(enum l1_change change, uint64_t val)
-{
-    if (change == L1_REPLACE && val & PTE_P)
-        pte_l1_drop(val);
-    else if (change == L1_OPEN_UP)
-        page_put_writable(page_of(pte_mfn(val)));
+    if (change == held)
+        page_put_writable(page_of(pte_mfn(e)));
+    else if (change == L1_REPLACE && e & PTE_P)
+        pte_l1_drop(e);
 }
 
 /* Any change, by the holder of the table's lock, which it gives up. */
@@ -155,10 +146,10 @@ static int l1_write_locked(struct page *p, struct domain *d, struct domain *fd, 
     if (old)
         *old = before;
     if (unlikely(!stored)) {
-        l1_untake_change(change, val);
+        l1_give_back(change, L1_OPEN_UP, val);
         return -XEN_EAGAIN;
     }
-    l1_drop_change(change, was);
+    l1_give_back(change, L1_LOCK_DOWN, was);
     return 0;
 }
 

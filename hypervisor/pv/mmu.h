@@ -58,9 +58,10 @@ maddr_t ptwr_find(struct vcpu *v, uint64_t va, uint64_t *entry) must_check;
  * Exclusive use of a validated table of d: entries stay as they are, the type stays (MM-19).
  * Nothing that may be preempted, and no other table's lock, while it is held. False: not such.
  */
-static inline bool mmu_table_lock(struct page *p, const struct domain *d, enum page_type type);
-static inline void mmu_table_unlock(struct page *p);
-
+static inline void mmu_table_unlock(struct page *p)
+{
+    __atomic_fetch_and(&p->type, ~T_LOCKED, __ATOMIC_SEQ_CST);
+}
 /* MMUEXT_(UN)PIN. 0, -XEN_EINVAL, -XEN_ERESTART. */
 int mmu_pin(struct domain *d, mfn_t m, enum page_type type) must_check;
 int mmu_unpin(struct domain *d, mfn_t m) must_check;
@@ -86,11 +87,6 @@ static inline bool mmu_table_lock(struct page *p, const struct domain *d, enum p
         mmu_table_unlock(p);
     }
     return mmu_table_lock_slow(p, d, type);
-}
-
-static inline void mmu_table_unlock(struct page *p)
-{
-    __atomic_fetch_and(&p->type, ~T_LOCKED, __ATOMIC_SEQ_CST);
 }
 
 /* The two domains that mmu_update, update_va_mapping and mmuext_op name. */

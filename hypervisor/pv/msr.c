@@ -19,9 +19,7 @@
 static bool is_ignored(uint32_t msr)
 {
     switch (msr) {
-    case MSR_MCG_CAP:
-    case MSR_MCG_STATUS:
-    case MSR_MCG_CTL:
+    case MSR_MCG_CAP ... MSR_MCG_CTL:
     case MSR_MC0_CTL ... MSR_MC31_MISC:
     case 0xc0010000 ... 0xc0010007: /* AMD performance counters */
     case 0xc0010015:                /* HWCR */
@@ -31,8 +29,7 @@ static bool is_ignored(uint32_t msr)
     case 0x186 ... 0x189:           /* Intel event selects */
     case 0xc1 ... 0xc4:
     case 0x38d ... 0x38f:
-    case 0x198:
-    case 0x199:
+    case 0x198 ... 0x199:
     case 0x1a0: /* MISC_ENABLE */
     case 0x1b0:
     case 0xce: /* PLATFORM_INFO */
@@ -57,7 +54,7 @@ static bool constant_of(const struct vcpu *v, uint32_t msr, uint64_t *value)
         *value = EFER_GUEST;
         return true;
     case MSR_PAT:
-        *value = hal_pat();
+        *value = HAL_PAT;
         return true;
     case MSR_APIC_BASE:
         *value = APIC_BASE_ADDRESS | APIC_BASE_ENABLE | (v->id == 0 ? APIC_BASE_BSP : 0);

@@ -99,7 +99,7 @@ static bool absent_are_ok(const uint64_t *t, unsigned level)
 static void root_slots_write(uint64_t *t, bool ours)
 {
     for (unsigned i = HV_L4_FIRST; i < HV_L4_FIRST + HV_L4_COUNT; i++)
-        t[i] = ours ? hal_root_template_entry(i) : 0;
+        t[i] = ours ? hal_root_template[i] : 0;
 }
 
 /* Take what an entry stands for, and give it the bits that we insist on. */

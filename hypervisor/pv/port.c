@@ -49,11 +49,6 @@ static bool is_ours(uint16_t port, unsigned bytes)
     return false;
 }
 
-static bool is_pci_data(uint16_t port)
-{
-    return (port & ~3u) == PORT_PCI_DATA;
-}
-
 uint32_t pv_port_in(struct domain *d, uint16_t port, unsigned bytes)
 {
     if (port == PORT_PIT_CHANNEL2 && bytes == 1)
@@ -62,7 +57,7 @@ uint32_t pv_port_in(struct domain *d, uint16_t port, unsigned bytes)
         return ~0u >> (32 - 8 * bytes);
     if (port == PORT_PCI_ADDRESS && bytes == 4)
         return d->pv.pci_cf8;
-    if (is_pci_data(port))
+    if ((port & ~3u) == PORT_PCI_DATA)
         return hal_pci_in(d->pv.pci_cf8, port & 3, bytes);
     return hal_port_in(port, bytes);
 }
@@ -75,7 +70,7 @@ void pv_port_out(struct domain *d, uint16_t port, unsigned bytes, uint32_t value
         d->pv.pci_cf8 = value;
         return;
     }
-    if (is_pci_data(port))
+    if ((port & ~3u) == PORT_PCI_DATA)
         hal_pci_out(d->pv.pci_cf8, port & 3, bytes, value);
     else
         hal_port_out(port, bytes, value);

@@ -15,7 +15,7 @@ static uint64_t device_take(const struct domain *d, const struct domain *fd, uin
 {
     const mfn_t m = pte_mfn(e);
 
-    if (!d->is_control || d != fd || m.n >> (hal_maddr_bits() - PAGE_SHIFT) || mfn_is_ram(m) ||
+    if (!d->is_control || d != fd || m.n >> (hal_maddr_bits - PAGE_SHIFT) || mfn_is_ram(m) ||
         hal_mmio_is_ours(m))
         return 0;
     return (e | PTE_US) & ~PTE_G;
@@ -28,7 +28,7 @@ static uint64_t device_take(const struct domain *d, const struct domain *fd, uin
  */
 bool pte_absent_leaks(uint64_t e, unsigned level)
 {
-    const uint64_t width = (1ull << (hal_maddr_bits() - PAGE_SHIFT)) - 1;
+    const uint64_t width = (1ull << (hal_maddr_bits - PAGE_SHIFT)) - 1;
     const uint64_t frame = pte_mfn(e).n & width;
 
     if (level > 1 && level < 4 && e & PTE_PSE)

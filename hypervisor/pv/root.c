@@ -62,7 +62,7 @@ int pv_pay_old_tables(struct vcpu *v)
 static void root_show_m2p(mfn_t m, bool show)
 {
     uint64_t *slot = (uint64_t *)mfn_to_ptr(m) + HV_L4_FIRST;
-    const uint64_t entry = show ? hal_root_template_entry(HV_L4_FIRST) : 0;
+    const uint64_t entry = show ? hal_root_template[HV_L4_FIRST] : 0;
 
     if (*slot != entry)
         WRITE_ONCE(*slot, entry);

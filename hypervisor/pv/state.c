@@ -25,10 +25,8 @@ int pv_vcpu_init(struct vcpu *v)
         .cr4_guest = PV_CR4_FIXED,
         .xcr0 = 1,
     };
-    for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++)
-        v->pv.gdt_frames[i] = MFN_NONE;
-    for (unsigned i = 0; i < ARRAY_LEN(v->pv.ldt_frames); i++)
-        v->pv.ldt_frames[i] = MFN_NONE;
+    __builtin_memset(v->pv.gdt_frames, 0xff, sizeof(v->pv.gdt_frames)); /* MFN_NONE */
+    __builtin_memset(v->pv.ldt_frames, 0xff, sizeof(v->pv.ldt_frames));
     if (pv_debugreg_set(v, 6, 0) != 0 || pv_debugreg_set(v, 7, 0) != 0)
         return -XEN_EINVAL;
     v->pv.traps = hv_alloc_page();
@@ -104,10 +102,10 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     v->regs.entry_vector = 0;
     pv->kernel_mode = c->flags & VGCF_in_kernel;
     pv->iopl = c->user_regs.rflags >> EFLAGS_IOPL_SHIFT & 3;
-    pv->ds = c->user_regs.ds;
-    pv->es = c->user_regs.es;
-    pv->fs = c->user_regs.fs;
-    pv->gs = c->user_regs.gs;
+    pv->sel.ds = c->user_regs.ds;
+    pv->sel.es = c->user_regs.es;
+    pv->sel.fs = c->user_regs.fs;
+    pv->sel.gs = c->user_regs.gs;
     pv->fs_base = c->fs_base;
     pv->gs_base_kernel = c->gs_base_kernel;
     pv->gs_base_user = c->gs_base_user;
@@ -150,10 +148,10 @@ void pv_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
     c->user_regs.entry_vector = 0;
     c->user_regs.error_code = 0;
     c->user_regs.rflags |= (uint64_t)pv->iopl << EFLAGS_IOPL_SHIFT;
-    c->user_regs.ds = pv->ds;
-    c->user_regs.es = pv->es;
-    c->user_regs.fs = pv->fs;
-    c->user_regs.gs = pv->gs;
+    c->user_regs.ds = pv->sel.ds;
+    c->user_regs.es = pv->sel.es;
+    c->user_regs.fs = pv->sel.fs;
+    c->user_regs.gs = pv->sel.gs;
     if (pv->kernel_mode)
         c->flags |= VGCF_in_kernel;
     if (pv->failsafe.mask_events)

@@ -63,19 +63,27 @@ uint64_t pv_cr4_merge(uint64_t cr4);
  * user only with a user root installed (ENT-15; the caller checked). */
 void pv_toggle_mode(struct vcpu *v);
 
-static inline bool pv_upcalls_masked(const struct vcpu *v)
-{
-    return READ_ONCE(v->vcpu_info->evtchn_upcall_mask) != 0;
-}
-
 /* cpuid.c: make the answers that pv_cpuid() looks up; while no vcpu runs. */
 void pv_cpuid_prepare(void);
 /* What all vcpus get, made anew. */
 void pv_cpuid_compute(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
-/* bounce.c: enter the guest's handler for vector, or crash the domain when it has none. */
-void pv_inject(struct cpu_user_regs *regs, uint8_t vector);
-void pv_inject_error(struct cpu_user_regs *regs, uint8_t vector, uint32_t error);
+/*
+ * regs->entry_vector when RCX and R11 are dead for the guest, so that SYSRET may load RIP and
+ * RFLAGS through them: after a hypercall, and into every handler entered by a frame. Any other
+ * value: all registers must be restored.
+ */
+#define PV_EXIT_SYSRET_OK 0x100u
+/* The same, in a hypercall under way of which only the registers that it may change are saved with
+ * their final meaning: hal_guest_regs() completes the frame and makes it the above. */
+#define PV_EXIT_HYPERCALL 0x102u
+
+/* bounce.c: failsafe with the selectors the guest meant to have, when loading some of them failed.
+ */
+void pv_failsafe_selectors(struct cpu_user_regs *regs, const struct pv_selectors *s);
+/* Enter the guest's handler for vector, or crash the domain when it has none. */
+#define PV_NO_ERROR (~0ull) /* for error: the frame has no error code */
+void pv_inject(struct cpu_user_regs *regs, uint8_t vector, uint64_t error);
 void pv_inject_page_fault(struct cpu_user_regs *regs, uint64_t cr2, uint32_t error);
 
 /* emul.c: true when the instruction was executed on the guest's behalf. */

@@ -9,7 +9,6 @@
 #include <tenue/entrypoints.h>
 #include <tenue/pv.h>
 
-#include "bounce.h"
 #include "insn.h"
 
 #define ERROR_IDT 2u /* the selector error code names an IDT vector */
@@ -31,7 +30,7 @@ static noinline_fn void invalid_opcode(struct cpu_user_regs *regs)
 
     if (guest_load32(&begin, at) != 0 || begin != FEP_BEGIN ||
         guest_load32(&end, guest_va_add(at, FEP_LENGTH - 4)) != 0 || end != FEP_END) {
-        pv_inject(regs, VEC_UD);
+        pv_inject(regs, VEC_UD, PV_NO_ERROR);
         return;
     }
     watch_rename(TENUE_PART_EMUL_CPUID);
@@ -56,11 +55,11 @@ static void software_interrupt(struct cpu_user_regs *regs, uint8_t vector, unsig
     struct vcpu *v = current_vcpu();
 
     if (!may_raise(v, vector)) {
-        pv_inject_error(regs, VEC_GP, vector * 8u + ERROR_IDT);
+        pv_inject(regs, VEC_GP, vector * 8u + ERROR_IDT);
         return;
     }
     regs->rip += len;
-    pv_inject(regs, vector);
+    pv_inject(regs, vector, PV_NO_ERROR);
 }
 
 /* int3, and into of 32-bit code, are one byte; `int 3` and `int 4` are two. */
@@ -103,7 +102,7 @@ static noinline_fn void general_protection(struct cpu_user_regs *regs)
     }
     if (error == 0 && pv_emulate_privileged(regs))
         return;
-    pv_inject_error(regs, VEC_GP, error);
+    pv_inject(regs, VEC_GP, error);
 }
 
 static noinline_fn void page_fault(struct cpu_user_regs *regs, uint64_t cr2)
@@ -132,32 +131,21 @@ static noinline_fn void device_not_available(struct cpu_user_regs *regs)
         v->pv.cr0_guest &= ~CR0_TS; /* delivery clears it (xen.h, fpu_taskswitch) */
         hal_set_ts(false);
     }
-    pv_inject(regs, VEC_NM);
+    pv_inject(regs, VEC_NM, PV_NO_ERROR);
 }
 
 void pv_exception(struct cpu_user_regs *regs, uint8_t vector, uint64_t cr2)
 {
-    switch (vector) {
-    case VEC_BP:
-    case VEC_OF:
-        pv_software_interrupt(regs, vector);
-        break;
-    case VEC_UD:
-        invalid_opcode(regs);
-        break;
-    case VEC_NM:
-        device_not_available(regs);
-        break;
-    case VEC_GP:
-        general_protection(regs);
-        break;
-    case VEC_PF:
+    if (vector == VEC_PF)
         page_fault(regs, cr2);
-        break;
-    default:
-        if (has_error_code(vector))
-            pv_inject_error(regs, vector, regs->error_code);
-        else
-            pv_inject(regs, vector);
-    }
+    else if (vector == VEC_GP)
+        general_protection(regs);
+    else if (vector == VEC_UD)
+        invalid_opcode(regs);
+    else if (vector == VEC_BP || vector == VEC_OF)
+        pv_software_interrupt(regs, vector);
+    else if (vector == VEC_NM)
+        device_not_available(regs);
+    else
+        pv_inject(regs, vector, has_error_code(vector) ? regs->error_code : PV_NO_ERROR);
 }

@@ -67,38 +67,25 @@ static int callback_set(struct vcpu *v, unsigned type, uint64_t address, bool ma
     return 0;
 }
 
-static long callback_register(uint64_t arg)
-{
-    struct callback_register op;
-
-    if (guest_read_obj(&op, guest_va_make(arg)) != 0)
-        return -XEN_EFAULT;
-    return callback_set(current_vcpu(), op.type, op.address, op.flags & CALLBACKF_mask_events);
-}
-
-static long callback_unregister(uint64_t arg)
-{
-    struct callback_unregister op;
-
-    if (guest_read_obj(&op, guest_va_make(arg)) != 0)
-        return -XEN_EFAULT;
-    /* A guest cannot run without these three; the others may go. */
-    if (op.type == CALLBACKTYPE_event || op.type == CALLBACKTYPE_failsafe ||
-        op.type == CALLBACKTYPE_syscall)
-        return -XEN_EINVAL;
-    return callback_set(current_vcpu(), op.type, 0, false);
-}
-
 long hc_callback_op(uint64_t cmd, uint64_t arg)
 {
-    switch (cmd) {
-    case CALLBACKOP_register:
-        return callback_register(arg);
-    case CALLBACKOP_unregister:
-        return callback_unregister(arg);
-    default:
+    struct callback_register op = {0};
+
+    /* Both structures begin with the type. */
+    if (cmd == CALLBACKOP_register && guest_read_obj(&op, guest_va_make(arg)) != 0)
+        return -XEN_EFAULT;
+    if (cmd == CALLBACKOP_unregister) {
+        if (guest_read(&op, guest_va_make(arg), sizeof(struct callback_unregister)) != 0)
+            return -XEN_EFAULT;
+        /* A guest cannot run without these three; the others may go. */
+        if (op.type == CALLBACKTYPE_event || op.type == CALLBACKTYPE_failsafe ||
+            op.type == CALLBACKTYPE_syscall)
+            return -XEN_EINVAL;
+        op.flags = 0;
+    } else if (cmd != CALLBACKOP_register) {
         return -XEN_ENOSYS;
     }
+    return callback_set(current_vcpu(), op.type, op.address, op.flags & CALLBACKF_mask_events);
 }
 
 long hc_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
@@ -186,12 +173,7 @@ long hc_set_segment_base(uint64_t which, uint64_t base)
 
 long hc_fpu_taskswitch(uint64_t set)
 {
-    struct vcpu *v = current_vcpu();
-
-    if (set)
-        v->pv.cr0_guest |= CR0_TS;
-    else
-        v->pv.cr0_guest &= ~CR0_TS;
+    current_vcpu()->pv.cr0_guest = set ? CR0_TS : 0;
     hal_set_ts(set != 0);
     return 0;
 }

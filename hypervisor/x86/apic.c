@@ -30,7 +30,6 @@
 #define APIC_BASE_ENABLE (1u << 11)
 
 static volatile uint32_t *mmio; /* NULL: x2APIC */
-static uint64_t mmio_addr;
 
 static uint32_t apic_read(unsigned reg)
 {
@@ -78,18 +77,14 @@ uint32_t apic_timer_count(void)
     return apic_read(APIC_TIMER_COUNT);
 }
 
-bool apic_is_at(uint64_t ma)
-{
-    return (ma & PAGE_MASK) == (mmio_addr & PAGE_MASK);
-}
-
 void apic_init(void)
 {
-    mmio_addr = rdmsr(MSR_APIC_BASE) & 0xffffffffff000ull;
-    if (mmio_addr == 0)
-        mmio_addr = acpi.lapic_addr;
+    const uint64_t addr = rdmsr(MSR_APIC_BASE) & 0xffffffffff000ull;
+
+    if (addr != 0)
+        acpi.lapic_addr = addr;
     if (!cpu_features.x2apic)
-        mmio = map_device(mmio_addr, PAGE_SIZE, MAP_UC);
+        mmio = map_device(acpi.lapic_addr, PAGE_SIZE, MAP_UC);
 }
 
 void apic_init_cpu(void)

@@ -3,11 +3,8 @@
  * Every offset and constant that assembly uses, but those of general registers (regs.inc). Never
  * linked: the build reads the listing.
  */
-#include <tenue/spec.h>
-
 #include "desc.h"
 #include "pcpu.h"
-#include "../pv/bounce.h"
 #include "../pv/state.h"
 
 #define DEFINE(name, value) __asm__ volatile(".ascii \"->" #name " %0\"" ::"i"((long)(value)))
@@ -17,13 +14,7 @@ void asm_offsets(void);
 void asm_offsets(void)
 {
     DEFINE(REGS_SIZE, sizeof(struct cpu_user_regs));
-    DEFINE(REGS_error_code, offsetof(struct cpu_user_regs, error_code));
-    DEFINE(REGS_entry_vector, offsetof(struct cpu_user_regs, entry_vector));
-    DEFINE(REGS_rip, offsetof(struct cpu_user_regs, rip));
-    DEFINE(REGS_cs, offsetof(struct cpu_user_regs, cs));
-    DEFINE(REGS_rflags, offsetof(struct cpu_user_regs, rflags));
-    DEFINE(REGS_rsp, offsetof(struct cpu_user_regs, rsp));
-    DEFINE(REGS_ss, offsetof(struct cpu_user_regs, ss));
+    DEFINE(REGS_END, offsetof(struct cpu_user_regs, es));
 
     DEFINE(CPU_softirqs, offsetof(struct cpu, softirqs));
     DEFINE(CPU_current, offsetof(struct cpu, current));
@@ -42,6 +33,7 @@ void asm_offsets(void)
 
     DEFINE(VCPU_vcpu_info, offsetof(struct vcpu, vcpu_info));
     DEFINE(VCPU_nmi_pending, offsetof(struct vcpu, nmi_pending));
+    DEFINE(VCPU_in_nmi, offsetof(struct vcpu, in_nmi));
     DEFINE(VCPU_kernel_mode, offsetof(struct vcpu, pv.kernel_mode));
     DEFINE(VCPU_odd, offsetof(struct vcpu, odd));
     DEFINE(VCPU_root_kernel, offsetof(struct vcpu, pv.root_kernel));
@@ -62,15 +54,6 @@ void asm_offsets(void)
     DEFINE(GUEST_CS32, FLAT_RING3_CS32);
     DEFINE(GUEST_SS, FLAT_RING3_SS64);
     DEFINE(HYPERCALL_iret, __HYPERVISOR_iret);
-    DEFINE(IRET_rax, offsetof(struct iret_context, rax));
-    DEFINE(IRET_r11, offsetof(struct iret_context, r11));
-    DEFINE(IRET_rcx, offsetof(struct iret_context, rcx));
-    DEFINE(IRET_flags, offsetof(struct iret_context, flags));
-    DEFINE(IRET_rip, offsetof(struct iret_context, rip));
-    DEFINE(IRET_cs, offsetof(struct iret_context, cs));
-    DEFINE(IRET_rflags, offsetof(struct iret_context, rflags));
-    DEFINE(IRET_rsp, offsetof(struct iret_context, rsp));
-    DEFINE(IRET_ss, offsetof(struct iret_context, ss));
     DEFINE(IRET_SIZE, sizeof(struct iret_context));
     DEFINE(IRET_in_syscall, VGCF_in_syscall);
     DEFINE(EFLAGS_GUEST, PV_EFLAGS_GUEST);
@@ -78,12 +61,4 @@ void asm_offsets(void)
     DEFINE(GUEST_HIGH_START, GUEST_HIGH_START);
     DEFINE(EXIT_HYPERCALL, PV_EXIT_HYPERCALL);
     DEFINE(EXIT_SYSRET_OK, PV_EXIT_SYSRET_OK);
-
-    DEFINE(SPEC_PTI, SPEC_PTI);
-    DEFINE(SPEC_IBRS, SPEC_IBRS);
-    DEFINE(SPEC_IBPB_ENTRY, SPEC_IBPB_ENTRY);
-    DEFINE(SPEC_RSB, SPEC_RSB);
-    DEFINE(SPEC_BHB_ENTRY, SPEC_BHB_ENTRY);
-    DEFINE(SPEC_VERW, SPEC_VERW);
-    DEFINE(SPEC_DIV, SPEC_DIV);
 }

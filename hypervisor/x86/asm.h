@@ -9,6 +9,12 @@
 
 #include "desc.h"
 
+/* What LGDT and LIDT load. */
+struct table_register {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
 static inline uint64_t rdmsr(uint32_t msr)
 {
     uint32_t lo, hi;

@@ -7,7 +7,6 @@
  */
 #include <tenue/page.h>
 
-#include "bootmem.h"
 #include "machine.h"
 
 #define RANGES_MAX 64u

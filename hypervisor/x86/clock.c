@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time: the TSC, its rate measured once against HPET, else the ACPI PM timer, else the PIT. System
- * time 0 is when the clock was set up. hal_now() uses the very formula that guests use for
+ * Time: the TSC, its rate measured once against HPET, else the ACPI PM timer (ADR 59). System time
+ * 0 is when the clock was set up. hal_now() uses the very formula that guests use for
  * pvclock, so both agree to the nanosecond.
  */
 #include <tenue/hal.h>
@@ -21,12 +21,11 @@
 #define HPET_PERIOD_MAX 100000000u
 
 #define PM_TIMER_HZ 3579545ull
-#define PIT_HZ 1193182ull
 
 static struct vcpu_time_info params = {.tsc_to_system_mul = 1u << 31, .tsc_shift = 1};
-static uint32_t tsc_khz;
+uint32_t hal_tsc_khz;
 static uint64_t apic_ticks_per_ns; /* 32.32 fixed point */
-static uint64_t boot_seconds;
+uint64_t hal_wallclock_at_boot;
 static volatile uint8_t *hpet;
 
 struct reference {
@@ -44,17 +43,6 @@ static uint64_t read_hpet(void)
 static uint64_t read_pm_timer(void)
 {
     return inl(acpi.pm_timer_port);
-}
-
-/* Channel 2 counts down from 65535, gated on, speaker off. */
-static uint64_t read_pit(void)
-{
-    unsigned lo, hi;
-
-    outb(0x43, 0x80);
-    lo = inb(0x42);
-    hi = inb(0x42);
-    return 0xffff - (hi << 8 | lo);
 }
 
 /* Each returns false when the machine has it not. */
@@ -80,24 +68,11 @@ static bool use_pm_timer(struct reference *r)
     return acpi.pm_timer_port != 0;
 }
 
-static bool use_pit(struct reference *r)
-{
-    outb(0x61, (uint8_t)((inb(0x61) & ~2u) | 1));
-    outb(0x43, 0xb0);
-    outb(0x42, 0xff);
-    outb(0x42, 0xff);
-    *r = (struct reference){"PIT", read_pit, PIT_HZ, 0xffff};
-    return true;
-}
-
 /* The one that was asked for, else the best there is. */
 static void choose_reference(struct reference *r)
 {
-    const char *want = x86_options.clocksource;
-
-    if ((strcmp(want, "acpi") != 0 || !use_pm_timer(r)) &&
-        (strcmp(want, "pit") == 0 || (!use_hpet(r) && !use_pm_timer(r))))
-        use_pit(r);
+    if (!(x86_options.pm_timer && use_pm_timer(r)) && !use_hpet(r) && !use_pm_timer(r))
+        boot_fail("clock: no HPET and no ACPI PM timer: enable one in the machine's firmware");
 }
 
 static void set_rate(uint64_t tsc_hz)
@@ -106,19 +81,13 @@ static void set_rate(uint64_t tsc_hz)
     uint64_t scaled = tsc_hz;
 
     /* (delta << shift) * mul >> 32 with mul below 2^32 and as large as can be. */
-    while (scaled > NS_PER_SEC * 2) {
+    for (; scaled > NS_PER_SEC * 2; shift--)
         scaled >>= 1;
-        shift--;
-    }
-    while (scaled <= NS_PER_SEC) {
+    for (; scaled <= NS_PER_SEC; shift++)
         scaled <<= 1;
-        shift++;
-    }
     params.tsc_shift = shift;
-    if (shift < 0)
-        scaled = tsc_hz >> -shift;
     params.tsc_to_system_mul = (uint32_t)((NS_PER_SEC << 32) / scaled);
-    tsc_khz = (uint32_t)(tsc_hz / 1000);
+    hal_tsc_khz = (uint32_t)(tsc_hz / 1000);
 }
 
 /* a * b / c, where that fits in 64 bits. */
@@ -194,16 +163,6 @@ void hal_time_params(struct vcpu_time_info *t)
         t->flags = 0; /* offsets could differ */
 }
 
-uint32_t hal_tsc_khz(void)
-{
-    return tsc_khz;
-}
-
-uint64_t hal_wallclock_at_boot(void)
-{
-    return boot_seconds;
-}
-
 void hal_timer_arm(ns_t deadline)
 {
     ns_t now, delta;
@@ -274,7 +233,7 @@ void clock_init(void)
     calibrate(&r);
     params.tsc_timestamp = rdtsc_ordered();
     params.flags = cpu_features.tsc_invariant ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
-    boot_seconds = rtc_seconds() - hal_now() / NS_PER_SEC;
-    log_info("clock: TSC at %u.%03u MHz by %s%s\n", tsc_khz / 1000, tsc_khz % 1000, r.name,
+    hal_wallclock_at_boot = rtc_seconds() - hal_now() / NS_PER_SEC;
+    log_info("clock: TSC at %u.%03u MHz by %s%s\n", hal_tsc_khz / 1000, hal_tsc_khz % 1000, r.name,
              params.flags ? ", invariant" : "");
 }

@@ -11,8 +11,8 @@
  * frees a root that is in a CR3 (MM-18).
  */
 
-#include "../pv/bounce.h"
 #include "../pv/root.h"
+#include "../pv/state.h"
 #include "asm.h"
 #include "machine.h"
 #include "spec.h"
@@ -22,27 +22,6 @@ bool load_ds(uint16_t sel);
 bool load_es(uint16_t sel);
 bool load_fs(uint16_t sel);
 bool load_gs(uint16_t sel);
-
-int hal_vcpu_create(struct vcpu *v)
-{
-    v->hal = hv_alloc_page();
-    if (v->hal == NULL)
-        return -XEN_ENOMEM;
-    fpu_init_image(v->hal);
-    return 0;
-}
-
-void hal_vcpu_destroy(struct vcpu *v)
-{
-    if (v->hal != NULL)
-        hv_free_page(v->hal);
-    v->hal = NULL;
-}
-
-struct cpu_user_regs *guest_frame(void)
-{
-    return (struct cpu_user_regs *)((uint8_t *)this_cpu() + BLOCK_STACK_TOP) - 1;
-}
 
 /*
  * A hypercall's frame is completed when somebody asks for it: SYSCALL implies most of the rest, and
@@ -63,23 +42,17 @@ struct cpu_user_regs *hal_guest_regs(void)
     return r;
 }
 
-void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs)
+void hal_read_selectors(struct pv_selectors *s)
 {
-    uint32_t d, e, f, g;
-
     __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
-                     : "=r"(d), "=r"(e), "=r"(f), "=r"(g));
-    *ds = (uint16_t)d;
-    *es = (uint16_t)e;
-    *fs = (uint16_t)f;
-    *gs = (uint16_t)g;
+                     : "=m"(s->ds), "=m"(s->es), "=m"(s->fs), "=m"(s->gs));
 }
 
 static void save_segments(struct vcpu *v)
 {
     uint64_t active = rdmsr(MSR_GS_BASE), inactive = rdmsr(MSR_KERNEL_GS_BASE);
 
-    hal_read_selectors(&v->pv.ds, &v->pv.es, &v->pv.fs, &v->pv.gs);
+    hal_read_selectors(&v->pv.sel);
     v->pv.fs_base = rdmsr(MSR_FS_BASE);
     v->pv.gs_base_kernel = v->pv.kernel_mode ? active : inactive;
     v->pv.gs_base_user = v->pv.kernel_mode ? inactive : active;
@@ -88,18 +61,19 @@ static void save_segments(struct vcpu *v)
 /* False when one of the four did not load. */
 static bool load_segments(const struct vcpu *v)
 {
-    uint16_t ds, es, fs, gs;
+    const struct pv_selectors *want = &v->pv.sel;
+    struct pv_selectors is;
     bool ok = true;
 
-    hal_read_selectors(&ds, &es, &fs, &gs);
-    if ((ds | v->pv.ds) & ~3u)
-        ok &= load_ds(v->pv.ds);
-    if ((es | v->pv.es) & ~3u)
-        ok &= load_es(v->pv.es);
-    if ((fs | v->pv.fs) & ~3u)
-        ok &= load_fs(v->pv.fs);
-    if ((gs | v->pv.gs) & ~3u)
-        ok &= load_gs(v->pv.gs);
+    hal_read_selectors(&is);
+    if ((is.ds | want->ds) & ~3u)
+        ok &= load_ds(want->ds);
+    if ((is.es | want->es) & ~3u)
+        ok &= load_es(want->es);
+    if ((is.fs | want->fs) & ~3u)
+        ok &= load_fs(want->fs);
+    if ((is.gs | want->gs) & ~3u)
+        ok &= load_gs(want->gs);
     wrmsr(MSR_FS_BASE, v->pv.fs_base);
     wrmsr(MSR_GS_BASE, v->pv.kernel_mode ? v->pv.gs_base_kernel : v->pv.gs_base_user);
     wrmsr(MSR_KERNEL_GS_BASE, v->pv.kernel_mode ? v->pv.gs_base_user : v->pv.gs_base_kernel);
@@ -193,7 +167,7 @@ void hal_context_switch(struct vcpu *next)
     if (pv_owes_tables(next))
         softirq_raise(SOFTIRQ_TABLES);
     if (unlikely(!load_segments(next)))
-        pv_failsafe_selectors(hal_guest_regs(), next->pv.ds, next->pv.es, next->pv.fs, next->pv.gs);
+        pv_failsafe_selectors(hal_guest_regs(), &next->pv.sel);
 }
 
 void hal_unload_current(void)

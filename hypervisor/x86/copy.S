@@ -44,20 +44,6 @@ copy_fault_bytes:
     CLAC
     ret
 
-/* uint64_t hal_clear_guest(dst, bytes): bytes not cleared. */
-FUNCTION hal_clear_guest
-    STAC
-    movq %rsi, %rcx
-    movl %esi, %edx
-    andl $7, %edx
-    shrq $3, %rcx
-    xorl %eax, %eax
-    TRY copy_fault_words, rep stosq
-    movl %edx, %ecx
-    TRY copy_fault_bytes, rep stosb
-    CLAC
-    ret
-
 /* bool hal_rdmsr_safe(msr, *value) */
 FUNCTION hal_rdmsr_safe
     movl %edi, %ecx

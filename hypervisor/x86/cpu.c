@@ -18,6 +18,7 @@
 
 struct cpu_features cpu_features;
 uint64_t host_cr4;
+unsigned hal_maddr_bits;
 
 static enum spec_vendor vendor_of(const char *ebx)
 {
@@ -38,13 +39,15 @@ void cpu_detect(void)
     cpu_features.vendor = vendor_of((const char *)&r[1]);
     cpuid(1, 0, r);
     cpu_features.xsave = r[2] >> 26 & 1;
-    cpu_features.mce = r[3] >> 7 & 1;
+    host_cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    host_cr4 |= r[3] >> 7 & 1 ? CR4_MCE : 0;
+    host_cr4 |= cpu_features.xsave ? CR4_OSXSAVE : 0;
     cpu_features.sysenter = cpu_features.vendor == SPEC_INTEL && (r[3] >> 11 & 1);
     cpu_features.x2apic = (r[2] >> 21 & 1) && (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC);
     cpuid_if_there(7, 0, r);
-    cpu_features.smep = r[1] >> 7 & 1;
-    cpu_features.smap = r[1] >> 20 & 1;
-    cpu_features.umip = r[2] >> 2 & 1;
+    host_cr4 |= r[1] >> 7 & x86_options.smep ? CR4_SMEP : 0;
+    host_cr4 |= r[1] >> 20 & x86_options.smap ? CR4_SMAP : 0;
+    host_cr4 |= r[2] >> 2 & x86_options.umip ? CR4_UMIP : 0;
     cpuid_if_there(0xd, 1, r);
     cpu_features.xsaveopt = cpu_features.xsave && (r[0] & 1);
     cpuid_if_there(0x80000001, 0, r);
@@ -52,20 +55,14 @@ void cpu_detect(void)
     cpuid_if_there(0x80000007, 0, r);
     cpu_features.tsc_invariant = r[3] >> 8 & 1;
     cpuid_if_there(0x80000008, 0, r);
-    cpu_features.maddr_bits = r[0] != 0 ? r[0] & 0xff : 36;
+    hal_maddr_bits = r[0] != 0 ? r[0] & 0xff : 36;
     cpu_features.fx_leaks_pointers = cpu_is_amd() && !(r[1] >> 2 & 1);
-    host_cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-    host_cr4 |= cpu_features.mce ? CR4_MCE : 0;
-    host_cr4 |= cpu_features.xsave ? CR4_OSXSAVE : 0;
-    host_cr4 |= cpu_features.smep && x86_options.smep ? CR4_SMEP : 0;
-    host_cr4 |= cpu_features.smap && x86_options.smap ? CR4_SMAP : 0;
-    host_cr4 |= cpu_features.umip && x86_options.umip ? CR4_UMIP : 0;
 }
 
 void cpu_init(struct pcpu *c)
 {
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
-    wrmsr(MSR_PAT, PAT_VALUE);
+    wrmsr(MSR_PAT, HAL_PAT);
     __asm__ volatile("mov %0, %%cr0" ::"r"((uint64_t)CR0_OURS));
     c->cr0_ts = 0;
     c->cr4 = host_cr4;
@@ -105,14 +102,4 @@ void hal_set_ts(bool ts)
 void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     cpuid(leaf, subleaf, out);
-}
-
-uint64_t hal_pat(void)
-{
-    return PAT_VALUE;
-}
-
-unsigned hal_maddr_bits(void)
-{
-    return cpu_features.maddr_bits;
 }

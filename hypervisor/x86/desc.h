@@ -29,10 +29,4 @@
 #define VEC_APIC_ERROR 0xfe
 #define VEC_SPURIOUS 0xff
 
-/*
- * PAT as Xen's PV ABI has it, entry by entry: WB WT UC- UC WC WP UC UC. Guests' PWT, PCD and PAT
- * bits select from it.
- */
-#define PAT_VALUE 0x050100070406
-
 #endif

@@ -153,11 +153,8 @@ exit_slow:
 1:  call guest_exit_work
     jmp exit_test
 exit_nmi:
-    call exit_nmi_deliverable
-    testb %al, %al
-    jnz 1f
-    movq CPU_current(%rbx), %r12
-    movq VCPU_vcpu_info(%r12), %rax
+    cmpb $0, VCPU_in_nmi(%r12)
+    je 1f
     cmpb $0, INFO_pending(%rax)
     je exit_restore
 exit_event:
@@ -188,7 +185,6 @@ exception_common:
     testl %eax, %eax
     jz restore_hv
     /* The IRET to the guest faulted and its registers are whole again at the top of the block. */
-    call trap_exit_failed
     jmp enter_guest
 
 restore_hv:

@@ -32,15 +32,15 @@
 #define OURS(field) (field - BLOCK_STACK_TOP + REGS_SIZE)(%rsp)
 
 #define FLAGS_CLEARED (EFLAGS_TF | EFLAGS_RF | EFLAGS_NT | EFLAGS_VM | EFLAGS_AC | EFLAGS_IOPL)
-/* An entry frame of seven words. */
-#define FRAME_rcx 0
-#define FRAME_r11 8
-#define FRAME_rip 16
-#define FRAME_cs 24
-#define FRAME_rflags 32
-#define FRAME_rsp 40
-#define FRAME_ss 48
-#define FRAME_SIZE 56
+/* An entry frame; a page fault's; what iret reads. */
+FIELDS FRAME, rcx, r11, rip, cs, rflags, rsp, ss
+.set FRAME_SIZE, offset
+FIELDS FAULT, rcx, r11, error, rip, cs, rflags, rsp, ss
+.set FAULT_SIZE, offset
+FIELDS IRET, rax, r11, rcx, flags, rip, cs, rflags, rsp, ss
+.if offset != IRET_SIZE
+.error "FIELDS IRET is not struct iret_context"
+.endif
 
 /* Go to `to` unless [addr, addr + bytes of the limit) is guest space's upper half. */
 .macro IN_UPPER_HALF addr, tmp, limit, to
@@ -92,7 +92,7 @@
     .balign 8
 upper_iret: .quad -GUEST_HIGH_START - IRET_SIZE
 upper_frame: .quad -GUEST_HIGH_START - FRAME_SIZE
-upper_fault_frame: .quad -GUEST_HIGH_START - FRAME_SIZE - 8
+upper_fault_frame: .quad -GUEST_HIGH_START - FAULT_SIZE
 .text
 
 /*
@@ -244,12 +244,10 @@ kernel_iret:
     TRY iret_undo, movzwl IRET_ss(%rax), %ecx
     orl $3, %ecx
     movw %cx, REGS_ss(%rsp)
-    TRY iret_undo, movq IRET_rsp(%rax), %rcx
-    movq %rcx, REGS_rsp(%rsp)
-    TRY iret_undo, movq IRET_rcx(%rax), %rcx
-    movq %rcx, REGS_rcx(%rsp)
-    TRY iret_undo, movq IRET_r11(%rax), %rcx
-    movq %rcx, REGS_r11(%rsp)
+    .irp name, rsp, rcx, r11
+    TRY iret_undo, movq IRET_\name(%rax), %rcx
+    movq %rcx, REGS_\name(%rsp)
+    .endr
     TRY iret_undo, movl IRET_rflags(%rax), %r11d
     TRY iret_undo, movq IRET_rip(%rax), %rcx
     TRY iret_undo, movq IRET_rax(%rax), %rax
@@ -334,25 +332,20 @@ general:
  */
 #define TRAP_masks 4
 
-/* The frame's words that do not depend on the mode. RAX: where seven words would go; RCX: vcpu. */
+/* The frame's words that do not depend on the mode. RAX: where it goes; RCX: vcpu. */
 .macro PF_FRAME to
-    movq REGS_rcx(%rsp), %r11
-    TRY \to, movq %r11, (FRAME_rcx - 8)(%rax)
-    movq REGS_r11(%rsp), %r11
-    TRY \to, movq %r11, (FRAME_r11 - 8)(%rax)
-    movq REGS_rip(%rsp), %r11
-    TRY \to, movq %r11, FRAME_rip(%rax)
-    movq REGS_rsp(%rsp), %r11
-    TRY \to, movq %r11, FRAME_rsp(%rax)
+    .irp name, rcx, r11, rip, rsp
+    movq REGS_\name(%rsp), %r11
+    TRY \to, movq %r11, FAULT_\name(%rax)
+    .endr
     movzwl REGS_ss(%rsp), %r11d
-    TRY \to, movq %r11, FRAME_ss(%rax)
+    TRY \to, movq %r11, FAULT_ss(%rax)
     CLAC
 .endm
 
 /* RDX: vcpu_info. Into the handler. */
 .macro PF_OUT
     movq VCPU_traps(%rcx), %rcx
-    subq $8, %rax
     movq %rax, REGS_r11(%rsp)
     testb $TRAP_masks, TRAP_PF_flags(%rcx)
     setnz %al
@@ -387,13 +380,14 @@ FUNCTION fast_page_fault
     movq %rax, INFO_cr2(%rdx)
     ENTER_KERNEL
     movq VCPU_entry_frame(%rcx), %rax
+    subq $8, %rax
     STAC
     movl REGS_error_code(%rsp), %r11d
-    TRY pf_user_fault, movq %r11, (FRAME_rip - 8)(%rax)
+    TRY pf_user_fault, movq %r11, FAULT_error(%rax)
     movzwl REGS_cs(%rsp), %r11d
-    TRY pf_user_fault, movq %r11, FRAME_cs(%rax)
+    TRY pf_user_fault, movq %r11, FAULT_cs(%rax)
     movq REGS_rflags(%rsp), %r11
-    TRY pf_user_fault, movq %r11, FRAME_rflags(%rax)
+    TRY pf_user_fault, movq %r11, FAULT_rflags(%rax)
     PF_FRAME pf_user_fault
     PF_OUT
 
@@ -410,21 +404,20 @@ pf_from_kernel:
     ja pf_general
     movq REGS_rsp(%rsp), %rax
     andq $-16, %rax
-    subq $(FRAME_SIZE + 8), %rax
+    subq $FAULT_SIZE, %rax
     IN_UPPER_HALF %rax, %r11, upper_fault_frame, pf_general
-    addq $8, %rax
     STAC
     movl REGS_error_code(%rsp), %r11d
     andl $~PF_USER, %r11d
-    TRY pf_kernel_fault, movq %r11, (FRAME_rip - 8)(%rax)
+    TRY pf_kernel_fault, movq %r11, FAULT_error(%rax)
     movzwl REGS_cs(%rsp), %r11d
     andl $~3, %r11d
-    TRY pf_kernel_fault, movl %r11d, FRAME_cs(%rax)
-    TRY pf_kernel_fault, movl %edx, (FRAME_cs + 4)(%rax)
+    TRY pf_kernel_fault, movl %r11d, FAULT_cs(%rax)
+    TRY pf_kernel_fault, movl %edx, (FAULT_cs + 4)(%rax)
     shll $9, %edx
     movq REGS_rflags(%rsp), %r11
     xorq %rdx, %r11
-    TRY pf_kernel_fault, movq %r11, FRAME_rflags(%rax)
+    TRY pf_kernel_fault, movq %r11, FAULT_rflags(%rax)
     PF_FRAME pf_kernel_fault
     movq VCPU_vcpu_info(%rcx), %rdx
     PF_OUT

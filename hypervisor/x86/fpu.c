@@ -10,18 +10,25 @@
 #include <tenue/vcpu.h>
 
 #include "asm.h"
-#include "hal_vcpu.h"
 #include "lib.h"
 #include "machine.h"
 
 #define FCW_INIT 0x037f
 #define MXCSR_INIT 0x1f80
 
+#define AREA_SIZE 3072u
+
+/* What only the metal knows of a vcpu: one page, the FPU image in it. */
+struct hal_vcpu {
+    uint8_t fpu[AREA_SIZE] __attribute__((aligned(64))); /* XSAVE standard format, or FXSAVE */
+};
+STATIC_ASSERT(hal_vcpu_fits_a_page, sizeof(struct hal_vcpu) <= PAGE_SIZE);
+
 /* From copy.S. */
 bool xrstor_safe(void *area, uint64_t mask);
 bool fxrstor_safe(void *area);
 
-static uint64_t xcr0_supported = XCR0_X87 | XCR0_SSE;
+uint64_t hal_xcr0_supported;
 
 void fpu_init(void)
 {
@@ -30,20 +37,20 @@ void fpu_init(void)
     if (!cpu_features.xsave)
         return;
     cpuid(0xd, 0, r);
-    xcr0_supported = r[0] & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
-    if ((xcr0_supported & XCR0_AVX) && (r[0] & XCR0_AVX512) == XCR0_AVX512)
-        xcr0_supported |= XCR0_AVX512;
-    xsetbv0(xcr0_supported);
+    hal_xcr0_supported = r[0] & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+    if ((hal_xcr0_supported & XCR0_AVX) && (r[0] & XCR0_AVX512) == XCR0_AVX512)
+        hal_xcr0_supported |= XCR0_AVX512;
+    xsetbv0(hal_xcr0_supported);
     cpuid(0xd, 0, r);
-    BUG_ON(r[1] > FPU_AREA_SIZE);
+    BUG_ON(r[1] > AREA_SIZE);
 }
 
 void fpu_init_cpu(struct pcpu *c)
 {
     if (!cpu_features.xsave)
         return;
-    c->xcr0 = xcr0_supported;
-    xsetbv0(xcr0_supported);
+    c->xcr0 = hal_xcr0_supported;
+    xsetbv0(hal_xcr0_supported);
 }
 
 static void xcr0_load(struct pcpu *c, uint64_t v)
@@ -54,7 +61,7 @@ static void xcr0_load(struct pcpu *c, uint64_t v)
     xsetbv0(v);
 }
 
-void fpu_init_image(struct hal_vcpu *h)
+static void init_image(struct hal_vcpu *h)
 {
     uint16_t fcw = FCW_INIT;
     uint32_t mxcsr = MXCSR_INIT;
@@ -64,12 +71,28 @@ void fpu_init_image(struct hal_vcpu *h)
     memcpy(h->fpu + 24, &mxcsr, sizeof(mxcsr));
 }
 
+int hal_vcpu_create(struct vcpu *v)
+{
+    v->hal = hv_alloc_page();
+    if (v->hal == NULL)
+        return -XEN_ENOMEM;
+    init_image(v->hal);
+    return 0;
+}
+
+void hal_vcpu_destroy(struct vcpu *v)
+{
+    if (v->hal != NULL)
+        hv_free_page(v->hal);
+    v->hal = NULL;
+}
+
 void fpu_save(struct pcpu *c, struct hal_vcpu *h)
 {
-    uint32_t lo = (uint32_t)xcr0_supported, hi = (uint32_t)(xcr0_supported >> 32);
+    uint32_t lo = (uint32_t)hal_xcr0_supported, hi = (uint32_t)(hal_xcr0_supported >> 32);
 
     ts_set(c, false);
-    xcr0_load(c, xcr0_supported);
+    xcr0_load(c, hal_xcr0_supported);
     if (cpu_features.xsaveopt)
         __asm__ volatile("xsaveopt64 %0" : "+m"(h->fpu) : "a"(lo), "d"(hi) : "memory");
     else if (cpu_features.xsave)
@@ -88,31 +111,26 @@ static void clear_x87_pointers(void)
 
 static bool restore(struct hal_vcpu *h)
 {
-    return cpu_features.xsave ? xrstor_safe(h->fpu, xcr0_supported) : fxrstor_safe(h->fpu);
+    return cpu_features.xsave ? xrstor_safe(h->fpu, hal_xcr0_supported) : fxrstor_safe(h->fpu);
 }
 
 void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0)
 {
     ts_set(c, false);
-    xcr0_load(c, xcr0_supported);
+    xcr0_load(c, hal_xcr0_supported);
     if (cpu_features.fx_leaks_pointers)
         clear_x87_pointers();
     if (!restore(h)) { /* an image that the CPU refuses: nothing of it, and no other's */
-        fpu_init_image(h);
+        init_image(h);
         BUG_ON(!restore(h));
     }
     if (xcr0 != 0)
         xcr0_load(c, xcr0);
 }
 
-uint64_t hal_xcr0_supported(void)
-{
-    return cpu_features.xsave ? xcr0_supported : 0;
-}
-
 bool hal_xsetbv(uint64_t xcr0)
 {
-    if (!cpu_features.xsave || (xcr0 & ~xcr0_supported) || !(xcr0 & XCR0_X87))
+    if (!cpu_features.xsave || (xcr0 & ~hal_xcr0_supported) || !(xcr0 & XCR0_X87))
         return false;
     if ((xcr0 & XCR0_AVX) && !(xcr0 & XCR0_SSE))
         return false;

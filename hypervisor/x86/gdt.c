@@ -10,8 +10,6 @@
 #include <tenue/vcpu.h>
 
 #include "asm.h"
-#include "bootmem.h"
-#include "isolation.h"
 #include "lib.h"
 #include "machine.h"
 #include "spec.h"
@@ -53,43 +51,37 @@ static void fill_our_page(struct pcpu *c)
 #define PTE_WINDOW_RW (PTE_HV_RW & ~PTE_G)
 #define PTE_WINDOW_RO (PTE_HV_RO & ~PTE_G)
 
-/* Returns which pages changed, a bit each. */
-static uint32_t gdt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
+/* frames where there are any, else empty. Returns which pages changed, a bit each. */
+static uint32_t window_fill(uint64_t *window, const mfn_t *frames, unsigned n, uint64_t empty)
 {
     uint32_t changed = 0;
 
-    for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++) {
-        mfn_t m = pv ? pv->gdt_frames[i] : MFN_NONE;
-        uint64_t pte = mfn_is_none(m) ? ((uint64_t)zero_page - HV_VIRT_BASE) | PTE_WINDOW_RO
-                                      : mfn_to_maddr(m).a | PTE_WINDOW_RW;
+    for (unsigned i = 0; i < n; i++) {
+        const bool shown = frames != NULL && !mfn_is_none(frames[i]);
+        const uint64_t pte = shown ? mfn_to_maddr(frames[i]).a | PTE_WINDOW_RW : empty;
 
-        changed |= (uint32_t)(c->gdt_window[i] != pte) << i;
-        c->gdt_window[i] = pte;
+        changed |= (uint32_t)(window[i] != pte) << i;
+        window[i] = pte;
     }
     if (spec_has(SPEC_PTI))
-        isolation_copy_windows(c);
+        isolation_copy_windows(this_pcpu());
     return changed;
 }
 
-/* Returns which pages changed, a bit each. */
+static uint32_t gdt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
+{
+    return window_fill(c->gdt_window, pv ? pv->gdt_frames : NULL, GDT_GUEST_FRAMES,
+                       ((uint64_t)zero_page - HV_VIRT_BASE) | PTE_WINDOW_RO);
+}
+
 static uint32_t ldt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
 {
-    unsigned entries = pv ? pv->ldt_entries : 0;
-    uint32_t changed = 0;
+    const unsigned entries = pv ? pv->ldt_entries : 0;
 
     if (entries == 0 && c->ldt_live == 0)
         return 0;
-    for (unsigned i = 0; i < WINDOW_PAGES; i++) {
-        bool shown = entries != 0 && !mfn_is_none(pv->ldt_frames[i]);
-        uint64_t pte = shown ? mfn_to_maddr(pv->ldt_frames[i]).a | PTE_WINDOW_RW : 0;
-
-        changed |= (uint32_t)(c->ldt_window[i] != pte) << i;
-        c->ldt_window[i] = pte;
-    }
     c->ldt_live = (uint16_t)entries;
-    if (spec_has(SPEC_PTI))
-        isolation_copy_windows(c);
-    return changed;
+    return window_fill(c->ldt_window, entries ? pv->ldt_frames : NULL, WINDOW_PAGES, 0);
 }
 
 static void ldtr_load(struct pcpu *c)
@@ -148,11 +140,8 @@ void hal_ldt_map_page(unsigned idx, mfn_t m)
 /* Once this CPU's windows have page tables (paging.c). Reloads every segment register of ours. */
 void gdt_init_cpu(struct pcpu *c)
 {
-    struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) gdtr;
     uint64_t va = PERCPU_VIRT + (uint64_t)c->cpu.id * PERCPU_STRIDE + PERCPU_GDT_OFF;
+    const struct table_register gdtr = {WINDOW_PAGES * PAGE_SIZE - 1, va};
     const uint64_t block = (uint64_t)c;
 
     c->window_virt = va;
@@ -170,8 +159,6 @@ void gdt_init_cpu(struct pcpu *c)
     c->gdt_window[OUR_PAGE] = mfn_to_maddr(ptr_to_mfn(c->gdt_page)).a | PTE_HV_RW;
     fill_our_page(c);
     gdt_window_fill(c, NULL); /* never looked at so far */
-    gdtr.limit = WINDOW_PAGES * PAGE_SIZE - 1;
-    gdtr.base = va;
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"

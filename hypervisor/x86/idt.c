@@ -36,20 +36,16 @@ static uint64_t stub_of_cpu(const struct pcpu *c, const uint8_t *stub)
     return (uint64_t)c + BLOCK_STUB_OFF + (uint64_t)(stub - stubs);
 }
 
-static unsigned gate_dpl(unsigned vector)
-{
-    return vector == VEC_BP || vector == VEC_OF || vector == VEC_INT80 ? 3 : 0;
-}
-
 static void gate_set(unsigned v, const uint8_t *entry)
 {
     static const uint8_t ist[VEC_EXCEPTIONS] = {
         [VEC_DB] = IST_DB, [VEC_NMI] = IST_NMI, [VEC_DF] = IST_DF, [VEC_MC] = IST_MC};
     const uint64_t stack = v < VEC_EXCEPTIONS ? ist[v] : IST_NONE;
+    const uint64_t dpl = v == VEC_BP || v == VEC_OF || v == VEC_INT80 ? 3 : 0;
     uint64_t to = (uint64_t)entry;
 
     idt[v].lo = (to & 0xffff) | (uint64_t)SEL_HV_CS << 16 | stack << 32 | GATE_INTERRUPT << 40 |
-                (uint64_t)gate_dpl(v) << 45 | 1ull << 47 | (to >> 16 & 0xffff) << 48;
+                dpl << 45 | 1ull << 47 | (to >> 16 & 0xffff) << 48;
     idt[v].hi = to >> 32;
 }
 
@@ -64,8 +60,8 @@ void idt_init(void)
  * is the same to the guest. fast.S does nothing about speculation. */
 void hal_fast_paths(bool allowed)
 {
-    const bool fast = allowed && x86_options.fastpaths && !spec_works_on_transitions();
-    const uint8_t *general = spec_works_on_entry() ? stub_isolated : stub_syscall;
+    const bool fast = allowed && x86_options.fastpaths && !(spec_plan.on & SPEC_AT_TRANSITIONS);
+    const uint8_t *general = spec_plan.on & SPEC_AT_ENTRY ? stub_isolated : stub_syscall;
 
     wrmsr(MSR_LSTAR, stub_of_cpu(this_pcpu(), fast ? stub_fast : general));
     gate_set(VEC_PF, fast ? fast_page_fault : idt_stubs + 16 * VEC_PF);
@@ -89,7 +85,7 @@ static void stubs_copy(const struct pcpu *c)
 
 static void syscall_init_cpu(const struct pcpu *c)
 {
-    const uint8_t *stub32 = spec_works_on_entry() ? stub_isolated32 : stub_syscall32;
+    const uint8_t *stub32 = spec_plan.on & SPEC_AT_ENTRY ? stub_isolated32 : stub_syscall32;
 
     stubs_copy(c);
     hal_fast_paths(true);
@@ -111,10 +107,7 @@ uint64_t idt_page(void)
 
 void idt_load_cpu(struct pcpu *c)
 {
-    struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)idt};
+    const struct table_register idtr = {sizeof(idt) - 1, (uint64_t)idt};
 
     __asm__ volatile("lidt %0" ::"m"(idtr));
     syscall_init_cpu(c);

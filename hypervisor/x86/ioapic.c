@@ -13,15 +13,8 @@
 #define REG_ARB 2
 #define REG_ENTRY(pin) (0x10 + 2 * (pin))
 
-struct ioapic {
-    volatile uint32_t *mmio; /* [0] index, [4] data */
-    uint64_t addr;
-    unsigned gsi_base, pins;
-};
-
 static struct spinlock ioapic_lock = SPINLOCK_INIT(RANK_IRQ);
-static struct ioapic ioapics[8];
-static unsigned ioapic_count;
+static struct ioapic *const ioapics = acpi.ioapics;
 
 static uint32_t reg_read(const struct ioapic *io, uint32_t reg)
 {
@@ -35,34 +28,27 @@ static void reg_write(const struct ioapic *io, uint32_t reg, uint32_t v)
     io->mmio[4] = v;
 }
 
-void ioapic_init(void)
+unsigned ioapic_init(void)
 {
-    for (unsigned i = 0; i < acpi.ioapic_count; i++) {
-        struct ioapic *io = &ioapics[ioapic_count++];
+    unsigned gsis = 0;
 
-        io->addr = acpi.ioapics[i].addr;
-        io->gsi_base = acpi.ioapics[i].gsi_base;
+    for (unsigned i = 0; i < acpi.ioapic_count; i++) {
+        struct ioapic *io = &ioapics[i];
+
         io->mmio = map_device(io->addr, 0x20, MAP_UC);
         io->pins = (reg_read(io, REG_VERSION) >> 16 & 0xff) + 1;
         for (unsigned pin = 0; pin < io->pins; pin++) {
             reg_write(io, REG_ENTRY(pin), IOAPIC_MASKED);
             reg_write(io, REG_ENTRY(pin) + 1, 0);
         }
+        gsis = MAX(gsis, io->gsi_base + io->pins);
     }
-}
-
-unsigned ioapic_gsis(void)
-{
-    unsigned end = 0;
-
-    for (unsigned i = 0; i < ioapic_count; i++)
-        end = MAX(end, ioapics[i].gsi_base + ioapics[i].pins);
-    return end;
+    return gsis;
 }
 
 static const struct ioapic *ioapic_of(unsigned gsi, unsigned *pin)
 {
-    for (unsigned i = 0; i < ioapic_count; i++) {
+    for (unsigned i = 0; i < acpi.ioapic_count; i++) {
         *pin = gsi - ioapics[i].gsi_base;
         if (gsi >= ioapics[i].gsi_base && *pin < ioapics[i].pins)
             return &ioapics[i];
@@ -98,17 +84,9 @@ void ioapic_mask(unsigned gsi, bool masked)
     spin_unlock(&ioapic_lock);
 }
 
-bool ioapic_is_at(uint64_t ma)
-{
-    for (unsigned i = 0; i < ioapic_count; i++)
-        if ((ma & PAGE_MASK) == (ioapics[i].addr & PAGE_MASK))
-            return true;
-    return false;
-}
-
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
 {
-    for (unsigned i = 0; i < ioapic_count; i++) {
+    for (unsigned i = 0; i < acpi.ioapic_count; i++) {
         if (ioapics[i].addr != physbase)
             continue;
         if (reg > REG_ARB)

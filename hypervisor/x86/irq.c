@@ -4,7 +4,7 @@
  * serial port); the rest are the local APIC's.
  *
  * A level GSI is masked at the I/O APIC when it arrives and acknowledged at once, so that it does
- * not hold up others while the control domain looks after the device; hal_gsi_eoi() unmasks it. An
+ * not hold up others while the control domain looks after the device; GSI_END unmasks it. An
  * edge GSI is acknowledged and delivered. At most one interrupt is handled per entry (IRQ-3).
  *
  * Lock: irq_lock, over the table of GSIs. Taken in interrupts and calls alike, interrupts off.
@@ -33,14 +33,10 @@ struct gsi {
 static struct spinlock irq_lock = SPINLOCK_INIT(RANK_IRQ);
 static struct gsi gsis[GSI_MAX];
 static uint16_t irq_of_vector[256];
+unsigned hal_gsi_count;
 
 /* entry.S. */
 void irq_dispatch(struct cpu_user_regs *regs);
-
-unsigned hal_gsi_count(void)
-{
-    return MIN(ioapic_gsis(), GSI_MAX);
-}
 
 /* A free vector for irq, looked for from one end on; 0: there is none. Lock held. */
 static uint8_t vector_new(unsigned from, int step, unsigned irq)
@@ -54,51 +50,46 @@ static uint8_t vector_new(unsigned from, int step, unsigned irq)
     return 0;
 }
 
-/* Give gsi a vector and its mode. False: no vector is left. Lock held. */
-static bool gsi_program(unsigned gsi, uint32_t mode, bool masked)
+/* Give gsi a vector and its mode, masked unless it is to be ours. */
+static int gsi_setup(unsigned gsi, uint32_t mode, void (*ours)(void))
 {
-    struct gsi *g = &gsis[gsi];
-
-    if (g->vector == 0)
-        g->vector = vector_new(VEC_GSI_FIRST, 1, gsi);
-    g->mode = mode;
-    g->masked = masked;
-    g->in_service = false;
-    return g->vector != 0;
-}
-
-int hal_gsi_setup(unsigned gsi, bool level, bool active_low)
-{
-    const uint32_t mode = (level ? IOAPIC_LEVEL : 0) | (active_low ? IOAPIC_ACTIVE_LOW : 0);
+    const bool masked = ours == NULL;
     bool changed = false;
     struct gsi *g;
     int rc = 0;
 
-    if (gsi >= hal_gsi_count())
+    if (gsi >= hal_gsi_count)
         return -XEN_EINVAL;
     g = &gsis[gsi];
     spin_lock(&irq_lock);
-    if (g->ours != NULL)
+    if (g->ours != NULL) {
         rc = -XEN_EEXIST;
-    else if (g->vector == 0 || g->mode != mode) /* else as it is: leave the mask alone */
-        changed = gsi_program(gsi, mode, true);
-    if (rc == 0 && g->vector == 0)
-        rc = -XEN_ENOSPC;
+    } else if (ours != NULL || g->vector == 0 || g->mode != mode) { /* else leave the mask alone */
+        if (g->vector == 0)
+            g->vector = vector_new(VEC_GSI_FIRST, 1, gsi);
+        changed = g->vector != 0;
+        rc = changed ? 0 : -XEN_ENOSPC;
+        if (changed)
+            *g = (struct gsi){ours, mode, g->vector, .masked = masked};
+    }
     spin_unlock(&irq_lock);
     if (changed)
-        ioapic_route(gsi, g->vector | mode | IOAPIC_MASKED);
+        ioapic_route(gsi, g->vector | mode | (masked ? IOAPIC_MASKED : 0));
     return rc;
 }
 
-enum gsi_change { GSI_MASK, GSI_UNMASK, GSI_END };
+int hal_gsi_setup(unsigned gsi, bool level, bool active_low)
+{
+    return gsi_setup(gsi, (level ? IOAPIC_LEVEL : 0) | (active_low ? IOAPIC_ACTIVE_LOW : 0), NULL);
+}
 
 /* What its owner wants of it, and the I/O APIC's mask accordingly. */
-static void gsi_change(unsigned gsi, enum gsi_change change)
+void hal_gsi_change(unsigned gsi, enum hal_gsi_change change)
 {
     struct gsi *g;
     bool idle, masked;
 
-    if (gsi >= hal_gsi_count())
+    if (gsi >= hal_gsi_count)
         return;
     g = &gsis[gsi];
     spin_lock(&irq_lock);
@@ -111,21 +102,6 @@ static void gsi_change(unsigned gsi, enum gsi_change change)
     spin_unlock(&irq_lock);
     if (!idle)
         ioapic_mask(gsi, masked);
-}
-
-void hal_gsi_unmask(unsigned gsi)
-{
-    gsi_change(gsi, GSI_UNMASK);
-}
-
-void hal_gsi_mask(unsigned gsi)
-{
-    gsi_change(gsi, GSI_MASK);
-}
-
-void hal_gsi_eoi(unsigned gsi)
-{
-    gsi_change(gsi, GSI_END);
 }
 
 /* Messages have their vectors from the top, GSIs from the bottom; one vector for all CPUs. */
@@ -169,18 +145,9 @@ static unsigned gsi_of_isa(uint8_t irq, uint32_t *mode)
 void irq_claim_isa(uint8_t irq, void (*fn)(void))
 {
     uint32_t mode;
-    unsigned gsi = gsi_of_isa(irq, &mode);
-    bool ok;
+    const unsigned gsi = gsi_of_isa(irq, &mode);
 
-    if (gsi >= hal_gsi_count())
-        return;
-    spin_lock(&irq_lock);
-    ok = gsi_program(gsi, mode, false);
-    if (ok)
-        gsis[gsi].ours = fn;
-    spin_unlock(&irq_lock);
-    if (ok)
-        ioapic_route(gsi, gsis[gsi].vector | mode);
+    (void)gsi_setup(gsi, mode, fn);
 }
 
 static void gsi_interrupt(unsigned gsi)
@@ -271,5 +238,5 @@ void irq_init(void)
     for (unsigned v = 0; v < 256; v++)
         irq_of_vector[v] = NOBODY;
     pic_disable();
-    ioapic_init();
+    hal_gsi_count = MIN(ioapic_init(), GSI_MAX);
 }

@@ -15,30 +15,19 @@
  *
  * Locks: none; a CPU's root is its own. Tables are made at bring-up.
  */
-#include "isolation.h"
-
 #include <tenue/vcpu.h>
 
 #include "lib.h"
 #include "machine.h"
+#include "spec.h"
 
 extern uint8_t entry_text_start[], entry_text_end[];
-
-/* The L1 entry of va in c's guest root. */
-static uint64_t *l1_entry(struct pcpu *c, uint64_t va)
-{
-    uint64_t *table = c->guest_l4;
-
-    for (unsigned shift = 39; shift > 12; shift -= 9)
-        table = paging_table(&table[va >> shift & 511], PTE_HV_TABLE);
-    return &table[va >> 12 & 511];
-}
 
 /* As the full root maps them. */
 static void show(struct pcpu *c, uint64_t from, uint64_t to)
 {
     for (uint64_t va = from; va < to; va += PAGE_SIZE)
-        *l1_entry(c, va) = *paging_l1_of(va);
+        *paging_entry(c->guest_l4, va, 1, PTE_HV_TABLE) = *paging_l1_of(va);
 }
 
 void isolation_copy_windows(struct pcpu *c)
@@ -67,7 +56,7 @@ void isolation_init_cpu(struct pcpu *c)
     show(c, block + BLOCK_ENTRY_OFF, block + BLOCK_ENTRY_TOP);
     show(c, block + BLOCK_STUB_OFF, block + BLOCK_STUB_OFF + PAGE_SIZE);
     show(c, block + BLOCK_NMI_TOP - PAGE_SIZE, block + BLOCK_DB_TOP);
-    c->guest_window = l1_entry(c, c->window_virt);
+    c->guest_window = paging_entry(c->guest_l4, c->window_virt, 1, PTE_HV_TABLE);
     isolation_copy_windows(c);
     c->entry.full_cr3 = mfn_to_maddr(c->cpu.root).a;
     c->entry.tss.rsp[0] = block + BLOCK_ENTRY_TOP;

@@ -27,7 +27,7 @@ struct x86_options {
     bool serial;          /* console= names a port (or was not given) */
     unsigned serial_port; /* 0: com1, 1: com2 */
     char com[2][40];      /* com1=, com2= as given */
-    char clocksource[8];  /* hpet, acpi, pit; empty: the best there is */
+    bool pm_timer;        /* clocksource=acpi: rather than HPET */
 };
 extern struct x86_options x86_options;
 
@@ -35,6 +35,18 @@ extern struct x86_options x86_options;
 void multiboot_parse(uint32_t magic, uint64_t info);
 /* Whole pages of boot_info.e820[i] that we can reach. False: it is no RAM, or has none. */
 bool ram_range(unsigned i, uint64_t *start, uint64_t *end);
+
+/* bootmem.c: RAM before the frame allocator */
+void bootmem_init(void);
+/* From now on all RAM is mapped, not only the first 4 GiB. */
+void bootmem_reach_all(void);
+/* size bytes, aligned; ends the boot with a message when there is none. */
+maddr_t early_alloc(uint64_t size, uint64_t align);
+bool early_alloc_open(void);
+/* Give what is left to the frame allocator. */
+void early_alloc_finish(void);
+/* And the boot modules' frames, once nobody reads them any more. */
+void bootmem_give_modules(void);
 
 /* paging.c */
 /* Leaves of ours, global: every root has the same (MM-17). Accessed and dirty are set beforehand.
@@ -52,6 +64,8 @@ enum map_cache { MAP_WB, MAP_UC };
 volatile void *map_device(uint64_t ma, uint64_t size, enum map_cache cache);
 /* The table that entry names, made when it is 0. */
 uint64_t *paging_table(uint64_t *entry, uint64_t table_flags);
+/* The entry for va at that level under l4; tables are made on the way. */
+uint64_t *paging_entry(uint64_t *l4, uint64_t va, unsigned level, uint64_t table_flags);
 /* The L1 entry of one of our addresses that is mapped by 4 KiB pages. */
 uint64_t *paging_l1_of(uint64_t va);
 maddr_t paging_maddr_of(uint64_t va);
@@ -65,9 +79,10 @@ struct pv_vcpu;
 struct acpi_info {
     uint32_t cpu_apic_ids[MAX_CPUS];
     unsigned cpus;
-    struct {
+    struct ioapic {
+        volatile uint32_t *mmio; /* [0] index, [4] data; ioapic.c */
         uint64_t addr;
-        uint32_t gsi_base;
+        unsigned gsi_base, pins;
     } ioapics[8];
     unsigned ioapic_count;
     struct acpi_override {
@@ -101,9 +116,8 @@ void fpu_init_cpu(struct pcpu *c);
 
 struct cpu_features {
     enum spec_vendor vendor;
-    bool smep, smap, umip, xsave, xsaveopt, rdtscp, x2apic, tsc_invariant, sysenter, mce;
+    bool xsave, xsaveopt, rdtscp, x2apic, tsc_invariant, sysenter;
     bool fx_leaks_pointers; /* FXSAVE keeps no x87 pointers without a pending exception (REG-2) */
-    unsigned maddr_bits;
 };
 extern struct cpu_features cpu_features;
 static inline bool cpu_is_amd(void)
@@ -118,7 +132,6 @@ void ts_set(struct pcpu *c, bool ts);
 struct hal_vcpu;
 void fpu_save(struct pcpu *c, struct hal_vcpu *h);
 void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0);
-void fpu_init_image(struct hal_vcpu *h);
 
 /* apic.c, ioapic.c, irq.c */
 void apic_init(void);
@@ -130,10 +143,7 @@ uint32_t apic_timer_count(void);
 #define APIC_INIT (5u << 8)
 #define APIC_STARTUP (6u << 8) /* and the page to start at */
 void apic_command(uint32_t apic_id, uint32_t command);
-bool apic_is_at(uint64_t ma);
-void ioapic_init(void);
-unsigned ioapic_gsis(void);
-bool ioapic_is_at(uint64_t ma);
+unsigned ioapic_init(void); /* how many GSIs there are */
 #define IOAPIC_ACTIVE_LOW (1u << 13)
 #define IOAPIC_LEVEL (1u << 15)
 #define IOAPIC_MASKED (1u << 16)
@@ -161,8 +171,11 @@ void unload_answer_request(void);
 void smp_init(void);
 noreturn_fn void cpu_run(void); /* the rest of this CPU's life */
 
-/* context.c: where a guest's registers lie, whatever of them has been saved. */
-struct cpu_user_regs *guest_frame(void);
+/* Where a guest's registers lie, whatever of them has been saved. */
+static inline struct cpu_user_regs *guest_frame(void)
+{
+    return (struct cpu_user_regs *)((uint8_t *)this_cpu() + BLOCK_STACK_TOP) - 1;
+}
 
 /* trap.c: also from entry.S */
 unsigned trap_from_hv(struct cpu_user_regs *regs);

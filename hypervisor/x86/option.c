@@ -2,7 +2,7 @@
 /*
  * Command-line options of the machine layer (tenue/options.h).
  *
- *   console=com1|com2|none   com1=, com2=BAUD[,DPS[,PORT[,IRQ]]]   clocksource=hpet|acpi|pit
+ *   console=com1|com2|none   com1=, com2=BAUD[,DPS[,PORT[,IRQ]]]   clocksource=hpet|acpi
  *   smep= smap= umip= fastpaths= BOOL   maxcpus=N
  */
 #include <tenue/options.h>
@@ -72,17 +72,15 @@ static bool set_maxcpus(const char *v)
 
 static bool set_clocksource(const char *v)
 {
-    if (strcmp(v, "hpet") != 0 && strcmp(v, "acpi") != 0 && strcmp(v, "pit") != 0)
-        return false;
-    str_copy(x86_options.clocksource, v, sizeof(x86_options.clocksource));
-    return true;
+    x86_options.pm_timer = strcmp(v, "acpi") == 0;
+    return x86_options.pm_timer || strcmp(v, "hpet") == 0;
 }
 
 const struct option hal_options[] = {
     {"console", NULL, set_console, "com1, com2 or none"},
     {"com1", NULL, set_com1, "BAUD[,DPS[,PORT[,IRQ]]]"},
     {"com2", NULL, set_com2, "BAUD[,DPS[,PORT[,IRQ]]]"},
-    {"clocksource", NULL, set_clocksource, "hpet, acpi or pit"},
+    {"clocksource", NULL, set_clocksource, "hpet or acpi"},
     {"maxcpus", NULL, set_maxcpus, "a number from 1"},
     {"smep", &x86_options.smep, NULL, NULL},
     {"smap", &x86_options.smap, NULL, NULL},

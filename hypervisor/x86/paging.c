@@ -11,21 +11,18 @@
 #include <tenue/assert.h>
 #include <tenue/vcpu.h>
 
+#include "../pv/pte.h"
 #include "asm.h"
-#include "bootmem.h"
 #include "lib.h"
 #include "machine.h"
 
 #define SIZE_2M 0x200000ull
-#define L1_IDX(va) ((va) >> 12 & 511)
-#define L2_IDX(va) ((va) >> 21 & 511)
-#define L3_IDX(va) ((va) >> 30 & 511)
-#define L4_IDX(va) ((va) >> 39 & 511)
 
 uint8_t *hal_direct_map = (uint8_t *)DIRECT_MAP_VIRT;
 uint64_t *hal_m2p;
 uint64_t hal_m2p_entries;
 mfn_t hv_root;
+const uint64_t *hal_root_template;
 
 static uint64_t device_next = DEVICE_VIRT;
 
@@ -47,12 +44,13 @@ uint64_t *paging_table(uint64_t *entry, uint64_t table_flags)
     return mfn_to_ptr(maddr_to_mfn(maddr_make(*entry & PTE_ADDR)));
 }
 
-static uint64_t *l2_entry(uint64_t va, uint64_t table_flags)
+uint64_t *paging_entry(uint64_t *l4, uint64_t va, unsigned level, uint64_t table_flags)
 {
-    uint64_t *l4 = mfn_to_ptr(hv_root);
-    uint64_t *l3 = paging_table(&l4[L4_IDX(va)], table_flags);
+    uint64_t *table = l4;
 
-    return &paging_table(&l3[L3_IDX(va)], table_flags)[L2_IDX(va)];
+    for (unsigned above = 4; above > level; above--)
+        table = paging_table(&table[pte_index(va, above)], table_flags);
+    return &table[pte_index(va, level)];
 }
 
 /* Whole pages; the bits of leaf are those of a 4 KiB entry. */
@@ -61,14 +59,14 @@ static void map_range(uint64_t va, uint64_t ma, uint64_t size, uint64_t leaf, ui
     uint64_t end = va + size;
 
     while (va < end) {
-        uint64_t *l2 = l2_entry(va, table_flags);
+        uint64_t *l2 = paging_entry(mfn_to_ptr(hv_root), va, 2, table_flags);
 
         if (((va | ma) & (SIZE_2M - 1)) == 0 && end - va >= SIZE_2M && *l2 == 0) {
             *l2 = ma | leaf | PTE_PSE;
             va += SIZE_2M;
             ma += SIZE_2M;
         } else {
-            paging_table(l2, table_flags)[L1_IDX(va)] = ma | leaf;
+            paging_table(l2, table_flags)[pte_index(va, 1)] = ma | leaf;
             va += PAGE_SIZE;
             ma += PAGE_SIZE;
         }
@@ -77,7 +75,7 @@ static void map_range(uint64_t va, uint64_t ma, uint64_t size, uint64_t leaf, ui
 
 uint64_t *paging_l1_of(uint64_t va)
 {
-    return &paging_table(l2_entry(va, PTE_HV_TABLE), PTE_HV_TABLE)[L1_IDX(va)];
+    return paging_entry(mfn_to_ptr(hv_root), va, 1, PTE_HV_TABLE);
 }
 
 maddr_t paging_maddr_of(uint64_t va)
@@ -157,7 +155,7 @@ void paging_init(void)
 {
     bootmem_init();
     hv_root = maddr_to_mfn(early_alloc(PAGE_SIZE, PAGE_SIZE));
-    memset(mfn_to_ptr(hv_root), 0, PAGE_SIZE);
+    hal_root_template = memset(mfn_to_ptr(hv_root), 0, PAGE_SIZE);
     map_ram();
     map_image();
     cr3_write(mfn_to_maddr(hv_root).a);
@@ -177,9 +175,4 @@ volatile void *map_device(uint64_t ma, uint64_t size, enum map_cache cache)
     for (uint64_t at = first; at < end; at += PAGE_SIZE, device_next += PAGE_SIZE)
         *paging_l1_of(device_next) = at | leaf;
     return (volatile uint8_t *)va + (ma - first);
-}
-
-uint64_t hal_root_template_entry(unsigned slot)
-{
-    return ((const uint64_t *)mfn_to_ptr(hv_root))[slot];
 }

@@ -49,7 +49,6 @@ struct pcpu {
     uint64_t *gdt_page;   /* [I] our page of descriptors, 512 entries */
     uint64_t window_virt; /* [I] address of the GDT window; the LDT window follows */
     uint16_t ldt_live;    /* [o] entries LDTR covers, 0: null */
-    uint32_t nmi_count;   /* [o] */
     /* Requests of other CPUs, answered in interrupts and in spin loops. */
     uint32_t flush_asked;       /* [a] full flushes asked of this CPU, ever */
     uint32_t flush_done;        /* [o, others read] of these, how many are done */
@@ -58,7 +57,6 @@ struct pcpu {
     /* Page-table isolation (isolation.c); NULL without. */
     uint64_t *guest_l4;     /* [I] the root that guests run on */
     uint64_t *guest_window; /* [I] its L1 entries of both windows */
-    bool exit_again;        /* [o] the IRET to the guest faulted for a reason that is mended */
     struct cpu_entry entry;
 };
 STATIC_ASSERT(pcpu_is_cpu, __builtin_offsetof(struct pcpu, cpu) == 0);

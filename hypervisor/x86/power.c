@@ -31,10 +31,7 @@ void spin_ns(ns_t ns)
 /* The ways in order of politeness; the last one cannot fail. */
 noreturn_fn void hal_reboot(void)
 {
-    const struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) no_idt = {0, 0};
+    const struct table_register no_idt = {0, 0};
 
     if (acpi.reset_port != 0) {
         outb(acpi.reset_port, acpi.reset_value);
@@ -92,8 +89,11 @@ bool hal_mmio_is_ours(mfn_t m)
 {
     uint64_t ma = mfn_to_maddr(m).a;
 
-    if (apic_is_at(ma) || ioapic_is_at(ma))
+    if (ma == (acpi.lapic_addr & PAGE_MASK))
         return true;
+    for (unsigned i = 0; i < acpi.ioapic_count; i++)
+        if (ma == (acpi.ioapics[i].addr & PAGE_MASK))
+            return true;
     if (m.n < FIRST_MIB_FRAMES)
         return false;
     for (unsigned i = 0; i < boot_info.e820_count; i++) {

@@ -9,6 +9,7 @@
 #include <tenue/log.h>
 
 #include "asm.h"
+#include "lib.h"
 #include "machine.h"
 
 #define UART_DATA 0
@@ -33,23 +34,13 @@ static uint16_t port; /* 0: no console */
 static uint8_t irq;
 static unsigned room; /* bytes that fit before the next poll */
 
+/* The number at *s, which goes past it. */
 static unsigned number(const char **s)
 {
-    unsigned v = 0, base = 10;
+    uint64_t v;
 
-    if ((*s)[0] == '0' && (*s)[1] == 'x') {
-        base = 16;
-        *s += 2;
-    }
-    for (;; (*s)++) {
-        unsigned digit = (unsigned)(**s - '0');
-
-        if (digit > 9)
-            digit = (unsigned)((**s | 32) - 'a') + 10;
-        if (digit >= base)
-            return v;
-        v = v * base + digit;
-    }
+    *s += str_number(*s, strlen(*s), &v);
+    return (unsigned)v;
 }
 
 static uint8_t line_control(const char *dps)

@@ -9,7 +9,6 @@
 #include <tenue/spec.h>
 
 #include "asm.h"
-#include "isolation.h"
 #include "lib.h"
 #include "machine.h"
 #include "spec.h"
@@ -27,7 +26,6 @@ extern const struct spec_site spec_sites_start[], spec_sites_end[];
 extern uint8_t thunks_start[];
 
 #define THUNK_SIZE 32u
-#define SPEC_ON_ENTRY (SPEC_IBRS | SPEC_IBPB_ENTRY | SPEC_RSB | SPEC_BHB_ENTRY)
 
 static struct spec_cpu boot_cpu;
 /* What isolation.S writes to MSR_SPEC_CTRL. */
@@ -153,16 +151,6 @@ static void patch_thunks(void)
         *p++ = 0xff;
         *p = (uint8_t)(0xe0 | (reg & 7));
     }
-}
-
-bool spec_works_on_entry(void)
-{
-    return spec_plan.on & (SPEC_PTI | SPEC_ON_ENTRY);
-}
-
-bool spec_works_on_transitions(void)
-{
-    return spec_plan.on & (SPEC_PTI | SPEC_ON_ENTRY | SPEC_DIV | SPEC_VERW);
 }
 
 /* Once the CPU has its descriptor windows; before that, no guest. */

@@ -9,13 +9,23 @@
 
 #include "pcpu.h"
 
-void spec_init(void);                 /* boot CPU, once ACPI's tables are read */
-void spec_init_cpu(struct pcpu *c);   /* each other CPU, between gdt_init_cpu and idt_load_cpu */
-void spec_done(void);                 /* all CPUs are up: say what came of it */
-bool spec_works_on_entry(void);       /* entries have anything to do */
-bool spec_works_on_transitions(void); /* entries or exits have anything to do */
+/* Entries have anything to do; entries or exits have. */
+#define SPEC_AT_ENTRY (SPEC_PTI | SPEC_IBRS | SPEC_IBPB_ENTRY | SPEC_RSB | SPEC_BHB_ENTRY)
+#define SPEC_AT_TRANSITIONS (SPEC_AT_ENTRY | SPEC_DIV | SPEC_VERW)
+
+void spec_init(void);               /* boot CPU, once ACPI's tables are read */
+void spec_init_cpu(struct pcpu *c); /* each other CPU, between gdt_init_cpu and idt_load_cpu */
+void spec_done(void);               /* all CPUs are up: say what came of it */
 /* A second thread of a core, which smt=off leaves alone. */
 bool spec_cpu_parked(uint32_t apic_id);
+
+/* Page-table isolation (isolation.c): what a guest's CR3 maps of ours on a CPU that needs it. */
+/* On the CPU itself, after gdt_init_cpu() and before idt_load_cpu(), when the plan has SPEC_PTI. */
+void isolation_init_cpu(struct pcpu *c);
+/* The guest's slots of root, as the CPU's guests see them from now on. */
+void isolation_copy_root(struct pcpu *c, mfn_t root);
+/* The CPU's descriptor windows changed. */
+void isolation_copy_windows(struct pcpu *c);
 
 /* Has the plan one of bits? A no-op where not: the site becomes a jump when it has (spec.c). */
 static inline __attribute__((always_inline)) bool spec_has(uint32_t bits)

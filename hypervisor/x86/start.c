@@ -9,7 +9,6 @@
 #include <tenue/log.h>
 #include <tenue/options.h>
 
-#include "bootmem.h"
 #include "lib.h"
 #include "machine.h"
 #include "spec.h"
@@ -27,12 +26,6 @@ noreturn_fn void boot_fail(const char *fmt, ...)
     va_end(ap);
     log_err("cannot start: %s\n", text);
     hal_halt();
-}
-
-static void console_start(void)
-{
-    options_parse(boot_info.cmdline, false);
-    serial_init();
 }
 
 static void machine_start(void)
@@ -67,7 +60,8 @@ void start(uint32_t magic, uint64_t info)
     cpu_count = 1;
     serial_init();
     multiboot_parse(magic, info);
-    console_start();
+    options_parse(boot_info.cmdline, false);
+    serial_init(); /* as the options say */
     machine_start();
     smp_init();
     spec_done();

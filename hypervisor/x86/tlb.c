@@ -12,7 +12,6 @@
 #include <tenue/vcpu.h>
 
 #include "asm.h"
-#include "isolation.h"
 #include "machine.h"
 #include "spec.h"
 

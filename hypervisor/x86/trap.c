@@ -22,8 +22,6 @@ extern uint8_t exit_iretq[], isolation_iretq[];
 void trap_from_guest(struct cpu_user_regs *regs);
 struct cpu_user_regs *trap_move_to_main_stack(const struct cpu_user_regs *regs);
 void trap_ist(struct cpu_user_regs *regs);
-void trap_exit_failed(void);
-bool exit_nmi_deliverable(void);
 
 /* Is cr2 in this CPU's LDT window? The offset into it, else -1. */
 static int64_t ldt_window_offset(uint64_t cr2)
@@ -33,7 +31,7 @@ static int64_t ldt_window_offset(uint64_t cr2)
     return off < WINDOW_PAGES * PAGE_SIZE ? (int64_t)off : -1;
 }
 
-static void guest_page_fault(struct cpu_user_regs *regs)
+static noinline_fn void guest_page_fault(struct cpu_user_regs *regs)
 {
     uint64_t cr2 = cr2_read();
     int64_t off = ldt_window_offset(cr2);
@@ -57,26 +55,35 @@ static void collect_debug_status(void)
     this_cpu()->current->pv.debugreg[6] |= dr6 & DR6_STATUS;
 }
 
+static inline void handle(struct cpu_user_regs *regs)
+{
+    const uint8_t vector = (uint8_t)regs->entry_vector;
+
+    if (vector == VEC_PF) {
+        guest_page_fault(regs);
+    } else if (vector == VEC_INT80) {
+        pv_software_interrupt(regs, vector);
+    } else {
+        if (vector == VEC_DB)
+            collect_debug_status();
+        pv_exception(regs, vector, 0);
+    }
+}
+
+static noinline_fn void handle_watched(struct cpu_user_regs *regs)
+{
+    const uint8_t vector = (uint8_t)regs->entry_vector;
+
+    account_enter(vector < VEC_EXCEPTIONS ? TENUE_PART_EXCEPTION + vector : TENUE_PART_INT_N);
+    handle(regs);
+}
+
 void trap_from_guest(struct cpu_user_regs *regs)
 {
-    uint8_t vector = (uint8_t)regs->entry_vector;
-
-    watch_enter(vector < VEC_EXCEPTIONS ? TENUE_PART_EXCEPTION + vector : TENUE_PART_INT_N);
-    switch (vector) {
-    case VEC_PF:
-        guest_page_fault(regs);
-        break;
-    case VEC_INT80:
-        pv_software_interrupt(regs, vector);
-        break;
-    case VEC_DB:
-        collect_debug_status();
-        pv_exception(regs, vector, 0);
-        break;
-    default:
-        pv_exception(regs, vector, 0);
-        break;
-    }
+    if (unlikely(watch_on))
+        handle_watched(regs);
+    else
+        handle(regs);
 }
 
 static void dump(const struct cpu_user_regs *r)
@@ -109,21 +116,27 @@ static noreturn_fn void die(const struct cpu_user_regs *regs)
 }
 
 /*
- * The IRET at exit_iretq faulted: its frame is still where it was, and the guest's general
- * registers are those of the nested frame. Make the guest's register frame whole again.
+ * The IRET to the guest faulted: its frame is still where it was, and the guest's general registers
+ * are those of the nested frame, which may overlap. Make the guest's register frame whole again;
+ * it hears of it, unless the exit can work now.
  */
-static void guest_registers_restore(const struct cpu_user_regs *nested)
+static void exit_failed(const struct cpu_user_regs *nested, bool mended)
 {
-    struct cpu_user_regs general = *nested;
+    struct cpu_user_regs *guest = guest_frame();
+    const uint32_t vector = nested->entry_vector;
 
-    memcpy(guest_frame(), &general, GPR_BYTES);
-    guest_frame()->entry_vector = nested->entry_vector;
+    memmove(guest, nested, GPR_BYTES);
+    guest->entry_vector = vector;
+    if (!mended)
+        pv_failsafe(guest);
 }
 
-/* Nonzero: the exit to the guest failed, its registers are restored for the failsafe callback. */
+/* Nonzero: the exit to the guest failed, and is to be tried again with the registers as they are.
+ */
 unsigned trap_from_hv(struct cpu_user_regs *regs)
 {
-    uint8_t vector = (uint8_t)regs->entry_vector;
+    const uint8_t vector = (uint8_t)regs->entry_vector;
+    bool mended = false;
     uint64_t fixup;
     int64_t off;
 
@@ -134,15 +147,13 @@ unsigned trap_from_hv(struct cpu_user_regs *regs)
     }
     if (vector == VEC_PF) {
         off = ldt_window_offset(cr2_read());
-        if (off >= 0 && this_cpu()->current != NULL && pv_ldt_fault((uint64_t)off)) {
-            /* From a guest's root there is no way back into the middle of the exit. */
-            if (this_pcpu()->guest_l4 == NULL || regs->rip != (uint64_t)isolation_iretq)
-                return 0;
-            this_pcpu()->exit_again = true;
-        }
+        mended = off >= 0 && this_cpu()->current != NULL && pv_ldt_fault((uint64_t)off);
+        /* From a guest's root there is no way back into the middle of the exit. */
+        if (mended && (this_pcpu()->guest_l4 == NULL || regs->rip != (uint64_t)isolation_iretq))
+            return 0;
     }
     if (regs->rip == (uint64_t)exit_iretq || regs->rip == (uint64_t)isolation_iretq) {
-        guest_registers_restore(regs);
+        exit_failed(regs, mended);
         return 1;
     }
     fixup = extable_fixup(regs->rip);
@@ -150,18 +161,6 @@ unsigned trap_from_hv(struct cpu_user_regs *regs)
         die(regs);
     regs->rip = fixup;
     return 0;
-}
-
-/* After trap_from_hv() restored a guest's registers: it hears of it, unless the exit can work now.
- */
-void trap_exit_failed(void)
-{
-    struct pcpu *c = this_pcpu();
-
-    if (c->exit_again)
-        c->exit_again = false;
-    else
-        pv_failsafe(guest_frame());
 }
 
 /* From the debug stack to where a guest's registers live. */
@@ -175,16 +174,6 @@ struct cpu_user_regs *trap_move_to_main_stack(const struct cpu_user_regs *regs)
 
 void trap_ist(struct cpu_user_regs *regs)
 {
-    if (regs->entry_vector == VEC_NMI) {
-        this_pcpu()->nmi_count++;
-        return;
-    }
-    die(regs);
-}
-
-bool exit_nmi_deliverable(void)
-{
-    const struct vcpu *v = this_cpu()->current;
-
-    return v->nmi_pending && !v->in_nmi;
+    if (regs->entry_vector != VEC_NMI)
+        die(regs);
 }

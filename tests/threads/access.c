@@ -47,13 +47,11 @@ static uint64_t copy_pages(uint8_t *here, uint64_t va, uint64_t bytes, bool to_g
 
         if (!p)
             break;
-        if (!here)
-            raw_clear(p, n);
-        else if (to_guest)
+        if (to_guest)
             raw_copy(p, here, n);
         else
             raw_copy(here, p, n);
-        here = here ? here + n : NULL;
+        here += n;
         va += n;
         bytes -= n;
     }
@@ -73,11 +71,6 @@ uint64_t hal_copy_to_guest(uint64_t dst, const void *src, uint64_t bytes)
     } from = {src};
 
     return copy_pages(from.out, dst, bytes, true);
-}
-
-uint64_t hal_clear_guest(uint64_t dst, uint64_t bytes)
-{
-    return copy_pages(NULL, dst, bytes, true);
 }
 
 bool fake_load(uint64_t va, uint64_t *value)

@@ -118,7 +118,7 @@ static void upcall_mask_and_flags(void)
         if (architectural)
             flags |= iopl << 12;
         before = *pvr;
-        pv_inject(pvr, 6);
+        pv_inject(pvr, 6, PV_NO_ERROR);
         check_entry(&before, 6, 7, kernel);
         check_return(2, &before, kernel, masked, flags);
         CU_ASSERT_EQUAL(pvv->vcpu_info->evtchn_upcall_mask, masked || masks);
@@ -135,7 +135,7 @@ static void entries_start_clean(void)
     for (unsigned bit = 0; bit < 22; bit++) {
         pvr->rflags = FLAGS_AFTER | 1ull << bit;
         pvr->rsp = PV_STACK_TOP - 0x100;
-        pv_inject(pvr, 6);
+        pv_inject(pvr, 6, PV_NO_ERROR);
         CU_ASSERT_EQUAL(pvr->rflags & bad, 0);
         CU_ASSERT_TRUE(pvr->rflags & EFLAGS_IF);
         CU_ASSERT_EQUAL(pv_frame(4), (FLAGS_AFTER | 1ull << bit) & ~EFLAGS_IOPL);
@@ -152,11 +152,11 @@ static void alignment(void)
         pv_mode(true);
         pvr->rsp -= low;
         before = *pvr;
-        pv_inject_error(pvr, 13, 8);
+        pv_inject(pvr, 13, 8);
         check_entry(&before, 13, 8, true);
         pv_mode(false);
         pvv->pv.kernel_sp = PV_STACK_TOP - low;
-        pv_inject(pvr, 6);
+        pv_inject(pvr, 6, PV_NO_ERROR);
         CU_ASSERT_EQUAL(pvr->rsp, ((PV_STACK_TOP - low) & ~15ull) - 56);
         pvv->pv.kernel_sp = PV_STACK_TOP;
     }
@@ -266,7 +266,7 @@ static void failsafe_frame(void)
             pv_mode(kernel);
             pvv->vcpu_info->evtchn_upcall_mask = 0;
             pvv->pv.failsafe.mask_events = masks;
-            fake_metal.ds = 0x11, fake_metal.es = 0x22, fake_metal.fs = 0x33, fake_metal.gs = 0x44;
+            fake_metal.selectors = (struct pv_selectors){0x11, 0x22, 0x33, 0x44};
             pvr->rip = 0x800000000000ull; /* what an IRET refuses */
             before = *pvr;
             pv_failsafe(pvr);
@@ -276,7 +276,7 @@ static void failsafe_frame(void)
             check_return(6, &before, kernel, 0, FLAGS_AFTER);
             CU_ASSERT_EQUAL(pvv->vcpu_info->evtchn_upcall_mask, masks);
         }
-    pv_failsafe_selectors(pvr, 0xffff, 0, 1, 2);
+    pv_failsafe_selectors(pvr, &(struct pv_selectors){0xffff, 0, 1, 2});
     CU_ASSERT_EQUAL(pv_frame(2), 0xffff);
     CU_ASSERT_EQUAL(pv_frame(5), 2);
     pvv->pv.failsafe.address = 0;
@@ -311,7 +311,7 @@ static void stacks_without_room(void)
             pv_mode(kernel);
             pvr->rsp = kernel ? tops[i] : pvr->rsp;
             pvv->pv.kernel_sp = tops[i];
-            pv_inject_error(pvr, 13, 0);
+            pv_inject(pvr, 13, 0);
             CU_ASSERT_TRUE(pv_crashed());
             pvv->pv.kernel_mode = true;
         }
@@ -325,7 +325,7 @@ static void stacks_without_room(void)
                 pv_mode(kernel);
                 pvr->rsp = kernel ? top : pvr->rsp;
                 pvv->pv.kernel_sp = top;
-                pv_inject_error(pvr, 13, 0);
+                pv_inject(pvr, 13, 0);
                 CU_ASSERT_EQUAL(pv_crashed(), !fits);
                 pvv->pv.kernel_mode = true;
             }
@@ -333,7 +333,7 @@ static void stacks_without_room(void)
         pv_mode(kernel);
         pvr->rsp = kernel ? guest_va_at(PV_LDT + 1) : pvr->rsp;
         pvv->pv.kernel_sp = guest_va_at(PV_LDT + 1);
-        pv_inject(pvr, 6);
+        pv_inject(pvr, 6, PV_NO_ERROR);
         CU_ASSERT_TRUE(pv_crashed());
     }
     pv_mode(true);

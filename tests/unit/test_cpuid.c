@@ -19,7 +19,7 @@ static uint32_t max_leaf = 0x20;
 
 static uint32_t extended_state_bytes(void)
 {
-    const uint64_t beyond_sse = fake_metal.xcr0_supported >> 2;
+    const uint64_t beyond_sse = hal_xcr0_supported >> 2;
 
     return beyond_sse ? 576 + 256 * (64 - (uint32_t)__builtin_clzll(beyond_sse)) : 576;
 }
@@ -103,7 +103,7 @@ static void hidden_features(void)
             pv_begin(control ? 0 : 5);
             fake_metal.cpuid = everything;
             pv_cpuid_prepare();
-            fake_metal.xcr0_supported = 0xe7;
+            hal_xcr0_supported = 0xe7;
             pv_cpuid_prepare();
             for (unsigned i = 0; i < ARRAY_LEN(hidden); i++) {
                 pv_cpuid(pvv, hidden[i].leaf, 0, r);
@@ -166,7 +166,7 @@ static void extended_state(void)
     for (unsigned i = 0; i < ARRAY_LEN(xcr0); i++) {
         const bool xsave = xcr0[i] & 2, avx = xcr0[i] & 4, avx512 = xcr0[i] & 0x80;
 
-        fake_metal.xcr0_supported = xcr0[i];
+        hal_xcr0_supported = xcr0[i];
         pv_cpuid_prepare();
         pv_cpuid(pvv, 1, 0, r);
         CU_ASSERT_EQUAL(r[2] >> 26 & 3, xsave ? 3 : 0);
@@ -260,7 +260,7 @@ static void looked_up(void)
         max_leaf = how & 4 ? 5 : 0x20;
         pv_begin(control ? 0 : 5);
         fake_metal.cpuid = everything;
-        fake_metal.xcr0_supported = 0xe7;
+        hal_xcr0_supported = 0xe7;
         pv_cpuid_prepare();
         for (unsigned n = 0; n < 256 * 8; n++) {
             const uint32_t leaf = n >> 3, subleaf = n & 7;

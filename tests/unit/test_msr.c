@@ -102,7 +102,7 @@ static void writes_that_change_nothing(void)
     static const struct {
         uint32_t msr;
         uint64_t value;
-    } fixed[] = {{0xc0000080, 0xd01}, {0x277, 0x0007040600070406ull}, {0x1b, 0xfee00900}};
+    } fixed[] = {{0xc0000080, 0xd01}, {0x277, HAL_PAT}, {0x1b, 0xfee00900}};
 
     pv_begin(5);
     for (unsigned i = 0; i < ARRAY_LEN(fixed); i++) {

@@ -298,7 +298,7 @@ static void roots_hold_the_template(void)
         guest_ptr(&g, 40)[i] = guest_maddr(&g, 41) | LINK; /* ignored */
     CU_ASSERT_EQUAL(pin(40, 4), 0);
     for (unsigned i = HV_L4_FIRST; i < HV_L4_FIRST + HV_L4_COUNT; i++)
-        CU_ASSERT_EQUAL(guest_ptr(&g, 40)[i], hal_root_template_entry(i));
+        CU_ASSERT_EQUAL(guest_ptr(&g, 40)[i], hal_root_template[i]);
     CU_ASSERT_EQUAL(unpin(40), 0);
     for (unsigned i = HV_L4_FIRST; i < HV_L4_FIRST + HV_L4_COUNT; i++)
         CU_ASSERT_EQUAL(guest_ptr(&g, 40)[i], 0);

@@ -131,4 +131,24 @@
 #define EFER_LMA U64(0x400)
 #define EFER_NXE U64(0x800)
 
+/* Against speculation faults (spec.h): bits of what is done. */
+#define SPEC_PTI (1 << 0)        /* a guest's CR3 maps the entry code only */
+#define SPEC_IBRS (1 << 1)       /* restricted speculation, on at entry, off at exit */
+#define SPEC_EIBRS (1 << 2)      /* the same, set once (Intel's enhanced, AMD's automatic) */
+#define SPEC_IBPB (1 << 3)       /* predictor barrier before another domain's vcpu */
+#define SPEC_IBPB_ENTRY (1 << 4) /* and at each entry */
+#define SPEC_STIBP (1 << 5)      /* threads of a core do not train each other */
+#define SPEC_SSBD (1 << 6)       /* loads wait for older stores */
+#define SPEC_RSB (1 << 7)        /* return stack filled at entry and vcpu change */
+#define SPEC_BHB_ENTRY (1 << 8)  /* branch history overwritten at entry */
+#define SPEC_BHI_DIS (1 << 9)    /* no history of less privilege, by MSR */
+#define SPEC_VERW (1 << 10)      /* buffers cleared before a guest runs and before idling */
+#define SPEC_DIV (1 << 11)       /* divider cleared before a guest runs */
+#define SPEC_L1TF_PTE (1 << 12)  /* entries that are not present must not name RAM (MM-27) */
+#define SPEC_SRB_LOCK (1 << 13)  /* random numbers leave no copy behind */
+#define SPEC_GDS_MIT (1 << 14)   /* gathers forward nothing stale */
+#define SPEC_ZENBLEED_FIX (1 << 15)
+#define SPEC_E793_FIX (1 << 16)
+#define SPEC_SMT_OFF (1 << 17) /* second threads of cores stay parked */
+
 #endif

@@ -18,6 +18,7 @@
 
 struct vcpu;
 struct domain;
+struct pv_selectors;
 
 /* --- running vcpus --- */
 int hal_vcpu_create(struct vcpu *v) must_check; /* allocates v->hal; FPU in its init state */
@@ -56,7 +57,7 @@ void hal_swapgs(void); /* active and inactive GS base change places: guest user 
 /* Load the *inactive* (user) GS selector and the base its descriptor gives; kernel's active base
  * survives. A bad selector loads null. */
 void hal_load_gs_user_sel(uint16_t sel);
-void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs);
+void hal_read_selectors(struct pv_selectors *s);
 void hal_gdt_changed(void); /* current's pv.gdt_frames/entries changed: rebuild its window */
 void hal_ldt_changed(void); /* current's pv.ldt_* changed: forget cached LDT frames, reload LDTR */
 /* The LDT window page idx of current is needed: map frame m (descriptor-typed by caller). */
@@ -64,8 +65,8 @@ void hal_ldt_map_page(unsigned idx, mfn_t m);
 void hal_set_ts(bool ts);       /* next FPU use by the guest raises #NM */
 void hal_cr4_changed(void);     /* current's pv.cr4_guest changed (ENT-11) */
 bool hal_xsetbv(uint64_t xcr0); /* validated against what we context-switch; false: refuse (#GP) */
-uint64_t hal_xcr0_supported(void);
-void hal_debugreg_changed(void); /* current's pv.debugreg[] changed */
+extern uint64_t hal_xcr0_supported; /* 0: no XSAVE */
+void hal_debugreg_changed(void);    /* current's pv.debugreg[] changed */
 
 /* --- roots and TLBs (MM-4, MM-5, MM-18) --- */
 /* Load root m (an L4 carrying our template slots, or MFN_NONE for our own root); flushes this CPU's
@@ -82,7 +83,7 @@ void hal_invlpg(cpumask_t mask, uint64_t va);
 /* Our entries for L4 slots 256..271 (HV_L4_FIRST..): what every loadable root holds (MM-17). */
 #define HV_L4_FIRST 256u
 #define HV_L4_COUNT 16u
-uint64_t hal_root_template_entry(unsigned slot);
+extern const uint64_t *hal_root_template; /* by slot */
 /* Machine-to-physical table: writable view for us; read-only for guests at MACH2PHYS_VIRT_START.
  * Entries [0, hal_m2p_entries). */
 extern uint64_t *hal_m2p;
@@ -92,7 +93,6 @@ extern uint64_t hal_m2p_entries;
 /* Copy with fault recovery; ranges already checked to lie in guest space. Bytes NOT copied. */
 uint64_t hal_copy_from_guest(void *dst, uint64_t src, uint64_t bytes);
 uint64_t hal_copy_to_guest(uint64_t dst, const void *src, uint64_t bytes);
-uint64_t hal_clear_guest(uint64_t dst, uint64_t bytes);
 /* 8-byte atomic compare-and-swap at a hypervisor address: plain C atomics do; none here. */
 
 /* --- time --- */
@@ -100,16 +100,16 @@ ns_t hal_now(void); /* system time, ns, monotonic on this CPU */
 uint64_t hal_rdtsc(void);
 /* How pvclock turns TSC into system time on this CPU, as guests read it, of version 0. */
 void hal_time_params(struct vcpu_time_info *t);
-uint32_t hal_tsc_khz(void);
-uint64_t hal_wallclock_at_boot(void); /* UTC seconds at system time 0, from the RTC */
-void hal_timer_arm(ns_t deadline);    /* this CPU's next timer interrupt; NS_NEVER: none */
+extern uint32_t hal_tsc_khz;
+extern uint64_t hal_wallclock_at_boot; /* UTC seconds at system time 0, from the RTC */
+void hal_timer_arm(ns_t deadline);     /* this CPU's next timer interrupt; NS_NEVER: none */
 
 /* --- interrupts and ports, for the control domain --- */
-unsigned hal_gsi_count(void);
+extern unsigned hal_gsi_count;
 int hal_gsi_setup(unsigned gsi, bool level, bool active_low) must_check; /* program, masked */
-void hal_gsi_unmask(unsigned gsi);
-void hal_gsi_mask(unsigned gsi);
-void hal_gsi_eoi(unsigned gsi); /* end of a level interrupt that pirq_interrupt() took */
+/* GSI_END: of a level interrupt that pirq_interrupt() took. */
+enum hal_gsi_change { GSI_MASK, GSI_UNMASK, GSI_END };
+void hal_gsi_change(unsigned gsi, enum hal_gsi_change change);
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value) must_check;
 /* A vector for a message: what the device is to write where. Interrupts come as
  * pirq_interrupt(pirq). -XEN_ENOSPC: none is left. */
@@ -130,8 +130,10 @@ bool hal_rdmsr_safe(uint32_t msr, uint64_t *value);
 bool hal_wrmsr_safe(uint32_t msr, uint64_t value);
 void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* hardware's answer: eax.. edx */
 void hal_wbinvd(void);
-uint64_t hal_pat(void);
-unsigned hal_maddr_bits(void); /* physical address width */
+/* PAT as Xen's PV ABI has it, entry by entry: WB WT UC- UC WC WP UC UC. Guests' PWT, PCD and PAT
+ * bits select from it. */
+#define HAL_PAT 0x050100070406ull
+extern unsigned hal_maddr_bits; /* physical address width */
 uint32_t hal_cpu_apic_id(unsigned cpu);
 
 /* --- console and the end --- */

@@ -49,25 +49,7 @@ enum spec_issue {
     SPEC_ISSUES
 };
 
-/* What is done: bits of spec_plan.on. */
-#define SPEC_PTI (1u << 0)        /* a guest's CR3 maps the entry code only */
-#define SPEC_IBRS (1u << 1)       /* restricted speculation, on at entry, off at exit */
-#define SPEC_EIBRS (1u << 2)      /* the same, set once (Intel's enhanced, AMD's automatic) */
-#define SPEC_IBPB (1u << 3)       /* predictor barrier before another domain's vcpu */
-#define SPEC_IBPB_ENTRY (1u << 4) /* and at each entry */
-#define SPEC_STIBP (1u << 5)      /* threads of a core do not train each other */
-#define SPEC_SSBD (1u << 6)       /* loads wait for older stores */
-#define SPEC_RSB (1u << 7)        /* return stack filled at entry and vcpu change */
-#define SPEC_BHB_ENTRY (1u << 8)  /* branch history overwritten at entry */
-#define SPEC_BHI_DIS (1u << 9)    /* no history of less privilege, by MSR */
-#define SPEC_VERW (1u << 10)      /* buffers cleared before a guest runs and before idling */
-#define SPEC_DIV (1u << 11)       /* divider cleared before a guest runs */
-#define SPEC_L1TF_PTE (1u << 12)  /* entries that are not present must not name RAM (MM-27) */
-#define SPEC_SRB_LOCK (1u << 13)  /* random numbers leave no copy behind */
-#define SPEC_GDS_MIT (1u << 14)   /* gathers forward nothing stale */
-#define SPEC_ZENBLEED_FIX (1u << 15)
-#define SPEC_E793_FIX (1u << 16)
-#define SPEC_SMT_OFF (1u << 17) /* second threads of cores stay parked */
+/* What is done is in arch.h: bits of spec_plan.on. */
 #define SPEC_BITS 18u
 
 /* Indirect branches of ours go through thunks that do this. */

@@ -49,11 +49,10 @@ struct fake_port_access {
 };
 #define FAKE_PORT_LOG 256u
 extern struct fake_metal {
-    uint16_t ds, es, fs, gs; /* selectors in force */
-    uint16_t gs_user_sel;    /* the last one loaded */
+    struct pv_selectors selectors; /* in force */
+    uint16_t gs_user_sel;          /* the last one loaded */
     bool ts;
     bool fast_paths; /* as last told */
-    uint64_t xcr0_supported;
     unsigned cr4_changes, debugreg_changes, wbinvds, swapgs, msr_reads, msr_writes;
     bool msrs_exist;                              /* hal_rdmsr_safe and hal_wrmsr_safe succeed */
     struct fake_port_access ports[FAKE_PORT_LOG]; /* the first ones */

@@ -24,12 +24,17 @@ bool fake_verbose;
 ns_t fake_time = NS_PER_SEC;
 ns_t fake_timer[FAKE_CPUS];
 
-#define METAL_AT_START ((struct fake_metal){.xcr0_supported = 7, .port_value = ~0u})
+#define METAL_AT_START ((struct fake_metal){.port_value = ~0u})
 struct fake_metal fake_metal = METAL_AT_START;
+uint64_t hal_xcr0_supported = 7;
+uint32_t hal_tsc_khz = 1000000;
+uint64_t hal_wallclock_at_boot = 1600000000;
+unsigned hal_gsi_count = 24, hal_maddr_bits = 40;
 
 void fake_metal_reset(void)
 {
     fake_metal = METAL_AT_START;
+    hal_xcr0_supported = 7;
 }
 
 /* Through which frames each CPU's GDT and LDT windows show descriptors; 0: none. */
@@ -257,9 +262,13 @@ void hal_invlpg(cpumask_t mask, uint64_t va)
 }
 
 /* Slots that a test recognises; the user bit off, so that no guest access goes through them. */
-uint64_t hal_root_template_entry(unsigned slot)
+static uint64_t root_template[TABLE_ENTRIES];
+const uint64_t *hal_root_template = root_template;
+
+static __attribute__((constructor)) void make_template(void)
 {
-    return 0x1000ull * slot | 0x63;
+    for (unsigned slot = 0; slot < TABLE_ENTRIES; slot++)
+        root_template[slot] = 0x1000ull * slot | 0x63;
 }
 
 /* --- guest memory: page by page through the current TLB --- */
@@ -320,17 +329,6 @@ uint64_t hal_copy_to_guest(uint64_t dst, const void *src, uint64_t bytes)
     return left;
 }
 
-uint64_t hal_clear_guest(uint64_t dst, uint64_t bytes)
-{
-    uint8_t *zeroes = calloc(1, bytes + 1);
-    uint64_t left;
-
-    must_be_guests(dst, bytes);
-    left = copy_pages(zeroes, dst, bytes, true);
-    free(zeroes);
-    return left;
-}
-
 bool fake_load(uint64_t va, uint64_t *value)
 {
     return copy_pages((uint8_t *)value, va, sizeof(*value), false) == 0;
@@ -365,12 +363,9 @@ void hal_load_gs_user_sel(uint16_t sel)
 {
     fake_metal.gs_user_sel = sel;
 }
-void hal_read_selectors(uint16_t *ds, uint16_t *es, uint16_t *fs, uint16_t *gs)
+void hal_read_selectors(struct pv_selectors *s)
 {
-    *ds = fake_metal.ds;
-    *es = fake_metal.es;
-    *fs = fake_metal.fs;
-    *gs = fake_metal.gs;
+    *s = fake_metal.selectors;
 }
 void hal_gdt_changed(void)
 {
@@ -394,11 +389,7 @@ void hal_cr4_changed(void)
 }
 bool hal_xsetbv(uint64_t xcr0)
 {
-    return xcr0 & 1 && !(xcr0 & ~fake_metal.xcr0_supported);
-}
-uint64_t hal_xcr0_supported(void)
-{
-    return fake_metal.xcr0_supported;
+    return xcr0 & 1 && !(xcr0 & ~hal_xcr0_supported);
 }
 void hal_debugreg_changed(void)
 {
@@ -423,14 +414,6 @@ void hal_time_params(struct vcpu_time_info *t)
                                  .tsc_shift = 1,
                                  .flags = XEN_PVCLOCK_TSC_STABLE_BIT};
 }
-uint32_t hal_tsc_khz(void)
-{
-    return 1000000;
-}
-uint64_t hal_wallclock_at_boot(void)
-{
-    return 1600000000;
-}
 void hal_timer_arm(ns_t deadline)
 {
     fake_timer[this_cpu()->id] = deadline;
@@ -438,26 +421,14 @@ void hal_timer_arm(ns_t deadline)
 
 /* --- interrupts, ports, registers --- */
 
-unsigned hal_gsi_count(void)
-{
-    return 24;
-}
 int hal_gsi_setup(unsigned gsi, bool level, bool active_low)
 {
     (void)level, (void)active_low;
     return gsi < 24 ? 0 : -XEN_EINVAL;
 }
-void hal_gsi_unmask(unsigned gsi)
+void hal_gsi_change(unsigned gsi, enum hal_gsi_change change)
 {
-    (void)gsi;
-}
-void hal_gsi_mask(unsigned gsi)
-{
-    (void)gsi;
-}
-void hal_gsi_eoi(unsigned gsi)
-{
-    (void)gsi;
+    (void)gsi, (void)change;
 }
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
 {
@@ -554,14 +525,6 @@ void hal_root_changed(mfn_t m)
 void hal_wbinvd(void)
 {
     fake_metal.wbinvds++;
-}
-uint64_t hal_pat(void)
-{
-    return 0x0007040600070406ull;
-}
-unsigned hal_maddr_bits(void)
-{
-    return 40;
 }
 uint32_t hal_cpu_apic_id(unsigned cpu)
 {

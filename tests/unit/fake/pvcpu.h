@@ -6,7 +6,6 @@
 #ifndef TENUE_FAKE_PVCPU_H
 #define TENUE_FAKE_PVCPU_H
 
-#include "../../hypervisor/pv/bounce.h"
 #include "../../hypervisor/pv/state.h"
 #include "fake.h"
 
