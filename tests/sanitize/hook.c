@@ -19,7 +19,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REPORTS "/var/log/tenue/sanitizer.report"
+/* A program that wants its reports on standard error has another. */
+extern const char sanitizer_reports[];
+const char sanitizer_reports[] __attribute__((weak)) = "/var/log/tenue/sanitizer.report";
 
 const char *__asan_default_options(void);
 int __wrap_seccomp_load(const scmp_filter_ctx ctx);
@@ -48,7 +50,7 @@ static void look_for_leaks(void)
 
 static void open_reports(void)
 {
-    int fd = open(REPORTS, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = open(sanitizer_reports, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
     if (fd >= 0) {
         report_fd = fd;

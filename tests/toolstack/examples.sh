@@ -18,8 +18,8 @@ TOP=$(realpath "$(dirname "$0")/../..")
 P=0 F=0
 pass() { echo "PASS $1"; P=$((P + 1)); }
 fail() { echo "FAIL $1"; F=$((F + 1)); sed 's/^/    /' "$OUT"; }
-mount -t tmpfs run /run; mount -t sysfs sysfs /sys; mkdir -p /var/lib/tenue /var/log/tenue
-mount -t tmpfs images /var/lib/tenue; mount -t tmpfs logs /var/log/tenue; mkdir /var/lib/tenue/images
+mount -t tmpfs run /run; mount -t sysfs sysfs /sys
+mount -t tmpfs lib /var/lib; mount -t tmpfs logs /var/log; mkdir -p /var/lib/tenue/images /var/log/tenue
 mount -t tmpfs bus /sys/bus; mkdir -p /sys/bus/xen-backend/drivers/vbd /sys/bus/xen-backend/drivers/vif	# as if loaded
 OUT=/run/out
 cd /var/lib/tenue/images

@@ -15,7 +15,7 @@
 
 #include <xen/physdev.h>
 
-GUEST_RUN("vcpus=2 append=guest_loglvl=none timeout=60");
+GUEST_RUN("vcpus=2 append=guest_loglvl=none timeout=180");
 
 #define WINDOW 0x0000100000000000UL
 #define ALONE (WINDOW + 0x10000) /* a page of data between absent ones */
