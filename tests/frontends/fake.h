@@ -7,7 +7,8 @@
 #ifndef TESTS_FRONTENDS_FAKE_H
 #define TESTS_FRONTENDS_FAKE_H
 
-#include <stdio.h>
+#include "check.h"
+
 #include <string.h>
 #include <tenue-front/front.h>
 #include <tenue-front/port.h>
@@ -15,17 +16,6 @@
 #define PAGES 192
 #define REFS 512
 #define SECRET 0xee /* what a page that is nobody's business is full of */
-
-extern unsigned passed, failed;
-#define CHECK(what, condition)                                                                     \
-    do {                                                                                           \
-        if (condition) {                                                                           \
-            passed++;                                                                              \
-        } else {                                                                                   \
-            failed++;                                                                              \
-            printf("FAIL %s: line %d: %s\n", what, __LINE__, #condition);                          \
-        }                                                                                          \
-    } while (0)
 
 struct fake_grant {
     bool active, readonly, mapped;

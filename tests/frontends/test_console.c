@@ -8,6 +8,8 @@
  * Sabotage: in console.c, leave out the look at sizeof(ring->in) in ring_read() ("an index"); do
  * not move in_cons ("typed").
  */
+#include "check.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <tenue-front/front.h>
@@ -17,17 +19,8 @@
 static struct xencons_interface ring;
 static start_info_t si = {.console.domU = {.mfn = 5, .evtchn = 2}};
 const start_info_t *front_si = &si;
-static unsigned passed, failed, sent, unmasked;
-
-static void check(const char *what, bool ok)
-{
-    if (ok) {
-        passed++;
-    } else {
-        failed++;
-        printf("FAIL %s\n", what);
-    }
-}
+unsigned passed, failed;
+static unsigned sent, unmasked;
 
 void *front_port_map(u64 mfn)
 {
@@ -61,24 +54,24 @@ int main(void)
     char buf[4096], want[32];
 
     front_console_init();
-    check("nothing typed", front_console_read(buf, sizeof(buf)) == 0 && unmasked == 1);
+    CHECK("nothing typed", front_console_read(buf, sizeof(buf)) == 0 && unmasked == 1);
     ring.in_prod = ring.in_cons = 0xfffffff0; /* the indices wrap as well as the ring */
     for (int i = 0; i < 1000; i++) {
         int n = snprintf(want, sizeof(want), "typed %d\n", i);
 
         type(want);
-        check("typed", front_console_read(buf, 3) == 3 && !memcmp(buf, want, 3));
-        check("typed", front_console_read(buf, sizeof(buf)) == (size_t)n - 3);
-        check("typed", !memcmp(buf, want + 3, (size_t)n - 3));
-        check("read once", front_console_read(buf, sizeof(buf)) == 0);
+        CHECK("typed", front_console_read(buf, 3) == 3 && !memcmp(buf, want, 3));
+        CHECK("typed", front_console_read(buf, sizeof(buf)) == (size_t)n - 3);
+        CHECK("typed", !memcmp(buf, want + 3, (size_t)n - 3));
+        CHECK("read once", front_console_read(buf, sizeof(buf)) == 0);
     }
-    check("the other end is told", sent == 2000);
+    CHECK("the other end is told", sent == 2000);
     ring.in_prod = ring.in_cons + sizeof(ring.in);
-    check("a full ring", front_console_read(buf, sizeof(buf)) == sizeof(ring.in));
+    CHECK("a full ring", front_console_read(buf, sizeof(buf)) == sizeof(ring.in));
     ring.in_prod = ring.in_cons + sizeof(ring.in) + 1;
-    check("an index that cannot be", front_console_read(buf, sizeof(buf)) == 0);
+    CHECK("an index that cannot be", front_console_read(buf, sizeof(buf)) == 0);
     front_console_write("out", 3);
-    check("written", ring.out_prod == 3 && !memcmp(ring.out, "out", 3));
+    CHECK("written", ring.out_prod == 3 && !memcmp(ring.out, "out", 3));
     printf("console: %u passed, %u failed\n", passed, failed);
     return failed ? 1 : 0;
 }

@@ -9,6 +9,8 @@
  * Sabotage: in heap.c, do not join with the lower neighbour ("one block again"); let a split keep
  * the block's old size ("apart"); leave out the look at the mark in front_free() ("twice").
  */
+#include "check.h"
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,23 +24,13 @@
 
 static u8 area[AREA] __attribute__((aligned(4096)));
 static size_t given;
-static unsigned passed, failed;
+unsigned passed, failed;
 static jmp_buf out;
 static struct {
     u8 *p;
     size_t n;
     u8 fill;
 } blocks[BLOCKS];
-
-static void check(const char *what, bool ok)
-{
-    if (ok) {
-        passed++;
-    } else {
-        failed++;
-        printf("FAIL %s\n", what);
-    }
-}
 
 void *front_port_more(size_t bytes)
 {
@@ -91,17 +83,17 @@ static void test_random(void)
     srand(4711);
     for (unsigned r = 0; r < ROUNDS; r++)
         good += one_round(r);
-    check("apart, aligned, and keep their bytes", good == ROUNDS);
+    CHECK("apart, aligned, and keep their bytes", good == ROUNDS);
     for (unsigned i = 0; i < BLOCKS; i++) {
         if (blocks[i].p) {
-            check("apart to the end", whole(i));
+            CHECK("apart to the end", whole(i));
             front_free(blocks[i].p);
         }
     }
-    check("nothing in use", front_heap_used() == 0);
+    CHECK("nothing in use", front_heap_used() == 0);
     good = (unsigned)given;
     blocks[0].p = front_malloc(given - 64);
-    check("one block again", blocks[0].p == area + 16 && given == good);
+    CHECK("one block again", blocks[0].p == area + 16 && given == good);
     front_free(blocks[0].p);
 }
 
@@ -109,21 +101,21 @@ static void test_limits(void)
 {
     void *p;
 
-    check("more than there is", !front_malloc(AREA));
-    check("absurd", !front_malloc(~0UL) && !front_malloc(~0UL - 15));
-    check("a product that wraps", !front_calloc(1UL << 33, 1UL << 33));
+    CHECK("more than there is", !front_malloc(AREA));
+    CHECK("absurd", !front_malloc(~0UL) && !front_malloc(~0UL - 15));
+    CHECK("a product that wraps", !front_calloc(1UL << 33, 1UL << 33));
     p = front_calloc(3, 100);
-    check("zeroed", p && !memcmp(p, (char[300]){0}, 300));
+    CHECK("zeroed", p && !memcmp(p, (char[300]){0}, 300));
     front_free(p);
     front_free(NULL);
     p = front_malloc(0);
-    check("nothing is something", p != NULL);
+    CHECK("nothing is something", p != NULL);
     front_free(p);
     if (!setjmp(out)) {
         front_free(p);
-        check("twice", false);
+        CHECK("twice", false);
     } else {
-        check("twice", true);
+        CHECK("twice", true);
     }
 }
 

@@ -9,6 +9,8 @@
  * Sabotage: in tar.c, leave out `sectors > tar->total - at` ("longer than the disk"); the sum
  * ("a wrong sum"); front_tar_close() after a failure ("nothing left").
  */
+#include "check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +21,8 @@
 
 static u8 disk[DISK_MAX];
 static u64 sectors;
-static unsigned passed, failed, taken, given_back;
-
-static void check(const char *what, bool ok)
-{
-    if (ok) {
-        passed++;
-    } else {
-        failed++;
-        printf("FAIL %s\n", what);
-    }
-}
+unsigned passed, failed;
+static unsigned taken, given_back;
 
 void *front_malloc(size_t bytes)
 {
@@ -59,7 +52,7 @@ int front_blk_read(struct front_blk *blk, u64 sector, void *page, unsigned n)
 {
     (void)blk;
     if (!n || n > 8 || sector >= sectors || n > sectors - sector) {
-        check("a read within the disk", false);
+        CHECK("a read within the disk", false);
         return -XEN_EINVAL;
     }
     memcpy(page, disk + sector * 512, n * 512);
@@ -106,23 +99,23 @@ static void test_honest(const char *dir)
              " tar --format=ustar -cf ../a.tar . && printf again >index.html &&"
              " tar --format=ustar -rf ../a.tar ./index.html",
              dir, dir, deep, dir, deep);
-    check("tar runs", system(command) == 0);
+    CHECK("tar runs", system(command) == 0);
     snprintf(command, sizeof(command), "%s/a.tar", dir);
     load(command);
-    check("opens", front_tar_open(NULL, &t) == 0);
-    check("the last counts", read_all(t, "index.html") == 5 && !memcmp(whole, "again", 5));
-    check("an empty one", read_all(t, "empty") == 0);
-    check("a long one", read_all(t, "sub/numbers") == 18893 && !memcmp(whole + 18888, "4000\n", 5));
+    CHECK("opens", front_tar_open(NULL, &t) == 0);
+    CHECK("the last counts", read_all(t, "index.html") == 5 && !memcmp(whole, "again", 5));
+    CHECK("an empty one", read_all(t, "empty") == 0);
+    CHECK("a long one", read_all(t, "sub/numbers") == 18893 && !memcmp(whole + 18888, "4000\n", 5));
     strcat(deep, "/deep");
-    check("a long name", read_all(t, deep) == 18 && !memcmp(whole, "1\n2\n", 4));
-    check("none of that name", read_all(t, "index.htm") == -XEN_ENOENT);
-    check("a link is no file", read_all(t, "link") == -XEN_ENOENT);
-    check("not from the middle", front_tar_read(t, front_tar_files(t), 512, page) == -XEN_EINVAL);
+    CHECK("a long name", read_all(t, deep) == 18 && !memcmp(whole, "1\n2\n", 4));
+    CHECK("none of that name", read_all(t, "index.htm") == -XEN_ENOENT);
+    CHECK("a link is no file", read_all(t, "link") == -XEN_ENOENT);
+    CHECK("not from the middle", front_tar_read(t, front_tar_files(t), 512, page) == -XEN_EINVAL);
     for (const struct front_tar_file *f = front_tar_files(t); f; f = f->next)
         n++;
-    check("five files", n == 5);
+    CHECK("five files", n == 5);
     front_tar_close(t);
-    check("nothing left", taken == given_back);
+    CHECK("nothing left", taken == given_back);
 }
 
 static void put_head(unsigned at, const char *name, const char *size, bool right)
@@ -158,16 +151,16 @@ static void test_lies(void)
         sectors = 10;
         put_head(0, "one", "00000000001", true);
         put_head(2, "two", lies[i].size, lies[i].right);
-        check(lies[i].what, front_tar_open(NULL, &t) == -XEN_EINVAL);
-        check("nothing left", taken == given_back);
+        CHECK(lies[i].what, front_tar_open(NULL, &t) == -XEN_EINVAL);
+        CHECK("nothing left", taken == given_back);
     }
     memset(disk, 0, sizeof(disk));
     put_head(0, "one", "00000010000", true); /* 8 sectors: to the very end, no end mark */
     sectors = 9;
-    check("to the end", front_tar_open(NULL, &t) == 0 && read_all(t, "one") == 4096);
+    CHECK("to the end", front_tar_open(NULL, &t) == 0 && read_all(t, "one") == 4096);
     front_tar_close(t);
     sectors = 0;
-    check("an empty disk", front_tar_open(NULL, &t) == 0 && !front_tar_files(t));
+    CHECK("an empty disk", front_tar_open(NULL, &t) == 0 && !front_tar_files(t));
     front_tar_close(t);
 }
 

@@ -11,6 +11,8 @@
  * Sabotage: in xenbus.c, leave out mark(head->len) in pass_over() ("fired"); the look at
  * head.len in answer() ("a length that cannot be"); the token's NUL in request() ("watches").
  */
+#include "check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +21,7 @@
 #include <xen/errno.h>
 #include <xen/io/xs_wire.h>
 
-static unsigned passed, failed;
-#define CHECK(what, condition)                                                                     \
-    do {                                                                                           \
-        if (condition) {                                                                           \
-            passed++;                                                                              \
-        } else {                                                                                   \
-            failed++;                                                                              \
-            printf("FAIL %s: line %d: %s\n", what, __LINE__, #condition);                          \
-        }                                                                                          \
-    } while (0)
+unsigned passed, failed;
 
 enum lie { HONEST, ANOTHER_FIRST, EVENTS_FIRST, LONG, AHEAD, SILENCE };
 
