@@ -90,4 +90,4 @@ CHECK_SYSTEM += check-net
 .PHONY: check-kernel-backends
 check-kernel-backends: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/kernel-backends
-SOAK += check-kernel-backends
+CHECK_SYSTEM += check-kernel-backends
