@@ -271,20 +271,30 @@ int devhost_kernel_stop(struct devhost_kernel *k)
     return gone ? 0 : -EBUSY;
 }
 
-bool devhost_kernel_holds(unsigned domid)
+/* Is there an entry of the domain's, by its name, with `below` in it? */
+static bool lists(const char *path, const char *form, const char *below, unsigned domid)
 {
-    DIR *dir = opendir(BUS "/devices");
+    DIR *dir = opendir(path);
     struct dirent *e;
     bool found = false;
+    char there[300];
     unsigned id;
 
     while (dir && !found && (e = readdir(dir)) != NULL) {
-        found =
-            (sscanf(e->d_name, "vbd-%u-", &id) == 1 || sscanf(e->d_name, "vif-%u-", &id) == 1) &&
-            id == domid;
+        snprintf(there, sizeof(there), "%s%s", e->d_name, below);
+        found = sscanf(e->d_name, form, &id) == 1 && id == domid &&
+                faccessat(dirfd(dir), there, F_OK, 0) == 0;
     }
     if (dir) {
         closedir(dir);
     }
     return found;
+}
+
+/* A device leaves its bus before its driver has ended; a network driver's interface goes last. */
+bool devhost_kernel_holds(unsigned domid)
+{
+    return lists(BUS "/devices", "vbd-%u-", "", domid) ||
+           lists(BUS "/devices", "vif-%u-", "", domid) ||
+           lists("/sys/class/net", "vif%u.", "/device", domid);
 }

@@ -292,7 +292,7 @@ int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset)
 
     if (offset > PAGE_SIZE - sizeof(*info) || offset % 8)
         return -XEN_ENXIO;
-    if (!mfn_is_none(v->vcpu_info_mfn))
+    if (READ_ONCE(v->vcpu_info_mfn.n) != none.n)
         return -XEN_EINVAL;
     rc = page_get_and_type(mfn, v->domain, PGT_WRITABLE);
     if (rc)

@@ -329,16 +329,9 @@ void control_step(void)
     case 7:
         map_foreign(a);
         break;
-    case 8: {
-        struct domain *d = domain_get(a->domid);
-        struct vcpu *v = d ? domain_vcpu(d, below(GUEST_VCPUS)) : NULL;
-
-        if (v)
-            vcpu_kick(v); /* what an event for it would do */
-        if (d)
-            domain_put(d);
+    case 8:
+        cpu_event_for(a->domid, below(GUEST_VCPUS));
         break;
-    }
     case 9:
         call(__HYPERVISOR_vcpu_op, VCPUOP_up, below(CPUS), 0, 0);
         break;

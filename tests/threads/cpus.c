@@ -383,6 +383,17 @@ static void *cpu_thread(void *arg)
     return NULL;
 }
 
+void cpu_event_for(uint16_t domid, unsigned vcpu)
+{
+    struct domain *d = domain_get(domid);
+    struct vcpu *v = d ? domain_vcpu(d, vcpu) : NULL;
+
+    if (v)
+        vcpu_kick(v);
+    if (d)
+        domain_put(d);
+}
+
 void cpus_run(uint64_t seed, unsigned seconds)
 {
     void *args[CPUS];

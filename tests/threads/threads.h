@@ -32,6 +32,9 @@ static inline bool one_in(unsigned n)
 }
 /* What every interrupt would do. */
 void cpu_take_interrupts(void);
+/* What an event for a vcpu does, if it is there. Not in control.c, whose way to it would go
+ * unwatched. */
+void cpu_event_for(uint16_t domid, unsigned vcpu);
 
 /* --- access.c: memory, as guests use it --- */
 void raw_copy(void *to, const void *from, uint64_t bytes);
