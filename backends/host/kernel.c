@@ -242,6 +242,19 @@ const char *devhost_kernel_ifname(const struct devhost_kernel *k)
     return k->ifname;
 }
 
+/* A device leaves its bus before its driver has ended; a network driver's interface goes last. */
+static bool is_held(const struct devhost_kernel *k)
+{
+    char path[PATH_BUF];
+
+    driver_path(&k->spec, path, "");
+    if (access(path, F_OK) == 0) {
+        return true;
+    }
+    snprintf(path, sizeof(path), "/sys/class/net/%s", k->ifname);
+    return k->ifname[0] && access(path, F_OK) == 0;
+}
+
 int devhost_kernel_stop(struct devhost_kernel *k)
 {
     char path[PATH_BUF];
@@ -253,9 +266,8 @@ int devhost_kernel_stop(struct devhost_kernel *k)
     devhost_remove_nodes(k->host, &k->spec);
     error_path(&k->spec, path, "");
     xsc_rm(k->host->xs, XSC_NO_TRANSACTION, path);
-    driver_path(&k->spec, path, "");
     for (int i = 0; i < STOP_TRIES && !gone; i++) {
-        gone = access(path, F_OK) != 0;
+        gone = !is_held(k);
         if (!gone) {
             usleep(i < QUICK_TRIES ? QUICK_WAIT_US : STOP_WAIT_US);
         }
@@ -291,7 +303,7 @@ static bool lists(const char *path, const char *form, const char *below, unsigne
     return found;
 }
 
-/* A device leaves its bus before its driver has ended; a network driver's interface goes last. */
+/* As is_held(), of all devices of a domain whose supervisor is gone. */
 bool devhost_kernel_holds(unsigned domid)
 {
     return lists(BUS "/devices", "vbd-%u-", "", domid) ||
