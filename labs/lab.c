@@ -141,6 +141,7 @@ unsigned lab_calls(unsigned nr, int op)
 /* ---- the alarm ---- */
 
 static volatile bool rang;
+static evtchn_port_t alarm_port;
 
 static void ring(evtchn_port_t port, void *opaque)
 {
@@ -151,12 +152,10 @@ static void ring(evtchn_port_t port, void *opaque)
 
 void lab_alarm_set(u64 ns)
 {
-    static int port;
-
-    if (!port) {
-        port = front_evtchn_bind_virq(VIRQ_TIMER, 0);
-        front_evtchn_handle((evtchn_port_t)port, ring, NULL);
-        front_evtchn_unmask((evtchn_port_t)port);
+    if (!alarm_port) {
+        alarm_port = (evtchn_port_t)front_evtchn_bind_virq(VIRQ_TIMER, 0);
+        front_evtchn_handle(alarm_port, ring, NULL);
+        front_evtchn_unmask(alarm_port);
     }
     rang = false;
     front_timer_at(ns ? front_time_ns() + ns : 0);
@@ -165,6 +164,11 @@ void lab_alarm_set(u64 ns)
 bool lab_alarm_rang(void)
 {
     return rang;
+}
+
+evtchn_port_t lab_alarm_port(void)
+{
+    return alarm_port;
 }
 
 /* ---- the end ---- */

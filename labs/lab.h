@@ -42,5 +42,6 @@ unsigned lab_calls(unsigned nr, int op);
  * event of its own, which arrives like any other. */
 void lab_alarm_set(u64 ns);
 bool lab_alarm_rang(void);
+evtchn_port_t lab_alarm_port(void);
 
 #endif
