@@ -615,7 +615,7 @@ static int blk_init(struct device *d, const struct channel_msg *start)
     }
     fds[URING_IMAGE] = b->img.fd;
     fds[URING_REMOTE] = b->img.poll_fd;
-    rc = uring_init(&b->uring, fds, b->pool.base, POOL_PAGES * (size_t)GNT_PAGE);
+    rc = uring_init(&b->uring, fds, b->pool.base, POOL_FIXED * (size_t)GNT_PAGE);
     if (rc) {
         log_line("io_uring: %s", strerror(-rc));
         pool_free(&b->pool);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool.c - first-fit run allocator over a bitmap, resumed where the last search ended.
+ * pool.c - first-fit run allocator over a bitmap, always from the start: what few requests need is
+ * there and registered, and what only many need at once costs no memory before.
  *
  * Invariant: in_use is the number of bits set. Requests come in few sizes and leave soon, so a
- * search seldom looks further than one run.
+ * search seldom looks further than what is in use.
  */
 #include "pool.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -29,43 +31,38 @@ void pool_free(struct pool *p)
     munmap(p->base, POOL_PAGES * 4096ul);
 }
 
-static int bit(const struct pool *p, uint32_t i)
+/* The first page from i on that is in use, or is not. */
+static uint32_t next(const struct pool *p, uint32_t i, bool in_use)
 {
-    return (p->used[i / 64] >> (i % 64)) & 1;
-}
+    while (i < POOL_PAGES) {
+        uint64_t word = (in_use ? p->used[i / 64] : ~p->used[i / 64]) >> (i % 64);
 
-static uint32_t search(const struct pool *p, uint32_t from, uint32_t to, uint32_t pages)
-{
-    uint32_t run = 0;
-
-    for (uint32_t i = from; i < to; i++) {
-        run = bit(p, i) ? 0 : run + 1;
-        if (run == pages) {
-            return i + 1 - pages;
+        if (word) {
+            return i + (uint32_t)__builtin_ctzll(word);
         }
+        i = (i / 64 + 1) * 64;
     }
-    return POOL_NONE;
+    return POOL_PAGES;
 }
 
 uint32_t pool_take(struct pool *p, uint32_t pages)
 {
-    uint32_t first;
+    uint32_t first = 0, end = 0;
 
-    if (!pages || pages > POOL_PAGES) {
-        return pages ? POOL_NONE : 0;
+    if (!pages) {
+        return 0;
     }
-    first = search(p, p->hint, POOL_PAGES, pages);
-    if (first == POOL_NONE) {
-        first = search(p, 0, POOL_PAGES, pages);
-    }
-    if (first == POOL_NONE) {
-        return POOL_NONE;
+    while (end - first < pages) {
+        first = next(p, end, false);
+        if (first == POOL_PAGES) {
+            return POOL_NONE;
+        }
+        end = next(p, first, true);
     }
     for (uint32_t i = first; i < first + pages; i++) {
         p->used[i / 64] |= 1ull << (i % 64);
     }
     p->in_use += pages;
-    p->hint = (first + pages) % POOL_PAGES;
     return first;
 }
 

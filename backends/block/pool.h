@@ -2,8 +2,10 @@
 /*
  * pool.h - the buffers that data passes through between the guest's pages and the image.
  *
- * One locked region, registered with io_uring as buffer 0; a request takes a run of whole pages of
- * it.
+ * One region; a request takes a run of whole pages of it. Its first pages are registered with
+ * io_uring as buffer 0, and with that are locked memory from the start. The others are memory once
+ * they were used, and looked up in the page tables for each request: a disk that never has much
+ * under way at once, as most, does without.
  */
 #ifndef BACKENDS_BLOCK_POOL_H
 #define BACKENDS_BLOCK_POOL_H
@@ -11,11 +13,11 @@
 #include <stdint.h>
 
 #define POOL_PAGES 1024u /* 4 MiB: Linux's default of 32 requests of 32 pages each */
+#define POOL_FIXED 128u  /* registered: 4 such requests, 128 of a page */
 #define POOL_NONE UINT32_MAX
 
 struct pool {
     uint8_t *base;
-    uint32_t hint;   /* where the last search ended */
     uint32_t in_use; /* pages */
     uint64_t used[POOL_PAGES / 64];
 };

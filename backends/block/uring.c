@@ -65,6 +65,8 @@ int uring_init(struct uring *u, const int fds[URING_NR_FILES], void *buffer, siz
     if (rc) {
         return rc;
     }
+    u->fixed = (uintptr_t)buffer;
+    u->fixed_end = u->fixed + buffer_len;
     rc = io_uring_register_buffers(&u->ring, &iov, 1);
     if (!rc) {
         rc = io_uring_register_files(&u->ring, fds, URING_NR_FILES);
@@ -103,11 +105,20 @@ static void finish(struct io_uring_sqe *sqe, void *tag, unsigned flags)
     io_uring_sqe_set_data(sqe, tag);
 }
 
+static bool is_fixed(const struct uring *u, const void *buf, uint32_t len)
+{
+    return (uintptr_t)buf >= u->fixed && (uintptr_t)buf + len <= u->fixed_end;
+}
+
 void uring_read(struct uring *u, void *tag, void *buf, uint32_t len, uint64_t offset)
 {
     struct io_uring_sqe *sqe = get_sqe(u);
 
-    io_uring_prep_read_fixed(sqe, URING_IMAGE, buf, len, offset, 0);
+    if (is_fixed(u, buf, len)) {
+        io_uring_prep_read_fixed(sqe, URING_IMAGE, buf, len, offset, 0);
+    } else {
+        io_uring_prep_read(sqe, URING_IMAGE, buf, len, offset);
+    }
     finish(sqe, tag, 0);
 }
 
@@ -115,7 +126,11 @@ void uring_write(struct uring *u, void *tag, const void *buf, uint32_t len, uint
 {
     struct io_uring_sqe *sqe = get_sqe(u);
 
-    io_uring_prep_write_fixed(sqe, URING_IMAGE, buf, len, offset, 0);
+    if (is_fixed(u, buf, len)) {
+        io_uring_prep_write_fixed(sqe, URING_IMAGE, buf, len, offset, 0);
+    } else {
+        io_uring_prep_write(sqe, URING_IMAGE, buf, len, offset);
+    }
     finish(sqe, tag, 0);
 }
 

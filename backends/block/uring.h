@@ -38,9 +38,10 @@ struct uring {
     uint32_t port_in[URING_PORTS], port_out[URING_PORTS]; /* read from the event channel, to be
                                                              unmasked */
     unsigned nr_out;
+    uintptr_t fixed, fixed_end; /* the registered buffer */
 };
 
-/* 0 or -errno. */
+/* Data may also come from and go to other memory than the buffer: 0 or -errno. */
 int uring_init(struct uring *u, const int fds[URING_NR_FILES], void *buffer, size_t buffer_len);
 void uring_free(struct uring *u);
 

@@ -11,7 +11,8 @@
  * ring_producer_valid() hangs "lying producer"; leaving out pool_give() in io_finish() fails nearly
  * all at close_guest(); filling the response with fives instead of zeros fails "bytes of a
  * response"; without backoff_account() "storm of notifications" fails; without record() in
- * start_taken() "captured" does.
+ * start_taken() "captured" does; a pool that is registered whole, or goes on where the last search
+ * ended, fails "memory"; a pool of which all counts as registered fails "indirect".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #include "../../backends/block/blkback.h"
+#include "../../backends/block/state.h"
 #include "../../backends/block/uring.h"
 #include "../../backends/common/ring.h"
 #include "fake/xen.h"
@@ -285,7 +287,11 @@ static void test_indirect(void)
     CU_ASSERT_EQUAL(indirect(BLKIF_OP_READ, 1000, 128, INDIRECT_PAGE), BLKIF_RSP_OKAY);
     paint(DATA + 200, 128, 9);
     CU_ASSERT_EQUAL(memcmp(fake_page(DATA), fake_page(DATA + 200), 128 * 4096), 0);
+    /* More than is registered, so by the page tables. */
     CU_ASSERT_EQUAL(indirect(BLKIF_OP_WRITE, 0, 256, INDIRECT_PAGE), BLKIF_RSP_OKAY);
+    paint(DATA, 128, 0);
+    CU_ASSERT_EQUAL(indirect(BLKIF_OP_READ, 0, 256, INDIRECT_PAGE), BLKIF_RSP_OKAY);
+    CU_ASSERT_EQUAL(memcmp(fake_page(DATA), fake_page(DATA + 200), 128 * 4096), 0);
     CU_ASSERT_EQUAL(indirect(BLKIF_OP_WRITE, 0, 257, INDIRECT_PAGE), BLKIF_RSP_ERROR);
     CU_ASSERT_EQUAL(indirect(BLKIF_OP_READ, 0, 1, 100000), BLKIF_RSP_ERROR);
     seg[3].last_sect = 8;
@@ -708,6 +714,31 @@ static void test_storm(void)
     close_guest();
 }
 
+static unsigned resident(void)
+{
+    const struct blkback *b = dev.priv;
+    unsigned char in[POOL_PAGES];
+    unsigned n = 0;
+
+    CU_ASSERT_EQUAL_FATAL(mincore(b->pool.base, POOL_PAGES * 4096ul, in), 0);
+    for (unsigned i = 0; i < POOL_PAGES; i++) {
+        n += in[i] & 1;
+    }
+    return n;
+}
+
+/* What few requests need at a time is all the memory that a disk takes. */
+static void test_memory(void)
+{
+    open_guest(false, false, 0);
+    CU_ASSERT_EQUAL(resident(), POOL_FIXED);
+    for (unsigned i = 0; i < POOL_FIXED; i++) {
+        CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 8 * i, 11, DATA), BLKIF_RSP_OKAY);
+    }
+    CU_ASSERT_EQUAL(resident(), POOL_FIXED);
+    close_guest();
+}
+
 void suite_blkback(void)
 {
     CU_pSuite s = CU_add_suite("blkback", NULL, NULL);
@@ -717,6 +748,7 @@ void suite_blkback(void)
     CU_add_test(s, "parts of pages", test_partial);
     CU_add_test(s, "indirect", test_indirect);
     CU_add_test(s, "bad grant at each position", test_bad_grants);
+    CU_add_test(s, "memory", test_memory);
     CU_add_test(s, "flush and barrier", test_flush_barrier);
     CU_add_test(s, "flush waits for writes", test_flush_order);
     CU_add_test(s, "discard", test_discard);

@@ -327,6 +327,12 @@ static void block_works(void)
     NEED(uring_enter(&ring, UINT64_MAX) == 0);
     NEED(io_uring_peek_cqe(&ring.ring, &cqe) == 0 && cqe->res == 4096 && buffer[4095] == 0x5a);
     io_uring_cqe_seen(&ring.ring, cqe);
+
+    static uint8_t beyond[4096]; /* the registered buffer */
+    uring_read(&ring, &tag, beyond, 4096, 4096);
+    NEED(uring_enter(&ring, UINT64_MAX) == 0);
+    NEED(io_uring_peek_cqe(&ring.ring, &cqe) == 0 && cqe->res == 4096 && beyond[4095] == 0x5a);
+    io_uring_cqe_seen(&ring.ring, cqe);
 }
 
 static void net_works(void)
