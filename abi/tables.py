@@ -101,3 +101,33 @@ def told(d):
                 number = -1 if op.number is None else op.number
                 out.append('TOLD(%d, %d, %d, "%s", %s),' % (c.number, arg, number, f.name if f.name != "." else "text", where))
     return "\n".join(out) + "\n"
+
+
+def layouts(d):
+    """A program that tells where the fields of operations lie, and the names of errors and domains: what labs/step decodes by."""
+    out = [SPDX + "/* " + MADE + " */", "#include <stddef.h>", "#include <stdint.h>", "#include <stdio.h>", "#define __XEN_TOOLS__ 1",
+           "#define __XEN_INTERFACE_VERSION__ 0x00040e00"]
+    out += ["#include <xen/%s>" % h for h in HEADERS] + ['#include "public/tenue_op.h"', "#undef register"]
+    # A number is told by _Generic, with its sign; everything else is bytes.
+    kinds = [("u", ("uint8_t", "uint16_t", "uint32_t", "uint64_t", "unsigned long long")),
+             ("s", ("int8_t", "int16_t", "int32_t", "int64_t", "long long", "char"))]
+    generic = ", ".join("%s: '%s'" % (t, k) for k, types in kinds for t in types)
+    out += ["#define KIND(x) _Generic((x), %s, default: 'b')" % generic,
+            '#define FIELD(call, op, name, at, x) printf("field %s %s %s %zu %zu %c\\n", call, op, name, (size_t)(at), sizeof(x), KIND(x))',
+            "int main(void)", "{", '#define XEN_ERRNO(name, value) printf("error %s %d\\n", #name, value);', "#include <xen/errno.h>"]
+    for name in ("SELF", "IO", "XEN", "COW", "INVALID", "IDLE"):
+        out.append('    printf("domain DOMID_%s %%u\\n", (unsigned)DOMID_%s);' % (name, name))
+    for c in d.calls:
+        for op in c.ops:
+            what = "struct " + op.struct if op.struct else op.type
+            if not what:
+                continue
+            out.append('    printf("size %s %s %%zu\\n", sizeof(%s));' % (c.name, op.name, what))
+            base = "offsetof(struct xen_%s, u.%s) + " % (c.name, op.member) if op.member else ""
+            for f in op.fields:
+                if f.name == ".":
+                    out.append('    FIELD("%s", "%s", ".", 0, *(%s *)0);' % (c.name, op.name, what))
+                else:
+                    out.append('    FIELD("%s", "%s", "%s", %soffsetof(%s, %s), ((%s *)0)->%s);'
+                               % (c.name, op.name, f.name, base, what, f.name, what, f.name))
+    return "\n".join(out + ["    return 0;", "}"]) + "\n"
