@@ -9,9 +9,3 @@ GK_PACKAGES := gcc make bc bison flex libelf-dev libssl-dev lz4 kmod perl python
 guest-kernel: ## a small PV kernel for control domain and guests, patched (guest-kernel-patches/README.md)
 	@.ci/deps $(GK_PACKAGES)
 	@$(GK)/build $(GK_OUT)
-
-# The ramdisks of images/, with this kernel's modules. RUN: the disk with this kernel as the guests'.
-$(GK_OUT)/control.cpio: $(IMAGES)/control.cpio guest-kernel
-	@images/mkramdisk $@ images/control.manifest KERNEL=$(GK_OUT)/kernel
-$(GK_OUT)/guest.cpio: $(IMAGES)/guest.cpio guest-kernel
-	@images/mkramdisk $@ images/guest.manifest KERNEL=$(GK_OUT)/kernel
