@@ -182,6 +182,24 @@ int hv_set_context(struct hv *hv, uint32_t domid, unsigned vcpu,
     return domctl(hv, &op);
 }
 
+int hv_get_context(struct hv *hv, uint32_t domid, unsigned vcpu, struct vcpu_guest_context *ctxt)
+{
+    struct xen_domctl op = {.cmd = XEN_DOMCTL_getvcpucontext, .domain = (domid_t)domid};
+    int rc;
+
+    op.u.vcpucontext.vcpu = vcpu;
+    set_xen_guest_handle(op.u.vcpucontext.ctxt, data_area(hv));
+    rc = domctl(hv, &op);
+    if (rc == 0)
+        memcpy(ctxt, data_area(hv), sizeof(*ctxt));
+    return rc;
+}
+
+int hv_resume(struct hv *hv, uint32_t domid)
+{
+    return simple_domctl(hv, XEN_DOMCTL_resumedomain, domid);
+}
+
 int hv_pause(struct hv *hv, uint32_t domid)
 {
     return simple_domctl(hv, XEN_DOMCTL_pausedomain, domid);

@@ -44,6 +44,10 @@ int hv_set_tsc_mode(struct hv *hv, uint32_t domid, uint32_t mode) MUST_CHECK;
 int hv_hypercall_page(struct hv *hv, uint32_t domid, uint64_t mfn) MUST_CHECK;
 int hv_set_context(struct hv *hv, uint32_t domid, unsigned vcpu,
                    const struct vcpu_guest_context *ctxt) MUST_CHECK;
+int hv_get_context(struct hv *hv, uint32_t domid, unsigned vcpu,
+                   struct vcpu_guest_context *ctxt) MUST_CHECK;
+/* A domain that is shut down, whatever the reason, runs on. */
+int hv_resume(struct hv *hv, uint32_t domid) MUST_CHECK;
 int hv_pause(struct hv *hv, uint32_t domid) MUST_CHECK;
 /* Why a start, a place or a wake-up was refused, with a remedy; for -EBUSY more than strerror(). */
 const char *hv_why_no_cpu(int rc);

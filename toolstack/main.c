@@ -36,6 +36,10 @@ static const struct verb {
     {"destroy", verb_destroy, "DOMAIN", "End a guest at once, without asking it."},
     {"pause", verb_pause, "DOMAIN", "Stop a guest's vCPUs."},
     {"unpause", verb_unpause, "DOMAIN", "Let them run again."},
+    {"suspend", verb_suspend, "[-t SECONDS] DOMAIN",
+     "Ask a guest to bring its devices to rest and stand still.\n"
+     "  -t SECONDS  how long it may take (60)"},
+    {"resume", verb_resume, "DOMAIN", "Let a suspended guest go on."},
     {"info", verb_info, "[--json | --prometheus]", "Describe the machine and the hypervisor."},
     {"dmesg", verb_dmesg, "[-c]",
      "Print the hypervisor's messages.\n"

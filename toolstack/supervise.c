@@ -492,7 +492,9 @@ static bool domain_ended(struct supervisor *s, struct end *end)
         return false;
     end->kind = END_SHUTDOWN;
     end->reason = info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
-    return true;
+    if (end->reason == SHUTDOWN_suspend) /* no end: somebody resumes it, or destroys it */
+        log_line(s, "domain %u is suspended", s->built.domid);
+    return end->reason != SHUTDOWN_suspend;
 }
 
 /* Until the guest ends or somebody asks for its end. */

@@ -53,7 +53,7 @@ typedef int domain_fn(struct session *s, const struct xen_domctl_getdomaininfo *
                       const char *name, void *arg);
 int each_domain(struct session *s, const char *only, domain_fn *show, void *arg) MUST_CHECK;
 
-/* create.c, control.c, console.c, list.c, devlist.c, resize.c, netverbs.c, labverb.c, audit.c,
+/* create.c, control.c, suspend.c, console.c, list.c, devlist.c, resize.c, netverbs.c, labverb.c, audit.c,
  * vcpus.c, top.c, cost.c, trace.c */
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
@@ -61,6 +61,8 @@ int verb_shutdown(int argc, char **argv);
 int verb_reboot(int argc, char **argv);
 int verb_pause(int argc, char **argv);
 int verb_unpause(int argc, char **argv);
+int verb_suspend(int argc, char **argv);
+int verb_resume(int argc, char **argv);
 int verb_init(int argc, char **argv);
 int verb_console(int argc, char **argv);
 int verb_list(int argc, char **argv);

@@ -550,12 +550,22 @@ bool xsc_introduce(struct xsc *x, unsigned domid, uint64_t mfn, unsigned port)
     return tell(x, XS_INTRODUCE, XSC_NO_TRANSACTION, p, 3);
 }
 
-bool xsc_release(struct xsc *x, unsigned domid)
+static bool tell_of_domain(struct xsc *x, enum xsd_sockmsg_type what, unsigned domid)
 {
     char text[24];
 
     snprintf(text, sizeof(text), "%u", domid);
     struct piece p = string(text);
 
-    return tell(x, XS_RELEASE, XSC_NO_TRANSACTION, &p, 1);
+    return tell(x, what, XSC_NO_TRANSACTION, &p, 1);
+}
+
+bool xsc_release(struct xsc *x, unsigned domid)
+{
+    return tell_of_domain(x, XS_RELEASE, domid);
+}
+
+bool xsc_resume(struct xsc *x, unsigned domid)
+{
+    return tell_of_domain(x, XS_RESUME, domid);
 }

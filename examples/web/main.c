@@ -266,6 +266,7 @@ void front_main(void)
     struct front_blk *disk;
     struct front_net *net;
     struct netif *netif;
+    enum front_power wanted;
     bool told = false;
     int rc;
 
@@ -279,7 +280,9 @@ void front_main(void)
         front_panic("the first network interface does not open: %d", rc);
     netif = listen(net);
     front_power_init();
-    while (front_power_wanted() == FRONT_POWER_NONE) {
+    while ((wanted = front_power_wanted()) == FRONT_POWER_NONE || wanted == FRONT_POWER_SUSPEND) {
+        if (wanted == FRONT_POWER_SUSPEND)
+            front_suspend();
         rc = front_lwip_poll(netif, front_port_now() + 1000000000UL);
         if (rc)
             front_panic("the network interface is broken: %d, after %lu requests", rc, served);

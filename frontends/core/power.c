@@ -10,7 +10,8 @@ static int watch = -1;
 
 int front_power_init(void)
 {
-    static const char *const can[] = {"control/feature-poweroff", "control/feature-reboot"};
+    static const char *const can[] = {"control/feature-poweroff", "control/feature-reboot",
+                                      "control/feature-suspend"};
     int rc = front_xs_init();
 
     if (rc || watch >= 0)

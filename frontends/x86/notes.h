@@ -24,7 +24,7 @@
     NOTE XEN_ELFNOTE_ENTRY, .quad _start
     NOTE XEN_ELFNOTE_FEATURES, .asciz "!writable_page_tables|pae_pgdir_above_4gb"
     NOTE XEN_ELFNOTE_PAE_MODE, .asciz "yes"
-    NOTE XEN_ELFNOTE_SUSPEND_CANCEL, .long 0
+    NOTE XEN_ELFNOTE_SUSPEND_CANCEL, .long 1
 #if FRONT_FLAVOUR_PAGE
     NOTE XEN_ELFNOTE_HYPERCALL_PAGE, .quad front_hypercall_page
 

@@ -112,9 +112,7 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     pv->event = (struct pv_callback){c->event_callback_eip, true};
     pv->failsafe = (struct pv_callback){c->failsafe_callback_eip, failsafe_masks};
     pv->syscall = (struct pv_callback){c->syscall_callback_eip, syscall_masks};
-    /* The structure has no place for these: registered anew by whoever wants them. */
-    pv->syscall32 = pv->sysenter = pv->nmi = (struct pv_callback){0};
-    v->in_nmi = false;
+    /* The structure has no place for the other callbacks: a resumed vcpu's stay. */
     pv->cr0_guest = c->ctrlreg[0] & CR0_TS;
     pv->cr4_guest = pv_cr4_merge(c->ctrlreg[4]);
 }

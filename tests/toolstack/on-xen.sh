@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # on-xen.sh IMAGES - the tenue command with our backends, on Debian's Xen or on any hypervisor of its ABI.
 #
-# Contract: what tenue(1) says of create, list, console, pause, reboot, shutdown, destroy and of on_reboot and on_crash
+# Contract: what tenue(1) says of create, list, console, pause, suspend, reboot, shutdown, destroy and of on_reboot and on_crash
 # holds on real domains; what is refused leaves nothing behind; after a guest's end its nodes, devices, processes and
 # memory are gone. Could break through the order of the end (a backend that still maps a page keeps the domain dying),
 # through page tables that the hypervisor refuses, and through a supervisor that misses the guest's end.

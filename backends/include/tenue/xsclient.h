@@ -51,6 +51,8 @@ uint32_t xsc_transaction_start(struct xsc *x);
 bool xsc_transaction_end(struct xsc *x, uint32_t t, bool abort);
 bool xsc_introduce(struct xsc *x, unsigned domid, uint64_t mfn, unsigned port);
 bool xsc_release(struct xsc *x, unsigned domid);
+/* A domain that was shut down runs on: its next shutdown is told of again. */
+bool xsc_resume(struct xsc *x, unsigned domid);
 
 /*
  * From here on functions that return bool return true without an answer, until xsc_batch_end()

@@ -231,5 +231,11 @@ int front_net_close(struct front_net *net);
 /* ---- the end ---- */
 
 void front_shutdown(unsigned reason) __attribute__((noreturn));
+/*
+ * Stands still until the toolstack lets the domain go on, in place: memory, events, grants, rings
+ * and the store's watches are as they were, time has passed. The only vCPU calls it, with no
+ * request of a device on its way that may not take long.
+ */
+void front_suspend(void);
 
 #endif
