@@ -53,8 +53,8 @@ typedef int domain_fn(struct session *s, const struct xen_domctl_getdomaininfo *
                       const char *name, void *arg);
 int each_domain(struct session *s, const char *only, domain_fn *show, void *arg) MUST_CHECK;
 
-/* create.c, control.c, suspend.c, console.c, list.c, devlist.c, resize.c, netverbs.c, labverb.c, audit.c,
- * vcpus.c, top.c, cost.c, trace.c */
+/* create.c, control.c, suspend.c, console.c, list.c, devlist.c, resize.c, netverbs.c, labverb.c,
+ * audit.c, vcpus.c, top.c, cost.c, trace.c */
 int verb_create(int argc, char **argv);
 int verb_destroy(int argc, char **argv);
 int verb_shutdown(int argc, char **argv);
