@@ -34,7 +34,7 @@ struct domain *control_domain;
 static struct spinlock table_lock = SPINLOCK_INIT(RANK_DOMAIN_LIST);
 static struct domain **table[TABLE_PAGES]; /* pages only added */
 static uint16_t table_used[TABLE_PAGES];   /* [table_lock] domains in each page */
-static unsigned table_count;               /* [table_lock] */
+unsigned domain_count;                     /* [table_lock] */
 static struct domain *reap_list;           /* [a] to be looked at by domain_reap() */
 static void reap_again(struct timer *t);
 static struct timer reap_timer = TIMER_INIT(reap_again);
@@ -63,10 +63,10 @@ static int table_insert(struct domain *d)
         rc = -XEN_ENOMEM;
     else if ((*page)[d->domid % TABLE_FANOUT])
         rc = -XEN_EEXIST;
-    else if (table_count >= MAX_DOMAINS)
+    else if (domain_count >= MAX_DOMAINS)
         rc = -XEN_ENOSPC;
     if (rc == 0) {
-        table_count++;
+        domain_count++;
         table_used[d->domid / TABLE_FANOUT]++;
         __atomic_store_n(&(*page)[d->domid % TABLE_FANOUT], d, __ATOMIC_RELEASE);
     }
@@ -77,7 +77,7 @@ static int table_insert(struct domain *d)
 static void table_remove(struct domain *d)
 {
     spin_lock(&table_lock);
-    table_count--;
+    domain_count--;
     table_used[d->domid / TABLE_FANOUT]--;
     __atomic_store_n(&table[d->domid / TABLE_FANOUT][d->domid % TABLE_FANOUT], NULL,
                      __ATOMIC_RELEASE);
@@ -141,11 +141,6 @@ struct domain *domain_after(struct domain *d)
 
     domain_put(d);
     return domain_next(from);
-}
-
-unsigned domain_count(void)
-{
-    return READ_ONCE(table_count);
 }
 
 /* References are held by running code and by connections; 2^32 of them do not fit in memory. */

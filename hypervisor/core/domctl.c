@@ -152,26 +152,6 @@ static int op_getvcpuinfo(const struct vcpu *v, struct xen_domctl_getvcpuinfo *o
     return 0;
 }
 
-/* The structure of each begins with the vcpu's number. */
-static int run_on_vcpu(struct vcpu *v, struct xen_domctl *op)
-{
-    if (!v)
-        return -XEN_ESRCH;
-    switch (op->cmd) {
-    case XEN_DOMCTL_setvcpucontext:
-        return op_setvcpucontext(v, &op->u.vcpucontext);
-    case XEN_DOMCTL_getvcpucontext:
-        return v->initialised ? vcpu_store_context(v, guest_va_of(op->u.vcpucontext.ctxt))
-                              : -XEN_ENODATA;
-    case XEN_DOMCTL_getvcpuinfo:
-        return op_getvcpuinfo(v, &op->u.getvcpuinfo);
-    case XEN_DOMCTL_setvcpuaffinity:
-        return sched_set_vcpu_affinity(v, &op->u.vcpuaffinity);
-    default:
-        return sched_get_vcpu_affinity(v, &op->u.vcpuaffinity);
-    }
-}
-
 /* --- settings --- */
 
 static int op_max_mem(struct domain *d, const struct xen_domctl_max_mem *op)
@@ -218,6 +198,9 @@ static int op_get_cpu_policy(struct domain *d, struct xen_domctl_cpu_policy *op)
 
 static int run(struct domain *d, struct xen_domctl *op)
 {
+    /* The structure of each operation on a vcpu begins with its number. */
+    struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
+
     switch (op->cmd) {
     case XEN_DOMCTL_destroydomain:
         return d->is_control ? -XEN_EINVAL : domain_kill(d);
@@ -233,11 +216,15 @@ static int run(struct domain *d, struct xen_domctl *op)
         op->domain = d->domid;
         return 0;
     case XEN_DOMCTL_setvcpucontext:
+        return v ? op_setvcpucontext(v, &op->u.vcpucontext) : -XEN_ESRCH;
     case XEN_DOMCTL_getvcpucontext:
+        return v ? vcpu_store_context(v, guest_va_of(op->u.vcpucontext.ctxt)) : -XEN_ESRCH;
     case XEN_DOMCTL_getvcpuinfo:
+        return v ? op_getvcpuinfo(v, &op->u.getvcpuinfo) : -XEN_ESRCH;
     case XEN_DOMCTL_setvcpuaffinity:
+        return v ? sched_set_vcpu_affinity(v, &op->u.vcpuaffinity) : -XEN_ESRCH;
     case XEN_DOMCTL_getvcpuaffinity:
-        return run_on_vcpu(domain_vcpu(d, op->u.vcpucontext.vcpu), op);
+        return v ? sched_get_vcpu_affinity(v, &op->u.vcpuaffinity) : -XEN_ESRCH;
     case XEN_DOMCTL_max_vcpus:
         return op_max_vcpus(d, &op->u.max_vcpus);
     case XEN_DOMCTL_max_mem:

@@ -67,16 +67,20 @@ int grant_table_grow(struct domain *d, uint32_t frames)
     return rc;
 }
 
-int grant_table_frame(struct domain *d, uint32_t idx, mfn_t *mfn)
+int grant_table_frames(struct domain *d, uint32_t first, uint32_t n, guest_va list)
 {
+    const struct grant_table *t = &d->grant;
+    xen_pfn_t mfns[GRANT_FRAMES_MAX];
     int rc;
 
-    if (idx >= d->grant.max_frames)
+    if (first > GRANT_FRAMES_MAX || n > GRANT_FRAMES_MAX)
         return -XEN_EINVAL;
-    rc = grant_table_grow(d, idx + 1);
-    if (rc == 0)
-        *mfn = ptr_to_mfn(d->grant.frame[index_nospec(idx, GRANT_FRAMES_MAX)].shared);
-    return rc;
+    rc = n ? grant_table_grow(d, first + n) : 0;
+    if (rc)
+        return rc;
+    for (uint32_t i = 0; i < n; i++)
+        mfns[i] = ptr_to_mfn(t->frame[index_nospec(first + i, GRANT_FRAMES_MAX)].shared).n;
+    return guest_write(list, mfns, n * sizeof(mfns[0]));
 }
 
 int grant_table_unshare(struct domain *d)

@@ -50,17 +50,6 @@ static struct domain *subject(domid_t dom, int16_t *status)
     return d;
 }
 
-static int list_frames(struct domain *d, const struct gnttab_setup_table *op)
-{
-    for (uint32_t i = 0; i < op->nr_frames; i++) {
-        xen_pfn_t mfn = ptr_to_mfn(d->grant.frame[i].shared).n;
-
-        if (guest_write_elem(guest_va_of(op->frame_list), i, &mfn, sizeof(mfn)) != 0)
-            return -XEN_EFAULT;
-    }
-    return 0;
-}
-
 static int op_setup(union grant_op *u)
 {
     struct gnttab_setup_table *op = &u->setup;
@@ -69,15 +58,12 @@ static int op_setup(union grant_op *u)
 
     if (d == NULL)
         return 0;
-    rc = grant_table_grow(d, op->nr_frames);
-    if (rc == 0) {
-        rc = list_frames(d, op);
-    } else if (rc != -XEN_ERESTART) {
-        op->status = GNTST_general_error;
-        rc = 0;
-    }
+    rc = grant_table_frames(d, 0, op->nr_frames, guest_va_of(op->frame_list));
     domain_put(d);
-    return rc;
+    if (rc != -XEN_EINVAL && rc != -XEN_ENOMEM)
+        return rc;
+    op->status = GNTST_general_error;
+    return 0;
 }
 
 static int op_query(union grant_op *u)

@@ -25,11 +25,10 @@ static struct spinlock log_lock = SPINLOCK_INIT(RANK_CONSOLE);
 static char ring[RING_SIZE];
 static uint32_t ring_produced = 1; /* [log_lock] 1 and characters ever written, modulo 2^32 */
 static uint32_t ring_cleared = 1;  /* [log_lock] readers start here */
-static enum log_level log_threshold = LOG_INFO;
-static enum log_level guest_threshold = LOG_WARN;
+enum log_level log_threshold = LOG_INFO, log_guest_threshold = LOG_WARN;
 
 /* Xen's spelling: a name, or two separated by / of which the second (rate limit) is ours to set. */
-static bool parse_level(const char *value, enum log_level *level)
+bool log_set_level(const char *value, const struct option *o)
 {
     static const struct {
         const char *name;
@@ -43,20 +42,10 @@ static bool parse_level(const char *value, enum log_level *level)
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (option_is(value, len, names[i].name)) {
-            *level = names[i].level;
+            *(enum log_level *)o->to = names[i].level;
             return true;
         }
     return false;
-}
-
-bool log_set_level(const char *value)
-{
-    return parse_level(value, &log_threshold);
-}
-
-bool log_set_guest_level(const char *value)
-{
-    return parse_level(value, &guest_threshold);
 }
 
 /* Into the ring and out of the port, as one line. */
@@ -131,7 +120,7 @@ void guest_log(const struct domain *d, enum log_level level, const char *fmt, ..
     char text[LINE_MAX_LEN];
     va_list ap;
 
-    if (level > guest_threshold)
+    if (level > log_guest_threshold)
         return;
     va_start(ap, fmt);
     fmt_vsnprintf(text, sizeof(text), fmt, ap);

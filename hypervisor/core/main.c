@@ -23,7 +23,7 @@ static void say_hello(void)
     log_info("Tenue, a paravirtualization hypervisor speaking the Xen 4.17 ABI");
     log_info("options: %s", boot_info.cmdline[0] ? boot_info.cmdline : "none");
     log_info("%u CPUs, %lu MiB of RAM managed, TSC %u.%03u MHz", cpu_count,
-             MIB_OF(heap_total_frames()), hal_tsc_khz / 1000, hal_tsc_khz % 1000);
+             MIB_OF(READ_ONCE(heap_total_frames)), hal_tsc_khz / 1000, hal_tsc_khz % 1000);
 }
 
 static void check_modules(void)
@@ -45,8 +45,9 @@ static void start_control_domain(void)
     d = control_domain;
     BUG_ON(!d || !d->vcpus[0]);
     log_info("memory: control domain %lu MiB, free %lu MiB, hypervisor and tables %lu KiB",
-             MIB_OF((uint64_t)d->pages.total), MIB_OF(heap_free_frames()),
-             (heap_total_frames() - heap_free_frames() - d->pages.total) << (PAGE_SHIFT - 10));
+             MIB_OF((uint64_t)d->pages.total), MIB_OF(READ_ONCE(heap_free_frames)),
+             (READ_ONCE(heap_total_frames) - READ_ONCE(heap_free_frames) - d->pages.total)
+                 << (PAGE_SHIFT - 10));
     for (uint32_t i = 0; options.dom0_vcpus_pin && i < d->max_vcpus; i++)
         BUG_ON(sched_set_affinity(d->vcpus[i], (cpumask_t)1 << i % cpu_count) != 0);
     d->vcpus[0]->initialised = true;

@@ -165,7 +165,8 @@ static int claim_pages(struct domain *d, const struct xen_memory_reservation *op
 
     if (op->extent_order || !guest_va_is_null(guest_va_of(op->extent_start)) || op->mem_flags)
         return -XEN_EINVAL;
-    return op->nr_extents > has && op->nr_extents - has > heap_free_frames() ? -XEN_ENOMEM : 0;
+    return op->nr_extents > has && op->nr_extents - has > READ_ONCE(heap_free_frames) ? -XEN_ENOMEM
+                                                                                      : 0;
 }
 
 /* Of what there is for tools to map we have grant tables, of version 1. */
@@ -179,18 +180,8 @@ static int acquire_resource(struct domain *d, struct xen_mem_acquire_resource *o
         op->nr_frames = d->grant.max_frames;
         return 0;
     }
-    if (op->nr_frames > GRANT_FRAMES_MAX || op->frame > GRANT_FRAMES_MAX)
-        return -XEN_EINVAL;
-    for (uint32_t i = 0; i < op->nr_frames; i++) {
-        mfn_t mfn;
-        int rc = grant_table_frame(d, (uint32_t)op->frame + i, &mfn);
-
-        if (rc)
-            return rc;
-        if (guest_write_elem(guest_va_of(op->frame_list), i, &mfn.n, sizeof(mfn.n)) != 0)
-            return -XEN_EFAULT;
-    }
-    return 0;
+    return grant_table_frames(d, (uint32_t)MIN(op->frame, ~0u), op->nr_frames,
+                              guest_va_of(op->frame_list));
 }
 
 /* --- operations on a domain, or on the machine --- */

@@ -16,7 +16,6 @@
 #include "lib.h"
 
 #define WORD_MAX 128u
-#define NUMBER_MAX (1ull << 40)
 
 struct options options = {.msi = true};
 
@@ -44,13 +43,25 @@ bool option_bool(const char *s, size_t len, bool *b)
     return *b || is_one_of(no, s, len);
 }
 
-const char *option_number(const char *s, uint64_t *n)
+/* The number that s starts with; returns where it ends, NULL when there is none. */
+static const char *number(const char *s, uint64_t *n)
 {
-    const char *p = s;
+    const size_t len = str_number(s, strlen(s), n);
 
-    for (*n = 0; *p >= '0' && *p <= '9' && *n <= NUMBER_MAX; p++)
-        *n = *n * 10 + (uint64_t)(*p - '0');
-    return p == s || *n > NUMBER_MAX ? NULL : p;
+    return len ? s + len : NULL;
+}
+
+bool option_count(const char *value, const struct option *o)
+{
+    uint64_t n;
+    const char *end = number(value, &n);
+
+    if (end && *end == '-')
+        end = number(end + 1, &n);
+    if (!end || *end || n == 0 || n > o->what)
+        return false;
+    *(unsigned *)o->to = (unsigned)n;
+    return true;
 }
 
 bool option_each(const char *list, bool (*set)(const char *part, size_t len))
@@ -70,7 +81,7 @@ bool option_each(const char *list, bool (*set)(const char *part, size_t len))
 bool options_parse_size(const char *s, uint64_t *bytes)
 {
     static const char units[] = "bkmgt";
-    const char *p = option_number(s, bytes), *unit;
+    const char *p = number(s, bytes), *unit;
     unsigned shift = 10;
 
     if (!p)
@@ -104,46 +115,33 @@ static bool set_dom0_mem_part(const char *s, size_t len)
     return options_parse_size(part, &options.dom0_mem);
 }
 
-static bool set_dom0_mem(const char *value)
-{
-    return option_each(value, set_dom0_mem_part);
-}
-
-/* A number, or a range of which the upper end counts. */
-static bool set_dom0_max_vcpus(const char *value)
-{
-    uint64_t n;
-    const char *end = option_number(value, &n);
-
-    if (end && *end == '-')
-        end = option_number(end + 1, &n);
-    if (!end || *end || n == 0 || n > MAX_VCPUS)
-        return false;
-    options.dom0_max_vcpus = (uint32_t)n;
-    return true;
-}
-
 /* Two names for the fair policy: it stands in for both. */
-static bool set_sched(const char *value)
+static bool set_sched(const char *value, const struct option *o)
 {
-    sched_static = !strcmp(value, "null");
-    return sched_static || !strcmp(value, "credit") || !strcmp(value, "credit2");
+    bool *fixed = o->to;
+
+    *fixed = !strcmp(value, "null");
+    return *fixed || !strcmp(value, "credit") || !strcmp(value, "credit2");
 }
 
 static const struct option core_options[] = {
-    {"dom0_mem", NULL, set_dom0_mem, "a size such as 512M, or min:<size>, max:<size>, with commas"},
-    {"dom0_max_vcpus", NULL, set_dom0_max_vcpus, "a number from 1 to 32"},
-    {"dom0_vcpus_pin", &options.dom0_vcpus_pin, NULL, NULL},
-    {"loglvl", NULL, log_set_level, "none, error, warning, info, debug or all"},
-    {"guest_loglvl", NULL, log_set_guest_level, "none, error, warning, info, debug or all"},
-    {"sched", NULL, set_sched, "credit2 (or credit: fair shares) or null (a CPU for each vcpu)"},
-    {"noreboot", &options.noreboot, NULL, NULL},
-    {"msi", &options.msi, NULL, NULL},
-    {"spec-ctrl", NULL, spec_set_ctrl, "a boolean, or names from docs/speculation.md, with commas"},
-    {"xpti", NULL, spec_set_xpti, "a boolean, or default"},
-    {"pv-l1tf", NULL, spec_set_pv_l1tf, "a boolean"},
-    {"smt", NULL, spec_set_smt, "a boolean"},
-    {NULL, NULL, NULL, NULL},
+    {"dom0_mem", set_dom0_mem_part, NULL, NULL, 0,
+     "a size such as 512M, or min:<size>, max:<size>, with commas"},
+    {"dom0_max_vcpus", NULL, option_count, &options.dom0_max_vcpus, MAX_VCPUS,
+     "a number from 1 to 32"},
+    {"dom0_vcpus_pin", NULL, NULL, &options.dom0_vcpus_pin, 0, NULL},
+    {"loglvl", NULL, log_set_level, &log_threshold, 0, LOG_LEVEL_NAMES},
+    {"guest_loglvl", NULL, log_set_level, &log_guest_threshold, 0, LOG_LEVEL_NAMES},
+    {"sched", NULL, set_sched, &sched_static, 0,
+     "credit2 (or credit: fair shares) or null (a CPU for each vcpu)"},
+    {"noreboot", NULL, NULL, &options.noreboot, 0, NULL},
+    {"msi", NULL, NULL, &options.msi, 0, NULL},
+    {"spec-ctrl", spec_set_part, NULL, NULL, 0,
+     "a boolean, or names from docs/speculation.md, with commas"},
+    {"xpti", NULL, spec_set_bits, NULL, SPEC_PTI, "a boolean, or default"},
+    {"pv-l1tf", NULL, spec_set_bits, NULL, SPEC_L1TF_PTE, "a boolean, or default"},
+    {"smt", NULL, spec_set_bits, NULL, SPEC_SMT_OFF, "a boolean, or default"},
+    {NULL, NULL, NULL, NULL, 0, NULL},
 };
 
 /* Known to Xen, without effect here. */
@@ -186,6 +184,13 @@ static bool set_flag(bool *flag, const char *value, bool inverted)
     return true;
 }
 
+static bool set(const struct option *o, const char *value, bool inverted)
+{
+    if (o->each)
+        return option_each(value, o->each);
+    return o->set ? o->set(value, o) : set_flag(o->to, value, inverted);
+}
+
 static void apply(const char *name, const char *value, bool say)
 {
     const bool inverted = !strncmp(name, "no-", 3);
@@ -194,9 +199,9 @@ static void apply(const char *name, const char *value, bool say)
 
     if (!o)
         o = find(hal_options, word);
-    if (o && inverted && !o->flag)
+    if (o && inverted && (o->each || o->set))
         o = NULL;
-    if (o && (o->flag ? set_flag(o->flag, value, inverted) : o->set(value)))
+    if (o && set(o, value, inverted))
         return;
     if (o && say)
         log_warn("option %s: \"%s\" not understood; expected %s", name, value,

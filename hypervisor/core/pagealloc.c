@@ -32,7 +32,7 @@ static struct spinlock heap_lock = SPINLOCK_INIT(RANK_HEAP);
 uint32_t heap_heads[HEAP_ZONES][HEAP_ORDER_MAX + 1];
 uint32_t heap_zone_orders[HEAP_ZONES];
 static unsigned top_zone; /* of the highest frame there is */
-static peeked uint64_t free_frames, total_frames;
+peeked uint64_t heap_free_frames, heap_total_frames;
 
 struct page *frame_table;
 uint64_t frame_count;
@@ -85,7 +85,7 @@ static void block_free(uint32_t mfn, unsigned order, uint64_t stamp)
 {
     const uint32_t now = tlb_stamp();
 
-    free_frames += 1ull << order;
+    heap_free_frames += 1ull << order;
     while (order < HEAP_ORDER_MAX) {
         const uint32_t buddy = mfn ^ (1u << order);
 
@@ -120,7 +120,7 @@ static uint32_t block_take(unsigned order, unsigned limit)
             block_link(mfn + (1u << have), have, stamp);
         }
         frame_table[mfn].type = stamp;
-        free_frames -= 1ull << order;
+        heap_free_frames -= 1ull << order;
         return mfn;
     }
     return 0;
@@ -233,18 +233,8 @@ void heap_seed(mfn_t start, mfn_t end)
     spin_lock(&heap_lock);
     top_zone = MAX(top_zone, heap_zone_of((uint32_t)end.n - 1));
     run_free((uint32_t)first, (uint32_t)end.n, 0);
-    total_frames += end.n - first;
+    heap_total_frames += end.n - first;
     spin_unlock(&heap_lock);
-}
-
-uint64_t heap_free_frames(void)
-{
-    return READ_ONCE(free_frames);
-}
-
-uint64_t heap_total_frames(void)
-{
-    return READ_ONCE(total_frames);
 }
 
 void *hv_alloc_pages(unsigned order)

@@ -121,18 +121,11 @@ static const struct kind *intel_kind(const struct spec_cpu *c)
 
 static const struct kind *kind_of(const struct spec_cpu *c)
 {
-    switch (c->vendor) {
-    case SPEC_INTEL:
+    if (c->vendor == SPEC_INTEL)
         return intel_kind(c);
-    case SPEC_AMD:
-    case SPEC_HYGON:
+    if (c->vendor == SPEC_AMD || c->vendor == SPEC_HYGON)
         return amd_kind(c);
-    case SPEC_EMULATED:
-        return &emulator;
-    case SPEC_OTHER:
-        break;
-    }
-    return &unknown_vendor;
+    return c->vendor == SPEC_EMULATED ? &emulator : &unknown_vendor;
 }
 
 /* What an Intel processor says that it has not, or has no unit for. */

@@ -3,7 +3,7 @@
  * What is done about speculation faults, in words (spec.h): boot options in Xen's spelling, the
  * plan's MSRs written and read back (SPEC-7), and what the console says about it all (SPEC-8).
  *
- *   xpti=BOOL|default   smt=BOOL   pv-l1tf=BOOL
+ *   xpti=, smt=, pv-l1tf=BOOL|default
  *   spec-ctrl=BOOL|xen=BOOL|bti-thunk=retpoline|lfence|jmp|NAME[=BOOL]|no-NAME, with commas
  */
 #include <tenue/spec.h>
@@ -105,7 +105,7 @@ static bool set_all(bool on)
     return true;
 }
 
-static bool set_part(const char *s, size_t len)
+bool spec_set_part(const char *s, size_t len)
 {
     const char *eq = memchr(s, '=', len);
     size_t name = eq != NULL ? (size_t)(eq - s) : len;
@@ -122,38 +122,19 @@ static bool set_part(const char *s, size_t len)
     return set_named(s, name, eq == NULL || on);
 }
 
-bool spec_set_ctrl(const char *value)
-{
-    return option_each(value, set_part);
-}
-
-static bool set_bits(const char *value, uint32_t bits, bool inverted)
+bool spec_set_bits(const char *value, const struct option *o)
 {
     bool on;
 
+    if (strcmp(value, "default") == 0) {
+        spec_options.on &= ~o->what;
+        spec_options.off &= ~o->what;
+        return true;
+    }
     if (!option_bool(value, strlen(value), &on))
         return false;
-    choose(bits, on != inverted);
+    choose(o->what, on != (o->what == SPEC_SMT_OFF)); /* what we do is to switch threads off */
     return true;
-}
-
-bool spec_set_xpti(const char *value)
-{
-    if (strcmp(value, "default") != 0)
-        return set_bits(value, SPEC_PTI, false);
-    spec_options.on &= ~SPEC_PTI;
-    spec_options.off &= ~SPEC_PTI;
-    return true;
-}
-
-bool spec_set_pv_l1tf(const char *value)
-{
-    return set_bits(value, SPEC_L1TF_PTE, false);
-}
-
-bool spec_set_smt(const char *value)
-{
-    return set_bits(value, SPEC_SMT_OFF, true);
 }
 
 /* --- done --- */

@@ -46,8 +46,8 @@ static int op_physinfo(struct xen_sysctl_physinfo *op)
         .max_node_id = 0,
         .cpu_khz = hal_tsc_khz,
         .capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
-        .total_pages = heap_total_frames(),
-        .free_pages = heap_free_frames(),
+        .total_pages = READ_ONCE(heap_total_frames),
+        .free_pages = READ_ONCE(heap_free_frames),
         .max_mfn = frame_count - 1,
     };
     hal_cpuid(1, 0, leaf);
@@ -96,41 +96,32 @@ static int op_debug_keys(const struct xen_sysctl_debug_keys *op)
 
 static int op_getcpuinfo(struct xen_sysctl_getcpuinfo *op)
 {
-    uint32_t n = MIN(op->max_cpus, cpu_count);
+    const uint32_t n = MIN(op->max_cpus, cpu_count);
+    struct xen_sysctl_cpuinfo info[MAX_CPUS];
 
-    for (uint32_t cpu = 0; cpu < n; cpu++) {
-        struct xen_sysctl_cpuinfo info = {.idletime = sched_idle_time(cpu)};
-        int rc = guest_write_elem(guest_va_of(op->info), cpu, &info, sizeof(info));
-
-        if (rc)
-            return rc;
-    }
+    for (uint32_t cpu = 0; cpu < n; cpu++)
+        info[cpu] = (struct xen_sysctl_cpuinfo){.idletime = sched_idle_time(cpu)};
     op->nr_cpus = n;
-    return 0;
+    return guest_write(guest_va_of(op->info), info, n * sizeof(info[0]));
 }
 
 static int op_cputopoinfo(struct xen_sysctl_cputopoinfo *op)
 {
-    uint32_t n = MIN(op->num_cpus, cpu_count);
+    const bool asks = guest_va_is_null(guest_va_of(op->cputopo));
+    const uint32_t n = asks ? 0 : MIN(op->num_cpus, cpu_count);
+    struct xen_sysctl_cputopo topo[MAX_CPUS];
 
-    if (!guest_va_is_null(guest_va_of(op->cputopo))) {
-        for (uint32_t cpu = 0; cpu < n; cpu++) {
-            struct xen_sysctl_cputopo topo = {.core = cpu, .socket = 0, .node = 0};
-            int rc = guest_write_elem(guest_va_of(op->cputopo), cpu, &topo, sizeof(topo));
-
-            if (rc)
-                return rc;
-        }
-    }
+    for (uint32_t cpu = 0; cpu < n; cpu++)
+        topo[cpu] = (struct xen_sysctl_cputopo){.core = cpu, .socket = 0, .node = 0};
     op->num_cpus = cpu_count;
-    return 0;
+    return guest_write(guest_va_of(op->cputopo), topo, n * sizeof(topo[0]));
 }
 
 static int op_numainfo(struct xen_sysctl_numainfo *op)
 {
     struct xen_sysctl_meminfo mem = {
-        .memsize = heap_total_frames() << PAGE_SHIFT,
-        .memfree = heap_free_frames() << PAGE_SHIFT,
+        .memsize = READ_ONCE(heap_total_frames) << PAGE_SHIFT,
+        .memfree = READ_ONCE(heap_free_frames) << PAGE_SHIFT,
     };
     uint32_t distance = 10; /* to itself, as ACPI counts */
     int rc = 0;
@@ -151,7 +142,7 @@ static int op_cpupool(struct xen_sysctl_cpupool_op *op)
         if (op->cpupool_id != 0)
             return -XEN_ENOENT;
         op->sched_id = sched_public_id();
-        op->n_dom = domain_count();
+        op->n_dom = READ_ONCE(domain_count);
         return cpumask_write(&op->cpumap, cpumask_online());
     case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
         return cpumask_write(&op->cpumap, 0);
@@ -173,25 +164,20 @@ static int op_cpu_featureset(struct xen_sysctl_cpu_featureset *op)
         {0xd, 1, 0},        {7, 0, 1}, {7, 0, 2},          {0x80000007, 0, 3},
         {0x80000008, 0, 1}, {7, 0, 3}, {7, 1, 0},          {0x80000021, 0, 0},
     };
+    uint32_t features[ARRAY_LEN(words)], out[4], n;
 
     if (op->index == XEN_SYSCTL_cpu_featureset_hvm ||
         op->index == XEN_SYSCTL_cpu_featureset_hvm_max)
         return -XEN_EOPNOTSUPP;
     if (op->index > XEN_SYSCTL_cpu_featureset_hvm_max)
         return -XEN_EINVAL;
-    if (!guest_va_is_null(guest_va_of(op->features))) {
-        for (uint32_t i = 0; i < MIN(op->nr_features, ARRAY_LEN(words)); i++) {
-            uint32_t out[4];
-            int rc;
-
-            hal_cpuid(words[i].leaf, words[i].subleaf, out);
-            rc = guest_write_elem(guest_va_of(op->features), i, &out[words[i].reg], 4);
-            if (rc)
-                return rc;
-        }
+    n = guest_va_is_null(guest_va_of(op->features)) ? 0 : MIN(op->nr_features, ARRAY_LEN(words));
+    for (uint32_t i = 0; i < n; i++) {
+        hal_cpuid(words[i].leaf, words[i].subleaf, out);
+        features[i] = out[words[i].reg];
     }
     op->nr_features = ARRAY_LEN(words);
-    return 0;
+    return guest_write(guest_va_of(op->features), features, n * sizeof(features[0]));
 }
 
 static int op_cpu_policy(struct xen_sysctl_cpu_policy *op)
@@ -228,7 +214,7 @@ static int run(struct xen_sysctl *op)
     case XEN_SYSCTL_getcpuinfo:
         return op_getcpuinfo(&op->u.getcpuinfo);
     case XEN_SYSCTL_availheap:
-        op->u.availheap.avail_bytes = heap_free_frames() << PAGE_SHIFT;
+        op->u.availheap.avail_bytes = READ_ONCE(heap_free_frames) << PAGE_SHIFT;
         return op->u.availheap.node > 0 ? -XEN_EINVAL : 0;
     case XEN_SYSCTL_cputopoinfo:
         return op_cputopoinfo(&op->u.cputopoinfo);

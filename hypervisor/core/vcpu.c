@@ -62,12 +62,12 @@ static void vcpu_init(struct vcpu *v, struct domain *d, uint32_t id)
     timer_init(&v->periodic, periodic_fired);
     timer_init(&v->poll_timer, poll_timed_out);
     sched_vcpu_init(v);
+    pv_vcpu_init(v);
 }
 
 int vcpu_create(struct domain *d, uint32_t id)
 {
     struct vcpu *v;
-    int rc;
 
     if (id >= d->max_vcpus || d->vcpus[id])
         return -XEN_EINVAL;
@@ -75,13 +75,13 @@ int vcpu_create(struct domain *d, uint32_t id)
     if (!v)
         return -XEN_ENOMEM;
     vcpu_init(v, d, id);
-    rc = pv_vcpu_init(v);
-    if (rc == 0)
-        rc = hal_vcpu_create(v);
-    if (rc) {
+    v->pv.traps = hv_alloc_page();
+    v->hal = hv_alloc_page();
+    if (!v->pv.traps || !v->hal) {
         vcpu_destroy(v); /* takes what is there */
-        return rc;
+        return -XEN_ENOMEM;
     }
+    hal_vcpu_init(v->hal);
     account_vcpu_init(v);
     d->vcpus[id] = v;
     return 0;
@@ -92,8 +92,8 @@ void vcpu_destroy(struct vcpu *v)
     ASSERT(v->is_running == 0 && !v->sched.queued);
     sched_vcpu_release(v);
     account_vcpu_free(v);
-    hal_vcpu_destroy(v);
-    pv_vcpu_free(v);
+    hv_free_page(v->hal);
+    hv_free_page(v->pv.traps);
     hv_free_page(v);
 }
 
@@ -135,15 +135,16 @@ int vcpu_load_context(struct vcpu *v, guest_va from, bool anew, bool *online)
 
 int vcpu_store_context(struct vcpu *v, guest_va to)
 {
-    vcpu_guest_context_t *ctxt = hv_alloc_pages(CONTEXT_ORDER);
+    vcpu_guest_context_t *ctxt;
     int rc;
 
+    if (!v->initialised)
+        return -XEN_ENODATA;
+    ctxt = hv_alloc_pages(CONTEXT_ORDER);
     if (!ctxt)
         return -XEN_ENOMEM;
     vcpu_pause(v);
     pv_vcpu_get_context(v, ctxt);
-    if (!(READ_ONCE(v->pause_flags) & (1u << VPF_DOWN)))
-        ctxt->flags |= VGCF_online;
     vcpu_unpause(v);
     rc = guest_write_obj(to, ctxt);
     hv_free_pages(ctxt, CONTEXT_ORDER);

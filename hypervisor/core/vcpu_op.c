@@ -47,28 +47,19 @@ static long op_runstate_info(const struct vcpu *v, guest_va arg)
     return guest_write_obj(arg, &copy);
 }
 
-static long op_register_runstate(struct vcpu *v, guest_va arg)
+/* An area for the run state or the time: all that the structure holds is where it is. */
+static long op_register_area(struct vcpu *v, guest_va arg, guest_va *registered, uint64_t bytes)
 {
-    guest_va area; /* all that the structure holds */
+    guest_va area;
 
-    if (guest_read_obj(&area, arg) || !guest_range_ok(area, sizeof(struct vcpu_runstate_info)))
+    if (guest_read_obj(&area, arg) || !guest_range_ok(area, bytes))
         return -XEN_EFAULT;
-    WRITE_ONCE(v->runstate_va.va, area.va);
-    if (v == current_vcpu())
-        vcpu_runstate_publish(v);
-    return 0;
-}
-
-static long op_register_time(struct vcpu *v, guest_va arg)
-{
-    guest_va area; /* all that the structure holds */
-
-    if (guest_read_obj(&area, arg) || !guest_range_ok(area, sizeof(struct vcpu_time_info)))
-        return -XEN_EFAULT;
-    WRITE_ONCE(v->time_va.va, area.va);
+    WRITE_ONCE(registered->va, area.va);
     v->time_stamp = TIME_NEVER;
-    if (v == current_vcpu())
+    if (v == current_vcpu()) {
+        vcpu_runstate_publish(v);
         time_refresh_vcpu(v);
+    }
     return 0;
 }
 
@@ -141,9 +132,9 @@ long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg_va)
     case VCPUOP_get_runstate_info:
         return op_runstate_info(v, arg);
     case VCPUOP_register_runstate_memory_area:
-        return op_register_runstate(v, arg);
+        return op_register_area(v, arg, &v->runstate_va, sizeof(struct vcpu_runstate_info));
     case VCPUOP_register_vcpu_time_memory_area:
-        return op_register_time(v, arg);
+        return op_register_area(v, arg, &v->time_va, sizeof(struct vcpu_time_info));
     case VCPUOP_register_vcpu_info:
         return op_register_vcpu_info(v, arg);
     case VCPUOP_set_periodic_timer:

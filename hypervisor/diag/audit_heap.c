@@ -45,9 +45,9 @@ unsigned heap_audit(void)
         }
     for (uint64_t m = 0; m < frame_count; m++)
         seen += !!(frame_table[m].count & C_FREE);
-    if (listed == heap_free_frames() && seen == listed)
+    if (listed == READ_ONCE(heap_free_frames) && seen == listed)
         return 0;
     log_err("audit: %lu frames are free, %lu on lists, %lu counted", seen, listed,
-            heap_free_frames());
+            READ_ONCE(heap_free_frames));
     return 1;
 }

@@ -41,8 +41,8 @@ static void dump_domains(void)
 
 static void dump_memory(void)
 {
-    log_info("memory: %lu frames, %lu free (%lu MiB)", heap_total_frames(), heap_free_frames(),
-             heap_free_frames() >> (20 - PAGE_SHIFT));
+    log_info("memory: %lu frames, %lu free (%lu MiB)", READ_ONCE(heap_total_frames),
+             READ_ONCE(heap_free_frames), READ_ONCE(heap_free_frames) >> (20 - PAGE_SHIFT));
 }
 
 static void dump_hypercalls(void)

@@ -146,9 +146,9 @@ void pv_deliver_event(struct cpu_user_regs *regs)
     enter(v, regs, v->pv.event.address, true, NULL, 0);
 }
 
-void pv_failsafe_selectors(struct cpu_user_regs *regs, const struct pv_selectors *s)
+void pv_failsafe(struct cpu_user_regs *regs)
 {
-    const uint64_t selectors[] = {s->ds, s->es, s->fs, s->gs};
+    const uint64_t selectors[] = {regs->ds, regs->es, regs->fs, regs->gs};
     struct vcpu *v = current_vcpu();
 
     watch_enter(TENUE_PART_FAILSAFE);
@@ -159,12 +159,4 @@ void pv_failsafe_selectors(struct cpu_user_regs *regs, const struct pv_selectors
     }
     enter(v, regs, v->pv.failsafe.address, v->pv.failsafe.mask_events, selectors,
           ARRAY_LEN(selectors));
-}
-
-void pv_failsafe(struct cpu_user_regs *regs)
-{
-    struct pv_selectors live;
-
-    hal_read_selectors(&live);
-    pv_failsafe_selectors(regs, &live);
 }

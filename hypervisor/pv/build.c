@@ -343,7 +343,7 @@ static int start_vcpu(struct builder *b)
 /* dom0_mem=, or nearly all that is free. */
 static uint64_t control_frames(void)
 {
-    const uint64_t free = heap_free_frames();
+    const uint64_t free = READ_ONCE(heap_free_frames);
     uint64_t frames = options.dom0_mem >> PAGE_SHIFT;
 
     if (frames == 0)
@@ -378,9 +378,9 @@ static int plan(struct builder *b, const struct boot_module *kernel,
     if (why != NULL)
         return refuse(kernel, &b->image, why);
     b->frames = control_frames();
-    if (b->frames > heap_free_frames()) {
+    if (b->frames > READ_ONCE(heap_free_frames)) {
         log_err("dom0_mem=%luM is more than the %luM that are free: lower it", b->frames >> 8,
-                heap_free_frames() >> 8);
+                READ_ONCE(heap_free_frames) >> 8);
         return -XEN_ENOMEM;
     }
     why = lay_out(b, ramdisk);

@@ -3,7 +3,7 @@
  * Segment descriptors: what a guest may put into a GDT or LDT, and the frames its vcpus use.
  *
  * Invariants: MM-24 (each present entry ring 3, no gates), HC-11. The CPU reads descriptor frames
- * through a window of ours (hal_gdt_changed, hal_ldt_map_page), each page held by a descriptor
+ * through a window of ours (hal_descriptors_changed), each page held by a descriptor
  * type reference in pv.gdt_frames / pv.ldt_frames. Locks: none; a vcpu's descriptor state
  * is changed only by itself, or while it cannot run. Leaves to page types: that a frame holds
  * only sanitised descriptors. Public headers: xen.h (set_gdt, update_descriptor, MMUEXT_SET_LDT).
@@ -94,7 +94,7 @@ int pv_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, uint32_t ent
     }
     v->pv.gdt_entries = entries;
     if (v == current_vcpu())
-        hal_gdt_changed();
+        hal_descriptors_changed();
     descriptor_frames_put(old, GDT_GUEST_FRAMES);
     return 0;
 }
@@ -142,7 +142,7 @@ int pv_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
     v->pv.ldt_base = base;
     v->pv.ldt_entries = entries;
     if (v == current_vcpu())
-        hal_ldt_changed(); /* before the frames go: nothing of ours shows them any more */
+        hal_descriptors_changed(); /* before the frames go: nothing of ours shows them any more */
     descriptor_frames_put(old, ARRAY_LEN(old));
     return 0;
 }
@@ -165,7 +165,7 @@ bool pv_ldt_fault(uint64_t offset)
     if (page_get_and_type(m, v->domain, PGT_DESC) != 0)
         return false;
     v->pv.ldt_frames[idx] = m;
-    hal_ldt_map_page(idx, m);
+    hal_descriptors_changed();
     return true;
 }
 

@@ -15,7 +15,7 @@
 #define HYPERCALL_SLOT 32u
 #define HYPERCALL_SLOTS (PAGE_SIZE / HYPERCALL_SLOT)
 
-int pv_vcpu_init(struct vcpu *v)
+void pv_vcpu_init(struct vcpu *v)
 {
     v->pv = (struct pv_vcpu){
         .kernel_mode = true,
@@ -24,20 +24,10 @@ int pv_vcpu_init(struct vcpu *v)
         .entry_frame = PV_ENTRY_FRAME_NONE,
         .cr4_guest = PV_CR4_FIXED,
         .xcr0 = 1,
+        .debugreg = {[6] = DR6_DEFAULT, [7] = DR7_DEFAULT},
     };
     __builtin_memset(v->pv.gdt_frames, 0xff, sizeof(v->pv.gdt_frames)); /* MFN_NONE */
     __builtin_memset(v->pv.ldt_frames, 0xff, sizeof(v->pv.ldt_frames));
-    if (pv_debugreg_set(v, 6, 0) != 0 || pv_debugreg_set(v, 7, 0) != 0)
-        return -XEN_EINVAL;
-    v->pv.traps = hv_alloc_page();
-    return v->pv.traps != NULL ? 0 : -XEN_ENOMEM;
-}
-
-void pv_vcpu_free(struct vcpu *v)
-{
-    if (v->pv.traps != NULL)
-        hv_free_page(v->pv.traps);
-    v->pv.traps = NULL;
 }
 
 /* Whatever can be refused without side effects. */
@@ -102,10 +92,6 @@ static void set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     v->regs.entry_vector = 0;
     pv->kernel_mode = c->flags & VGCF_in_kernel;
     pv->iopl = c->user_regs.rflags >> EFLAGS_IOPL_SHIFT & 3;
-    pv->sel.ds = c->user_regs.ds;
-    pv->sel.es = c->user_regs.es;
-    pv->sel.fs = c->user_regs.fs;
-    pv->sel.gs = c->user_regs.gs;
     pv->fs_base = c->fs_base;
     pv->gs_base_kernel = c->gs_base_kernel;
     pv->gs_base_user = c->gs_base_user;
@@ -146,10 +132,6 @@ void pv_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
     c->user_regs.entry_vector = 0;
     c->user_regs.error_code = 0;
     c->user_regs.rflags |= (uint64_t)pv->iopl << EFLAGS_IOPL_SHIFT;
-    c->user_regs.ds = pv->sel.ds;
-    c->user_regs.es = pv->sel.es;
-    c->user_regs.fs = pv->sel.fs;
-    c->user_regs.gs = pv->sel.gs;
     if (pv->kernel_mode)
         c->flags |= VGCF_in_kernel;
     if (pv->failsafe.mask_events)

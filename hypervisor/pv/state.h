@@ -78,9 +78,6 @@ void pv_cpuid_compute(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
  * their final meaning: hal_guest_regs() completes the frame and makes it the above. */
 #define PV_EXIT_HYPERCALL 0x102u
 
-/* bounce.c: failsafe with the selectors the guest meant to have, when loading some of them failed.
- */
-void pv_failsafe_selectors(struct cpu_user_regs *regs, const struct pv_selectors *s);
 /* Enter the guest's handler for vector, or crash the domain when it has none. */
 #define PV_NO_ERROR (~0ull) /* for error: the frame has no error code */
 void pv_inject(struct cpu_user_regs *regs, uint8_t vector, uint64_t error);

@@ -11,6 +11,8 @@
  * frees a root that is in a CR3 (MM-18).
  */
 
+#include <tenue/entrypoints.h>
+
 #include "../pv/root.h"
 #include "../pv/state.h"
 #include "asm.h"
@@ -42,17 +44,17 @@ struct cpu_user_regs *hal_guest_regs(void)
     return r;
 }
 
-void hal_read_selectors(struct pv_selectors *s)
+void hal_read_selectors(struct cpu_user_regs *r)
 {
     __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
-                     : "=m"(s->ds), "=m"(s->es), "=m"(s->fs), "=m"(s->gs));
+                     : "=m"(r->ds), "=m"(r->es), "=m"(r->fs), "=m"(r->gs));
 }
 
 static void save_segments(struct vcpu *v)
 {
     uint64_t active = rdmsr(MSR_GS_BASE), inactive = rdmsr(MSR_KERNEL_GS_BASE);
 
-    hal_read_selectors(&v->pv.sel);
+    hal_read_selectors(&v->regs);
     v->pv.fs_base = rdmsr(MSR_FS_BASE);
     v->pv.gs_base_kernel = v->pv.kernel_mode ? active : inactive;
     v->pv.gs_base_user = v->pv.kernel_mode ? inactive : active;
@@ -61,8 +63,8 @@ static void save_segments(struct vcpu *v)
 /* False when one of the four did not load. */
 static bool load_segments(const struct vcpu *v)
 {
-    const struct pv_selectors *want = &v->pv.sel;
-    struct pv_selectors is;
+    const struct cpu_user_regs *want = &v->regs;
+    struct cpu_user_regs is;
     bool ok = true;
 
     hal_read_selectors(&is);
@@ -167,7 +169,7 @@ void hal_context_switch(struct vcpu *next)
     if (pv_owes_tables(next))
         softirq_raise(SOFTIRQ_TABLES);
     if (unlikely(!load_segments(next)))
-        pv_failsafe_selectors(hal_guest_regs(), &next->pv.sel);
+        pv_failsafe(hal_guest_regs());
 }
 
 void hal_unload_current(void)

@@ -61,7 +61,7 @@ static void xcr0_load(struct pcpu *c, uint64_t v)
     xsetbv0(v);
 }
 
-static void init_image(struct hal_vcpu *h)
+void hal_vcpu_init(struct hal_vcpu *h)
 {
     uint16_t fcw = FCW_INIT;
     uint32_t mxcsr = MXCSR_INIT;
@@ -69,22 +69,6 @@ static void init_image(struct hal_vcpu *h)
     memset(h->fpu, 0, sizeof(h->fpu));
     memcpy(h->fpu, &fcw, sizeof(fcw));
     memcpy(h->fpu + 24, &mxcsr, sizeof(mxcsr));
-}
-
-int hal_vcpu_create(struct vcpu *v)
-{
-    v->hal = hv_alloc_page();
-    if (v->hal == NULL)
-        return -XEN_ENOMEM;
-    init_image(v->hal);
-    return 0;
-}
-
-void hal_vcpu_destroy(struct vcpu *v)
-{
-    if (v->hal != NULL)
-        hv_free_page(v->hal);
-    v->hal = NULL;
 }
 
 void fpu_save(struct pcpu *c, struct hal_vcpu *h)
@@ -121,7 +105,7 @@ void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0)
     if (cpu_features.fx_leaks_pointers)
         clear_x87_pointers();
     if (!restore(h)) { /* an image that the CPU refuses: nothing of it, and no other's */
-        init_image(h);
+        hal_vcpu_init(h);
         BUG_ON(!restore(h));
     }
     if (xcr0 != 0)

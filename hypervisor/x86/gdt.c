@@ -51,41 +51,20 @@ static void fill_our_page(struct pcpu *c)
 #define PTE_WINDOW_RW (PTE_HV_RW & ~PTE_G)
 #define PTE_WINDOW_RO (PTE_HV_RO & ~PTE_G)
 
-/* frames where there are any, else empty. Returns which pages changed, a bit each. */
-static uint32_t window_fill(uint64_t *window, const mfn_t *frames, unsigned n, uint64_t empty)
+/* frames where there are any, else empty. */
+static void window_fill(uint64_t *window, const mfn_t *frames, unsigned n, uint64_t empty)
 {
-    uint32_t changed = 0;
-
     for (unsigned i = 0; i < n; i++) {
         const bool shown = frames != NULL && !mfn_is_none(frames[i]);
-        const uint64_t pte = shown ? mfn_to_maddr(frames[i]).a | PTE_WINDOW_RW : empty;
 
-        changed |= (uint32_t)(window[i] != pte) << i;
-        window[i] = pte;
+        window[i] = shown ? mfn_to_maddr(frames[i]).a | PTE_WINDOW_RW : empty;
     }
-    if (spec_has(SPEC_PTI))
-        isolation_copy_windows(this_pcpu());
-    return changed;
 }
 
-static uint32_t gdt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
+static void ldt_load(struct pcpu *c, const struct pv_vcpu *pv)
 {
-    return window_fill(c->gdt_window, pv ? pv->gdt_frames : NULL, GDT_GUEST_FRAMES,
-                       ((uint64_t)zero_page - HV_VIRT_BASE) | PTE_WINDOW_RO);
-}
-
-static uint32_t ldt_window_fill(struct pcpu *c, const struct pv_vcpu *pv)
-{
-    const unsigned entries = pv ? pv->ldt_entries : 0;
-
-    if (entries == 0 && c->ldt_live == 0)
-        return 0;
-    c->ldt_live = (uint16_t)entries;
-    return window_fill(c->ldt_window, entries ? pv->ldt_frames : NULL, WINDOW_PAGES, 0);
-}
-
-static void ldtr_load(struct pcpu *c)
-{
+    c->ldt_live = (uint16_t)(pv ? pv->ldt_entries : 0);
+    window_fill(c->ldt_window, c->ldt_live ? pv->ldt_frames : NULL, WINDOW_PAGES, 0);
     if (c->ldt_live == 0) {
         lldt(0);
         return;
@@ -95,46 +74,20 @@ static void ldtr_load(struct pcpu *c)
     lldt(SEL_LDT);
 }
 
-static void window_flush(uint64_t va, uint32_t pages)
-{
-    for (; pages != 0; pages &= pages - 1)
-        invlpg(va + (uint64_t)__builtin_ctz(pages) * PAGE_SIZE);
-}
-
 void gdt_load_guest(struct pcpu *c, const struct pv_vcpu *pv)
 {
-    bool had_ldt = c->ldt_live != 0;
-
-    gdt_window_fill(c, pv);
-    ldt_window_fill(c, pv);
-    if (had_ldt || c->ldt_live != 0)
-        ldtr_load(c);
-}
-
-void hal_gdt_changed(void)
-{
-    struct pcpu *c = this_pcpu();
-
-    window_flush(c->window_virt, gdt_window_fill(c, &this_cpu()->current->pv));
-}
-
-void hal_ldt_changed(void)
-{
-    struct pcpu *c = this_pcpu();
-
-    window_flush(c->window_virt + WINDOW_PAGES * PAGE_SIZE,
-                 ldt_window_fill(c, &this_cpu()->current->pv));
-    ldtr_load(c);
-}
-
-void hal_ldt_map_page(unsigned idx, mfn_t m)
-{
-    struct pcpu *c = this_pcpu();
-
-    c->ldt_window[idx] = mfn_to_maddr(m).a | PTE_WINDOW_RW;
+    window_fill(c->gdt_window, pv ? pv->gdt_frames : NULL, GDT_GUEST_FRAMES,
+                ((uint64_t)zero_page - HV_VIRT_BASE) | PTE_WINDOW_RO);
+    if (c->ldt_live != 0 || (pv && pv->ldt_entries != 0))
+        ldt_load(c, pv);
     if (spec_has(SPEC_PTI))
         isolation_copy_windows(c);
-    window_flush(c->window_virt + WINDOW_PAGES * PAGE_SIZE, 1u << idx);
+}
+
+void hal_descriptors_changed(void)
+{
+    gdt_load_guest(this_pcpu(), &this_cpu()->current->pv);
+    hal_tlb_flush_local();
 }
 
 /* Once this CPU's windows have page tables (paging.c). Reloads every segment register of ours. */
@@ -158,7 +111,7 @@ void gdt_init_cpu(struct pcpu *c)
     memset(c->gdt_page, 0, PAGE_SIZE);
     c->gdt_window[OUR_PAGE] = mfn_to_maddr(ptr_to_mfn(c->gdt_page)).a | PTE_HV_RW;
     fill_our_page(c);
-    gdt_window_fill(c, NULL); /* never looked at so far */
+    gdt_load_guest(c, NULL); /* never looked at so far */
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"

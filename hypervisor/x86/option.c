@@ -33,58 +33,42 @@ static bool set_console_part(const char *s, size_t len)
     return console_known = true;
 }
 
-static bool set_console(const char *v)
+static bool set_console(const char *v, const struct option *o)
 {
+    (void)o;
     x86_options.serial = console_known = false;
     if (!option_each(v, set_console_part) || !console_known)
         x86_options.serial = true; /* rather a console where nobody looks than none */
     return console_known;
 }
 
-static bool set_com(unsigned n, const char *v)
+static bool set_com(const char *v, const struct option *o)
 {
-    if (v[0] < '0' || v[0] > '9' || strlen(v) >= sizeof(x86_options.com[n]))
+    if (v[0] < '0' || v[0] > '9' || strlen(v) >= o->what)
         return false;
-    str_copy(x86_options.com[n], v, sizeof(x86_options.com[n]));
+    str_copy(o->to, v, o->what);
     return true;
 }
 
-static bool set_com1(const char *v)
+static bool set_clocksource(const char *v, const struct option *o)
 {
-    return set_com(0, v);
+    bool *pm_timer = o->to;
+
+    *pm_timer = strcmp(v, "acpi") == 0;
+    return *pm_timer || strcmp(v, "hpet") == 0;
 }
 
-static bool set_com2(const char *v)
-{
-    return set_com(1, v);
-}
-
-static bool set_maxcpus(const char *v)
-{
-    uint64_t n;
-    const char *end = option_number(v, &n);
-
-    if (!end || *end || n == 0)
-        return false;
-    x86_options.maxcpus = (unsigned)MIN(n, MAX_CPUS);
-    return true;
-}
-
-static bool set_clocksource(const char *v)
-{
-    x86_options.pm_timer = strcmp(v, "acpi") == 0;
-    return x86_options.pm_timer || strcmp(v, "hpet") == 0;
-}
+#define COM(n) NULL, set_com, x86_options.com[n], sizeof(x86_options.com[n])
 
 const struct option hal_options[] = {
-    {"console", NULL, set_console, "com1, com2 or none"},
-    {"com1", NULL, set_com1, "BAUD[,DPS[,PORT[,IRQ]]]"},
-    {"com2", NULL, set_com2, "BAUD[,DPS[,PORT[,IRQ]]]"},
-    {"clocksource", NULL, set_clocksource, "hpet or acpi"},
-    {"maxcpus", NULL, set_maxcpus, "a number from 1"},
-    {"smep", &x86_options.smep, NULL, NULL},
-    {"smap", &x86_options.smap, NULL, NULL},
-    {"umip", &x86_options.umip, NULL, NULL},
-    {"fastpaths", &x86_options.fastpaths, NULL, NULL},
-    {NULL, NULL, NULL, NULL},
+    {"console", NULL, set_console, NULL, 0, "com1, com2 or none"},
+    {"com1", COM(0), "BAUD[,DPS[,PORT[,IRQ]]]"},
+    {"com2", COM(1), "BAUD[,DPS[,PORT[,IRQ]]]"},
+    {"clocksource", NULL, set_clocksource, &x86_options.pm_timer, 0, "hpet or acpi"},
+    {"maxcpus", NULL, option_count, &x86_options.maxcpus, MAX_CPUS, "a number from 1 to 64"},
+    {"smep", NULL, NULL, &x86_options.smep, 0, NULL},
+    {"smap", NULL, NULL, &x86_options.smap, 0, NULL},
+    {"umip", NULL, NULL, &x86_options.umip, 0, NULL},
+    {"fastpaths", NULL, NULL, &x86_options.fastpaths, 0, NULL},
+    {NULL, NULL, NULL, NULL, 0, NULL},
 };

@@ -127,6 +127,7 @@ static void exit_failed(const struct cpu_user_regs *nested, bool mended)
 
     memmove(guest, nested, GPR_BYTES);
     guest->entry_vector = vector;
+    hal_read_selectors(guest);
     if (!mended)
         pv_failsafe(guest);
 }

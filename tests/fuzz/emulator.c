@@ -292,7 +292,8 @@ static void raise_something(void)
         pv_deliver_event(pvr);
         break;
     case 12:
-        pv_failsafe_selectors(pvr, &(struct pv_selectors){(uint16_t)number(what >> 4), 1, 2, 3});
+        pvr->ds = (uint16_t)number(what >> 4);
+        pv_failsafe(pvr);
         break;
     case 13:
         (void)pv_ldt_fault(input_take(&in, 2));

@@ -63,7 +63,7 @@ static void choose_memory(unsigned how)
     else if (how == 0xf1)
         options.dom0_mem = 1ull << 44;
     else if (how == 0xf2)
-        options.dom0_mem = heap_free_frames() << PAGE_SHIFT;
+        options.dom0_mem = READ_ONCE(heap_free_frames) << PAGE_SHIFT;
     else if (how > 0xf2)
         fake_fail_alloc = (how - 0xf2) * 2;
 }
@@ -155,7 +155,7 @@ static void check_built(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
-    const uint64_t free_before = heap_free_frames();
+    const uint64_t free_before = READ_ONCE(heap_free_frames);
     int rc;
 
     place_modules(&in);
@@ -174,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         control_domain = nobody;
     }
     ASAN_UNPOISON_MEMORY_REGION(hal_direct_map + KERNEL_AT, RAMDISK_AT + RAMDISK_ROOM - KERNEL_AT);
-    if (heap_free_frames() != free_before)
+    if (READ_ONCE(heap_free_frames) != free_before)
         broken("memory is missing afterwards");
     return 0;
 }

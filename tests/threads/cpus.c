@@ -301,10 +301,7 @@ void hal_unload_remote(unsigned cpu, struct vcpu *v)
 }
 
 /* Descriptor windows are not in this machine. */
-void hal_gdt_changed(void)
-{
-}
-void hal_ldt_changed(void)
+void hal_descriptors_changed(void)
 {
 }
 

@@ -266,8 +266,10 @@ static void failsafe_frame(void)
             pv_mode(kernel);
             pvv->vcpu_info->evtchn_upcall_mask = 0;
             pvv->pv.failsafe.mask_events = masks;
-            fake_metal.selectors = (struct pv_selectors){0x11, 0x22, 0x33, 0x44};
+            for (unsigned i = 0; i < 4; i++)
+                fake_metal.selectors[i] = (uint16_t)(0x11 * (i + 1));
             pvr->rip = 0x800000000000ull; /* what an IRET refuses */
+            hal_read_selectors(pvr);
             before = *pvr;
             pv_failsafe(pvr);
             check_entry(&before, PV_AT_FAILSAFE, 11, kernel);
@@ -276,7 +278,9 @@ static void failsafe_frame(void)
             check_return(6, &before, kernel, 0, FLAGS_AFTER);
             CU_ASSERT_EQUAL(pvv->vcpu_info->evtchn_upcall_mask, masks);
         }
-    pv_failsafe_selectors(pvr, &(struct pv_selectors){0xffff, 0, 1, 2});
+    pvr->ds = 0xffff;
+    pvr->gs = 2;
+    pv_failsafe(pvr);
     CU_ASSERT_EQUAL(pv_frame(2), 0xffff);
     CU_ASSERT_EQUAL(pv_frame(5), 2);
     pvv->pv.failsafe.address = 0;

@@ -70,7 +70,7 @@ static int build(void)
     for (uint64_t i = 0; i < ramdisk_bytes; i++)
         hal_direct_map[RAMDISK_AT + i] = (uint8_t)(i * 7 + i / 4096);
     (void)fake_log_take();
-    free_before = heap_free_frames();
+    free_before = READ_ONCE(heap_free_frames);
     return pv_build_control_domain(&info);
 }
 
@@ -79,7 +79,7 @@ static void gone(void)
 {
     CU_ASSERT_EQUAL(fake_audit(), 0);
     fake_control_end();
-    CU_ASSERT_EQUAL(heap_free_frames(), free_before);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), free_before);
 }
 
 /* It was not built: the reason has these words in it, and nothing is left. */
@@ -97,7 +97,7 @@ static void refused(int rc, const char *words)
     fake_settle();
     control_domain = nobody;
     CU_ASSERT_EQUAL(fake_audit(), 0);
-    CU_ASSERT_EQUAL(heap_free_frames(), free_before);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), free_before);
 }
 
 /* --- looking at it as the guest would --- */
@@ -385,17 +385,17 @@ static void memory_sizes(void)
     uint64_t all;
 
     fresh(HIGH);
-    options.dom0_mem = (heap_free_frames() + 1) << PAGE_SHIFT;
+    options.dom0_mem = (READ_ONCE(heap_free_frames) + 1) << PAGE_SHIFT;
     refused(build(), "that are free: lower it");
     fresh(HIGH);
     options.dom0_mem = 1ull << 51;
     refused(build(), "that are free: lower it");
     fresh(HIGH); /* as much as is free leaves nothing for its own structures */
-    options.dom0_mem = heap_free_frames() << PAGE_SHIFT;
+    options.dom0_mem = READ_ONCE(heap_free_frames) << PAGE_SHIFT;
     refused(build(), "too scattered: lower dom0_mem=");
     fresh(HIGH);
     options.dom0_mem = 0;
-    all = heap_free_frames();
+    all = READ_ONCE(heap_free_frames);
     CU_ASSERT_EQUAL_FATAL(build(), 0);
     CU_ASSERT_EQUAL(si()->nr_pages, all - all / 16);
     CU_ASSERT_EQUAL(control_domain->pages.max, si()->nr_pages);
@@ -499,7 +499,7 @@ static void memory_in_pieces(void)
     (void)sound(HIGH);
     ramdisk_is(ramdisk_by_pfn);
     fake_control_end();
-    CU_ASSERT_EQUAL(heap_free_frames(), free_before);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), free_before);
     gather(kept, 5);
     CU_ASSERT_EQUAL(fake_audit(), 0);
     kept = scatter(0); /* more pieces than the builder can keep in mind */
@@ -508,7 +508,7 @@ static void memory_in_pieces(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(fake_log_take(), "too scattered: lower dom0_mem="));
     fake_settle();
     control_domain = nobody;
-    CU_ASSERT_EQUAL(heap_free_frames(), free_before);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), free_before);
     gather(kept, 0);
     CU_ASSERT_EQUAL(fake_audit(), 0);
 }

@@ -32,7 +32,7 @@ static void begin(uint16_t domid)
 {
     struct domain *d;
 
-    free_before = heap_free_frames();
+    free_before = READ_ONCE(heap_free_frames);
     d = domid ? fake_domain(domid, 2, 200) : control_domain;
     CU_ASSERT_PTR_NOT_NULL_FATAL(d);
     guest_init(&g, d);
@@ -48,7 +48,7 @@ static void end(void)
     CU_ASSERT_EQUAL(fake_audit(), 0);
     CU_ASSERT_TRUE(fake_destroy(g.d));
     CU_ASSERT_EQUAL(fake_audit(), 0);
-    CU_ASSERT_EQUAL(heap_free_frames(), free_before);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), free_before);
 }
 
 static uint32_t done(void)
@@ -576,7 +576,7 @@ static void emulated_stores_agree(void)
 static void grant_entries(void)
 {
     const uint32_t ro_entry = GNTMAP_readonly | GNTMAP_contains_pte;
-    const uint64_t all_free = heap_free_frames();
+    const uint64_t all_free = READ_ONCE(heap_free_frames);
     struct domain *d = fake_domain(6, 1, 200);
     struct guest granter;
 

@@ -14,7 +14,7 @@
 
 static void counts_come_back(void)
 {
-    const uint64_t before = heap_free_frames();
+    const uint64_t before = READ_ONCE(heap_free_frames);
     struct page *pg[4];
 
     for (unsigned i = 0; i < 4; i++) {
@@ -22,17 +22,17 @@ static void counts_come_back(void)
         CU_ASSERT_PTR_NOT_NULL_FATAL(pg[i]);
         CU_ASSERT_EQUAL(page_mfn(pg[i]).n & ((1u << i) - 1), 0);
     }
-    CU_ASSERT_EQUAL(heap_free_frames(), before - 15);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), before - 15);
     for (unsigned i = 0; i < 4; i++)
         heap_free(pg[i], i);
-    CU_ASSERT_EQUAL(heap_free_frames(), before);
-    CU_ASSERT_TRUE(heap_total_frames() <= FAKE_FRAMES);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), before);
+    CU_ASSERT_TRUE(READ_ONCE(heap_total_frames) <= FAKE_FRAMES);
 }
 
 /* Take everything in single frames, give it back, and find large blocks again. */
 static void freed_blocks_join(void)
 {
-    const uint64_t before = heap_free_frames();
+    const uint64_t before = READ_ONCE(heap_free_frames);
     unsigned largest = 18;
     uint32_t chain = 0;
     struct page *pg;
@@ -47,9 +47,9 @@ static void freed_blocks_join(void)
         pg->next = chain;
         chain = (uint32_t)page_mfn(pg).n;
     }
-    CU_ASSERT_EQUAL(heap_free_frames(), 0);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), 0);
     heap_free_chain(chain);
-    CU_ASSERT_EQUAL(heap_free_frames(), before);
+    CU_ASSERT_EQUAL(READ_ONCE(heap_free_frames), before);
     pg = heap_alloc(largest, 64);
     CU_ASSERT_PTR_NOT_NULL_FATAL(pg);
     heap_free(pg, largest);

@@ -321,7 +321,7 @@ static void siblings(void)
     spec_decide(&c, &none, &p);
     CU_ASSERT_TRUE(p.on & SPEC_SMT_OFF);
     CU_ASSERT_TRUE((p.issues & ~p.open) >> ISSUE_SIBLINGS & 1);
-    CU_ASSERT_TRUE(spec_set_smt("on"));
+    options_parse("smt=on", true);
     o = spec_options;
     spec_decide(&c, &o, &p);
     CU_ASSERT_FALSE(p.on & SPEC_SMT_OFF);
@@ -331,7 +331,7 @@ static void siblings(void)
     c.smt = true;
     spec_decide(&c, &none, &p);
     CU_ASSERT_FALSE(p.on & SPEC_SMT_OFF);
-    CU_ASSERT_TRUE(spec_set_smt("off"));
+    options_parse("smt=off", true);
     o = spec_options;
     spec_decide(&c, &o, &p);
     CU_ASSERT_TRUE(p.on & SPEC_SMT_OFF);
@@ -380,7 +380,7 @@ static void options_ask(void)
     /* What the processor has no means for cannot be had. */
     CU_ASSERT_EQUAL(on_with("QEMU", "spec-ctrl", "ibrs,ibpb,ssbd,bhi-dis-s"), 0);
     CU_ASSERT_EQUAL(on_with("Skylake", "spec-ctrl", "ssbd") & SPEC_SSBD, SPEC_SSBD);
-    CU_ASSERT_TRUE(spec_set_ctrl("bti-thunk=lfence,ssbd"));
+    options_parse("spec-ctrl=bti-thunk=lfence,ssbd", true);
     spec_decide(kind("Nehalem"), &spec_options, &p);
     CU_ASSERT_EQUAL(p.thunk, THUNK_LFENCE);
     CU_ASSERT_TRUE((p.issues & ~p.open) >> ISSUE_SSB & 1);

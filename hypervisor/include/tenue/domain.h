@@ -110,7 +110,7 @@ struct domain *domain_next(uint32_t from);
 struct domain *domain_after(struct domain *d);
 /* Each listed domain, counted meanwhile: who leaves the loop has the reference. */
 #define for_each_domain(d) for ((d) = domain_next(0); (d); (d) = domain_after(d))
-unsigned domain_count(void); /* listed ones, the dying among them */
+extern unsigned domain_count; /* listed ones, the dying among them */
 
 /* Each vcpu there is, first to last. */
 #define for_each_vcpu(d, v)                                                                        \

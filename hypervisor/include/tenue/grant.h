@@ -8,6 +8,7 @@
 
 #include <tenue/abi.h>
 #include <tenue/frame.h>
+#include <tenue/guestmem.h>
 #include <tenue/lock.h>
 #include <tenue/pagetype.h>
 
@@ -80,9 +81,10 @@ int grant_table_release_mappings(struct domain *d) must_check;
  * call again. After it, grant_table_free() gives the memory back. */
 int grant_table_unshare(struct domain *d) must_check;
 void grant_table_free(struct domain *d);
-/* Shared frame idx as the guest maps it, growing the table up to it: for XENMEM_acquire_resource.
+/* Write the numbers of n shared frames to a guest's list, growing the table up to them.
+ * -XEN_EINVAL: no such; -XEN_ENOMEM, -XEN_EFAULT; -XEN_ERESTART: it has grown by some, call again.
  */
-int grant_table_frame(struct domain *d, uint32_t idx, mfn_t *mfn) must_check;
+int grant_table_frames(struct domain *d, uint32_t first, uint32_t n, guest_va list) must_check;
 
 long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count);
 

@@ -18,11 +18,10 @@
 
 struct vcpu;
 struct domain;
-struct pv_selectors;
 
 /* --- running vcpus --- */
-int hal_vcpu_create(struct vcpu *v) must_check; /* allocates v->hal; FPU in its init state */
-void hal_vcpu_destroy(struct vcpu *v);
+struct hal_vcpu;
+void hal_vcpu_init(struct hal_vcpu *h); /* a page, of zeros: FPU in its init state */
 /*
  * Make next current: save the outgoing current's registers, segments, FPU (REG-1), debug and CR
  * state into it (if any and if it is another vcpu), load next's, its GDT/LDT window, root and CR4.
@@ -57,11 +56,9 @@ void hal_swapgs(void); /* active and inactive GS base change places: guest user 
 /* Load the *inactive* (user) GS selector and the base its descriptor gives; kernel's active base
  * survives. A bad selector loads null. */
 void hal_load_gs_user_sel(uint16_t sel);
-void hal_read_selectors(struct pv_selectors *s);
-void hal_gdt_changed(void); /* current's pv.gdt_frames/entries changed: rebuild its window */
-void hal_ldt_changed(void); /* current's pv.ldt_* changed: forget cached LDT frames, reload LDTR */
-/* The LDT window page idx of current is needed: map frame m (descriptor-typed by caller). */
-void hal_ldt_map_page(unsigned idx, mfn_t m);
+void hal_read_selectors(struct cpu_user_regs *r); /* ds, es, fs, gs of r: those in force */
+/* Current's pv.gdt_* or pv.ldt_* changed: show what they name now, and nothing else any more. */
+void hal_descriptors_changed(void);
 void hal_set_ts(bool ts);       /* next FPU use by the guest raises #NM */
 void hal_cr4_changed(void);     /* current's pv.cr4_guest changed (ENT-11) */
 bool hal_xsetbv(uint64_t xcr0); /* validated against what we context-switch; false: refuse (#GP) */

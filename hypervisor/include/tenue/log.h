@@ -22,9 +22,11 @@ void guest_log(const struct domain *d, enum log_level level, const char *fmt, ..
 #define log_info(...) log_printf(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_printf(LOG_DEBUG, __VA_ARGS__)
 
-/* Options as Xen names them: loglvl=, guest_loglvl=. False when the value is not understood. */
-bool log_set_level(const char *value);
-bool log_set_guest_level(const char *value);
+/* Options as Xen names them: loglvl=, guest_loglvl=. */
+extern enum log_level log_threshold, log_guest_threshold;
+struct option;
+bool log_set_level(const char *value, const struct option *o);
+#define LOG_LEVEL_NAMES "none, error, warning, info, debug or all"
 
 /* Raw text as if a guest had written the line, prefixed "(dN) " and rate limited (console_io). */
 void guest_console_line(const struct domain *d, const char *text);

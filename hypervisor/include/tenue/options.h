@@ -20,12 +20,15 @@ struct options {
 
 extern struct options options;
 
-/* A row of a table of options: a boolean, which may be written no-NAME, or another value. */
+/* A row of a table of options: what takes its value, or each part of a list with commas; with
+ * neither it is a boolean, which may be written no-NAME. */
 struct option {
     const char *name;
-    bool *flag;                     /* where a boolean goes; NULL: not one */
-    bool (*set)(const char *value); /* false: not understood */
-    const char *expected;           /* to be said then */
+    bool (*each)(const char *part, size_t len); /* false: not understood */
+    bool (*set)(const char *value, const struct option *o);
+    void *to;             /* where the value goes, and */
+    uint32_t what;        /* the most it may be, or which bits it is about: as `set` has it */
+    const char *expected; /* to be said when it was not understood */
 };
 extern const struct option hal_options[]; /* the machine layer's, up to one without a name */
 
@@ -35,8 +38,8 @@ void options_parse(const char *cmdline, bool say);
 /* --- values; false or NULL: malformed --- */
 bool option_is(const char *s, size_t len, const char *word) must_check;
 bool option_bool(const char *s, size_t len, bool *b) must_check;
-/* The number that s starts with, and where it ends. */
-const char *option_number(const char *s, uint64_t *n) must_check;
+/* For rows: a number from 1 to o->what; of a range, its upper end. */
+bool option_count(const char *value, const struct option *o) must_check;
 /* Each part of a list with commas; true when all were understood. */
 bool option_each(const char *list, bool (*set)(const char *part, size_t len)) must_check;
 /* A size with suffix B K M G T (none: K) in bytes. */

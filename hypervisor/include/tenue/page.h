@@ -62,8 +62,7 @@ struct page *heap_alloc(unsigned order, unsigned addr_bits);
 /* Bring-up: RAM frames [start, end) become free memory. What lies below 1 MiB is left alone. */
 void heap_seed(mfn_t start, mfn_t end);
 void heap_free(struct page *pg, unsigned order);
-uint64_t heap_free_frames(void);
-uint64_t heap_total_frames(void);
+extern peeked uint64_t heap_free_frames, heap_total_frames;
 
 /* Hypervisor memory, zeroed; NULL when exhausted. */
 void *hv_alloc_pages(unsigned order);

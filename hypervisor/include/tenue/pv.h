@@ -11,8 +11,7 @@
 #include <tenue/vcpu.h>
 
 /* --- life cycle --- */
-int pv_vcpu_init(struct vcpu *v) must_check; /* trap page, empty state */
-void pv_vcpu_free(struct vcpu *v);
+void pv_vcpu_init(struct vcpu *v); /* empty state, all but the page for pv.traps */
 /* Drop roots, descriptor frames and the user bitmap of every vcpu; preemptible (-XEN_ERESTART). */
 int pv_domain_relinquish(struct domain *d) must_check;
 /* Unpin every pinned table of a dying domain and drop its page tables; preemptible. */

@@ -32,11 +32,6 @@ struct pv_walk {
     uint64_t table; /* machine address */
 };
 
-/* Of data segments. */
-struct pv_selectors {
-    uint16_t ds, es, fs, gs;
-};
-
 struct pv_vcpu {
     bool kernel_mode;   /* guest kernel (else guest user) */
     mfn_t root_kernel;  /* L4 with reference and type held; MFN_NONE before context */
@@ -49,7 +44,6 @@ struct pv_vcpu {
     uint64_t fs_base;        /* saved copies: valid while not loaded */
     uint64_t gs_base_kernel; /* guest kernel's GS base: active in kernel mode */
     uint64_t gs_base_user;   /* inactive in kernel mode */
-    struct pv_selectors sel; /* saved */
     struct trap_info *traps; /* 256 entries, own page; address 0: none; cs ring 3 */
     struct pv_callback event, failsafe, syscall, syscall32, sysenter, nmi;
     mfn_t gdt_frames[GDT_GUEST_FRAMES]; /* descriptor-typed, MFN_NONE when absent */

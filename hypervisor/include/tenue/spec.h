@@ -79,10 +79,9 @@ struct spec_options {
 };
 extern struct spec_options spec_options;
 /* Options of these names; false: not understood. */
-bool spec_set_ctrl(const char *value);
-bool spec_set_xpti(const char *value);
-bool spec_set_pv_l1tf(const char *value);
-bool spec_set_smt(const char *value);
+struct option;
+bool spec_set_part(const char *s, size_t len);                 /* of spec-ctrl= */
+bool spec_set_bits(const char *value, const struct option *o); /* the others: o->what */
 
 /* Issues that c has, a bit each (spec_table.c), and the name of its kind. */
 uint32_t spec_issues(const struct spec_cpu *c);

@@ -302,7 +302,7 @@ void world_refresh(bool born)
         if (d)
             domain_put(d);
         fake_on_cpu(0);
-        if (heap_free_frames() > 120)
+        if (READ_ONCE(heap_free_frames) > 120)
             actor_born(a, d ? (uint16_t)(a->domid + ACTORS) : a->domid);
         for (unsigned ref = 0; a->d && ref < REFS; ref++)
             world_regrant(a, ref);
@@ -361,7 +361,7 @@ void world_init(void)
     }
     fake_control_end();
     fake_memory_baseline();
-    free_at_start = heap_free_frames();
+    free_at_start = READ_ONCE(heap_free_frames);
 }
 
 void world_begin(void)
@@ -402,5 +402,5 @@ bool world_end(void)
         domain_put(d);
         return false;
     }
-    return heap_free_frames() == free_at_start;
+    return READ_ONCE(heap_free_frames) == free_at_start;
 }

@@ -49,8 +49,8 @@ struct fake_port_access {
 };
 #define FAKE_PORT_LOG 256u
 extern struct fake_metal {
-    struct pv_selectors selectors; /* in force */
-    uint16_t gs_user_sel;          /* the last one loaded */
+    uint16_t selectors[4]; /* in force: ds, es, fs, gs */
+    uint16_t gs_user_sel;  /* the last one loaded */
     bool ts;
     bool fast_paths; /* as last told */
     unsigned cr4_changes, debugreg_changes, wbinvds, swapgs, msr_reads, msr_writes;

@@ -47,17 +47,9 @@ static unsigned preempt_count, spin_count;
 
 /* --- running vcpus --- */
 
-static char no_state; /* that a test could look at */
-
-int hal_vcpu_create(struct vcpu *v)
+void hal_vcpu_init(struct hal_vcpu *h)
 {
-    v->hal = (struct hal_vcpu *)(void *)&no_state;
-    return 0;
-}
-
-void hal_vcpu_destroy(struct vcpu *v)
-{
-    v->hal = NULL;
+    (void)h; /* nothing that a test could look at */
 }
 
 static uint64_t window_of(mfn_t m)
@@ -363,21 +355,16 @@ void hal_load_gs_user_sel(uint16_t sel)
 {
     fake_metal.gs_user_sel = sel;
 }
-void hal_read_selectors(struct pv_selectors *s)
+void hal_read_selectors(struct cpu_user_regs *r)
 {
-    *s = fake_metal.selectors;
+    r->ds = fake_metal.selectors[0];
+    r->es = fake_metal.selectors[1];
+    r->fs = fake_metal.selectors[2];
+    r->gs = fake_metal.selectors[3];
 }
-void hal_gdt_changed(void)
+void hal_descriptors_changed(void)
 {
     windows_show(this_cpu()->id, &this_cpu()->current->pv);
-}
-void hal_ldt_changed(void)
-{
-    windows_show(this_cpu()->id, &this_cpu()->current->pv);
-}
-void hal_ldt_map_page(unsigned idx, mfn_t m)
-{
-    windows[this_cpu()->id].ldt[idx] = m.n;
 }
 void hal_set_ts(bool ts)
 {
@@ -530,7 +517,7 @@ uint32_t hal_cpu_apic_id(unsigned cpu)
 {
     return cpu;
 }
-const struct option hal_options[] = {{NULL, NULL, NULL, NULL}};
+const struct option hal_options[] = {{.name = NULL}};
 
 /* --- console and the end --- */
 

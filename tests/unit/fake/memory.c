@@ -319,6 +319,7 @@ static void explain_domain(const struct domain *d)
         if (d->vcpus[i]) {
             explain(d->vcpus[i], 0, "vcpu");
             explain(d->vcpus[i]->pv.traps, 0, "trap table");
+            explain(d->vcpus[i]->hal, 0, "metal's state");
             explain(d->vcpus[i]->account, 0, "account");
         }
 }

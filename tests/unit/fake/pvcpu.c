@@ -66,7 +66,7 @@ void pv_begin(uint16_t domid)
     struct domain *d;
 
     fake_metal_reset();
-    free_before = heap_free_frames();
+    free_before = READ_ONCE(heap_free_frames);
     d = domid ? fake_domain(domid, 2, 200) : control_domain;
     if (!d)
         cannot("no domain");
@@ -132,7 +132,7 @@ void pv_end(void)
         dismantle_control();
     else if (!fake_destroy(pvg.d))
         cannot("the domain does not go");
-    if (fake_audit() != 0 || heap_free_frames() != free_before)
+    if (fake_audit() != 0 || READ_ONCE(heap_free_frames) != free_before)
         cannot("a test left something behind");
 }
 
