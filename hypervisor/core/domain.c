@@ -236,13 +236,13 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     return 0;
 }
 
-cpumask_t domain_cpus(const struct domain *d)
+cpumask_t domain_cpus_of(const struct domain *d, uint64_t vcpus)
 {
     const struct vcpu *v;
     cpumask_t mask = 0;
 
     for_each_vcpu (d, v) {
-        const uint32_t where = READ_ONCE(v->is_running);
+        const uint32_t where = vcpus >> v->id & 1 ? READ_ONCE(v->is_running) : 0;
 
         mask |= where ? (cpumask_t)1 << (where - 1) : 0;
     }
@@ -418,35 +418,24 @@ void domain_pages_gone(struct domain *d)
         domain_last_put(d);
 }
 
-/* page_put() reports the last frame under this lock: having it means that it is done with d. */
-static bool frames_remain(struct domain *d)
-{
-    bool remain;
-
-    spin_lock(&d->pages.lock);
-    remain = d->pages.total != 0;
-    spin_unlock(&d->pages.lock);
-    return remain;
-}
-
-/* In debug builds each domain's end is when the books are looked at; what is wrong is logged. */
-static void domain_gone(struct domain *d)
-{
-    const uint16_t domid = d->domid;
-
-    domain_free(d);
-    if (DEBUG_BUILD && pv_audit() != 0)
-        log_err("audit: so found after the end of domain %u", domid);
-}
-
 static void reap_one(struct domain *d)
 {
+    const uint16_t domid = d->domid;
+    bool frames_remain;
+
     if (d->unlisted) {
-        if (__atomic_load_n(&d->refs, __ATOMIC_ACQUIRE) == 0)
-            domain_gone(d);
+        if (__atomic_load_n(&d->refs, __ATOMIC_ACQUIRE) != 0)
+            return;
+        domain_free(d);
+        if (DEBUG_BUILD && pv_audit() != 0) /* each end is when the books are looked at */
+            log_err("audit: so found after the end of domain %u", domid);
         return;
     }
-    if (READ_ONCE(d->dying) != DOMAIN_DEAD || frames_remain(d))
+    /* page_put() reports the last frame under this lock: having it means that it is done with d. */
+    spin_lock(&d->pages.lock);
+    frames_remain = d->pages.total != 0;
+    spin_unlock(&d->pages.lock);
+    if (READ_ONCE(d->dying) != DOMAIN_DEAD || frames_remain)
         return;
     if (grant_table_unshare(d) || page_unshare(d->shared_info, d)) {
         reap_later(d);

@@ -96,7 +96,7 @@ static int take_blocks(const struct exchange *x, uint32_t *heads)
                 heap_free(page_of(chain_pop(heads)), x->out_order);
             return -XEN_ENOMEM;
         }
-        frames_clear(page_mfn(pg), x->out_order);
+        frames_clear(pg, x->out_order, true);
         chain_push(heads, page_mfn(pg));
         hal_take_interrupts();
     }
@@ -185,26 +185,11 @@ static int exchange_check(const struct xen_memory_exchange *op)
     return op->nr_exchanged > op->in.nr_extents ? -XEN_EINVAL : 0;
 }
 
-static int exchange_run(const struct exchange *x, struct xen_memory_exchange *op)
-{
-    const unsigned shift = x->chunk_order - x->in_order;
-
-    while (op->nr_exchanged < op->in.nr_extents) {
-        int rc = exchange_chunk(x, op->nr_exchanged >> shift);
-
-        if (rc)
-            return rc;
-        op->nr_exchanged += 1ull << shift;
-        if (op->nr_exchanged < op->in.nr_extents && hal_preempt_point())
-            return -XEN_ERESTART;
-    }
-    return 0;
-}
-
 long memory_exchange(guest_va arg)
 {
     struct xen_memory_exchange op;
     struct exchange x;
+    unsigned shift;
     int rc;
 
     if (guest_read_obj(&op, arg) != 0)
@@ -219,7 +204,15 @@ long memory_exchange(guest_va arg)
     x.out_order = op.out.extent_order;
     x.chunk_order = MAX(x.in_order, x.out_order);
     x.addr_bits = memory_addr_bits(op.out.mem_flags);
-    rc = exchange_run(&x, &op);
+    shift = x.chunk_order - x.in_order;
+    while (rc == 0 && op.nr_exchanged < op.in.nr_extents) {
+        rc = exchange_chunk(&x, op.nr_exchanged >> shift);
+        if (rc)
+            break;
+        op.nr_exchanged += 1ull << shift;
+        if (op.nr_exchanged < op.in.nr_extents && hal_preempt_point())
+            rc = -XEN_ERESTART;
+    }
     domain_put(x.d);
     if (guest_write_elem(guest_va_add(arg, offsetof(struct xen_memory_exchange, nr_exchanged)), 0,
                          &op.nr_exchanged, sizeof(op.nr_exchanged)) != 0)

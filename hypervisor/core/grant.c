@@ -15,7 +15,6 @@
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
 {
     struct grant_table *t = &d->grant;
-    int rc;
 
     if (max_frames == 0 || max_frames > GRANT_FRAMES_MAX)
         return -XEN_EINVAL;
@@ -24,12 +23,7 @@ int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrac
     t->maptrack_max = MIN(max_maptrack, MAPTRACK_FRAMES_MAX);
     t->maptrack_free = GHANDLE_NONE;
     t->frame = hv_alloc_page();
-    if (t->frame == NULL)
-        return -XEN_ENOMEM;
-    rc = grant_table_grow(d, 1);
-    if (rc != 0)
-        grant_table_free(d);
-    return rc;
+    return t->frame != NULL ? grant_table_grow(d, 1) : -XEN_ENOMEM;
 }
 
 static int add_frame(struct domain *d)
@@ -103,14 +97,10 @@ void grant_table_free(struct domain *d)
         hv_free_pages(t->frame[i].active, GRANT_ACTIVE_ORDER);
         hal_take_interrupts();
     }
-    t->frames = 0;
     hv_free_page(t->frame);
-    t->frame = NULL;
     for (uint32_t i = 0; i < t->maptrack_frames; i++) {
         hv_free_page(t->maptrack[i]);
         hal_take_interrupts();
     }
     hv_free_pages(t->maptrack, MAPTRACK_INDEX_ORDER);
-    t->maptrack = NULL;
-    t->maptrack_frames = 0;
 }

@@ -67,13 +67,6 @@ static int decrease_extent(const struct extents *x, uint64_t i)
     return 0;
 }
 
-static int one_extent(unsigned cmd, const struct extents *x, uint64_t i)
-{
-    return cmd == XENMEM_decrease_reservation
-               ? decrease_extent(x, i)
-               : populate_extent(x, i, cmd == XENMEM_populate_physmap);
-}
-
 static long reservation_op(unsigned cmd, uint64_t start, guest_va arg)
 {
     struct xen_memory_reservation op;
@@ -93,7 +86,10 @@ static long reservation_op(unsigned cmd, uint64_t start, guest_va arg)
     x.order = op.extent_order;
     x.addr_bits = memory_addr_bits(op.mem_flags);
     for (i = start; i < op.nr_extents; i++) {
-        if (one_extent(cmd, &x, i) != 0)
+        rc = cmd == XENMEM_decrease_reservation
+                 ? decrease_extent(&x, i)
+                 : populate_extent(&x, i, cmd == XENMEM_populate_physmap);
+        if (rc)
             break; /* the count says which one could not be done */
         if (i + 1 < op.nr_extents && hal_preempt_point()) {
             domain_put(x.d);

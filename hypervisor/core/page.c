@@ -118,20 +118,16 @@ static void frames_untake(struct page *first, unsigned order)
     heap_free(first, order);
 }
 
-void frames_clear(mfn_t first, unsigned order)
+void frames_clear(struct page *first, unsigned order, bool pause)
 {
-    const struct page *const start = page_of(first), *const end = start + (1ull << order);
     unsigned cleared = 0;
 
-    for (const struct page *p = start; p < end; p++) {
+    for (const struct page *p = first; p < first + (1ull << order); p++) {
         if ((p->count & (C_FREE | C_CLEAN)) == (C_FREE | C_CLEAN))
             continue;
-        if (cleared == CLEAR_BATCH) {
+        if (pause && cleared++ % CLEAR_BATCH == CLEAR_BATCH - 1)
             hal_take_interrupts();
-            cleared = 0;
-        }
         memset(mfn_to_ptr(page_mfn(p)), 0, PAGE_SIZE);
-        cleared++;
     }
 }
 
@@ -150,7 +146,7 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mf
     if (!first)
         return -XEN_ENOMEM;
     *mfn = page_mfn(first);
-    frames_clear(*mfn, order); /* before anybody can map it (MM-12) */
+    frames_clear(first, order, true); /* before anybody can map it (MM-12) */
     rc = frames_assign(d, first, order);
     if (rc)
         frames_untake(first, order);

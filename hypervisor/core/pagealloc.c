@@ -151,13 +151,6 @@ struct page *heap_take(unsigned order, unsigned addr_bits)
     return &frame_table[mfn];
 }
 
-void heap_clear(struct page *first, unsigned order)
-{
-    for (struct page *p = first; p < first + (1ull << order); p++)
-        if (!(p->count & C_CLEAN))
-            memset(mfn_to_ptr(page_mfn(p)), 0, PAGE_SIZE);
-}
-
 static struct page *make_ours(struct page *first, unsigned order)
 {
     for (struct page *p = first; p < first + (1ull << order); p++) {
@@ -243,7 +236,7 @@ void *hv_alloc_pages(unsigned order)
 
     if (!pg)
         return NULL;
-    heap_clear(pg, order);
+    frames_clear(pg, order, false);
     return mfn_to_ptr(page_mfn(make_ours(pg, order)));
 }
 

@@ -71,20 +71,19 @@ static int map_gsi(const struct domain *d, struct physdev_map_pirq *op)
 }
 
 /* The kinds differ in what entry_nr and the upper half of bus mean. */
-static int msi_request_of(const struct physdev_map_pirq *op, struct msi_request *r)
+static int map_msi(struct physdev_map_pirq *op)
 {
-    uint32_t bus = (uint32_t)op->bus, entry = (uint32_t)op->entry_nr;
+    uint32_t bus = (uint32_t)op->bus, entry = (uint32_t)op->entry_nr, pirq;
+    struct msi_request r;
+    int rc;
 
-    switch (op->type) {
-    case MAP_PIRQ_TYPE_MULTI_MSI:
+    if (!options.msi)
+        return -XEN_ENOSYS;
+    if (op->type == MAP_PIRQ_TYPE_MULTI_MSI) {
         if (entry != 1)
             return entry == 0 ? -XEN_EINVAL : -XEN_EOPNOTSUPP;
         entry = 0;
-        break;
-    case MAP_PIRQ_TYPE_MSI:
-    case MAP_PIRQ_TYPE_MSI_SEG:
-        break;
-    default:
+    } else if (op->type != MAP_PIRQ_TYPE_MSI && op->type != MAP_PIRQ_TYPE_MSI_SEG) {
         return -XEN_EINVAL;
     }
     if (op->type != MAP_PIRQ_TYPE_MSI && bus >> 16)
@@ -92,26 +91,13 @@ static int msi_request_of(const struct physdev_map_pirq *op, struct msi_request 
     if (bus > 0xff || (uint32_t)op->devfn > 0xff || entry > MSIX_ENTRY_MAX || op->index >= 0 ||
         op->pirq >= 0)
         return -XEN_EINVAL;
-    *r = (struct msi_request){
+    r = (struct msi_request){
         .bdf = (uint16_t)(bus << 8 | (uint32_t)op->devfn),
         .x = op->table_base != 0,
         .entry = (uint16_t)entry,
         .table_base = op->table_base,
     };
-    return 0;
-}
-
-static int map_msi(struct physdev_map_pirq *op)
-{
-    struct msi_request r;
-    uint32_t pirq;
-    int rc;
-
-    if (!options.msi)
-        return -XEN_ENOSYS;
-    rc = msi_request_of(op, &r);
-    if (rc == 0)
-        rc = msi_map(&r, &pirq);
+    rc = msi_map(&r, &pirq);
     if (rc == 0)
         op->pirq = (int)pirq;
     return rc;

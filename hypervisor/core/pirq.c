@@ -4,12 +4,12 @@
  * pirq n is GSI n; messages (msi.c) have numbers from the top down, as they are mapped.
  *
  * A level interrupt stays held back by the machine layer from pirq_interrupt() until pirq_eoi();
- * an edge one needs nothing. A line that nobody listens to is masked when it fires.
+ * an edge one needs nothing, and to end it does nothing. A line that nobody listens to is masked
+ * when it fires.
  *
  * Locks: the domain's evtchn lock covers the table (binding a pirq is binding a port); callers
  * hold it.
- * pirq_interrupt() comes with interrupts just taken and no lock: it reads port and level, each
- * in one piece, and marks eoi_pending, which is atomic.
+ * pirq_interrupt() comes with interrupts just taken and no lock: it reads the port, in one piece.
  */
 #include <tenue/pirq.h>
 
@@ -21,10 +21,8 @@
 #define ISA_LINES 16u
 
 struct pirq {
-    port_t port;     /* 0: none */
-    bool configured; /* trigger mode and polarity were set */
-    bool level, active_low;
-    bool eoi_pending; /* [a] taken, not yet ended */
+    port_t port;                        /* 0: none */
+    bool configured, level, active_low; /* trigger mode and polarity, once they were set */
 };
 
 static struct pirq lines[MAX_PIRQS]; /* the control domain's */
@@ -56,12 +54,9 @@ int pirq_setup(struct domain *d, uint32_t gsi, bool level, bool active_low)
     if (p->port)
         return -XEN_EEXIST;
     rc = hal_gsi_setup(gsi, level, active_low);
-    if (rc)
-        return rc;
-    p->configured = true;
-    p->level = level;
-    p->active_low = active_low;
-    return 0;
+    if (rc == 0)
+        *p = (struct pirq){.configured = true, .level = level, .active_low = active_low};
+    return rc;
 }
 
 int pirq_unmap(struct domain *d, uint32_t pirq)
@@ -96,12 +91,6 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
     return 0;
 }
 
-static void end_if_pending(struct pirq *p, uint32_t pirq)
-{
-    if (__atomic_exchange_n(&p->eoi_pending, false, __ATOMIC_SEQ_CST))
-        hal_gsi_change(pirq, GSI_END);
-}
-
 uint32_t pirq_port(uint32_t pirq)
 {
     return line_of(pirq)->port;
@@ -109,21 +98,19 @@ uint32_t pirq_port(uint32_t pirq)
 
 void pirq_unbind(uint32_t pirq)
 {
-    struct pirq *p = line_of(pirq);
-
     if (pirq >= MSI_FIRST)
         msi_mask(pirq, true);
     else
         hal_gsi_change(pirq, GSI_MASK);
-    WRITE_ONCE(p->port, 0);
-    end_if_pending(p, pirq);
+    WRITE_ONCE(line_of(pirq)->port, 0);
+    hal_gsi_change(pirq, GSI_END);
 }
 
 int pirq_eoi(struct domain *d, uint32_t pirq)
 {
     if (!pirq_is_valid(d, pirq))
         return -XEN_EINVAL;
-    end_if_pending(line_of(pirq), pirq);
+    hal_gsi_change(pirq, GSI_END);
     return 0;
 }
 
@@ -136,16 +123,12 @@ bool pirq_needs_eoi(uint32_t pirq)
 void pirq_interrupt(unsigned gsi)
 {
     struct domain *d = control_domain;
-    struct pirq *p = d && gsi < MAX_PIRQS ? line_of(gsi) : NULL;
-    port_t port = p ? READ_ONCE(p->port) : 0;
+    port_t port = d && gsi < MAX_PIRQS ? READ_ONCE(line_of(gsi)->port) : 0;
 
-    if (port && p->level)
-        __atomic_store_n(&p->eoi_pending, true, __ATOMIC_SEQ_CST);
     if (port) {
         evtchn_deliver(d, port);
     } else if (gsi < MSI_FIRST) {
         hal_gsi_change(gsi, GSI_MASK);
-        if (!d || !pirq_is_gsi(d, gsi) || p->level)
-            hal_gsi_change(gsi, GSI_END);
+        hal_gsi_change(gsi, GSI_END);
     }
 }

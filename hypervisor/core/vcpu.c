@@ -317,27 +317,19 @@ int vcpu_map_vcpu_info(struct vcpu *v, mfn_t mfn, uint32_t offset)
     return 0;
 }
 
-/* Back to the slot in shared_info, which lives as long as the domain. */
-static void unmap_vcpu_info(struct vcpu *v)
-{
-    mfn_t held = v->vcpu_info_mfn;
-
-    if (mfn_is_none(held))
-        return;
-    v->vcpu_info = &v->domain->shared_info->vcpu_info[v->id];
-    v->vcpu_info_mfn = MFN_NONE;
-    /* A writable type has nothing to undo, so this cannot be preempted. */
-    if (page_put_and_type(held))
-        panic("vcpu_info frame had another type");
-}
-
 void vcpu_release_areas(struct vcpu *v)
 {
+    const mfn_t held = v->vcpu_info_mfn;
+
     timer_kill(&v->singleshot);
     v->periodic_period = 0;
     timer_kill(&v->periodic);
     timer_kill(&v->poll_timer);
     v->runstate_va = v->time_va = guest_va_make(0);
-    unmap_vcpu_info(v);
+    /* Back to the slot in shared_info, which lives as long as the domain. */
+    v->vcpu_info = &v->domain->shared_info->vcpu_info[v->id];
+    v->vcpu_info_mfn = MFN_NONE;
+    /* A writable type has nothing to undo, so this cannot be preempted. */
+    BUG_ON(!mfn_is_none(held) && page_put_and_type(held) != 0);
     sched_vcpu_release(v);
 }

@@ -148,7 +148,8 @@ static void leaf_native(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
     hide(leaf, r);
     switch (leaf) {
     case 0:
-        r[0] = MIN(r[0], LEAF_MAX);
+    case 0x80000000:
+        r[0] = MIN(r[0], leaf ? LEAF_EXT_MAX : LEAF_MAX);
         break;
     case 1:
         if (r[2] & F1_ECX_XSAVE)
@@ -161,9 +162,6 @@ static void leaf_native(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         break;
     case 0xd:
         leaf_xsave(subleaf, r);
-        break;
-    case 0x80000000:
-        r[0] = MIN(r[0], LEAF_EXT_MAX);
         break;
     case 0x80000008:
         r[0] = (r[0] & 0xff) | MIN(r[0] >> 8, LINEAR_BITS) << 8;

@@ -55,8 +55,7 @@ static bool write_cr(struct vcpu *v, unsigned cr, uint64_t value, struct insn *i
     case 0:
         if ((value ^ CR0_OURS) & ~CR0_TS)
             return false; /* only TS is the guest's to change */
-        v->pv.cr0_guest = value & CR0_TS;
-        hal_set_ts(value & CR0_TS);
+        pv_set_ts(v, value & CR0_TS);
         return true;
     case 2:
         WRITE_ONCE(v->vcpu_info->arch.cr2, value);

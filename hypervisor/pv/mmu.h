@@ -68,10 +68,9 @@ int mmu_unpin(struct domain *d, mfn_t m) must_check;
 /* Teardown: unpin as often as needed; -XEN_ERESTART leaves the pin in place. */
 int mmu_unpin_dying(struct page *p) must_check;
 
-/* The same for the vcpus in a guest's bitmap of just enough 64-bit words. 0 or -XEN_EFAULT. */
-int mmu_cpus_of_bitmap(const struct domain *d, guest_va bitmap, cpumask_t *mask) must_check;
-/* Flush a guest's translation where it asks for it; addresses that are ours are left alone. */
-void mmu_invlpg(cpumask_t mask, uint64_t va);
+/* Flush what a guest asks for: all, or one page, an address of ours left alone; where vcpus of d
+ * are, all or those in a guest's bitmap of just enough 64-bit words. 0 or -XEN_EFAULT. */
+int mmu_flush(const struct domain *d, const guest_va *bitmap, bool page, uint64_t va) must_check;
 
 /* Waits, and looks twice. */
 bool mmu_table_lock_slow(struct page *p, const struct domain *d, enum page_type type) must_check;

@@ -99,34 +99,16 @@ long hc_mmu_update(uint64_t reqs, uint64_t count, uint64_t done, uint64_t domid)
 
 /* --- update_va_mapping --- */
 
-/* The CPUs that flags name: this one, those of all vcpus, or of a guest bitmap of vcpus. */
-static int flush_cpus(struct vcpu *v, uint64_t flags, cpumask_t *mask)
+/* On the CPUs that flags name: those of all vcpus, or of a guest bitmap of vcpus, or this one: but
+ * a page on this one alone is not for here. */
+static noinline_fn int flush_after(const struct domain *d, uint64_t va, uint64_t flags)
 {
-    const uint64_t bitmap = flags & ~(UVMF_FLUSHTYPE_MASK | UVMF_ALL);
+    const guest_va bitmap = guest_va_make(flags & ~(UVMF_FLUSHTYPE_MASK | UVMF_ALL));
+    const bool page = (flags & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG;
 
-    if (flags & UVMF_ALL) {
-        *mask = domain_cpus(v->domain);
-        return 0;
-    }
-    if (!bitmap) {
-        *mask = (cpumask_t)1 << this_cpu()->id;
-        return 0;
-    }
-    return mmu_cpus_of_bitmap(v->domain, guest_va_make(bitmap), mask);
-}
-
-static __attribute__((noinline)) int flush_after(struct vcpu *v, uint64_t va, uint64_t flags)
-{
-    cpumask_t mask;
-    int rc;
-
-    rc = flush_cpus(v, flags, &mask);
-    if (rc)
-        return rc;
-    if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG)
-        mmu_invlpg(mask, va);
-    else if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_TLB_FLUSH)
-        hal_tlb_flush(mask);
+    if (flags & ~UVMF_FLUSHTYPE_MASK)
+        return mmu_flush(d, flags & UVMF_ALL ? NULL : &bitmap, page, va);
+    hal_tlb_flush_local();
     return 0;
 }
 
@@ -145,7 +127,7 @@ static inline long update_va(struct vcpu *v, struct domain *frames, uint64_t va,
         hal_invlpg_local(va); /* an address of the guest's, or it had no table */
         return 0;
     }
-    return flags & UVMF_FLUSHTYPE_MASK ? flush_after(v, va, flags) : 0;
+    return flags & UVMF_FLUSHTYPE_MASK ? flush_after(v->domain, va, flags) : 0;
 }
 
 long hc_update_va_mapping(uint64_t va, uint64_t pte, uint64_t flags)

@@ -18,42 +18,19 @@
 
 /* --- flushes --- */
 
-void mmu_invlpg(cpumask_t mask, uint64_t va)
+int mmu_flush(const struct domain *d, const guest_va *bitmap, bool page, uint64_t va)
 {
-    if (guest_addr_ok(va))
-        hal_invlpg(mask, va);
-}
-
-int mmu_cpus_of_bitmap(const struct domain *d, guest_va bitmap, cpumask_t *mask)
-{
-    uint64_t vcpus;
+    uint64_t vcpus = ~0ull;
+    cpumask_t mask;
 
     STATIC_ASSERT(bitmap_is_one_word, MAX_VCPUS <= 64);
-    if (guest_read_obj(&vcpus, bitmap) != 0)
+    if (bitmap && guest_read_obj(&vcpus, *bitmap) != 0)
         return -XEN_EFAULT;
-    *mask = 0;
-    for (uint32_t i = 0; i < d->max_vcpus; i++) {
-        const struct vcpu *v = d->vcpus[i];
-        const uint32_t where = v && vcpus >> i & 1 ? READ_ONCE(v->is_running) : 0;
-
-        if (where)
-            *mask |= (cpumask_t)1 << (where - 1);
-    }
-    return 0;
-}
-
-/* The two with a bitmap of vcpus. */
-static int flush_some(struct vcpu *v, const struct mmuext_op *op)
-{
-    cpumask_t mask;
-    int rc = mmu_cpus_of_bitmap(v->domain, guest_va_of(op->arg2.vcpumask), &mask);
-
-    if (rc)
-        return rc;
-    if (op->cmd == MMUEXT_TLB_FLUSH_MULTI)
+    mask = domain_cpus_of(d, vcpus);
+    if (!page)
         hal_tlb_flush(mask);
-    else
-        mmu_invlpg(mask, op->arg1.linear_addr);
+    else if (guest_addr_ok(va))
+        hal_invlpg(mask, va);
     return 0;
 }
 
@@ -104,6 +81,8 @@ static int copy_page(struct domain *d, mfn_t to, mfn_t from)
 /* Operations on oneself only. */
 static int self_op(struct vcpu *v, const struct mmuext_op *op)
 {
+    const guest_va bitmap = guest_va_of(op->arg2.vcpumask);
+
     switch (op->cmd) {
     case MMUEXT_NEW_BASEPTR:
         return new_kernel_root(v, mfn_make(op->arg1.mfn));
@@ -117,14 +96,11 @@ static int self_op(struct vcpu *v, const struct mmuext_op *op)
             hal_invlpg_local(op->arg1.linear_addr);
         return 0;
     case MMUEXT_TLB_FLUSH_ALL:
-        hal_tlb_flush(domain_cpus(v->domain));
-        return 0;
     case MMUEXT_INVLPG_ALL:
-        mmu_invlpg(domain_cpus(v->domain), op->arg1.linear_addr);
-        return 0;
+        return mmu_flush(v->domain, NULL, op->cmd == MMUEXT_INVLPG_ALL, op->arg1.linear_addr);
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
-        return flush_some(v, op);
+        return mmu_flush(v->domain, &bitmap, op->cmd == MMUEXT_INVLPG_MULTI, op->arg1.linear_addr);
     case MMUEXT_FLUSH_CACHE:
     case MMUEXT_FLUSH_CACHE_GLOBAL:
         return cache_op(v);

@@ -46,6 +46,13 @@ static inline uint64_t pv_eflags_sanitise(uint64_t flags)
     return (flags & PV_EFLAGS_GUEST) | EFLAGS_FIXED | EFLAGS_IF;
 }
 
+/* The guest's CR0.TS, of v which is current. */
+static inline void pv_set_ts(struct vcpu *v, bool ts)
+{
+    v->pv.cr0_guest = ts ? CR0_TS : 0;
+    hal_set_ts(ts);
+}
+
 bool pv_canonical(uint64_t a);
 /* False: address refused, nothing stored. */
 bool pv_trap_entry_set(struct vcpu *v, const struct trap_info *ti) must_check;

@@ -127,10 +127,7 @@ static noinline_fn void device_not_available(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
 
-    if (v->pv.cr0_guest & CR0_TS) {
-        v->pv.cr0_guest &= ~CR0_TS; /* delivery clears it (xen.h, fpu_taskswitch) */
-        hal_set_ts(false);
-    }
+    pv_set_ts(v, false); /* delivery clears it (xen.h, fpu_taskswitch) */
     pv_inject(regs, VEC_NM, PV_NO_ERROR);
 }
 

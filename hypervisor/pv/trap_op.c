@@ -173,8 +173,7 @@ long hc_set_segment_base(uint64_t which, uint64_t base)
 
 long hc_fpu_taskswitch(uint64_t set)
 {
-    current_vcpu()->pv.cr0_guest = set ? CR0_TS : 0;
-    hal_set_ts(set != 0);
+    pv_set_ts(current_vcpu(), set != 0);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #define TENUE_X86_ASM_H
 
 #include <tenue/abi.h>
+#include <tenue/percpu.h>
 
 #include "desc.h"
 
@@ -26,25 +27,12 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
 {
     __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
 }
-static inline uint64_t rdtsc_ordered(void)
-{
-    uint32_t lo, hi;
-
-    __asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi)::"memory");
-    return (uint64_t)hi << 32 | lo;
-}
-static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
-{
-    __asm__ volatile("cpuid"
-                     : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
-                     : "a"(leaf), "c"(sub));
-}
-/* The same, and zeros where the CPU has no such leaf: it would answer with some other one. */
+/* As hal_cpuid(), and zeros where the CPU has no such leaf: it would answer with some other one. */
 static inline void cpuid_if_there(uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
-    cpuid(leaf & 0x80000000, 0, out);
+    hal_cpuid(leaf & 0x80000000, 0, out);
     if (leaf <= out[0])
-        cpuid(leaf, sub, out);
+        hal_cpuid(leaf, sub, out);
     else
         out[0] = out[1] = out[2] = out[3] = 0;
 }
@@ -79,10 +67,6 @@ static inline uint64_t cr2_read(void)
 
     __asm__ volatile("mov %%cr2, %0" : "=r"(v));
     return v;
-}
-static inline void invlpg(uint64_t va)
-{
-    __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
 static inline void xsetbv0(uint64_t v)
 {

@@ -18,7 +18,7 @@ struct range {
 
 static struct range ranges[RANGES_MAX];
 static unsigned range_count;
-static uint64_t reachable = 1ull << 32; /* what the page tables of the moment map */
+uint64_t bootmem_reachable = 1ull << 32;
 static bool finished;
 
 static void range_add(uint64_t start, uint64_t end)
@@ -56,11 +56,6 @@ void bootmem_init(void)
                       boot_info.modules[i].start.a + boot_info.modules[i].size);
 }
 
-void bootmem_reach_all(void)
-{
-    reachable = ~0ull;
-}
-
 maddr_t early_alloc(uint64_t size, uint64_t align)
 {
     struct range *best = NULL;
@@ -68,7 +63,7 @@ maddr_t early_alloc(uint64_t size, uint64_t align)
 
     for (unsigned i = 0; i < range_count; i++) {
         struct range *r = &ranges[i];
-        uint64_t end = MIN(r->end, reachable), at;
+        uint64_t end = MIN(r->end, bootmem_reachable), at;
 
         if (end < size)
             continue;

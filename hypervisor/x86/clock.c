@@ -107,8 +107,8 @@ struct window {
 
 static struct window measure(const struct reference *r)
 {
-    const uint64_t want = r->hz * WINDOW_NS / NS_PER_SEC, before = rdtsc_ordered();
-    const uint64_t start = r->read(), first = rdtsc_ordered();
+    const uint64_t want = r->hz * WINDOW_NS / NS_PER_SEC, before = hal_rdtsc();
+    const uint64_t start = r->read(), first = hal_rdtsc();
     const uint32_t apic = apic_timer_count();
     struct window w = {.gap = first - before};
 
@@ -117,7 +117,7 @@ static struct window measure(const struct reference *r)
 
         w.passed = (r->read() - start) & r->mask;
         w.apic = apic - apic_timer_count();
-        now = rdtsc_ordered() - first;
+        now = hal_rdtsc() - first;
         w.gap = MAX(w.gap, now - w.tsc);
         w.tsc = now;
     }
@@ -146,14 +146,9 @@ static uint64_t tsc_to_ns(uint64_t delta)
     return (uint64_t)((unsigned __int128)delta * params.tsc_to_system_mul >> 32);
 }
 
-uint64_t hal_rdtsc(void)
-{
-    return rdtsc_ordered();
-}
-
 ns_t hal_now(void)
 {
-    return tsc_to_ns(rdtsc_ordered() - params.tsc_timestamp);
+    return tsc_to_ns(hal_rdtsc() - params.tsc_timestamp);
 }
 
 void hal_time_params(struct vcpu_time_info *t)
@@ -231,7 +226,7 @@ void clock_init(void)
 
     choose_reference(&r);
     calibrate(&r);
-    params.tsc_timestamp = rdtsc_ordered();
+    params.tsc_timestamp = hal_rdtsc();
     params.flags = cpu_features.tsc_invariant ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
     hal_wallclock_at_boot = rtc_seconds() - hal_now() / NS_PER_SEC;
     log_info("clock: TSC at %u.%03u MHz by %s%s\n", hal_tsc_khz / 1000, hal_tsc_khz % 1000, r.name,

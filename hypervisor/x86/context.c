@@ -146,7 +146,7 @@ static void load_state(struct pcpu *c, struct vcpu *next)
     tsc_aux_load(c, next->pv.tsc_aux);
     debug_load(c, &next->pv);
     fpu_load(c, next->hal, next->pv.xcr0);
-    ts_set(c, (next->pv.cr0_guest & CR0_TS) != 0);
+    hal_set_ts((next->pv.cr0_guest & CR0_TS) != 0);
 }
 
 void hal_context_switch(struct vcpu *next)

@@ -35,9 +35,9 @@ void cpu_detect(void)
 {
     uint32_t r[4];
 
-    cpuid(0, 0, r);
+    hal_cpuid(0, 0, r);
     cpu_features.vendor = vendor_of((const char *)&r[1]);
-    cpuid(1, 0, r);
+    hal_cpuid(1, 0, r);
     cpu_features.xsave = r[2] >> 26 & 1;
     host_cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     host_cr4 |= r[3] >> 7 & 1 ? CR4_MCE : 0;
@@ -83,8 +83,10 @@ void hal_cr4_changed(void)
     cr4_write(v);
 }
 
-void ts_set(struct pcpu *c, bool ts)
+void hal_set_ts(bool ts)
 {
+    struct pcpu *c = this_pcpu();
+
     if (c->cr0_ts == ts)
         return;
     c->cr0_ts = ts;
@@ -92,14 +94,4 @@ void ts_set(struct pcpu *c, bool ts)
         __asm__ volatile("mov %0, %%cr0" ::"r"((uint64_t)CR0_OURS | CR0_TS));
     else
         __asm__ volatile("clts");
-}
-
-void hal_set_ts(bool ts)
-{
-    ts_set(this_pcpu(), ts);
-}
-
-void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
-{
-    cpuid(leaf, subleaf, out);
 }

@@ -30,35 +30,27 @@ bool fxrstor_safe(void *area);
 
 uint64_t hal_xcr0_supported;
 
-void fpu_init(void)
-{
-    uint32_t r[4];
-
-    if (!cpu_features.xsave)
-        return;
-    cpuid(0xd, 0, r);
-    hal_xcr0_supported = r[0] & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
-    if ((hal_xcr0_supported & XCR0_AVX) && (r[0] & XCR0_AVX512) == XCR0_AVX512)
-        hal_xcr0_supported |= XCR0_AVX512;
-    xsetbv0(hal_xcr0_supported);
-    cpuid(0xd, 0, r);
-    BUG_ON(r[1] > AREA_SIZE);
-}
-
-void fpu_init_cpu(struct pcpu *c)
-{
-    if (!cpu_features.xsave)
-        return;
-    c->xcr0 = hal_xcr0_supported;
-    xsetbv0(hal_xcr0_supported);
-}
-
-static void xcr0_load(struct pcpu *c, uint64_t v)
+void xcr0_load(struct pcpu *c, uint64_t v)
 {
     if (!cpu_features.xsave || c->xcr0 == v)
         return;
     c->xcr0 = v;
     xsetbv0(v);
+}
+
+void fpu_init(struct pcpu *c)
+{
+    uint32_t r[4];
+
+    if (!cpu_features.xsave)
+        return;
+    hal_cpuid(0xd, 0, r);
+    hal_xcr0_supported = r[0] & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+    if ((hal_xcr0_supported & XCR0_AVX) && (r[0] & XCR0_AVX512) == XCR0_AVX512)
+        hal_xcr0_supported |= XCR0_AVX512;
+    xcr0_load(c, hal_xcr0_supported);
+    hal_cpuid(0xd, 0, r);
+    BUG_ON(r[1] > AREA_SIZE);
 }
 
 void hal_vcpu_init(struct hal_vcpu *h)
@@ -75,7 +67,7 @@ void fpu_save(struct pcpu *c, struct hal_vcpu *h)
 {
     uint32_t lo = (uint32_t)hal_xcr0_supported, hi = (uint32_t)(hal_xcr0_supported >> 32);
 
-    ts_set(c, false);
+    hal_set_ts(false);
     xcr0_load(c, hal_xcr0_supported);
     if (cpu_features.xsaveopt)
         __asm__ volatile("xsaveopt64 %0" : "+m"(h->fpu) : "a"(lo), "d"(hi) : "memory");
@@ -100,7 +92,7 @@ static bool restore(struct hal_vcpu *h)
 
 void fpu_load(struct pcpu *c, struct hal_vcpu *h, uint64_t xcr0)
 {
-    ts_set(c, false);
+    hal_set_ts(false);
     xcr0_load(c, hal_xcr0_supported);
     if (cpu_features.fx_leaks_pointers)
         clear_x87_pointers();

@@ -17,10 +17,6 @@
 
 #define GATE_INTERRUPT 0xeull
 
-struct gate {
-    uint64_t lo, hi;
-};
-
 extern uint8_t idt_stubs[], idt_stubs_end[];
 extern uint8_t sysenter_entry[], fast_page_fault[];
 /* stub.S */
@@ -28,7 +24,7 @@ extern const uint8_t stubs[], stubs_end[], stub_syscall[], stub_syscall32[], stu
 extern const uint8_t stub_isolated[], stub_isolated32[];
 extern const uint32_t stub_jumps[], stub_jumps_end[]; /* where distances are, from stubs on */
 
-static struct gate idt[256] __attribute__((aligned(4096)));
+struct gate idt[256] __attribute__((aligned(4096)));
 
 /* Where c has its copy. */
 static uint64_t stub_of_cpu(const struct pcpu *c, const uint8_t *stub)
@@ -71,7 +67,7 @@ void hal_fast_paths(bool allowed)
 static void stubs_copy(const struct pcpu *c)
 {
     const uint64_t to = stub_of_cpu(c, stubs);
-    uint8_t *page = mfn_to_ptr(maddr_to_mfn(paging_maddr_of(to)));
+    uint8_t *page = mfn_to_ptr(maddr_to_mfn(maddr_make(*paging_l1_of(to) & PTE_ADDR)));
     int32_t distance;
 
     STATIC_ASSERT(stub_jumps_reach, DEVICE_VIRT - HV_VIRT_BASE <= 1ull << 31);
@@ -98,11 +94,6 @@ static void syscall_init_cpu(const struct pcpu *c)
         wrmsr(MSR_SYSENTER_ESP, c->entry.tss.rsp[0]);
         wrmsr(MSR_SYSENTER_EIP, (uint64_t)sysenter_entry);
     }
-}
-
-uint64_t idt_page(void)
-{
-    return (uint64_t)idt;
 }
 
 void idt_load_cpu(struct pcpu *c)

@@ -52,7 +52,7 @@ void isolation_init_cpu(struct pcpu *c)
 
     c->guest_l4 = paging_table(&c->entry.guest_cr3, 0);
     show(c, (uint64_t)entry_text_start, (uint64_t)entry_text_end);
-    show(c, idt_page(), idt_page() + PAGE_SIZE);
+    show(c, (uint64_t)idt, (uint64_t)idt + PAGE_SIZE);
     show(c, block + BLOCK_ENTRY_OFF, block + BLOCK_ENTRY_TOP);
     show(c, block + BLOCK_STUB_OFF, block + BLOCK_STUB_OFF + PAGE_SIZE);
     show(c, block + BLOCK_NMI_TOP - PAGE_SIZE, block + BLOCK_DB_TOP);

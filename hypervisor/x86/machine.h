@@ -38,8 +38,7 @@ bool ram_range(unsigned i, uint64_t *start, uint64_t *end);
 
 /* bootmem.c: RAM before the frame allocator */
 void bootmem_init(void);
-/* From now on all RAM is mapped, not only the first 4 GiB. */
-void bootmem_reach_all(void);
+extern uint64_t bootmem_reachable; /* what the page tables of the moment map ends here */
 /* size bytes, aligned; ends the boot with a message when there is none. */
 maddr_t early_alloc(uint64_t size, uint64_t align);
 bool early_alloc_open(void);
@@ -68,7 +67,6 @@ uint64_t *paging_table(uint64_t *entry, uint64_t table_flags);
 uint64_t *paging_entry(uint64_t *l4, uint64_t va, unsigned level, uint64_t table_flags);
 /* The L1 entry of one of our addresses that is mapped by 4 KiB pages. */
 uint64_t *paging_l1_of(uint64_t va);
-maddr_t paging_maddr_of(uint64_t va);
 /* Build CPU cpu's area from 16 contiguous frames: its block's address. */
 struct pcpu *paging_map_block(unsigned cpu, mfn_t first);
 extern mfn_t hv_root;
@@ -108,11 +106,13 @@ void gdt_load_guest(struct pcpu *c, const struct pv_vcpu *pv);
 void idt_init(void);
 /* Again after a change of what entries have to do (isolation.c, spec.c). */
 void idt_load_cpu(struct pcpu *c);
-uint64_t idt_page(void); /* where it lies, page aligned and a page long */
+extern struct gate {
+    uint64_t lo, hi;
+} idt[256]; /* a page */
 void cpu_detect(void);
 void cpu_init(struct pcpu *c);
-void fpu_init(void);
-void fpu_init_cpu(struct pcpu *c);
+void fpu_init(struct pcpu *c); /* boot CPU: what there is to switch */
+void xcr0_load(struct pcpu *c, uint64_t v);
 
 struct cpu_features {
     enum spec_vendor vendor;
@@ -125,8 +125,6 @@ static inline bool cpu_is_amd(void)
     return cpu_features.vendor == SPEC_AMD || cpu_features.vendor == SPEC_HYGON;
 }
 extern uint64_t host_cr4;
-
-void ts_set(struct pcpu *c, bool ts);
 
 /* fpu.c */
 struct hal_vcpu;

@@ -78,11 +78,6 @@ uint64_t *paging_l1_of(uint64_t va)
     return paging_entry(mfn_to_ptr(hv_root), va, 1, PTE_HV_TABLE);
 }
 
-maddr_t paging_maddr_of(uint64_t va)
-{
-    return maddr_make(*paging_l1_of(va) & PTE_ADDR);
-}
-
 /* All RAM at its place in the direct map; frame_count covers it. */
 static void map_ram(void)
 {
@@ -160,7 +155,7 @@ void paging_init(void)
     map_image();
     cr3_write(mfn_to_maddr(hv_root).a);
     this_cpu()->root = hv_root;
-    bootmem_reach_all();
+    bootmem_reachable = ~0ull;
     make_frame_table();
     make_m2p();
 }

@@ -34,12 +34,13 @@ static uint16_t port; /* 0: no console */
 static uint8_t irq;
 static unsigned room; /* bytes that fit before the next poll */
 
-/* The number at *s, which goes past it. */
-static unsigned number(const char **s)
+/* The number at *s behind a comma, which goes past it; else `given`. */
+static unsigned number(const char **s, unsigned given)
 {
-    uint64_t v;
+    uint64_t v = given;
 
-    *s += str_number(*s, strlen(*s), &v);
+    if (**s == ',')
+        *s += 1 + str_number(*s + 1, strlen(*s + 1), &v);
     return (unsigned)v;
 }
 
@@ -51,9 +52,9 @@ static uint8_t line_control(const char *dps)
     return (uint8_t)(lcr | (dps[2] == '2' ? 0x04 : 0));
 }
 
-static void program(unsigned baud, uint8_t lcr)
+static void program(uint64_t baud, uint8_t lcr)
 {
-    unsigned divisor = baud != 0 && baud <= UART_CLOCK ? UART_CLOCK / baud : 1;
+    uint64_t divisor = baud != 0 && baud <= UART_CLOCK ? UART_CLOCK / baud : 1;
 
     outb(port + UART_IER, 0);
     outb(port + UART_LCR, LCR_DLAB | lcr);
@@ -75,26 +76,19 @@ void serial_init(void)
 {
     const unsigned com = x86_options.serial_port;
     const char *s = x86_options.com[com];
-    unsigned baud = number(&s);
     uint8_t lcr = 3; /* 8n1 */
+    uint64_t baud;
 
     port = 0;
     if (!x86_options.serial)
         return;
-    port = com == 0 ? 0x3f8 : 0x2f8;
-    irq = com == 0 ? 4 : 3;
+    s += str_number(s, strlen(s), &baud);
     if (s[0] == ',' && s[1] >= '5' && s[1] <= '8' && s[2] != '\0' && s[3] != '\0') {
         lcr = line_control(s + 1);
         s += 4;
     }
-    if (*s == ',') {
-        s++;
-        port = (uint16_t)number(&s);
-    }
-    if (*s == ',') {
-        s++;
-        irq = (uint8_t)number(&s);
-    }
+    port = (uint16_t)number(&s, com == 0 ? 0x3f8 : 0x2f8);
+    irq = (uint8_t)number(&s, com == 0 ? 4 : 3);
     if (present())
         program(baud, lcr);
     else

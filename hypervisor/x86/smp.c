@@ -50,7 +50,7 @@ void ap_start(void)
     gdt_init_cpu(c);
     spec_init_cpu(c);
     idt_load_cpu(c);
-    fpu_init_cpu(c);
+    xcr0_load(c, hal_xcr0_supported);
     apic_init_cpu();
     c->cpu.root = hv_root;
     __atomic_store_n(&c->online, 1, __ATOMIC_RELEASE);

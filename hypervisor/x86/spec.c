@@ -35,10 +35,10 @@ static bool is_emulated(void)
 {
     uint32_t r[4];
 
-    cpuid(1, 0, r);
+    hal_cpuid(1, 0, r);
     if (!(r[2] >> 31))
         return false;
-    cpuid(HYPERVISOR_LEAF, 0, r);
+    hal_cpuid(HYPERVISOR_LEAF, 0, r);
     return memcmp(&r[1], "TCGTCGTCGTCG", 12) == 0;
 }
 
@@ -46,7 +46,7 @@ static void read_family(struct spec_cpu *c)
 {
     uint32_t r[4];
 
-    cpuid(1, 0, r);
+    hal_cpuid(1, 0, r);
     c->stepping = r[0] & 0xf;
     c->model = r[0] >> 4 & 0xf;
     c->family = r[0] >> 8 & 0xf;
@@ -66,7 +66,7 @@ static void read_cpu(struct spec_cpu *c)
     c->leaf7_ebx = r[1];
     c->leaf7_edx = r[3];
     if (r[0] >= 2) { /* subleaves */
-        cpuid(7, 2, r);
+        hal_cpuid(7, 2, r);
         c->leaf7_2_edx = r[3];
     }
     cpuid_if_there(0x80000008, 0, r);

@@ -39,8 +39,7 @@ static void machine_start(void)
     idt_init();
     idt_load_cpu(c);
     extable_selftest();
-    fpu_init();
-    fpu_init_cpu(c);
+    fpu_init(c);
     early_alloc_finish();
     acpi_init();
     spec_init();

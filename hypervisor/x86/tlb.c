@@ -61,11 +61,6 @@ void hal_tlb_flush_local(void)
         load_cr3(this_cpu()->root);
 }
 
-void hal_invlpg_local(uint64_t va)
-{
-    invlpg(va);
-}
-
 /* Whoever asked before the load below wants what this flush does; later ones ask again. */
 void tlb_answer_requests(void)
 {
@@ -119,7 +114,7 @@ void hal_invlpg(cpumask_t mask, uint64_t va)
     if (mask & ~((cpumask_t)1 << this_cpu()->id))
         flush_others(mask);
     if (mask >> this_cpu()->id & 1)
-        invlpg(va);
+        hal_invlpg_local(va);
 }
 
 void hal_root_changed(mfn_t m)

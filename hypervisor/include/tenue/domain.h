@@ -146,9 +146,13 @@ void domain_reap(void);
 /* Why a domain is as it is: XEN_DOMINF_* flags and totals (domctl, sysctl, debug key). */
 void domain_get_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 
-/* CPUs on which some vcpu of d is loaded: those that may cache its translations (a CPU that
- * loaded another root since has flushed). */
-cpumask_t domain_cpus(const struct domain *d);
+/* CPUs on which some vcpu of d, of those in a bitmap, is loaded: those that may cache its
+ * translations (a CPU that loaded another root since has flushed). */
+cpumask_t domain_cpus_of(const struct domain *d, uint64_t vcpus);
+static inline cpumask_t domain_cpus(const struct domain *d)
+{
+    return domain_cpus_of(d, ~0ull);
+}
 
 static inline bool domain_is_dying(const struct domain *d)
 {

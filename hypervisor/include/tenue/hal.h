@@ -13,6 +13,7 @@
 #include <tenue/abi.h>
 #include <tenue/bootinfo.h>
 #include <tenue/frame.h>
+#include <tenue/percpu.h>
 #include <tenue/timer.h>
 #include <tenue/tlb.h>
 
@@ -73,7 +74,6 @@ void hal_load_root(mfn_t m);
  * held. */
 void hal_root_changed(mfn_t m);
 void hal_tlb_flush_local(void);
-void hal_invlpg_local(uint64_t va);
 /* Full non-global flush / one page on all CPUs in mask, this one included; returns when done. */
 void hal_tlb_flush(cpumask_t mask);
 void hal_invlpg(cpumask_t mask, uint64_t va);
@@ -94,7 +94,6 @@ uint64_t hal_copy_to_guest(uint64_t dst, const void *src, uint64_t bytes);
 
 /* --- time --- */
 ns_t hal_now(void); /* system time, ns, monotonic on this CPU */
-uint64_t hal_rdtsc(void);
 /* How pvclock turns TSC into system time on this CPU, as guests read it, of version 0. */
 void hal_time_params(struct vcpu_time_info *t);
 extern uint32_t hal_tsc_khz;
@@ -104,7 +103,7 @@ void hal_timer_arm(ns_t deadline);     /* this CPU's next timer interrupt; NS_NE
 /* --- interrupts and ports, for the control domain --- */
 extern unsigned hal_gsi_count;
 int hal_gsi_setup(unsigned gsi, bool level, bool active_low) must_check; /* program, masked */
-/* GSI_END: of a level interrupt that pirq_interrupt() took. */
+/* GSI_END: of a level interrupt that pirq_interrupt() took; where none is under way, nothing. */
 enum hal_gsi_change { GSI_MASK, GSI_UNMASK, GSI_END };
 void hal_gsi_change(unsigned gsi, enum hal_gsi_change change);
 int hal_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value) must_check;
@@ -125,7 +124,6 @@ bool hal_port_is_ours(uint16_t port);
 bool hal_mmio_is_ours(mfn_t m);
 bool hal_rdmsr_safe(uint32_t msr, uint64_t *value);
 bool hal_wrmsr_safe(uint32_t msr, uint64_t value);
-void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* hardware's answer: eax.. edx */
 void hal_wbinvd(void);
 /* PAT as Xen's PV ABI has it, entry by entry: WB WT UC- UC WC WP UC UC. Guests' PWT, PCD and PAT
  * bits select from it. */

@@ -6,6 +6,8 @@
 #ifndef TENUE_HAL_CPU_H
 #define TENUE_HAL_CPU_H
 
+#include <stdint.h>
+
 struct cpu;
 
 #ifdef FAKE_THREADS
@@ -23,5 +25,8 @@ static inline struct cpu *this_cpu(void)
 static inline void cpu_relax(void)
 {
 }
+uint64_t hal_rdtsc(void);
+void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+void hal_invlpg_local(uint64_t va);
 
 #endif
