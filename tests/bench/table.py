@@ -12,7 +12,7 @@ MACHINE_PAGES = 2048 * MIB_PAGES
 XEN_MEMORY_MIB = 23         # what the gate names, for the 2 GiB machine
 XEN_LINES_MINIMAL = 125473  # see README.md, "Source lines"
 XEN_LINES_X86 = 291266
-OURS_LINES_MAX = 15000       # of core/, pv/ and x86/, neither blank nor comment
+OURS_LINES_MAX = 14999       # of core/, pv/ and x86/, neither blank nor comment
 IDLE_GUEST_KIB = 64          # beyond its page tables
 FIXED_PER_MILLE, FIXED_MIB = 8, 4
 
