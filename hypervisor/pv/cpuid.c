@@ -184,8 +184,10 @@ void pv_cpuid_compute(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
     }
 }
 
-/* By the two upper bits of a leaf, then the others: subleaf 0. Not 0xd, which tells of XCR0. */
-static uint32_t prepared[4][LEAF_MAX + 3][4];
+/* By a leaf's lower bits, then its two upper ones: subleaf 0. Not 0xd, which tells of XCR0. */
+#define PREPARED (4 * LEAF_MAX)
+static uint32_t prepared[64][4];
+STATIC_ASSERT(prepared_suffice, PREPARED <= ARRAY_LEN(prepared));
 
 void pv_cpuid_prepare(void)
 {
@@ -193,20 +195,20 @@ void pv_cpuid_prepare(void)
 
     hal_cpuid(0xd, 0, r);
     xsave_bytes = hal_xcr0_supported & XCR0_SSE ? r[1] : 0; /* all are on while no vcpu runs */
-    for (uint32_t kind = 0; kind < ARRAY_LEN(prepared); kind++)
-        for (uint32_t i = 0; i < LEAF_MAX; i++)
-            pv_cpuid_compute(kind << 30 | i, 0, prepared[kind][i]);
+    for (uint32_t i = 0; i < PREPARED; i++)
+        pv_cpuid_compute(i << 30 | i >> 2, 0, prepared[i]);
 }
 
 void pv_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-    const uint32_t i = leaf & 0x3fffffff;
+    uint32_t i = leaf << 2 | leaf >> 30;
 
-    if (unlikely(i >= LEAF_MAX || (subleaf != 0 && leaf != 1))) {
+    if (unlikely(i >= PREPARED || (subleaf != 0 && leaf != 1))) {
         pv_cpuid_compute(leaf, subleaf, out);
         return;
     }
-    __builtin_memcpy(out, prepared[leaf >> 30][i], 4 * sizeof(*out));
+    __asm__("" : "+r"(i)); /* whatever the compiler knows of it, clamp it under speculation */
+    __builtin_memcpy(out, prepared[i % ARRAY_LEN(prepared)], 4 * sizeof(*out));
     if (leaf == 1) {
         out[1] |= v->domain->max_vcpus << 16 | v->id * 2 << 24;
         if (!v->domain->is_control)

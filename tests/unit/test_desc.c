@@ -3,10 +3,10 @@
  * pv/desc.c: which descriptors exist for a guest, and who holds the frames they are in (MM-24).
  *
  * Sabotage: let desc_sanitise() pass system descriptors: every_descriptor fails. Forget the
- * `while (i--)` of pv_set_gdt(): gdt_is_all_or_nothing fails the audit. Call hal_descriptors_changed()
- * while pv.ldt_frames still names the old frames: a_new_ldt_forgets_the_old_frames fails. Walk the
- * user root in pv_ldt_fault(): ldt_is_found_from_user_mode fails. Drop `offset / 8 >= ldt_entries`:
- * ldt_faults fails.
+ * `while (i--)` of pv_set_gdt(): gdt_is_all_or_nothing fails the audit. Call
+ * hal_descriptors_changed() while pv.ldt_frames still names the old frames:
+ * a_new_ldt_forgets_the_old_frames fails. Walk the user root in pv_ldt_fault():
+ * ldt_is_found_from_user_mode fails. Drop `offset / 8 >= ldt_entries`: ldt_faults fails.
  */
 #include <string.h>
 
