@@ -96,7 +96,7 @@ static int take_blocks(const struct exchange *x, uint32_t *heads)
                 heap_free(page_of(chain_pop(heads)), x->out_order);
             return -XEN_ENOMEM;
         }
-        frames_clear(pg, x->out_order, true);
+        frames_clear(pg, x->out_order, CLEAR_BATCH);
         chain_push(heads, page_mfn(pg));
         hal_take_interrupts();
     }

@@ -9,11 +9,19 @@
 #include <tenue/options.h>
 #include <tenue/pv.h>
 
+#include "lib.h"
+
 #define MIB_OF(frames) ((frames) >> (20 - PAGE_SHIFT))
 
-static noreturn_fn void boot_stops(const char *why)
+noreturn_fn void boot_fail(const char *fmt, ...)
 {
-    log_err("cannot boot: %s", why);
+    char text[256];
+    va_list ap;
+
+    va_start(ap, fmt);
+    fmt_vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    log_err("cannot boot: %s", text);
     log_err("halted");
     hal_halt();
 }
@@ -29,8 +37,8 @@ static void say_hello(void)
 static void check_modules(void)
 {
     if (boot_info.module_count == 0)
-        boot_stops("no module given; pass the control domain's kernel (a PV ELF) as the first "
-                   "module, its ramdisk as the second");
+        boot_fail("no module given; pass the control domain's kernel (a PV ELF) as the first "
+                  "module, its ramdisk as the second");
     log_info("control domain: kernel \"%s\", ramdisk \"%s\", arguments \"%s\"",
              boot_info.modules[0].name, boot_info.module_count > 1 ? boot_info.modules[1].name : "",
              boot_info.modules[0].args);
@@ -41,7 +49,7 @@ static void start_control_domain(void)
     struct domain *d;
 
     if (pv_build_control_domain(&boot_info))
-        boot_stops("the control domain could not be built (reason above)");
+        boot_fail("the control domain could not be built (reason above)");
     d = control_domain;
     BUG_ON(!d || !d->vcpus[0]);
     log_info("memory: control domain %lu MiB, free %lu MiB, hypervisor and tables %lu KiB",

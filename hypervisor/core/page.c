@@ -23,7 +23,6 @@
 
 #define RELINQUISH_BATCH 64u
 #define DOMAIN_ORDER_MAX 18u
-#define CLEAR_BATCH 16u
 
 void domain_pages_init(struct domain *d, uint32_t max)
 {
@@ -118,15 +117,17 @@ static void frames_untake(struct page *first, unsigned order)
     heap_free(first, order);
 }
 
-void frames_clear(struct page *first, unsigned order, bool pause)
+void frames_clear(struct page *first, unsigned order, unsigned batch)
 {
     unsigned cleared = 0;
 
     for (const struct page *p = first; p < first + (1ull << order); p++) {
         if ((p->count & (C_FREE | C_CLEAN)) == (C_FREE | C_CLEAN))
             continue;
-        if (pause && cleared++ % CLEAR_BATCH == CLEAR_BATCH - 1)
+        if (cleared++ == batch) {
             hal_take_interrupts();
+            cleared = 1;
+        }
         memset(mfn_to_ptr(page_mfn(p)), 0, PAGE_SIZE);
     }
 }
@@ -146,7 +147,7 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits, mf
     if (!first)
         return -XEN_ENOMEM;
     *mfn = page_mfn(first);
-    frames_clear(first, order, true); /* before anybody can map it (MM-12) */
+    frames_clear(first, order, CLEAR_BATCH); /* before anybody can map it (MM-12) */
     rc = frames_assign(d, first, order);
     if (rc)
         frames_untake(first, order);

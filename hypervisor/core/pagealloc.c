@@ -236,7 +236,7 @@ void *hv_alloc_pages(unsigned order)
 
     if (!pg)
         return NULL;
-    frames_clear(pg, order, false);
+    frames_clear(pg, order, CLEAR_AT_ONCE);
     return mfn_to_ptr(page_mfn(make_ours(pg, order)));
 }
 

@@ -34,6 +34,16 @@ int mmu_flush(const struct domain *d, const guest_va *bitmap, bool page, uint64_
     return 0;
 }
 
+/* On all CPUs of the domain, or those of a bitmap of vcpus. */
+static noinline_fn int flush_many(const struct domain *d, const struct mmuext_op *op)
+{
+    const bool all = op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_INVLPG_ALL;
+    const bool page = op->cmd == MMUEXT_INVLPG_MULTI || op->cmd == MMUEXT_INVLPG_ALL;
+    const guest_va bitmap = guest_va_of(op->arg2.vcpumask);
+
+    return mmu_flush(d, all ? NULL : &bitmap, page, op->arg1.linear_addr);
+}
+
 static int cache_op(const struct vcpu *v)
 {
     if (!v->domain->is_control)
@@ -81,8 +91,6 @@ static int copy_page(struct domain *d, mfn_t to, mfn_t from)
 /* Operations on oneself only. */
 static int self_op(struct vcpu *v, const struct mmuext_op *op)
 {
-    const guest_va bitmap = guest_va_of(op->arg2.vcpumask);
-
     switch (op->cmd) {
     case MMUEXT_NEW_BASEPTR:
         return new_kernel_root(v, mfn_make(op->arg1.mfn));
@@ -95,12 +103,11 @@ static int self_op(struct vcpu *v, const struct mmuext_op *op)
         if (guest_addr_ok(op->arg1.linear_addr))
             hal_invlpg_local(op->arg1.linear_addr);
         return 0;
-    case MMUEXT_TLB_FLUSH_ALL:
-    case MMUEXT_INVLPG_ALL:
-        return mmu_flush(v->domain, NULL, op->cmd == MMUEXT_INVLPG_ALL, op->arg1.linear_addr);
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
-        return mmu_flush(v->domain, &bitmap, op->cmd == MMUEXT_INVLPG_MULTI, op->arg1.linear_addr);
+    case MMUEXT_TLB_FLUSH_ALL:
+    case MMUEXT_INVLPG_ALL:
+        return flush_many(v->domain, op);
     case MMUEXT_FLUSH_CACHE:
     case MMUEXT_FLUSH_CACHE_GLOBAL:
         return cache_op(v);

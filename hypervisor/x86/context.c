@@ -115,14 +115,6 @@ static void save_current(struct pcpu *c, struct vcpu *v)
     debug_off(c);
 }
 
-static void tsc_aux_load(struct pcpu *c, uint64_t v)
-{
-    if (!cpu_features.rdtscp || c->tsc_aux == v)
-        return;
-    c->tsc_aux = v;
-    wrmsr(MSR_TSC_AUX, v);
-}
-
 /* What one domain taught the predictors is not for another (SPEC-2). Nobody's vcpu before: unknown.
  */
 static void predictor_barrier(const struct vcpu *prev, const struct vcpu *next)
@@ -143,7 +135,10 @@ static void load_state(struct pcpu *c, struct vcpu *next)
     gdt_load_guest(c, &next->pv);
     hal_load_root(next->pv.kernel_mode ? next->pv.root_kernel : next->pv.root_user);
     hal_cr4_changed();
-    tsc_aux_load(c, next->pv.tsc_aux);
+    if (cpu_features.rdtscp && c->tsc_aux != next->pv.tsc_aux) {
+        c->tsc_aux = next->pv.tsc_aux;
+        wrmsr(MSR_TSC_AUX, c->tsc_aux);
+    }
     debug_load(c, &next->pv);
     fpu_load(c, next->hal, next->pv.xcr0);
     hal_set_ts((next->pv.cr0_guest & CR0_TS) != 0);

@@ -6,15 +6,13 @@
 #define TENUE_X86_MACHINE_H
 
 #include <tenue/abi.h>
+#include <tenue/assert.h>
 #include <tenue/bootinfo.h>
 #include <tenue/frame.h>
 #include <tenue/spec.h>
 #include <tenue/timer.h>
 
 #include "pcpu.h"
-
-/* start.c: one line on the console that names the field and the remedy, then halt. */
-noreturn_fn void boot_fail(const char *fmt, ...) printf_like(1, 2);
 
 /* tenue.lds.S, boot.S */
 extern uint8_t image_start[], image_rodata[], image_data[], image_end[], boot_block[];

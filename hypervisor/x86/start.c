@@ -16,18 +16,6 @@
 /* boot.S. */
 void start(uint32_t magic, uint64_t info);
 
-noreturn_fn void boot_fail(const char *fmt, ...)
-{
-    char text[256];
-    va_list ap;
-
-    va_start(ap, fmt);
-    fmt_vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    log_err("cannot start: %s\n", text);
-    hal_halt();
-}
-
 static void machine_start(void)
 {
     struct pcpu *c = this_pcpu();

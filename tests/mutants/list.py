@@ -33,7 +33,7 @@ HYPERVISOR = [
      "    if (!mfn_is_none(old))\n        pv_put_table(old, PGT_L4);\n    return 0;",
      "    return 0;"),
     ("old-contents", "a frame reaches a guest with what was in it", "hypervisor/core/page.c",
-     "    frames_clear(first, order, true); /* before anybody can map it (MM-12) */\n", ""),
+     "    frames_clear(first, order, CLEAR_BATCH); /* before anybody can map it (MM-12) */\n", ""),
     ("quota-race", "a domain may exceed its memory by a block", "hypervisor/core/page.c",
      "    else if (pages->total > pages->max || frames > pages->max - pages->total)",
      "    else if (pages->total > pages->max)"),

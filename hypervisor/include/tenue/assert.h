@@ -10,6 +10,8 @@
 #include <tenue/abi.h>
 
 noreturn_fn void panic(const char *fmt, ...) printf_like(1, 2);
+/* While the machine comes up (main.c): says in a line what is wrong and the remedy, then halts. */
+noreturn_fn void boot_fail(const char *fmt, ...) printf_like(1, 2);
 
 #define BUG_ON(cond)                                                                               \
     do {                                                                                           \
