@@ -117,16 +117,14 @@ static void frames_untake(struct page *first, unsigned order)
     heap_free(first, order);
 }
 
-void frames_clear(struct page *first, unsigned order, unsigned batch)
+void frames_clear(struct page *first, unsigned order, unsigned left)
 {
-    unsigned cleared = 0;
-
     for (const struct page *p = first; p < first + (1ull << order); p++) {
         if ((p->count & (C_FREE | C_CLEAN)) == (C_FREE | C_CLEAN))
             continue;
-        if (cleared++ == batch) {
+        if (left-- == 0) {
             hal_take_interrupts();
-            cleared = 1;
+            left = CLEAR_BATCH - 1;
         }
         memset(mfn_to_ptr(page_mfn(p)), 0, PAGE_SIZE);
     }

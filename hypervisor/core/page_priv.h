@@ -198,11 +198,11 @@ static inline unsigned heap_zone_of(uint32_t mfn)
 /* As heap_alloc, but the frames' records are left for the caller to write; until then they say
  * which frames are C_CLEAN. */
 struct page *heap_take(unsigned order, unsigned addr_bits);
-/* Zero what of a taken block is not known to be zero, before its records are written; after each so
- * many frames interrupts are taken, for which no lock may be held. */
+/* Zero what of a taken block is not known to be zero, before its records are written; after so many
+ * frames interrupts are taken, and after each batch more, for which no lock may be held. */
 #define CLEAR_BATCH 16u
 #define CLEAR_AT_ONCE (~0u)
-void frames_clear(struct page *first, unsigned order, unsigned batch);
+void frames_clear(struct page *first, unsigned order, unsigned left);
 /* Free single frames of a domain's chained through next (0 ends), best in order of their numbers;
  * their last use ended before now. */
 void heap_free_chain(uint32_t first);
