@@ -7,11 +7,16 @@ CHECK_UNIT += check-guest-kernel-series
 
 GK_RELEASE = $(notdir $(firstword $(wildcard $(GK_OUT)/kernel/lib/modules/*)))
 GK_RAMDISK = KERNEL=$(GK_OUT)/kernel RELEASE=$(GK_RELEASE)
+$(GK_OUT)/churn: tests/guest-kernel/churn.c
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	$(Q)$(CC) $(CFLAGS_USER) -MF $@.d -static -pthread -o $@ $<
+
 # The ramdisks of images/ and of the bench, with this kernel's modules and the guests' kernel.
 .PHONY: guest-kernel-images
-guest-kernel-images: guest-kernel $(IMAGES)/control.cpio $(IMAGES)/guest.cpio
+guest-kernel-images: guest-kernel $(IMAGES)/control.cpio $(IMAGES)/guest.cpio $(GK_OUT)/churn
 	@images/mkramdisk $(GK_OUT)/control.cpio images/control.manifest $(GK_RAMDISK)
-	@images/mkramdisk $(GK_OUT)/guest.cpio images/guest.manifest $(GK_RAMDISK)
+	@images/mkramdisk $(GK_OUT)/guest.cpio tests/guest-kernel/guest.manifest $(GK_RAMDISK)
 	@images/mkramdisk $(GK_OUT)/guest-files.cpio tests/guest-kernel/files.manifest $(GK_RAMDISK)
 
 # Control domain and guest, on both hypervisors; and does the whole series come off the tree again? With its ledger.
