@@ -150,7 +150,8 @@ bool fake_storm_is_slowed(int port, long ms)
             fake_kick(port);
         }
         past = now_us() - begin;
-    } while (past < ms * 1000);
+        /* Of a host that gives the other thread nothing meanwhile, more is waited for. */
+    } while (past < ms * 1000 || (answered <= 32 && past < 30 * 1000000));
     if (answered <= 32 || answered > 34 + past / 1000) {
         printf("    %u notifications answered in %ld us\n", answered, past);
     }
