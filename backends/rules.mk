@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Device backends, the library that hosts them, and the single-device command.
 BE_CFLAGS := $(CFLAGS_USER) -D__XEN_INTERFACE_VERSION__=0x00040e00 -Ibackends/include
-BE_COMMON := channel journal gntdev evtchn log sandbox device limit
+BE_COMMON := channel recorder journal gntdev evtchn log sandbox device limit
 BE_BLOCK := request pool pgrants image uring queue gather capture serve blkback
-BE_NET := packet guard mirror mcast answers tap throttle tx rx connect netback
+BE_NET := packet guard mirror mcast answers tap throttle capture tx rx connect netback
 BE_CONSOLE := backlog logfile conback
 # Pure parts of the host's library that others use alone.
 BE_PURE := common/capture common/knobs common/limit common/limit_text common/meter
@@ -28,11 +28,17 @@ $(BE_O)/filters.o: $(BE_O)/filters.c
 	$(Q)$(CC) $(BE_CFLAGS) -c $< -o $@
 
 # The block backend once more, without Xen: replay/memory.c is its grants and event channels.
-BE_REPLAY := capfile memory front report target main
+BE_REPLAY := capcheck capfile memory backend front series report target main
 BE_REPLAY_O := $(BE_REPLAY:%=$(BE_O)/replay/%.o) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/host/nbduri.o \
 	$(patsubst %,$(BE_O)/common/%.o,$(filter-out gntdev evtchn,$(BE_COMMON)) capture knobs)
 
-BE_PROGRAMS := $(BE_O)/blkback $(BE_O)/blkback-nbd $(BE_O)/blkreplay $(BE_O)/imagefd.so $(BE_O)/netback $(BE_O)/conback
+# The network backend likewise; in place of its tap, replay/netsink.c's frames.
+BE_NETREPLAY := capcheck memory backend series netcap netsink netfront netreport netmain
+BE_NETREPLAY_O := $(BE_NETREPLAY:%=$(BE_O)/replay/%.o) $(BE_NET:%=$(BE_O)/net/%.o) \
+	$(patsubst %,$(BE_O)/common/%.o,$(filter-out gntdev evtchn,$(BE_COMMON)) capture)
+BE_NETREPLAY_WRAP := -Wl,--wrap=tap_set_offload,--wrap=tap_attach,--wrap=tap_read,--wrap=tap_write,--wrap=tap_discard
+
+BE_PROGRAMS := $(BE_O)/netreplay $(BE_O)/blkback $(BE_O)/blkback-nbd $(BE_O)/blkreplay $(BE_O)/imagefd.so $(BE_O)/netback $(BE_O)/conback
 ALL_TARGETS += $(BE_PROGRAMS) $(BE_O)/libtenue-devhost.a $(BE_O)/tenue-device
 DEPS_PACKAGES += libxen-dev liburing-dev libevent-dev libseccomp-dev libnbd-dev libgnutls28-dev
 
@@ -53,6 +59,9 @@ $(BE_O)/blkback-nbd: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$
 $(BE_O)/blkreplay: $(BE_REPLAY_O)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ -Wl,-Bstatic -luring -lseccomp $(BE_NBD_LIBS) -lpthread
+$(BE_O)/netreplay: $(BE_NETREPLAY_O)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ $(BE_NETREPLAY_WRAP) -Wl,-Bstatic -lseccomp -Wl,-Bdynamic -lpthread
 $(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o $(BE_FILTERS)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)

@@ -89,7 +89,7 @@ $(IMAGES)/data-debian.img: $(IMAGES)/debian.img $(IMAGES)/guest.cpio $(IMAGES)/v
 
 # What qcow2 images and NBD servers need, as an overlay: 22 MiB that the usual control domain does without.
 DEPS_PACKAGES += qemu-utils qemu-system-common
-$(IMAGES)/disks.cpio: images/disks.manifest images/mkramdisk build/backends/blkback-nbd build/backends/blkreplay build/backends/imagefd.so
+$(IMAGES)/disks.cpio: images/disks.manifest images/mkramdisk build/backends/blkback-nbd build/backends/blkreplay build/backends/netreplay build/backends/imagefd.so
 	@mkdir -p $(@D)
 	@images/mkramdisk $@ $<
 $(IMAGES)/control-disks.cpio: $(IMAGES)/control.cpio $(IMAGES)/disks.cpio

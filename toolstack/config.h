@@ -92,6 +92,7 @@ struct vif_spec {
     bool spoofs;                        /* antispoof=off */
     bool kernel;                        /* backend=kernel */
     char mirror[VIF_MIRROR];            /* a path or an interface; empty: none */
+    char capture[DISK_CAPTURE];         /* where its packets are recorded; empty: nowhere */
     char ips[VIF_MAX_IPS][VIF_IP_TEXT]; /* addresses that are its own; none: nobody knows */
     size_t nr_ips;
     struct limit_spec limit;

@@ -79,7 +79,7 @@ static void fill_disk(const struct disk_spec *disk, struct devhost_spec *spec)
     spec->block.no_discard = disk->no_discard;
     spec->block.removable = disk->removable;
     spec->block.force_buffered = disk->buffered;
-    spec->block.capture = disk->capture[0] ? disk->capture : NULL;
+    spec->capture = disk->capture[0] ? disk->capture : NULL;
     spec->kernel = disk->kernel;
     spec->block.serving = disk->serving;
     set_limit(&disk->limit, spec);
@@ -102,6 +102,7 @@ static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_
     spec->net.coalesce_us = vif->coalesce_us;
     spec->net.poll_us = vif->poll_us;
     spec->net.spoofs = vif->spoofs;
+    spec->capture = vif->capture[0] ? vif->capture : NULL;
     spec->net.mirror = vif->mirror[0] ? vif->mirror : NULL;
     spec->net.nr_ips = (unsigned)vif->nr_ips;
     memcpy(spec->net.ips, vif->ips, sizeof(spec->net.ips));

@@ -96,6 +96,14 @@ static int take_mirror(struct place at, struct vif_spec *vif, struct diag *d, co
     return 0;
 }
 
+static int take_capture(struct place at, struct vif_spec *vif, struct diag *d, const char *value)
+{
+    if (value[0] != '/' || strlen(value) >= sizeof(vif->capture))
+        return bad(at, d, "capture", value, "write a file's whole path");
+    strcpy(vif->capture, value);
+    return 0;
+}
+
 int vif_serving_word(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
                      const char *value)
 {
@@ -115,5 +123,7 @@ int vif_serving_word(struct place at, struct vif_spec *vif, struct diag *d, cons
         return take_antispoof(at, vif, d, value);
     if (strcmp(key, "mirror") == 0)
         return take_mirror(at, vif, d, value);
+    if (strcmp(key, "capture") == 0)
+        return take_capture(at, vif, d, value);
     return 1;
 }

@@ -596,7 +596,7 @@ static int blk_init(struct device *d, const struct channel_msg *start)
         return rc;
     }
     if (channel_get_flag(start, "capture")) {
-        b->capture = capture_open(CHANNEL_DEVICE_FD + 1);
+        b->capture = capture_open(CHANNEL_DEVICE_FD + 1, CAPTURE_BLOCK);
     }
     read_knobs(&b->knobs, start);
     read_limits(b, start);

@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * capture.h - record what the rings asked for (tenue/capture.h has the file's format).
- *
- * The host's descriptor is closed once the file is mapped: whoever takes this process over cannot
- * make the file longer.
- */
+/* capture.h - record what a disk's rings asked for (tenue/capture.h has the file's format). */
 #ifndef BACKENDS_BLOCK_CAPTURE_H
 #define BACKENDS_BLOCK_CAPTURE_H
 
-#include <tenue/capture.h>
-
+#include "../common/recorder.h"
 #include "queue.h"
-
-struct capture;
-
-/* Takes `fd`. NULL, with a word in the log: nothing is recorded, and the device works without. */
-struct capture *capture_open(int fd);
-void capture_close(struct capture *c);
 
 /* What the guest is told of the disk. */
 void capture_geometry(struct capture *c, const struct request_limits *lim, unsigned queues,

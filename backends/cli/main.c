@@ -167,7 +167,7 @@ static int parse_option(struct run *r, int opt, const char *arg)
         s->block.force_buffered = true;
         return 0;
     case 'C':
-        s->block.capture = arg;
+        s->capture = arg;
         return 0;
     case 'm':
         return parse_mac(arg, s->net.mac) ? 0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* capture.c - the two ends of a capture's life (tenue/capture.h); what lies between is
- * block/capture.c's. */
+ * recorder.c's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,12 +17,12 @@ static uint64_t clock_ns(clockid_t clock)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-int capture_prepare(int fd)
+int capture_prepare(int fd, uint32_t kind)
 {
     struct capture_head head = {
         .magic = CAPTURE_MAGIC,
         .version = CAPTURE_VERSION,
-        .kind = CAPTURE_BLOCK,
+        .kind = kind,
         .on = 1,
         .begun = clock_ns(CLOCK_REALTIME),
         .origin = clock_ns(CLOCK_MONOTONIC),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capture.c - the file that a disk's requests are recorded in (tenue/capture.h): made at its full
+ * capture.c - the file that a device's requests are recorded in (tenue/capture.h): made at its full
  * size before the guest runs, cut to what was used when the device goes.
  */
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 int capture_check(const struct devhost_spec *s, char *err, size_t err_len)
 {
-    const char *to = s->block.capture;
+    const char *to = s->capture;
     char dir[PATH_MAX];
     struct stat st;
 
@@ -36,7 +36,7 @@ int capture_check(const struct devhost_spec *s, char *err, size_t err_len)
 
 int capture_create(struct devhost_device *dev, char *err, size_t err_len)
 {
-    const char *to = dev->spec.block.capture;
+    const char *to = dev->spec.capture;
     int rc;
 
     if (!to) {
@@ -45,7 +45,10 @@ int capture_create(struct devhost_device *dev, char *err, size_t err_len)
     /* A new file, so that nothing is taken from under somebody who still records into the old. */
     unlink(to);
     dev->res.capture = open(to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    rc = dev->res.capture < 0 ? -errno : capture_prepare(dev->res.capture);
+    rc = dev->res.capture < 0
+             ? -errno
+             : capture_prepare(dev->res.capture,
+                               dev->spec.cls == DEVHOST_NET ? CAPTURE_NET : CAPTURE_BLOCK);
     if (rc) {
         return err_set(err, err_len, rc, "%s: capture %s: %s (it takes %u MiB)", dev->name, to,
                        strerror(-rc), CAPTURE_BYTES >> 20);

@@ -33,11 +33,8 @@ static int check_sector_size(const struct devhost_spec *s, int fd, char *err, si
 static int check_block(const struct devhost_spec *s, char *err, size_t err_len)
 {
     static struct chain chain;
-    int fd, rc = capture_check(s, err, err_len);
+    int fd, rc;
 
-    if (rc) {
-        return rc;
-    }
     if (s->block.format == DEVHOST_NBD) {
         return link_check(s, err, err_len);
     }
@@ -114,6 +111,10 @@ int devhost_check(const struct devhost_spec *spec, char *err, size_t err_len)
         return rc;
     }
     err_set(err, err_len, 0, "%s", "");
+    rc = rc ? rc : capture_check(spec, err, err_len);
+    if (rc) {
+        return rc;
+    }
     switch (spec->cls) {
     case DEVHOST_BLOCK:
         return check_block(spec, err, err_len);

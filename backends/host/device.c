@@ -404,7 +404,7 @@ static void copy_spec(struct devhost_device *dev, const struct devhost_spec *spe
     dev->spec.limit_group = dup_or_null(spec->limit_group);
     dev->spec.block.vdev = dup_or_null(spec->block.vdev);
     dev->spec.block.base = dup_or_null(spec->block.base);
-    dev->spec.block.capture = dup_or_null(spec->block.capture);
+    dev->spec.capture = dup_or_null(spec->capture);
     dev->spec.net.bridge = dup_or_null(spec->net.bridge);
     dev->spec.net.ifname = dup_or_null(spec->net.ifname);
     dev->spec.net.mirror = dup_or_null(spec->net.mirror);
@@ -417,7 +417,7 @@ static void free_spec(struct devhost_spec *spec)
     free((char *)(uintptr_t)spec->limit_group);
     free((char *)(uintptr_t)spec->block.vdev);
     free((char *)(uintptr_t)spec->block.base);
-    free((char *)(uintptr_t)spec->block.capture);
+    free((char *)(uintptr_t)spec->capture);
     free((char *)(uintptr_t)spec->net.bridge);
     free((char *)(uintptr_t)spec->net.ifname);
     free((char *)(uintptr_t)spec->net.mirror);

@@ -9,7 +9,7 @@
  *   nodes.c      xenstore directories of a device
  *   resources.c  image, tap, pty and log descriptors
  *   mirror.c     where a network interface is mirrored to
- *   capture.c    where a disk's requests are recorded
+ *   capture.c    where a device's requests are recorded
  *   check.c      looking at a device without touching it
  *   kernel.c     devices that the control domain's kernel serves
  *   link.c       connections to the server of a disk's image
@@ -27,7 +27,7 @@
 #include "../common/journal.h"
 
 #define PATH_BUF 128
-#define MAX_DEVICE_FDS 9 /* the queues of a tap, a mirror; an image, a capture */
+#define MAX_DEVICE_FDS 9 /* the queues of a tap, a mirror; an image */
 #define TTY_BUF 64
 #define IFNAME_BUF 16
 #define HELPER_EXPORT "disk"
@@ -58,7 +58,7 @@ struct resources {
     bool tty_inherited;
     int meter;   /* counters and limit (tenue/meter.h) */
     int group;   /* -1: the device is in none */
-    int capture; /* block: where requests are recorded; -1: nowhere */
+    int capture; /* where requests are recorded; -1: nowhere */
     int journal; /* memory that each process of the device maps (common/journal.h) */
 };
 

@@ -152,11 +152,8 @@ static uint32_t discard_granularity(int fd)
 
 static int open_block(struct devhost_device *dev, char *err, size_t err_len)
 {
-    int fd, rc = capture_create(dev, err, err_len);
+    int fd;
 
-    if (rc) {
-        return rc;
-    }
     if (link_wanted(&dev->spec)) {
         dev->res.discard_granularity = dev->spec.block.no_discard ? 0 : 4096;
         return link_open(dev, err, err_len);
@@ -545,6 +542,7 @@ int resources_open(struct devhost_device *dev, char *err, size_t err_len)
     if (!rc) {
         rc = open_meter(dev, err, err_len);
     }
+    rc = rc ? rc : capture_create(dev, err, err_len);
     return rc ? rc : open_class(dev, err, err_len);
 }
 

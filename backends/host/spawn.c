@@ -167,12 +167,12 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
     channel_addf(m, "uid", "%u", dev->host->cfg.uid_base + s->domid);
     channel_addf(m, "back-state", "%u", dev->back_state);
     channel_add(m, "group", dev->res.group < 0 ? "0" : "1");
+    channel_add(m, "capture", s->capture ? "1" : "0");
     switch (s->cls) {
     case DEVHOST_BLOCK:
         channel_add(m, "readonly", s->block.readonly ? "1" : "0");
         channel_add(m, "removable", s->block.removable ? "1" : "0");
         channel_addf(m, "discard-granularity", "%u", dev->res.discard_granularity);
-        channel_add(m, "capture", s->block.capture ? "1" : "0");
         add_serving(&s->block.serving, m);
         if (link_wanted(s)) {
             channel_add(m, "image", "nbd");

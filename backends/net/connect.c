@@ -266,6 +266,7 @@ int net_connect(struct device *d, const struct channel_msg *front, struct channe
     }
     d->meter->queues = n->nr_queues;
     clock_measure(&n->clock);
+    capture_guest(n);
     attach_taps(n);
     rc = tap_set_offload(n->q[0].tap, &n->feat);
     if (rc) {

@@ -328,6 +328,16 @@ static int init_mirror(struct netback *n, const struct channel_msg *start)
                                                                                         : 0;
 }
 
+/* Its own comes last. */
+static void init_capture(struct netback *n, const struct channel_msg *start)
+{
+    if (channel_get_flag(start, "capture")) {
+        n->capture = capture_open(CHANNEL_DEVICE_FD + (int)n->nr_taps +
+                                      (n->mirror.kind != MIRROR_NONE),
+                                  CAPTURE_NET);
+    }
+}
+
 static int init_journal(struct netback *n)
 {
     if (n->d->journal) {
@@ -381,6 +391,7 @@ static int net_init(struct device *d, const struct channel_msg *start)
         rc = rc ? rc : init_mirror(n, start);
     }
     if (!rc) {
+        init_capture(n, start);
         throttle_init(n);
     }
     for (unsigned i = 0; i < n->nr_taps && !rc; i++) {
@@ -398,6 +409,7 @@ void netback_fini(struct device *d)
 {
     struct netback *n = d->priv;
 
+    capture_close(n->capture);
     gntdev_free_local(d->gnt);
     close(n->epfd);
     free(n->own_journal);

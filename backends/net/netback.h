@@ -7,7 +7,7 @@
  *   packet.c   rules of packets              mcast.c    multicast addresses a guest asked for
  *   tap.c      the descriptors               answers.c  responses that survive this process
  *   guard.c    in whose name a guest sends    mirror.c   every frame once more, elsewhere
- *   throttle.c packets that wait for a limit
+ *   throttle.c packets that wait for a limit  capture.c what passed, recorded
  *
  * One thread serves all queues of the interface. Queue i of the guest belongs to queue i of the
  * tap: which packets come by which queue is the tap's choice (it sends a flow back the way that the
@@ -19,6 +19,7 @@
 #include "../common/backoff.h"
 #include "../common/device.h"
 #include "answers.h"
+#include "capture.h"
 #include "clock.h"
 #include "guard.h"
 #include "mcast.h"
@@ -108,6 +109,7 @@ struct netback {
     struct net_features feat;
     struct guard guard;
     struct mirror mirror;
+    struct capture *capture; /* NULL: packets are not recorded */
     struct clock_rate clock;
     struct meter *own_meter; /* where there is no other (tests) */
     bool mcast_control;
@@ -136,6 +138,12 @@ bool tx_serve(struct net_queue *q);
 bool rx_serve(struct net_queue *q);
 /* Ask the guest to notify of its next packet. True if one came meanwhile. */
 bool tx_want_event(struct net_queue *q);
+
+/* Without a capture the clock is not asked. */
+static inline uint64_t capture_now(const struct netback *n)
+{
+    return n->capture ? clock_kernel_ns() : 0;
+}
 
 /* connect.c */
 int net_connect(struct device *d, const struct channel_msg *front, struct channel_msg *back);

@@ -22,8 +22,10 @@
 struct rx_round {
     unsigned nr_packets, nr_pieces;
     size_t used; /* bytes of the buffers, whole pages */
+    struct capture_round times;
     struct rx_item {
         struct packet_rx plan;
+        RING_IDX index; /* of its first slot */
         unsigned first_piece, nr_frags;
         uint32_t len;
         uint16_t id[PACKET_MAX_SLOTS];
@@ -64,6 +66,7 @@ static void take_slots(struct net_queue *q, struct rx_round *r, struct rx_item *
     uint32_t left = it->len;
     bool extra = it->plan.gso_type != XEN_NETIF_GSO_TYPE_NONE;
 
+    it->index = q->rx.ring.req_cons;
     it->first_piece = r->nr_pieces;
     it->nr_frags = it->plan.nr_slots - extra;
     for (unsigned k = 0; k < it->plan.nr_slots; k++) {
@@ -203,6 +206,13 @@ static void finish_round(struct net_queue *q, struct rx_round *r, uint64_t tick)
     if (ring_event_wanted(before, q->rx.ring.rsp_prod_pvt, &q->rx.ring.sring->rsp_event)) {
         net_notify(q, q->rx.port);
     }
+    r->times.answered = capture_now(q->n);
+    for (unsigned i = 0; q->n->capture && i < r->nr_packets; i++) {
+        const struct rx_item *it = &r->item[i];
+
+        capture_received(q, &r->times, it->index, &it->plan, &r->pieces[it->first_piece],
+                         &r->bad[it->first_piece], it->nr_frags);
+    }
     net_count(q, METER_READ, r->nr_packets, bytes, tick);
 }
 
@@ -260,6 +270,7 @@ bool rx_serve(struct net_queue *q)
     }
     round.nr_packets = round.nr_pieces = 0;
     round.used = 0;
+    round.times.begun = capture_now(q->n);
     more = collect(q, &round, prod, limit, &held);
     throttle_round(q, METER_READ);
     if (round.nr_packets) {

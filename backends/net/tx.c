@@ -21,8 +21,10 @@
 
 struct tx_round {
     unsigned nr_packets, nr_pieces;
+    struct capture_round times;
     struct tx_item {
         struct packet_tx pkt;
+        RING_IDX index; /* of its first slot */
         uint16_t id[PACKET_MAX_SLOTS];
         unsigned first_piece;
         bool failed;
@@ -87,6 +89,7 @@ static bool collect(struct net_queue *q, struct tx_round *r, RING_IDX prod)
         }
         it->failed = it->pkt.drop;
         it->first_piece = r->nr_pieces;
+        it->index = q->tx.ring.req_cons;
         if (!it->pkt.drop) {
             plan_pieces(q, r, it);
         }
@@ -174,7 +177,8 @@ static void note_spoofed(struct net_queue *q)
     }
 }
 
-static bool send_packet(struct net_queue *q, const struct tx_round *r, const struct tx_item *it)
+/* What becomes of it: CAPTURE_PASSED or why not. */
+static unsigned send_packet(struct net_queue *q, const struct tx_round *r, const struct tx_item *it)
 {
     struct iovec parts[PACKET_MAX_FRAGS + 1], *part = parts + 1;
     struct virtio_net_hdr hdr;
@@ -189,10 +193,10 @@ static bool send_packet(struct net_queue *q, const struct tx_round *r, const str
     have = gather_head(part, nr, head);
     if (!guard_allows(&q->n->guard, head, have)) {
         note_spoofed(q);
-        return false;
+        return CAPTURE_SPOOFED;
     }
     if (!packet_tx_offload(head, have, it->pkt.size, &it->pkt, &hdr)) {
-        return false;
+        return CAPTURE_UNUSABLE;
     }
     if (first_has_headroom(it->pkt.frag[0].size)) {
         memcpy(head - NET_HEADROOM, &hdr, sizeof(hdr));
@@ -204,7 +208,7 @@ static bool send_packet(struct net_queue *q, const struct tx_round *r, const str
         nr++;
     }
     mirror_frame(&q->n->mirror, part, nr, NET_HEADROOM + it->pkt.size);
-    return tap_write(q->tap, part, nr, NET_HEADROOM + it->pkt.size);
+    return tap_write(q->tap, part, nr, NET_HEADROOM + it->pkt.size) ? CAPTURE_PASSED : CAPTURE_LOST;
 }
 
 static void send_packets(struct net_queue *q, const struct tx_round *r, uint64_t tick)
@@ -215,10 +219,20 @@ static void send_packets(struct net_queue *q, const struct tx_round *r, uint64_t
     for (unsigned i = 0; i < r->nr_packets; i++) {
         const struct tx_item *it = &r->item[i];
 
+        unsigned fate = it->pkt.drop ? CAPTURE_UNUSABLE
+                        : it->failed ? CAPTURE_LOST
+                                     : CAPTURE_PASSED;
+
+        if (!it->failed && !it->pkt.mcast) {
+            fate = send_packet(q, r, it);
+        }
+        if (q->n->capture) {
+            capture_sent(q, &r->times, it->index, &it->pkt, it->failed, fate);
+        }
         if (it->pkt.mcast) {
             continue;
         }
-        if (!it->failed && send_packet(q, r, it)) {
+        if (fate == CAPTURE_PASSED) {
             sent++;
             bytes += it->pkt.size;
         } else {
@@ -251,6 +265,7 @@ bool tx_serve(struct net_queue *q)
         return false;
     }
     round.nr_packets = round.nr_pieces = 0;
+    round.times.begun = capture_now(q->n);
     if (!collect(q, &round, prod)) {
         return false;
     }
@@ -259,6 +274,7 @@ bool tx_serve(struct net_queue *q)
         copy_pieces(q, &round);
         change_mcast(q, &round);
         respond(q, &round);
+        round.times.answered = capture_now(q->n);
         send_packets(q, &round, tick);
         q->tx.packets_of_round = round.nr_packets;
     }

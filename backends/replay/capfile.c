@@ -3,13 +3,9 @@
 #include "capfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xen/grant_table.h>
 #include <xen/io/blkif.h>
 
@@ -43,44 +39,6 @@ const char *capfile_status_name(int status)
                                             : "error";
 }
 
-struct parse {
-    const uint8_t *text;
-    char *err;
-    size_t err_len;
-};
-
-__attribute__((format(printf, 3, 4))) static int bad(const struct parse *p, const void *at,
-                                                     const char *fmt, ...)
-{
-    int n = snprintf(p->err, p->err_len, "byte %td: ", (ptrdiff_t)((const uint8_t *)at - p->text));
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(p->err + n, p->err_len > (size_t)n ? p->err_len - (size_t)n : 0, fmt, ap);
-    va_end(ap);
-    return -EBADMSG;
-}
-
-static int check_head(const struct parse *p, size_t len, const struct capture_head *h)
-{
-    if (len < sizeof(*h) || memcmp(h->magic, CAPTURE_MAGIC, sizeof(h->magic))) {
-        return bad(p, p->text, "no capture: it does not begin with " CAPTURE_MAGIC);
-    }
-    if (h->version != CAPTURE_VERSION || h->kind != CAPTURE_BLOCK) {
-        return bad(p, p->text + 8, "version %u, kind %u; known are version %u, kind %u", h->version,
-                   h->kind, CAPTURE_VERSION, CAPTURE_BLOCK);
-    }
-    if (h->used % 8 || h->used > CAPTURE_BYTES - sizeof(*h)) {
-        return bad(p, p->text + offsetof(struct capture_head, used),
-                   "%llu bytes of records cannot be", (unsigned long long)h->used);
-    }
-    if (len - sizeof(*h) < h->used) {
-        return bad(p, p->text + len, "the file ends, %llu bytes before its last record does",
-                   (unsigned long long)(h->used - (len - sizeof(*h))));
-    }
-    return 0;
-}
-
 /* Of a transfer that broke no rule. */
 static int check_segments(const struct parse *p, const struct cap_request *q)
 {
@@ -90,13 +48,13 @@ static int check_segments(const struct parse *p, const struct cap_request *q)
         const uint8_t *s = q->segments + 2 * i;
 
         if (s[0] > s[1] || s[1] > 7) {
-            return bad(p, s, "segment %u goes from sector %u to %u of a page", i, s[0], s[1]);
+            return cap_bad(p, s, "segment %u goes from sector %u to %u of a page", i, s[0], s[1]);
         }
         sum += s[1] - s[0] + 1u;
     }
     if (sum != q->r.nr_sectors && (q->r.nr_segments || q->r.op != BLKIF_OP_DISCARD)) {
-        return bad(p, q->segments, "segments of %llu sectors in a request of %llu",
-                   (unsigned long long)sum, (unsigned long long)q->r.nr_sectors);
+        return cap_bad(p, q->segments, "segments of %llu sectors in a request of %llu",
+                       (unsigned long long)sum, (unsigned long long)q->r.nr_sectors);
     }
     return 0;
 }
@@ -106,22 +64,22 @@ static int check_kind(const struct parse *p, const uint8_t *at, const struct cap
     bool moves = r->op == BLKIF_OP_READ || r->op == BLKIF_OP_WRITE;
 
     if (r->flags & ~(CAPTURE_INDIRECT | CAPTURE_REFUSED)) {
-        return bad(p, at, "unknown flags %#x", r->flags);
+        return cap_bad(p, at, "unknown flags %#x", r->flags);
     }
     if (r->flags & CAPTURE_REFUSED) {
-        return r->nr_segments ? bad(p, at, "a refused request has segments") : 0;
+        return r->nr_segments ? cap_bad(p, at, "a refused request has segments") : 0;
     }
     if (capfile_op_index(r->op) < 0) {
-        return bad(p, at, "unknown operation %u", r->op);
+        return cap_bad(p, at, "unknown operation %u", r->op);
     }
     if (moves ? !r->nr_segments : r->nr_segments && r->op != BLKIF_OP_WRITE_BARRIER) {
-        return bad(p, at, "a %s of %u segments", capfile_op_name(r->op), r->nr_segments);
+        return cap_bad(p, at, "a %s of %u segments", capfile_op_name(r->op), r->nr_segments);
     }
     if (r->nr_segments > CAPTURE_DIRECT_SEGMENTS && !(r->flags & CAPTURE_INDIRECT)) {
-        return bad(p, at, "%u segments in a request that is not indirect", r->nr_segments);
+        return cap_bad(p, at, "%u segments in a request that is not indirect", r->nr_segments);
     }
     if ((r->flags & CAPTURE_INDIRECT) && !moves) {
-        return bad(p, at, "a %s cannot be indirect", capfile_op_name(r->op));
+        return cap_bad(p, at, "a %s cannot be indirect", capfile_op_name(r->op));
     }
     return 0;
 }
@@ -133,24 +91,24 @@ static int check_record(const struct parse *p, const uint8_t *at, size_t left,
     int rc;
 
     if (left < sizeof(*r)) {
-        return bad(p, at, "a record is cut off");
+        return cap_bad(p, at, "a record is cut off");
     }
     memcpy(&q->r, at, sizeof(q->r));
     q->segments = at + sizeof(*r);
     if (r->nr_segments > CAPTURE_MAX_SEGMENTS || r->bytes != capture_record_bytes(r->nr_segments)) {
-        return bad(p, at, "a record of %u bytes for %u segments", r->bytes, r->nr_segments);
+        return cap_bad(p, at, "a record of %u bytes for %u segments", r->bytes, r->nr_segments);
     }
     if (r->bytes > left) {
-        return bad(p, at, "a record is cut off");
+        return cap_bad(p, at, "a record is cut off");
     }
     if (r->queue >= CAPTURE_MAX_QUEUES) {
-        return bad(p, at, "queue %u of at most %u", r->queue, CAPTURE_MAX_QUEUES);
+        return cap_bad(p, at, "queue %u of at most %u", r->queue, CAPTURE_MAX_QUEUES);
     }
     if (r->status > BLKIF_RSP_OKAY || r->status < BLKIF_RSP_EOPNOTSUPP) {
-        return bad(p, at, "unknown status %d", r->status);
+        return cap_bad(p, at, "unknown status %d", r->status);
     }
     if (r->taken > INT64_MAX || r->latency > INT64_MAX) {
-        return bad(p, at, "a time of more than centuries");
+        return cap_bad(p, at, "a time of more than centuries");
     }
     rc = check_kind(p, at, r);
     return rc || (r->flags & CAPTURE_REFUSED) ? rc : check_segments(p, q);
@@ -170,36 +128,6 @@ static int in_order(const void *a, const void *b)
     return x->index == y->index ? 0 : (int32_t)(x->index - y->index) < 0 ? -1 : 1;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* What was answered by the time that something was taken was not under way any more. */
-static int find_depths(struct capfile *c)
-{
-    uint64_t *ends = malloc((c->nr + 1) * sizeof(*ends));
-    size_t over = 0;
-
-    if (!ends) {
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < c->nr; i++) {
-        ends[i] = c->requests[i].r.taken + c->requests[i].r.latency;
-    }
-    qsort(ends, c->nr, sizeof(*ends), by_number);
-    for (size_t i = 0; i < c->nr; i++) {
-        while (over < i && ends[over] <= c->requests[i].r.taken) {
-            over++;
-        }
-        c->requests[i].depth = (unsigned)(i + 1 - over);
-    }
-    free(ends);
-    return 0;
-}
-
 int capfile_parse(const void *text, size_t len, struct capfile *out, char *err, size_t err_len)
 {
     const struct parse p = {.text = text, .err = err, .err_len = err_len};
@@ -208,7 +136,7 @@ int capfile_parse(const void *text, size_t len, struct capfile *out, char *err, 
 
     memset(out, 0, sizeof(*out));
     memcpy(&out->head, text, len < sizeof(out->head) ? len : sizeof(out->head));
-    rc = check_head(&p, len, &out->head);
+    rc = cap_check_head(&p, len, &out->head, CAPTURE_BLOCK);
     if (rc) {
         return rc;
     }
@@ -227,8 +155,8 @@ int capfile_parse(const void *text, size_t len, struct capfile *out, char *err, 
         out->nr++;
     }
     if (!rc) {
-        qsort(out->requests, out->nr, sizeof(out->requests[0]), in_order);
-        rc = find_depths(out);
+        rc = cap_order(out->requests, out->nr, sizeof(out->requests[0]),
+                       offsetof(struct cap_request, depth), in_order);
     }
     if (rc) {
         capfile_free(out);
@@ -241,32 +169,4 @@ void capfile_free(struct capfile *c)
     free(c->requests);
     c->requests = NULL;
     c->nr = 0;
-}
-
-void *capfile_read(const char *path, size_t *len, char *err, size_t err_len)
-{
-    char *text = malloc(CAPTURE_BYTES + 1);
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    ssize_t n = 1;
-    struct stat st;
-
-    *len = 0;
-    if (fd >= 0 && !fstat(fd, &st) && !S_ISREG(st.st_mode)) {
-        errno = EINVAL;
-        n = -1;
-    }
-    while (text && fd >= 0 && n > 0 && *len <= CAPTURE_BYTES) {
-        n = read(fd, text + *len, CAPTURE_BYTES + 1 - *len);
-        *len += n > 0 ? (size_t)n : 0;
-    }
-    if (!text || fd < 0 || n < 0 || *len > CAPTURE_BYTES) {
-        snprintf(err, err_len, "%s",
-                 n > 0 && *len > CAPTURE_BYTES ? "no capture: it is too long" : strerror(errno));
-        free(text);
-        text = NULL;
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return text;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capfile.h - a capture (tenue/capture.h), read and checked. Pure but for capfile_read().
+ * capfile.h - a disk's capture (tenue/capture.h), read and checked. Pure.
  *
  * A file that was accepted holds: every record is whole and of a known operation; its segments lie
  * in their pages and add up to its length; what it says of itself agrees. Nothing more: places and
@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <tenue/capture.h>
+
+#include "capcheck.h"
 
 struct cap_request {
     struct capture_record r;
@@ -29,9 +31,6 @@ struct capfile {
  * is referred to. */
 int capfile_parse(const void *text, size_t len, struct capfile *out, char *err, size_t err_len);
 void capfile_free(struct capfile *c);
-
-/* A file's text (free() it), its length in *len; or NULL with the reason in `err`. */
-void *capfile_read(const char *path, size_t *len, char *err, size_t err_len);
 
 /* "read", "write", ... */
 const char *capfile_op_name(uint8_t op);

@@ -9,7 +9,6 @@
 #include "front.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include <xen/io/xenbus.h>
 
 #include "../common/ring.h"
+#include "backend.h"
 #include "memory.h"
 
 #define MAX_ORDER 4u
@@ -27,7 +27,6 @@
 #define MAX_SLOTS 512u /* of a ring */
 #define DESCRIPTORS (CAPTURE_MAX_QUEUES * RING_PAGES)
 #define DATA (DESCRIPTORS + CAPTURE_MAX_QUEUES * MAX_SLOTS)
-#define CONNECT_MS 30000
 #define LOST_S 120u /* without an answer */
 
 struct slot {
@@ -90,46 +89,6 @@ static bool left_out(const struct front *f, const struct cap_request *q)
 }
 
 /* ---- connecting ---- */
-
-static int say(struct front *f, const struct channel_msg *m)
-{
-    int rc = channel_send(f->opt->host, m);
-
-    return rc ? fail(f, rc, "the backend has gone") : 0;
-}
-
-static int say_state(struct front *f, unsigned state)
-{
-    struct channel_msg m;
-
-    channel_init(&m, CHANNEL_FRONT);
-    channel_addf(&m, "state", "%u", state);
-    return say(f, &m);
-}
-
-/* The backend's keys that come with a state. */
-static int await_state(struct front *f, unsigned state, struct channel_msg *m)
-{
-    struct pollfd pfd = {.fd = f->opt->host, .events = POLLIN};
-    uint64_t got;
-
-    for (;;) {
-        if (poll(&pfd, 1, CONNECT_MS) != 1) {
-            return fail(f, -ETIMEDOUT, "the backend does not answer");
-        }
-        if (channel_recv(f->opt->host, m) != 1) {
-            return fail(f, -EPIPE, "the backend has gone; what it said before tells why");
-        }
-        if (m->type == CHANNEL_FAIL) {
-            const char *why = channel_get(m, "reason");
-
-            return fail(f, -EPROTO, "the backend stopped: %s", why ? why : "no reason given");
-        }
-        if (m->type == CHANNEL_BACK && channel_get_u64(m, "state", 8, &got) && got == state) {
-            return 0;
-        }
-    }
-}
 
 static unsigned number(const struct channel_msg *m, const char *key, unsigned max)
 {
@@ -198,9 +157,9 @@ static void add_ring(struct front *f, unsigned queue, struct channel_msg *m)
 static int connect_rings(struct front *f)
 {
     struct channel_msg m;
-    int rc = say_state(f, XenbusStateInitialising);
+    int rc = backend_say_state(f->opt->host, XenbusStateInitialising, f->err, f->err_len);
 
-    rc = rc ? rc : await_state(f, XenbusStateInitWait, &m);
+    rc = rc ? rc : backend_await(f->opt->host, XenbusStateInitWait, &m, f->err, f->err_len);
     rc = rc ? rc : choose(f, &m);
     if (rc) {
         return rc;
@@ -218,8 +177,8 @@ static int connect_rings(struct front *f)
     for (unsigned i = 0; i < f->nr_queues; i++) {
         add_ring(f, i, &m);
     }
-    rc = say(f, &m);
-    return rc ? rc : await_state(f, XenbusStateConnected, &m);
+    rc = backend_say(f->opt->host, &m, f->err, f->err_len);
+    return rc ? rc : backend_await(f->opt->host, XenbusStateConnected, &m, f->err, f->err_len);
 }
 
 static int allocate(struct front *f)
@@ -473,8 +432,8 @@ int front_replay(const struct capfile *c, const struct front_options *o, struct 
     rc = rc ? rc : allocate(&f);
     rc = rc ? rc : run(&f);
     if (!rc) {
-        rc = say_state(&f, XenbusStateClosed);
-        rc = rc ? rc : await_state(&f, XenbusStateClosed, &m);
+        rc = backend_say_state(o->host, XenbusStateClosed, err, err_len);
+        rc = rc ? rc : backend_await(o->host, XenbusStateClosed, &m, err, err_len);
     }
     free(f.slots);
     free(f.slot_of);

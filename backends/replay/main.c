@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * main.c - the blkreplay program: what a disk's capture holds, and doing it again without the
- * guest. `tenue lab` hands over to it.
+ * guest. `tenue lab` hands over to it, and it hands an interface's capture on to netreplay.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <tenue/devhost.h>
 #include <unistd.h>
 
+#include "backend.h"
 #include "report.h"
 #include "target.h"
 
@@ -29,6 +31,13 @@ static const char usage[] =
     "  replay   do them again: at the times of then, or, with --fast, as many at a time as then\n"
     "  -o       how the backend serves, as in tenue.cfg(5): queues, grants, indirect, batch ...\n"
     "  --save   keep what the backend recorded this time\n"
+    "\n"
+    "Of an interface's capture=FILE, show and record are the same, and\n"
+    "blkreplay replay FILE [--tap NAME] [--fast] [-o coalesce-us=N|poll-us=N]... [--save FILE]\n"
+    "          [--json]\n"
+    "\n"
+    "  replay   send and receive packets like those again; their contents are made up\n"
+    "  --tap    send them out of a tap of this name, which is made; what was received is left out\n"
     "\n"
     "Exit codes: 0; 1 something failed, or was answered otherwise than then; 2 wrong usage.\n";
 
@@ -186,7 +195,7 @@ static int open_capture(const char *path)
 {
     int fd = path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)
                   : memfd_create("capture", MFD_CLOEXEC);
-    int rc = fd < 0 ? -errno : capture_prepare(fd);
+    int rc = fd < 0 ? -errno : capture_prepare(fd, CAPTURE_BLOCK);
 
     return rc ? rc : fd;
 }
@@ -247,8 +256,41 @@ static int replay(const char *path, struct options *o)
     if (rc) {
         return complain(path, err);
     }
-    target_stop(how.host);
+    backend_end(how.host);
     return report(&was, o->target.capture, &r, o->json);
+}
+
+/* ---- an interface's ---- */
+
+static bool is_net(const char *path)
+{
+    struct capture_head head = {0};
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bool is = fd >= 0 && read(fd, &head, sizeof(head)) == sizeof(head) &&
+              !memcmp(head.magic, CAPTURE_MAGIC, sizeof(head.magic)) && head.kind == CAPTURE_NET;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is;
+}
+
+/* Returns if it is about no interface, or cannot. */
+static void hand_over(int argc, char **argv)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("/netreplay"));
+    bool net = false;
+
+    for (int i = 2; i < argc; i++) {
+        net |= is_net(argv[i]) && strcmp(argv[i - 1], "--save");
+    }
+    if (net && n > 0 && strcmp(argv[1], "record")) {
+        path[n] = 0;
+        strcpy(strrchr(path, '/'), "/netreplay");
+        execv(path, argv);
+        complain(path, strerror(errno));
+    }
 }
 
 int main(int argc, char **argv)
@@ -260,7 +302,8 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return EXIT_OK;
     }
-    target_reserve();
+    hand_over(argc, argv);
+    backend_reserve(TARGET_LAST_FD);
     rc = parse(argc, argv, &o);
     if (rc) {
         return rc;

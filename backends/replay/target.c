@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * target.c - see target.h. Does what the device host does for a guest's disk, as far as one needs
- * it here: no store, no lock, no confinement; there is no guest to be confined against.
+ * it here; backend.c has what is the same for interfaces.
  */
 #include "target.h"
 
@@ -10,45 +10,18 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <xen/io/xenbus.h>
 
 #include "../block/blkback.h"
 #include "../block/remote.h"
 #include "../host/nbduri.h"
-#include "memory.h"
+#include "backend.h"
 
-#define CAPTURE_FD (CHANNEL_DEVICE_FD + 1)
-
-static struct device device;
 static struct device_ops ops;
-static pthread_t thread;
-
-void target_reserve(void)
-{
-    int null = open("/dev/null", O_RDWR);
-
-    while (null >= 0 && null < CAPTURE_FD) {
-        null = dup(null);
-    }
-    if (null > CAPTURE_FD) {
-        close(null);
-    }
-}
-
-static int place(int fd, int number)
-{
-    if (fd < 0 || dup2(fd, number) < 0) {
-        return -errno;
-    }
-    close(fd);
-    return 0;
-}
 
 static int connect_to(const struct nbd_uri *uri)
 {
@@ -84,7 +57,7 @@ static int open_server(struct target_options *o, char *err, size_t err_len)
     if (rc) {
         return rc;
     }
-    rc = place(connect_to(&uri), CHANNEL_DEVICE_FD);
+    rc = backend_place(connect_to(&uri), CHANNEL_DEVICE_FD);
     if (rc) {
         snprintf(err, err_len, "%s: %s", o->image, strerror(-rc));
         return rc;
@@ -105,45 +78,11 @@ static int open_image(const struct target_options *o, char *err, size_t err_len)
     if (fd < 0 && errno == EINVAL) {
         fd = open(o->image, flags); /* a file system without direct I/O */
     }
-    rc = place(fd, CHANNEL_DEVICE_FD);
+    rc = backend_place(fd, CHANNEL_DEVICE_FD);
     if (rc) {
         snprintf(err, err_len, "%s: %s", o->image, strerror(-rc));
     }
     return rc;
-}
-
-/* The whole of its life: its io_uring obeys only the thread that made it. */
-static void *serve(void *arg)
-{
-    const struct channel_msg *start = arg;
-    int rc = ops.init(&device, start);
-
-    if (!rc) {
-        ops.run(&device);
-    }
-    shutdown(device.channel, SHUT_RDWR); /* the ring holds it open */
-    if (!rc) {
-        blkback_fini(&device);
-    }
-    close(device.channel);
-    return NULL;
-}
-
-static int begin(struct target_options *o)
-{
-    int s[2], rc = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) ? -errno : 0;
-
-    device.ops = &ops;
-    device.domid = 1;
-    device.state = XenbusStateInitialising;
-    device.channel = s[0];
-    device.passed = -1;
-    rc = rc ? rc : memory_open();
-    rc = rc ? rc : gntdev_open(&device.gnt, 1);
-    rc = rc ? rc : evtchn_open(&device.evt, 1);
-    rc = rc ? rc : place(dup(o->capture), CAPTURE_FD);
-    rc = rc ? rc : -pthread_create(&thread, NULL, serve, &o->start);
-    return rc ? rc : s[1];
 }
 
 int target_start(struct target_options *o, char *err, size_t err_len)
@@ -158,16 +97,11 @@ int target_start(struct target_options *o, char *err, size_t err_len)
     if (rc) {
         return -1;
     }
-    rc = begin(o);
+    rc = backend_place(dup(o->capture), TARGET_LAST_FD);
+    rc = rc ? rc : backend_begin(&ops, blkback_fini, &o->start);
     if (rc < 0) {
         snprintf(err, err_len, "%s: the backend does not start: %s", o->image, strerror(-rc));
         return -1;
     }
     return rc;
-}
-
-void target_stop(int host)
-{
-    close(host);
-    pthread_join(thread, NULL);
 }

@@ -18,11 +18,9 @@ struct target_options {
     struct channel_msg start; /* how to serve: queues=, grants=, ... */
 };
 
-/* Before anything else opens a descriptor: the backend finds its own at fixed numbers. */
-void target_reserve(void);
+#define TARGET_LAST_FD (CHANNEL_DEVICE_FD + 1) /* the image, the capture: backend_reserve() */
+
 /* The host's end of the channel, or -1 with the reason in `err`. Once in a process. */
 int target_start(struct target_options *o, char *err, size_t err_len);
-/* Ends it; closes that end. */
-void target_stop(int host);
 
 #endif

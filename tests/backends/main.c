@@ -43,6 +43,7 @@ int main(int argc, char **argv)
     suite_limit();
     suite_resume();
     suite_capture();
+    suite_netcap();
     CU_run_all_tests();
     report();
     ran = CU_get_number_of_tests_run();

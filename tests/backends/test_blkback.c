@@ -424,7 +424,7 @@ static void test_captured(void)
     struct capture_record *first, *second;
     int fd = memfd_create("capture", 0);
 
-    CU_ASSERT_EQUAL_FATAL(capture_prepare(fd), 0);
+    CU_ASSERT_EQUAL_FATAL(capture_prepare(fd, CAPTURE_BLOCK), 0);
     head = mmap(NULL, CAPTURE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
     first = (struct capture_record *)(head + 1);
     fake_reset(); /* takes the low descriptors */

@@ -4,8 +4,8 @@
  * records and nothing else; a death leaves whole ones; a capture that is not right is refused with
  * offset and reason.
  *
- * Sabotage: in block/capture.c store `used` without the record's bytes: "what was asked";
- * leaving out the look at ROOM: "a full file" crashes; in capfile.c leave out the look at s[1] > 7:
+ * Sabotage: in common/recorder.c store `used` without the record's bytes: "what was asked";
+ * in common/recorder.c leaving out the look at ROOM: "a full file" crashes; in capfile.c leave out the look at s[1] > 7:
  * "damaged" fails.
  */
 #include <CUnit/Basic.h>
@@ -28,13 +28,13 @@ static int new_file(void)
 {
     int fd = memfd_create("capture", 0);
 
-    CU_ASSERT_EQUAL_FATAL(capture_prepare(fd), 0);
+    CU_ASSERT_EQUAL_FATAL(capture_prepare(fd, CAPTURE_BLOCK), 0);
     return fd;
 }
 
 static struct capture *open_file(int fd)
 {
-    struct capture *c = capture_open(dup(fd));
+    struct capture *c = capture_open(dup(fd), CAPTURE_BLOCK);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     capture_geometry(c, &limits, 2, 32);
@@ -171,11 +171,11 @@ static void test_not_ours(void)
     int fd = new_file();
 
     CU_ASSERT_EQUAL(pwrite(fd, "X", 1, 0), 1);
-    CU_ASSERT_PTR_NULL(capture_open(dup(fd)));
+    CU_ASSERT_PTR_NULL(capture_open(dup(fd), CAPTURE_BLOCK));
     close(fd);
     fd = new_file();
     CU_ASSERT_EQUAL(ftruncate(fd, 8192), 0);
-    CU_ASSERT_PTR_NULL(capture_open(dup(fd)));
+    CU_ASSERT_PTR_NULL(capture_open(dup(fd), CAPTURE_BLOCK));
     close(fd);
 }
 

@@ -18,5 +18,6 @@ void suite_xsclient(void);
 void suite_limit(void);
 void suite_resume(void);
 void suite_capture(void);
+void suite_netcap(void);
 
 #endif

@@ -5,7 +5,7 @@ LAB_SOURCES := $(wildcard toolstack/lab/* toolstack/lab/experiments/*)
 DEPS_PACKAGES += gnuplot-nox
 
 .PHONY: check-lab
-check-lab: $(BE_O)/blkreplay ## experiments against a place that answers as told, captures replayed, the examples of tenue-lab(8)
+check-lab: $(BE_O)/blkreplay $(BE_O)/netreplay ## experiments against a place that answers as told, captures replayed, the examples of tenue-lab(8)
 	@tests/lab/check
 CHECK_UNIT += check-lab
 

@@ -273,9 +273,9 @@ static void test_kernel_backends(void)
 {
     static const char *const disks[] = {"queues=2",  "grants=copy",   "poll-us=5", "limit=5iops",
                                         "removable", "limit-group=x", "cdrom",     "ring-order=1"};
-    static const char *const vifs[] = {"queues=2",      "coalesce-us=0", "poll-us=1",
-                                       "rate=1MB/s",    "limit-group=x", "vifname=web",
-                                       "mirror=/x.pcap"};
+    static const char *const vifs[] = {"queues=2",       "coalesce-us=0", "poll-us=1",
+                                       "rate=1MB/s",     "limit-group=x", "vifname=web",
+                                       "mirror=/x.pcap", "capture=/x"};
     struct guest_config cfg;
     struct diag d;
     char text[256], want[96];
@@ -393,7 +393,7 @@ static void test_vif_serving(void)
 
     CU_ASSERT_FATAL(vif_parse((struct place){"g", 1},
                               "queues=4,mtu=9000,coalesce-us=0,poll-us=20,ip=10.0.0.5,"
-                              "ip=FD00:0::5,antispoof=off,mirror=/var/log/web.pcap",
+                              "ip=FD00:0::5,antispoof=off,mirror=/var/log/web.pcap,capture=/c",
                               &vif, &d) == 0);
     CU_ASSERT_EQUAL(vif.queues, 4);
     CU_ASSERT_EQUAL(vif.mtu, 9000);
@@ -401,6 +401,7 @@ static void test_vif_serving(void)
     CU_ASSERT_EQUAL(vif.poll_us, 20);
     CU_ASSERT_TRUE(vif.spoofs);
     CU_ASSERT_STRING_EQUAL(vif.mirror, "/var/log/web.pcap");
+    CU_ASSERT_STRING_EQUAL(vif.capture, "/c");
     CU_ASSERT_EQUAL_FATAL(vif.nr_ips, 2);
     CU_ASSERT_STRING_EQUAL(vif.ips[0], "10.0.0.5");
     CU_ASSERT_STRING_EQUAL(vif.ips[1], "fd00::5");
@@ -419,6 +420,7 @@ static void test_vif_serving(void)
     refuse(MINIMAL "vif=['antispoof=maybe']\n", "write on or off");
     refuse(MINIMAL "vif=['mirror=a/b']\n",
            "g.cfg:3: vif mirror \"a/b\"; write a file's whole path");
+    refuse(MINIMAL "vif=['capture=web0']\n", "g.cfg:3: vif capture \"web0\"; write a file's");
     refuse(MINIMAL "vif=['mirror=sixteen-chars-xx']\n", "or an interface's name");
 }
 

@@ -118,7 +118,6 @@ struct devhost_spec {
         bool no_discard;     /* do not offer discard even if the image could */
         bool removable;      /* only an info bit for the guest */
         bool force_buffered; /* cache=writeback: never O_DIRECT */
-        const char *capture; /* file that its requests are recorded in; NULL: none */
         dev_t device;        /* kernel: set by devhost_kernel_start() */
         struct devhost_serving serving;
     } block;
@@ -151,6 +150,8 @@ struct devhost_spec {
 
     struct limit_rates limit;    /* of a network interface: for what the guest sends */
     struct limit_rates limit_in; /* and for what it gets */
+    const char *capture;         /* a disk or an interface: file that its requests are recorded in
+                                    (tenue/capture.h); NULL: none */
     const char *limit_group;     /* draws from this group's limit, too (meter.h); NULL: none */
 
     /* 0: a backend that died is not started again and the guest's device is closed. Else it is
