@@ -440,8 +440,8 @@ static int grow_image(const struct devhost_spec *spec, uint64_t bytes, struct di
 
     if (spec->block.format == DEVHOST_NBD)
         return bytes ? diag_set(d, "%s: its server grows it; then leave the size out", path) : 0;
-    if (spec->block.format != DEVHOST_RAW)
-        return diag_set(d, "%s: a qcow2 image does not grow while its guest runs", path);
+    if (!bytes && spec->block.format == DEVHOST_QCOW2)
+        return diag_set(d, "%s: nothing else grows a qcow2 image in use; say how large", path);
     if (!bytes)
         return 0;
     if (spec->block.readonly)
@@ -449,12 +449,21 @@ static int grow_image(const struct devhost_spec *spec, uint64_t bytes, struct di
                         "%s is the guest's to read only: grow it by other means, then leave the "
                         "size out",
                         path);
+    if (spec->block.format == DEVHOST_QCOW2)
+        return 0; /* whoever serves it does it */
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return diag_errno(d, "%s", path);
     int rc = grow_file(fd, path, bytes, d);
     close(fd);
     return rc;
+}
+
+static int grow_qcow2(struct devhost_device *dev, uint64_t bytes, struct diag *d)
+{
+    char why[DEVHOST_ERR_MAX];
+
+    return devhost_device_grow(dev, bytes, why, sizeof(why)) == 0 ? 0 : diag_set(d, "%s", why);
 }
 
 int devices_resize(struct devices *devs, unsigned devid, uint64_t bytes, struct diag *d)
@@ -471,6 +480,8 @@ int devices_resize(struct devices *devs, unsigned devid, uint64_t bytes, struct 
 
             return rc == 0 ? 0 : diag_set(d, "disk %u: its loop device: %s", devid, strerror(-rc));
         }
+        if (slot->spec.block.format == DEVHOST_QCOW2)
+            return grow_qcow2(slot->dev, bytes, d);
         return devhost_device_resize(slot->dev) == 0
                    ? 0
                    : diag_set(d, "disk %u is not in use any more", devid);

@@ -538,6 +538,17 @@ int devhost_device_resize(struct devhost_device *dev)
     return dev->channel < 0 ? 0 : channel_send(dev->channel, &m);
 }
 
+int devhost_device_grow(struct devhost_device *dev, uint64_t bytes, char *err, size_t err_len)
+{
+    int rc;
+
+    if (dev->phase != PHASE_RUNNING || !dev->helper) {
+        return err_set(err, err_len, -ESRCH, "%s is not in use any more", dev->name);
+    }
+    rc = helper_grow(dev, bytes, err, err_len);
+    return rc ? rc : devhost_device_resize(dev);
+}
+
 static void unlink_device(struct devhost_device *dev)
 {
     struct devhost_device **p = &dev->host->devices;

@@ -5,12 +5,15 @@
  * listening socket on which it serves NBD. What it is told names no file and leaves nothing to be
  * guessed.
  *
+ * To grow an image the daemon is ended, and qemu-img, confined alike, does it.
+ *
  * Owns dev->helper. When the process ends, the socket is made anew, which ends the connections that
  * wait on the old one; it is started again when the backend asks for a connection.
  */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -27,11 +30,13 @@
 #include "../helper/imagefd.h"
 #include "chain.h"
 #include "host.h"
+#include "qcow2.h"
 
 #define FOLDER "/run/tenue/images"
 #define FD_PARK 1000
 #define MAX_WORDS 64
 #define WORD 200
+#define GROW_MS 60000
 
 struct helper {
     struct devhost_device *dev;
@@ -57,6 +62,13 @@ static const char *daemon_path(void)
     const char *path = getenv("TENUE_STORAGE_DAEMON");
 
     return path ? path : "/usr/bin/qemu-storage-daemon";
+}
+
+static const char *grower_path(void)
+{
+    const char *path = getenv("TENUE_QEMU_IMG");
+
+    return path ? path : "/usr/bin/qemu-img";
 }
 
 int helper_check(char *err, size_t err_len)
@@ -169,7 +181,7 @@ static int plan_fds(posix_spawn_file_actions_t *plan, const struct helper *h, in
     return rc ? rc : posix_spawn_file_actions_addclosefrom_np(plan, (int)n);
 }
 
-static int spawn(struct helper *h, int null, int log)
+static int spawn(struct helper *h, char *const *argv, int null, int log, pid_t *pid)
 {
     struct devhost *host = h->dev->host;
     char preload[320], uid[32];
@@ -188,7 +200,7 @@ static int spawn(struct helper *h, int null, int log)
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID);
     rc = plan_fds(&plan, h, null, log);
     if (!rc) {
-        rc = posix_spawn(&h->pid, h->argv[0], &plan, &attr, h->argv, env);
+        rc = posix_spawn(pid, argv[0], &plan, &attr, argv, env);
     }
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&plan);
@@ -276,7 +288,7 @@ static int start(struct helper *h)
         return -errno;
     }
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    rc = null < 0 ? -errno : spawn(h, null, pipefd[1]);
+    rc = null < 0 ? -errno : spawn(h, h->argv, null, pipefd[1], &h->pid);
     close(pipefd[1]);
     if (null >= 0) {
         close(null);
@@ -334,6 +346,115 @@ bool helper_end(struct devhost_device *dev)
     return h;
 }
 
+static void stop_daemon(struct helper *h)
+{
+    if (h->pid) {
+        kill(h->pid, SIGTERM); /* it makes all durable that it knows of */
+        for (int i = 0; i < 5000 && waitpid(h->pid, NULL, WNOHANG) == 0; i++) {
+            if (i == 3000) {
+                kill(h->pid, SIGKILL);
+            }
+            usleep(1000);
+        }
+    }
+    drop_process(h);
+}
+
+/* ---- growing ---- */
+
+/* The whole chain: what a base has beyond the old end must not show. */
+static void describe(const struct helper *h, char *to, size_t room)
+{
+    char prefix[CHAIN_MAX * sizeof("backing.")] = "";
+    size_t n = 0;
+
+    for (unsigned i = 0; i < h->chain.count && n < room; i++) {
+        n += (size_t)snprintf(to + n, room - n,
+                              "%s%sdriver=%s,%sread-only=%s,%sfile.driver=file,%sfile.locking=off,"
+                              "%sfile.aio=threads,%sfile.filename=" IMAGEFD_PATH "%u",
+                              i ? "," : "", prefix, h->chain.files[i].qcow2 ? "qcow2" : "raw",
+                              prefix, i ? "on" : "off", prefix, prefix, prefix, prefix, i);
+        strcat(prefix, "backing.");
+    }
+}
+
+/* Its exit status, -1 for any other end; what it said, to `said`. */
+static int wait_for(pid_t pid, int pipe, char *said, size_t room)
+{
+    struct pollfd pfd = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    int status = -1;
+    ssize_t n;
+
+    if (pfd.fd < 0 || poll(&pfd, 1, GROW_MS) != 1) {
+        kill(pid, SIGKILL);
+    }
+    waitpid(pid, &status, 0);
+    if (pfd.fd >= 0) {
+        close(pfd.fd);
+    }
+    n = read(pipe, said, room - 1); /* it has ended, so whatever it said is there */
+    said[n > 0 ? n : 0] = 0;
+    said[strcspn(said, "\n")] = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run_grower(struct helper *h, uint64_t bytes, char *said, size_t room)
+{
+    static char options[CHAIN_MAX * 8 * WORD];
+    char size[24];
+    const char *const argv[] = {grower_path(), "resize", "--image-opts", options, size, NULL};
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), pipefd[2], rc;
+    pid_t pid;
+
+    if (null < 0 || pipe2(pipefd, O_CLOEXEC | O_NONBLOCK)) {
+        return -1; /* out of descriptors; there is hardly a word to say it with */
+    }
+    describe(h, options, sizeof(options));
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+    rc = spawn(h, (char *const *)(uintptr_t)argv, null, pipefd[1], &pid);
+    close(pipefd[1]);
+    close(null);
+    if (rc) {
+        snprintf(said, room, "%s: %s", argv[0], strerror(-rc));
+    } else {
+        rc = wait_for(pid, pipefd[0], said, room);
+    }
+    close(pipefd[0]);
+    return rc;
+}
+
+int helper_grow(struct devhost_device *dev, uint64_t bytes, char *err, size_t err_len)
+{
+    struct helper *h = dev->helper;
+    const struct chain_file *f = &h->chain.files[0];
+    struct qcow2_header header;
+    char said[200] = "no reason given";
+    int rc;
+
+    if (h->settling) {
+        return err_set(err, err_len, -EBUSY, "%s: its backend is being replaced; try again",
+                       f->path);
+    }
+    stop_daemon(h); /* what it has written of the header is there then */
+    listen_anew(h);
+    rc = chain_header(f, &header, err, err_len);
+    if (rc) {
+        return rc;
+    }
+    if (bytes < header.size) {
+        return err_set(err, err_len, -EINVAL,
+                       "%s has %llu bytes already: a disk in use does not shrink", f->path,
+                       (unsigned long long)header.size);
+    }
+    if (run_grower(h, bytes, said, sizeof(said))) {
+        return err_set(err, err_len, -EIO, "%s cannot have %llu bytes: %s", f->path,
+                       (unsigned long long)bytes, said);
+    }
+    device_log(dev, "its image has %llu bytes, not %llu", (unsigned long long)bytes,
+               (unsigned long long)header.size);
+    return 0;
+}
+
 int helper_open(struct devhost_device *dev, char *err, size_t err_len)
 {
     struct helper *h = calloc(1, sizeof(*h));
@@ -369,16 +490,7 @@ void helper_close(struct devhost_device *dev)
     if (!h) {
         return;
     }
-    if (h->pid) {
-        kill(h->pid, SIGTERM); /* it makes all durable that it knows of */
-        for (int i = 0; i < 5000 && waitpid(h->pid, NULL, WNOHANG) == 0; i++) {
-            if (i == 3000) {
-                kill(h->pid, SIGKILL);
-            }
-            usleep(1000);
-        }
-    }
-    drop_process(h);
+    stop_daemon(h);
     if (h->listening >= 0) {
         close(h->listening);
         helper_socket(dev, path, sizeof(path));

@@ -187,6 +187,8 @@ int helper_check(char *err, size_t err_len);
 bool helper_up(struct devhost_device *dev);  /* it runs, or was started */
 bool helper_end(struct devhost_device *dev); /* in order, as far as it runs */
 void helper_suspect(struct devhost_device *dev);
+/* The image becomes as large as that; the helper is ended for it, and started when it is needed. */
+int helper_grow(struct devhost_device *dev, uint64_t bytes, char *err, size_t err_len);
 void helper_socket(const struct devhost_device *dev, char *buf, size_t len);
 
 #endif

@@ -5,8 +5,8 @@
  * offset and reason.
  *
  * Sabotage: in common/recorder.c store `used` without the record's bytes: "what was asked";
- * in common/recorder.c leaving out the look at ROOM: "a full file" crashes; in capfile.c leave out the look at s[1] > 7:
- * "damaged" fails.
+ * in common/recorder.c leaving out the look at ROOM: "a full file" crashes; in capfile.c leave out
+ * the look at s[1] > 7: "damaged" fails.
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>

@@ -244,6 +244,10 @@ int devhost_device_close(struct devhost_device *dev, unsigned timeout_ms);
 
 /* The image of a block device may have another size: look, and tell the guest. */
 int devhost_device_resize(struct devhost_device *dev);
+/* A qcow2 image is to have so many bytes, and the backend is told. It has them when this returns,
+ * seconds later at worst, in which nothing else of the host is done. 0, or -errno with the reason.
+ */
+int devhost_device_grow(struct devhost_device *dev, uint64_t bytes, char *err, size_t err_len);
 
 /* Kill, wait for the process, close all descriptors (releases image lock, tap, pty). Any state;
  * NULL is fine. */
