@@ -332,9 +332,8 @@ static int init_mirror(struct netback *n, const struct channel_msg *start)
 static void init_capture(struct netback *n, const struct channel_msg *start)
 {
     if (channel_get_flag(start, "capture")) {
-        n->capture = capture_open(CHANNEL_DEVICE_FD + (int)n->nr_taps +
-                                      (n->mirror.kind != MIRROR_NONE),
-                                  CAPTURE_NET);
+        n->capture = capture_open(
+            CHANNEL_DEVICE_FD + (int)n->nr_taps + (n->mirror.kind != MIRROR_NONE), CAPTURE_NET);
     }
 }
 

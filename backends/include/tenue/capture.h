@@ -114,7 +114,8 @@ struct capture_packet {
     uint16_t gso_size;       /* 0: none */
     uint8_t gso_type;        /* XEN_NETIF_GSO_TYPE_* */
     uint8_t fate;
-    int16_t status; /* NETIF_RSP_*: what the first slot's answer says; of a received one 0 is well */
+    int16_t
+        status; /* NETIF_RSP_*: what the first slot's answer says; of a received one 0 is well */
     uint16_t nr_slots; /* its pieces', and those of extra infos */
     uint16_t nr_pieces;
     uint16_t zero[3];
