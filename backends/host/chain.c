@@ -45,7 +45,7 @@ static int check_table(const struct chain_file *f, const struct qcow2_header *h,
     return rc;
 }
 
-int chain_header(const struct chain_file *f, struct qcow2_header *h, char *err, size_t err_len)
+static int examine(const struct chain_file *f, struct qcow2_header *h, char *err, size_t err_len)
 {
     static uint8_t head[QCOW2_HEAD_MAX];
     char why[160] = "";
@@ -175,7 +175,7 @@ static int follow(const struct devhost_spec *spec, struct chain *c, char *err, s
     if (!f->qcow2) {
         return 1;
     }
-    rc = chain_header(f, &h, err, err_len);
+    rc = examine(f, &h, err, err_len);
     if (rc || !h.backing[0]) {
         return rc ? rc : 1;
     }

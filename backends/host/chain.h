@@ -31,8 +31,4 @@ struct chain {
 int chain_open(const struct devhost_spec *spec, struct chain *c, char *err, size_t err_len);
 void chain_close(struct chain *c);
 
-/* What a qcow2 file of it says of itself now, checked as above. */
-struct qcow2_header;
-int chain_header(const struct chain_file *f, struct qcow2_header *h, char *err, size_t err_len);
-
 #endif
