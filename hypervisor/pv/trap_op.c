@@ -202,7 +202,7 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
                 return -XEN_EPERM;
         break;
     default:
-        return -XEN_EINVAL;
+        return -XEN_ENODEV;
     }
     v->pv.debugreg[reg] = value;
     if (v == current_vcpu())
@@ -218,7 +218,7 @@ long hc_set_debugreg(uint64_t reg, uint64_t value)
 int pv_debugreg_get(struct vcpu *v, unsigned reg, uint64_t *value)
 {
     if (reg >= 8)
-        return -XEN_EINVAL;
+        return -XEN_ENODEV;
     *value = v->pv.debugreg[debugreg_number(reg)];
     return 0;
 }

@@ -199,10 +199,10 @@ static void debug_bits(void)
     CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_debugreg, 5, 1), 0);
     CU_ASSERT_EQUAL(pvv->pv.debugreg[7], 0x401);
     CU_ASSERT_EQUAL(call2(__HYPERVISOR_get_debugreg, 5, 0), 0x401);
-    CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_debugreg, 8, 0), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_debugreg, 1ull << 32, 0), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(call2(__HYPERVISOR_get_debugreg, 8, 0), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(call2(__HYPERVISOR_get_debugreg, 1ull << 32, 0), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_debugreg, 8, 0), -XEN_ENODEV);
+    CU_ASSERT_EQUAL(call2(__HYPERVISOR_set_debugreg, 1ull << 32, 0), -XEN_ENODEV);
+    CU_ASSERT_EQUAL(call2(__HYPERVISOR_get_debugreg, 8, 0), -XEN_ENODEV);
+    CU_ASSERT_EQUAL(call2(__HYPERVISOR_get_debugreg, 1ull << 32, 0), -XEN_ENODEV);
     pv_end();
 }
 
