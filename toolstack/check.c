@@ -79,11 +79,15 @@ static int check_mac_against(const struct guest_config *cfg, struct store *st, c
 typedef int against_fn(const struct guest_config *cfg, struct store *st, const char *domid,
                        const char *devid, struct diag *d);
 
-/* Holds the guest against each device of a kind that a guest has. */
-static int check_against_all(const struct guest_config *cfg, struct store *st, const char *kind,
-                             against_fn *against, struct diag *d)
+/* Holds the guest's own, of which there are nr_own, against each device of a kind that a guest has.
+ */
+static int check_against_all(const struct guest_config *cfg, size_t nr_own, struct store *st,
+                             const char *kind, against_fn *against, struct diag *d)
 {
     unsigned nr_domains;
+
+    if (nr_own == 0)
+        return 0;
     char **domains = store_list(st, &nr_domains, "/local/domain/0/backend/%s", kind);
     int rc = 0;
 
@@ -143,7 +147,7 @@ static int check_image_against(const struct guest_config *cfg, struct store *st,
 
 int check_images(const struct guest_config *cfg, struct store *st, struct diag *d)
 {
-    return check_against_all(cfg, st, "vbd", check_image_against, d);
+    return check_against_all(cfg, cfg->nr_disks, st, "vbd", check_image_against, d);
 }
 
 static int check_cpus(const struct guest_config *cfg, struct hv *hv, struct diag *d)
@@ -170,7 +174,8 @@ static int check_cpus(const struct guest_config *cfg, struct hv *hv, struct diag
 int check_neighbours(const struct guest_config *cfg, struct hv *hv, struct store *st,
                      struct diag *d)
 {
-    if (check_name(cfg, st, d) != 0 || check_against_all(cfg, st, "vif", check_mac_against, d) != 0)
+    if (check_name(cfg, st, d) != 0 ||
+        check_against_all(cfg, cfg->nr_vifs, st, "vif", check_mac_against, d) != 0)
         return -1;
     return check_cpus(cfg, hv, d) != 0 ? -1 : check_memory(cfg, hv, d);
 }

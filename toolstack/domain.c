@@ -191,6 +191,8 @@ bool domain_name_taken(struct store *st, const char *name, uint32_t *domid)
 
     *domid = 0;
     for (unsigned i = 0; i < n && !found; i++) {
+        if (strcmp(ids[i], "0") == 0)
+            continue;
         char *other = store_read(st, "/local/domain/%s/name", ids[i]);
 
         found = other && strcmp(other, name) == 0;

@@ -124,8 +124,11 @@ fail:
 static int name_compare(const struct node *n, const char *name, size_t len)
 {
     size_t common = n->name_len < len ? n->name_len : len;
-    int c = memcmp(n->name, name, common);
+    int c = (unsigned char)n->name[0] - (unsigned char)name[0];
 
+    if (c)
+        return c; /* most that differ do so at once; no name is empty */
+    c = memcmp(n->name, name, common);
     return c ? c : (n->name_len > len) - (n->name_len < len);
 }
 

@@ -162,7 +162,8 @@ static void back_message(struct devhost_device *dev, const struct channel_msg *m
     uint64_t state;
     enum devhost_event ev;
     bool tell = false;
-    int rc = nodes_write_back(dev, m);
+    /* A console's front knows no states, and has no other keys. */
+    int rc = dev->spec.cls == DEVHOST_CONSOLE ? 0 : nodes_write_back(dev, m);
 
     if (rc && rc != -ENOENT) { /* without nodes the toolstack has taken the device away already */
         device_log(dev, "cannot write %s: %s", dev->back, strerror(-rc));
@@ -495,8 +496,9 @@ int devhost_device_start(struct devhost *h, const struct devhost_spec *spec,
     if (rc) {
         goto out_free;
     }
-    /* A new watch fires at once, which relays the state that the front has now. */
-    if (!xsc_watch(h->xs, dev->front, dev->front)) {
+    /* A new watch fires at once, which relays the state that the front has now. A console's front
+     * has none. */
+    if (spec->cls != DEVHOST_CONSOLE && !xsc_watch(h->xs, dev->front, dev->front)) {
         rc = err_set(err, err_len, -errno, "%s: cannot watch %s: %s", dev->name, dev->front,
                      strerror(errno));
         goto out_free;
@@ -567,7 +569,9 @@ void devhost_device_free(struct devhost_device *dev)
         return;
     }
     unlink_device(dev);
-    xsc_unwatch(dev->host->xs, dev->front, dev->front);
+    if (dev->spec.cls != DEVHOST_CONSOLE) {
+        xsc_unwatch(dev->host->xs, dev->front, dev->front);
+    }
     drop_process_events(dev);
     spawn_kill(dev);
     free_event(&dev->timer);
