@@ -38,7 +38,7 @@ $(BENCH)/guest.cpio: tests/bench/guest.manifest tests/bench/guest-init images/sk
 	@images/mkramdisk $@ tests/bench/guest.manifest KERNEL=$(IMAGES)/kernel
 $(BENCH)/control.cpio: tests/bench/control.manifest $(wildcard tests/bench/control-init tests/bench/toolstack-*) \
 		$(IMAGES)/control.cpio $(IMAGES)/xen-tools.cpio $(IMAGES)/vmlinux-control $(BENCH)/guest.cpio \
-		$(addprefix $(BENCH)/,lbench netbench xsbench hvmem mark hvbench spin)
+		$(addprefix $(BENCH)/,lbench netbench xsbench hvmem mark hvbench spin) $(BUILD)/examples/hello
 	@echo "bench: the control domain's ramdisk, for both sides"
 	@images/mkramdisk $@ tests/bench/control.manifest KERNEL=$(IMAGES)/kernel XENTOOLS=$(IMAGES)/xen-tools
 

@@ -6,7 +6,13 @@ import rows
 ALL, RING0 = "executed", "hyp"
 
 
+class Part(float):
+    pass
+
+
 class Target:
+    """`limit` may be a part of what Xen needs in the same bench: Part(0.1)."""
+
     def __init__(self, name, run, phase, row, what, limit, per=1, less=None, native=None):
         self.name, self.run, self.phase, self.row = name, run, phase, row
         self.what, self.limit, self.per, self.less = what, limit, per, less
@@ -15,6 +21,11 @@ class Target:
     def one(self, side, row):
         found = side.get(self.run, ({},))[0].get(self.phase, {}).get(row)
         return getattr(rows.middle(found), self.what) if found else None
+
+    def at_most(self, xen):
+        if isinstance(self.limit, Part):
+            return None if xen is None else self.limit * xen
+        return self.limit
 
     def figure(self, side):
         value, less = self.one(side, self.row), self.one(side, self.less) if self.less else 0
@@ -48,8 +59,9 @@ TARGETS = [
     Target("fork + exec, ring 0", "calls", "lbench", "fork+exec+wait (static)", RING0, 430e3),
     Target("Linux create to user space, ring 0", "life", "cycle-min", "create to guest up", RING0, 90e6),
     Target("destroy, per page, ring 0", "life", "cycle-min", "destroy", RING0, 620, per=128 * 256),
-    Target("empty 64 MiB guest: create", "life", "cycle-tiny", "create to guest up", ALL, 6e6),
+    Target("empty 64 MiB guest: create", "life", "cycle-tiny", "create to its return", ALL, 6e6),
     Target("empty 64 MiB guest: destroy", "life", "cycle-tiny", "destroy", ALL, 12e6),
+    Target("SDK guest: create to first line", "life", "line", "create to first line", ALL, Part(0.1)),
     Target("disk and NIC: create, vcpu runs", "life", "start-full", "create to its return", ALL, 60e6),
 ]
 
@@ -71,4 +83,4 @@ LINUX_PHASE = "lbench"
 
 
 def verdict(value, limit):
-    return "-" if value is None else "met" if value <= limit else "NOT met"
+    return "-" if value is None or limit is None else "met" if value <= limit else "NOT met"

@@ -4,11 +4,16 @@
  * xsbench alone SECONDS   wait until no domain but this one is left
  * xsbench cycle SET N 'CREATE' 'DESTROY'  domain life cycle: run CREATE, wait until the guest
  * writes its data/up, run DESTROY; N times
- * xsbench start SET N 'CREATE' 'DESTROY'  what counts is CREATE up to its return; the guest, which
- * may have been made paused, is not waited for */
+ * xsbench return SET N 'CREATE' 'DESTROY'  the same of a guest that writes nothing: CREATE up to
+ * its return
+ * xsbench start SET N 'CREATE' 'DESTROY'  the same, DESTROY uncounted
+ * xsbench line SET N 'CREATE' 'DESTROY' LOG  CREATE until the guest's console's LOG grows, DESTROY
+ * uncounted */
 #include "bench.h"
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -91,12 +96,24 @@ static void open_store(void)
 }
 
 /* ---- life cycles ---- */
-#define UP_LIMIT_MS 120000
+#define LIMIT_MS 120000
 #define SETTLE_US 300000
 
-struct create_times {
-    uint64_t returned, up; /* ns after the start; 0: not yet */
+/* When a create is over: by the guest's data/up in the store, when the command has returned, or by
+ * the first that the guest says on its console. The command must have returned in any case. */
+enum witness { UP, RETURN, LINE };
+
+struct lives {
+    const char *set, *create, *destroy;
+    const char *log; /* LINE: the guest's console */
+    int n;
+    enum witness witness;
+    int destroy_counts;
 };
+
+static const char *const row[] = {[UP] = "create to guest up",
+                                  [RETURN] = "create to its return",
+                                  [LINE] = "create to first line"};
 
 /* True if the event that waits is a guest's sign of life. */
 static int event_is_up(void)
@@ -109,41 +126,85 @@ static int event_is_up(void)
     return l > 8 && !strcmp(ev + l - 8, "/data/up");
 }
 
-/* Runs the create command until it returned, which closes the window if only that counts, else
- * until the guest wrote its data/up as well; false if that did not come about. */
-static int create_until_up(const char *set, const char *command, int only_start,
-                           struct create_times *t)
+static off_t log_size(const struct lives *l)
 {
-    struct pollfd pf[2] = {{fd, POLLIN, 0}, {-1, POLLIN, 0}};
-    uint64_t start = now_ns();
-    int status;
-    pid_t p = fork();
+    struct stat st;
 
+    return stat(l->log, &st) ? 0 : st.st_size;
+}
+
+/* True if the log's folder has changed so that the log is longer. */
+static int log_has_grown(const struct lives *l, int watch, off_t before)
+{
+    char events[4096];
+
+    if (read(watch, events, sizeof(events)) <= 0)
+        die("inotify");
+    return log_size(l) > before;
+}
+
+static int watch_log(const struct lives *l)
+{
+    char *folder = strdup(l->log);
+    int watch = inotify_init1(IN_CLOEXEC);
+
+    *strrchr(folder, '/') = 0;
+    if (watch < 0 || inotify_add_watch(watch, folder, IN_MODIFY) < 0)
+        die(folder);
+    free(folder);
+    return watch;
+}
+
+/* The window opens with the command's exec: no shell's work counts, nor ours. */
+static pid_t start(const char *command)
+{
+    char *words = strdup(command), *argv[16], *rest = words;
+    int n = 0;
+    pid_t p;
+
+    while (n < 15 && (argv[n] = strsep(&rest, " ")))
+        n++;
+    argv[n] = NULL;
+    p = vfork();
     if (!p) {
-        execl("/bin/sh", "sh", "-c", command, (char *)0);
+        MARK(1);
+        execvp(argv[0], argv);
         _exit(127);
     }
+    free(words);
+    return p;
+}
+
+/* Runs the create command until it has returned and the witness has spoken; false if that did not
+ * come about. Sets the times from the start, in ns. */
+static int create(const struct lives *l, int witness_fd, uint64_t *returned, uint64_t *over)
+{
+    struct pollfd pf[2] = {{witness_fd, POLLIN, 0}, {-1, POLLIN, 0}};
+    off_t before = l->witness == LINE ? log_size(l) : 0;
+    uint64_t began = now_ns();
+    int seen = l->witness == RETURN, status;
+    pid_t p = start(l->create);
+
     pf[1].fd = (int)syscall(SYS_pidfd_open, p, 0);
-    t->returned = t->up = 0;
-    while (!t->returned || (!t->up && !only_start)) {
-        if (poll(pf, 2, UP_LIMIT_MS) == 0) {
-            printf("%s the guest did not come up\n", set);
+    *returned = 0;
+    while (!*returned || !seen) {
+        if (poll(pf, 2, LIMIT_MS) == 0) {
+            printf("%s the guest did not come up\n", l->set);
             return 0;
         }
         if (pf[1].revents && waitpid(p, &status, 0) == p) {
-            t->returned = now_ns() - start;
-            if (only_start)
-                MARK(2);
+            *returned = now_ns() - began;
             close(pf[1].fd);
             pf[1].fd = -1;
             if (status) {
-                printf("%s create failed, wait status %#x\n", set, status);
+                printf("%s create failed, wait status %#x\n", l->set, status);
                 return 0;
             }
         }
-        if (pf[0].revents && event_is_up())
-            t->up = now_ns() - start;
+        if (pf[0].revents)
+            seen |= l->witness == UP ? event_is_up() : log_has_grown(l, witness_fd, before);
     }
+    *over = now_ns() - began;
     return 1;
 }
 
@@ -157,44 +218,46 @@ static uint64_t free_pages(void)
 }
 
 /*
- * One life. The destroy's window stays open while what the command left to others (supervisors,
- * hotplug scripts, the store) is done, so that deferring work gains nothing; its time is up to the
+ * The destroy's window stays open while what the command left to others (supervisors, hotplug
+ * scripts, the store) is done, so that deferring work gains nothing; its time is up to the
  * command's return. The free memory before the create, at the destroy's return and after that wait
  * says whether all came back.
  */
-static int life(const char *set, int n, const char *create, const char *destroy, int only_start)
+static int counted_destroy(const struct lives *l, int n, uint64_t before)
 {
-    struct create_times t;
-    uint64_t before = free_pages(), at_return, start;
+    uint64_t at_return, start;
     int status;
 
-    MARK(1);
-    if (!create_until_up(set, create, only_start, &t))
-        return 0;
-    if (only_start) {
-        printf("%s create to its return n 1 min %.1f med - max - ns/op\n", set, (double)t.returned);
-        fflush(stdout);
-        return system(destroy) == 0 && usleep(SETTLE_US) == 0;
-    }
-    MARK(2);
-    printf("%s create to guest up n 1 min %.1f med - max - ns/op\n", set, (double)t.up);
-    printf("%s life %d: the create command returned after %.3f ms\n", set, n, t.returned / 1e6);
-    fflush(stdout);
     usleep(SETTLE_US);
     MARK(1);
     start = now_ns();
-    status = system(destroy);
+    status = system(l->destroy);
     start = now_ns() - start;
     at_return = free_pages();
     usleep(SETTLE_US);
     MARK(2);
     /* A row all the same, since the window has closed, but under a name that no table takes. */
-    printf("%s %s n 1 min %.1f med - max - ns/op\n", set, status ? "failed destroy" : "destroy",
+    printf("%s %s n 1 min %.1f med - max - ns/op\n", l->set, status ? "failed destroy" : "destroy",
            (double)start);
-    printf("%s life %d: pages missing at destroy's return %lld, then %lld, wait status %#x\n", set,
-           n, (long long)(before - at_return), (long long)(before - free_pages()), status);
+    printf("%s life %d: pages missing at destroy's return %lld, then %lld, wait status %#x\n",
+           l->set, n, (long long)(before - at_return), (long long)(before - free_pages()), status);
     fflush(stdout);
     return status == 0;
+}
+
+static int life(const struct lives *l, int n, int witness_fd)
+{
+    uint64_t before = free_pages(), returned, over;
+
+    if (!create(l, witness_fd, &returned, &over))
+        return 0;
+    MARK(2);
+    printf("%s %s n 1 min %.1f med - max - ns/op\n", l->set, row[l->witness], (double)over);
+    printf("%s life %d: the create command returned after %.3f ms\n", l->set, n, returned / 1e6);
+    fflush(stdout);
+    if (l->destroy_counts)
+        return counted_destroy(l, n, before);
+    return system(l->destroy) == 0 && usleep(SETTLE_US) == 0;
 }
 
 /*
@@ -225,17 +288,39 @@ static int alone(int limit)
     }
 }
 
-static int cycle(const char *set, int n, const char *create, const char *destroy, int only_start)
+/* The store is watched only where it is the witness: each of a new guest's eighty keys is an event.
+ */
+static int cycle(const struct lives *l)
 {
     static const char w[] = "/local/domain\0tok";
+    int witness_fd = l->witness == LINE ? watch_log(l) : -1;
 
-    if (call(XS_WATCH, 0, w, sizeof w, 0, 0))
-        die("watching /local/domain");
-    wait_ev();
-    for (int i = 0; i < n; i++)
-        if (!life(set, i, create, destroy, only_start))
+    if (l->witness == UP) {
+        if (call(XS_WATCH, 0, w, sizeof w, 0, 0))
+            die("watching /local/domain");
+        wait_ev();
+        witness_fd = fd;
+    }
+    for (int i = 0; i < l->n; i++)
+        if (!life(l, i, witness_fd))
             return 1;
     return 0;
+}
+
+static int lives(int ac, char **av)
+{
+    struct lives l = {.set = av[2], .n = atoi(av[3]), .create = av[4], .destroy = av[5]};
+
+    if (ac == 6 && !strcmp(av[1], "cycle"))
+        l.witness = UP;
+    else if (ac == 6 && (!strcmp(av[1], "return") || !strcmp(av[1], "start")))
+        l.witness = RETURN;
+    else if (ac == 7 && !strcmp(av[1], "line"))
+        l.witness = LINE, l.log = av[6];
+    else
+        return 2;
+    l.destroy_counts = !strcmp(av[1], "cycle") || !strcmp(av[1], "return");
+    return cycle(&l);
 }
 
 int main(int ac, char **av)
@@ -245,8 +330,8 @@ int main(int ac, char **av)
         return xwrite(0, av[2], av[3]) ? 1 : 0;
     if (ac == 3 && !strcmp(av[1], "alone"))
         return !alone(atoi(av[2]));
-    if (ac == 6 && (!strcmp(av[1], "cycle") || !strcmp(av[1], "start")))
-        return cycle(av[2], atoi(av[3]), av[4], av[5], av[1][0] == 's');
+    if (ac >= 6)
+        return lives(ac, av);
     const char *S = ac > 1 ? av[1] : "XS";
     char p[64], tx[16];
     if (xwrite(0, "/bench/a", "hello"))
