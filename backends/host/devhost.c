@@ -124,11 +124,12 @@ static void relay_pending(struct devhost *h)
 static void on_xenstore(evutil_socket_t fd, short what, void *arg)
 {
     struct devhost *h = arg;
+    unsigned i;
     char **ev;
 
     (void)fd;
     (void)what;
-    for (unsigned i = 0; i < EVENTS_PER_TURN; i++) {
+    for (i = 0; i < EVENTS_PER_TURN; i++) {
         ev = xsc_event(h->xs);
         if (!ev) {
             if (errno != EAGAIN) {
@@ -143,6 +144,9 @@ static void on_xenstore(evutil_socket_t fd, short what, void *arg)
         }
         dispatch(h, ev[XSC_EVENT_TOKEN]);
         free(ev);
+    }
+    if (i == EVENTS_PER_TURN) {
+        event_active(h->xs_event, EV_READ, 0); /* what is left may have left the socket */
     }
     relay_pending(h);
 }

@@ -291,13 +291,23 @@ static int post(struct xsc *x, uint32_t type, uint32_t t, const struct piece *pi
     return 0;
 }
 
+/* What came behind the last answer has left the socket, too, and may be an event. */
+static void look_behind(const struct xsc *x)
+{
+    if (x->in_len && x->queued)
+        x->queued(x->queued_arg);
+}
+
 /* With its answer, whatever batch is under way. */
 static int ask(struct xsc *x, uint32_t type, uint32_t t, const struct piece *pieces, unsigned n,
                const char **body, size_t *len)
 {
     if (post(x, type, t, pieces, n) || settle(x))
         return -1;
-    return answer(x, body, len);
+    int rc = answer(x, body, len);
+
+    look_behind(x);
+    return rc;
 }
 
 static bool tell(struct xsc *x, uint32_t type, uint32_t t, const struct piece *pieces, unsigned n)
@@ -328,6 +338,7 @@ int xsc_batch_end(struct xsc *x)
 {
     int rc = settle(x) ? errno : 0;
 
+    look_behind(x);
     x->batch = false;
     return x->batch_errno ? x->batch_errno : rc;
 }

@@ -5,8 +5,8 @@
  *
  * Sabotage, each seen to fail: next_message() that takes a body as whole when the first byte of it
  * has come ("in pieces"); answer() that takes an event for the answer ("event between"); settle()
- * that forgets may_be_missing ("batch"); append_part() without its look at the generation ("long
- * list").
+ * that forgets may_be_missing ("batch"); look_behind() left out of either place ("event behind");
+ * append_part() without its look at the generation ("long list").
  */
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -205,6 +205,50 @@ static void test_event_between(void)
     close_all(x);
 }
 
+/* Answer and event in one piece, so that one read has both and the socket is empty then. */
+static void answer_and_event(int fd, uint32_t type, const char *value, uint32_t len)
+{
+    static const char body[] = "/e\0end";
+    const struct xsd_sockmsg answer = {.type = type, .len = len};
+    const struct xsd_sockmsg event = {.type = XS_WATCH_EVENT, .len = sizeof(body)};
+    char all[sizeof(answer) + 8 + sizeof(event) + sizeof(body)], *at = all;
+
+    at = mempcpy(at, &answer, sizeof(answer));
+    at = mempcpy(at, value, len);
+    at = mempcpy(at, &event, sizeof(event));
+    at = mempcpy(at, body, sizeof(body));
+    send(fd, all, (size_t)(at - all), MSG_NOSIGNAL);
+}
+
+static void goes_on(int fd)
+{
+    EXPECT(fd, XS_READ, "/a\0");
+    answer_and_event(fd, XS_READ, "v", 1);
+    EXPECT(fd, XS_WRITE, "/a\0w");
+    answer_and_event(fd, XS_WRITE, "OK", 3);
+}
+
+static void test_event_behind(void)
+{
+    struct xsc *x = open_with(goes_on);
+    unsigned len = 0, told = 0;
+
+    xsc_on_queued(x, count, &told);
+    free(xsc_read(x, XSC_NO_TRANSACTION, "/a", &len));
+    CU_ASSERT_EQUAL(len, 1);
+    CU_ASSERT_EQUAL(told, 1);
+    free(xsc_event(x));
+    xsc_batch(x);
+    CU_ASSERT_TRUE(xsc_write(x, XSC_NO_TRANSACTION, "/a", "w"));
+    CU_ASSERT_EQUAL(xsc_batch_end(x), 0);
+    CU_ASSERT_EQUAL(told, 2);
+    char **event = xsc_event(x);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(event);
+    CU_ASSERT_STRING_EQUAL(event[XSC_EVENT_PATH], "/e");
+    free(event);
+    close_all(x);
+}
+
 static void lists(int fd)
 {
     EXPECT(fd, XS_DIRECTORY, "/short\0");
@@ -369,6 +413,7 @@ void suite_xsclient(void)
     CU_add_test(s, "an answer in pieces", test_pieces);
     CU_add_test(s, "batch", test_batch);
     CU_add_test(s, "event between request and answer", test_event_between);
+    CU_add_test(s, "event behind an answer", test_event_behind);
     CU_add_test(s, "long list", test_lists);
     CU_add_test(s, "the store's errors", test_errors);
     CU_add_test(s, "stores that lie or die", test_bad_stores);
