@@ -21,6 +21,10 @@ MEMORY = 224                # MiB of a guest; of a ring-only one
 RING_MEMORY = 32
 
 
+# Shell: a module is unloaded, as soon as the backends of the run before are through with its devices. It would keep their number else.
+GONE = "m=%s; for i in $(seq 100); do rmmod $m 2>/dev/null; [ -e /sys/module/$m ] || break; sleep 0.2; done; [ ! -e /sys/module/$m ] && "
+
+
 class RunFailed(Exception):
     """A run that gave no figure, and why."""
 
@@ -159,11 +163,11 @@ class Session:
             for i in range(v["guests"]):
                 self.check("iperf3 -s -D -1 -p %d" % (FIRST_PORT + i))
         elif v["device"] == "memory":
-            self.check("rmmod brd 2>/dev/null; modprobe brd rd_nr=%d rd_size=65536" % v["guests"])
+            self.check(GONE % "brd" + "modprobe brd rd_nr=%d rd_size=65536" % v["guests"])
         else:
             # Answers at once in the submitter's context, or by a timer.
             mode = "irqmode=2 completion_nsec=%d" % (v["delay-us"] * 1000) if v["device"] == "paced" else "irqmode=0"
-            self.check("rmmod null_blk 2>/dev/null; modprobe null_blk nr_devices=%d gb=1 bs=512 submit_queues=4 %s" % (v["guests"], mode))
+            self.check(GONE % "null_blk" + "modprobe null_blk nr_devices=%d gb=1 bs=512 submit_queues=4 %s" % (v["guests"], mode))
 
     def go(self, run):
         """The samples of a run, one list a guest."""
