@@ -200,7 +200,9 @@ int evtchn_send(struct domain *d, port_t port)
     if (likely(e->state == EVTCHN_INTERDOMAIN)) {
         rd = e->remote;
         rport = e->remote_port;
+        this_cpu()->sends = true;
         set_pending(rd, rport, bound_vcpu(rd, port_at(rd, rport)));
+        this_cpu()->sends = false;
     } else if (e->state == EVTCHN_IPI) {
         set_pending(d, port, bound_vcpu(d, e));
     } else if (e->state != EVTCHN_UNBOUND) { /* to nobody yet: lost, as the ABI says */

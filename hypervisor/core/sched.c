@@ -8,6 +8,11 @@
  * of it by more than a margin: an event-driven vcpu runs at once, and one that wakes all the time
  * but uses its share has no credit left and waits its turn.
  *
+ * Two that send each other events for each request would change places for each. So one that woke
+ * the other itself goes on for up to BURST since it began if it makes use of that, as one does that
+ * has a stream to send. One that soon sleeps, to wait for the answer, is rather interrupted at
+ * once: that saves its way to sleep and back. Which of the two it is, it shows when it is tried.
+ *
  * A vcpu belongs to the CPU in v->cpu and is: running (rq->running), queued, or neither. The state
  * of the previous vcpu may stay loaded after that (is_running): it is saved when another is loaded,
  * or on demand (sched_sleep_sync). Only an unloaded vcpu moves to another CPU, so one that is
@@ -30,6 +35,10 @@
 #define ROUND_MAX                                                                                  \
     (60 * MS) /* all that wait have had a turn by then, if turns can be short enough */
 #define TURN_MIN (1 * MS)
+#define BURST (4 * wake_margin()) /* 1 ms, as Xen's rate limit */
+#define SOON (MS / 16)            /* who sleeps so soon made no use of it that the other waited */
+#define SHORTS 16u /* so often in a row: it waits for answers; then at once so often, */
+#define SHORTS_MAX (SHORTS + 6) /* and twice so often after each try more */
 
 uint32_t sched_wake_margin_us = 250; /* an interruption costs, so a small lead is left alone */
 
@@ -176,23 +185,23 @@ static void charge(struct vcpu *v, ns_t now)
 
 static void raise_floor(struct run_queue *rq)
 {
-    const struct vcpu *first = first_waiting(rq), *r = rq->running;
-    uint64_t least;
+    const struct vcpu *first = first_waiting(rq), *least = rq->running;
 
-    if (!r && !first)
-        return;
-    least = r ? r->sched.node.key : first->sched.node.key;
-    if (r && first && key_before(first->sched.node.key, least))
-        least = first->sched.node.key;
-    if (key_before(rq->floor, least))
-        rq->floor = least;
+    if (first && (!least || key_before(first->sched.node.key, least->sched.node.key)))
+        least = first;
+    if (least && key_before(rq->floor, least->sched.node.key))
+        rq->floor = least->sched.node.key;
+}
+
+static inline ns_t wake_margin(void)
+{
+    return READ_ONCE(sched_wake_margin_us) * 1000ull;
 }
 
 /* To interrupt, a woken one must be clearly behind. */
 static bool interrupts(const struct vcpu *woken, const struct vcpu *running)
 {
-    return key_before(woken->sched.node.key +
-                          virtual_time(woken, READ_ONCE(sched_wake_margin_us) * 1000ull),
+    return key_before(woken->sched.node.key + virtual_time(woken, wake_margin()),
                       running->sched.node.key);
 }
 
@@ -232,6 +241,7 @@ static bool arrive(struct run_queue *rq, struct vcpu *v, ns_t now)
     first = rq->waiting_count == 0;
     enqueue(rq, v);
     v->sched.woken = true;
+    v->sched.by_running = this_cpu()->sends && rq->running == current_vcpu();
     rq->load += v->sched.weight;
     note_state(v, now);
     return first || !rq->running || interrupts(v, rq->running);
@@ -393,6 +403,32 @@ static ns_t turn_of(const struct run_queue *rq, const struct vcpu *v)
     return MAX(round * v->sched.weight / rq->load, TURN_MIN);
 }
 
+/* Somebody woken would interrupt v, which runs: does that wait a little? It does not for one with
+ * a cap, whose budget lapses by the clock. */
+static bool defers(struct run_queue *rq, struct vcpu *v, const struct vcpu *woken, ns_t now)
+{
+    if (!woken->sched.by_running || now >= rq->burst_end || READ_ONCE(woken->domain->sched.cap))
+        return false;
+    if (!rq->deferred && v->sched.at_once) {
+        v->sched.at_once--;
+        return false;
+    }
+    rq->deferred = rq->deferred ? rq->deferred : now;
+    return true;
+}
+
+/* v stops running, of its own accord or not: did it make use of it that another was deferred? */
+static void learn(struct run_queue *rq, struct vcpu *v, ns_t now, bool forced)
+{
+    bool made_use = forced || now - rq->deferred >= SOON;
+
+    if (!rq->deferred)
+        return;
+    v->sched.shorts = made_use ? 0 : (uint8_t)MIN(v->sched.shorts + 1u, SHORTS_MAX);
+    v->sched.at_once = v->sched.shorts < SHORTS ? 0 : SHORTS << (v->sched.shorts - SHORTS);
+    rq->deferred = 0;
+}
+
 /* v, which runs, could go on: does it, with others waiting? */
 static bool keeps_turn(struct run_queue *rq, struct vcpu *v, ns_t now)
 {
@@ -402,7 +438,7 @@ static bool keeps_turn(struct run_queue *rq, struct vcpu *v, ns_t now)
     v->sched.yielding = false;
     if (!first)
         return true;
-    if (yielding || (first->sched.woken && interrupts(first, v)))
+    if (yielding || (first->sched.woken && interrupts(first, v) && !defers(rq, v, first, now)))
         return false;
     if (!rq->turn_end || now < rq->turn_end)
         return true;
@@ -450,6 +486,7 @@ static bool goes_on(struct cpu *c, struct vcpu *v, ns_t now, struct choice *ch, 
     } else if (sched_static && READ_ONCE(v->pause_flags) & 1u << VPF_DOWN) {
         leave(v, ch);
     }
+    learn(rq, v, now, *again);
     rq->running = NULL;
     rq->turn_end = 0;
     if (!*again)
@@ -477,6 +514,7 @@ static void start(struct cpu *c, struct vcpu *v, ns_t now)
     WRITE_ONCE(v->is_running, 1 + c->id);
     v->sched.run_start = now;
     c->runq.running = v;
+    c->runq.burst_end = now + BURST;
     vcpu_runstate_change(v, RUNSTATE_running, now);
 }
 
@@ -515,6 +553,10 @@ static void choose(struct cpu *c, struct choice *ch, ns_t now)
         if (!rq->turn_end)
             rq->turn_end = now + turn_of(rq, next);
         ch->until = MIN(ch->until, rq->turn_end);
+        if (rq->deferred && now < rq->burst_end) {
+            ch->until = MIN(ch->until, rq->burst_end);
+            ch->offer = ~(cpumask_t)0; /* others may have who waits */
+        }
     } else {
         rq->turn_end = 0;
     }

@@ -209,21 +209,17 @@ void sched_push(struct cpu *c, ns_t now)
 
 /* --- static policy: giving a CPU back --- */
 
-static void wake_those_without(unsigned cpu)
+/* The first of those without one that wants to run takes it. */
+static void disown(uint32_t own)
 {
     struct domain *d;
     struct vcpu *v;
 
+    __atomic_store_n(&owner[own - 1], NULL, __ATOMIC_SEQ_CST);
     for_each_domain (d)
         for_each_vcpu (d, v)
-            if (!READ_ONCE(owner[cpu]) && !READ_ONCE(v->sched.own) && vcpu_is_runnable(v))
+            if (!READ_ONCE(owner[own - 1]) && !READ_ONCE(v->sched.own) && vcpu_is_runnable(v))
                 sched_wake(v);
-}
-
-static void disown(uint32_t own)
-{
-    __atomic_store_n(&owner[own - 1], NULL, __ATOMIC_SEQ_CST);
-    wake_those_without(own - 1);
 }
 
 void sched_vcpu_release(struct vcpu *v)

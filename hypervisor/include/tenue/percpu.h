@@ -35,6 +35,7 @@ struct cpu {
     struct trace_ring *_Atomic trace; /* [o, others read; account.h] NULL: nothing is recorded */
     struct vcpu *current;     /* [o] whose registers and root are loaded; NULL before the first */
     bool idle;                /* [o] current is only kept lazily, no vcpu is running */
+    bool sends;               /* [o] current sends an event to another domain */
     bool in_multicall;        /* [o] the hypercall in progress is an element of a batch */
     bool hypercall_restarted; /* [o] the element asked to be issued again, with these arguments: */
     uint64_t restart_args[5]; /* [o] */

@@ -30,6 +30,8 @@ struct run_queue {
     struct vcpu *running;          /* [lock] whose turn it is, NULL when idle; never in the heap */
     uint64_t floor;         /* [lock] virtual time that nobody lags far behind; never goes back */
     ns_t turn_end;          /* [lock] of the one running; 0 when nobody waits */
+    ns_t burst_end;         /* [lock] the one running defers nobody from then on */
+    ns_t deferred;          /* [lock] since when somebody waits for that; 0: nobody */
     struct timer turn;      /* [own CPU] ends the turn, or a cap's allowance */
     peeked ns_t balance_at; /* [lock] when to compare with other queues again */
     peeked ns_t idle_since; /* [own CPU] valid while idle */
@@ -44,8 +46,11 @@ struct sched_vcpu {
     uint32_t weight;       /* [runqueue lock] its domain's */
     uint32_t inv_weight;   /* [runqueue lock] SCHED_WEIGHT_DEFAULT / weight, fixed point */
     peeked cpumask_t hard, soft; /* [runqueue lock] may run on; would rather run on */
+    uint16_t at_once;            /* [runqueue lock] interruptions not to defer before a try */
+    uint8_t shorts;              /* [runqueue lock] tries in a row of which it made no use */
     bool queued;                 /* [runqueue lock] */
     bool woken;                  /* [runqueue lock] queued by a wake-up: may interrupt */
+    bool by_running;             /* [runqueue lock] woken by an event of the one running there */
     bool leaving;                /* [runqueue lock] its CPU will unload it and place it anew */
     bool yielding;               /* [own CPU] gives up the rest of its turn */
     uint32_t own; /* [a] static policy: 1 + the CPU that is its own, 0: it has none */
