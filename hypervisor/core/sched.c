@@ -407,13 +407,19 @@ static ns_t turn_of(const struct run_queue *rq, const struct vcpu *v)
  * a cap, whose budget lapses by the clock. */
 static bool defers(struct run_queue *rq, struct vcpu *v, const struct vcpu *woken, ns_t now)
 {
-    if (!woken->sched.by_running || now >= rq->burst_end || READ_ONCE(woken->domain->sched.cap))
+    ns_t ran = now - rq->began;
+
+    if (!woken->sched.by_running || ran >= BURST || READ_ONCE(woken->domain->sched.cap))
         return false;
-    if (!rq->deferred && v->sched.at_once) {
+    if (rq->deferred)
+        return true;
+    if (ran >= BURST / 8)
+        return false; /* it is not interrupted often, and had a burst */
+    if (v->sched.at_once) {
         v->sched.at_once--;
         return false;
     }
-    rq->deferred = rq->deferred ? rq->deferred : now;
+    rq->deferred = now;
     return true;
 }
 
@@ -514,7 +520,7 @@ static void start(struct cpu *c, struct vcpu *v, ns_t now)
     WRITE_ONCE(v->is_running, 1 + c->id);
     v->sched.run_start = now;
     c->runq.running = v;
-    c->runq.burst_end = now + BURST;
+    c->runq.began = now;
     vcpu_runstate_change(v, RUNSTATE_running, now);
 }
 
@@ -553,8 +559,8 @@ static void choose(struct cpu *c, struct choice *ch, ns_t now)
         if (!rq->turn_end)
             rq->turn_end = now + turn_of(rq, next);
         ch->until = MIN(ch->until, rq->turn_end);
-        if (rq->deferred && now < rq->burst_end) {
-            ch->until = MIN(ch->until, rq->burst_end);
+        if (rq->deferred && now - rq->began < BURST) {
+            ch->until = MIN(ch->until, rq->began + BURST);
             ch->offer = ~(cpumask_t)0; /* others may have who waits */
         }
     } else {

@@ -3,9 +3,9 @@
  * core/sched.c: who sends another an event goes on for a while if it makes use of that, and is
  * interrupted at once if it only waits for the answer (ADR 66).
  *
- * Sabotage: learn() leaves at_once 0: at_once_for_who_waits. No `now >= rq->burst_end` in defers():
- * waits_for_a_burst_at_most. No look at by_running there: others_are_not_deferred; at the cap: the
- * same. learn() never sets shorts to 0: bursts_come_back.
+ * Sabotage: learn() leaves at_once 0: at_once_for_who_waits. In defers() `ran >= 2 * BURST` or no
+ * look at BURST / 8: waits_for_a_burst_at_most; no look at by_running, or at the cap:
+ * others_are_not_deferred. learn() never sets shorts to 0: bursts_come_back.
  */
 #include <CUnit/CUnit.h>
 
@@ -147,8 +147,8 @@ static ns_t wait_after(ns_t ran)
 static void waits_for_a_burst_at_most(void)
 {
     CU_ASSERT_EQUAL(wait_after(0), BURST);
-    CU_ASSERT_EQUAL(wait_after(600 * US), BURST - 600 * US);
-    CU_ASSERT_EQUAL(wait_after(BURST), 0);
+    CU_ASSERT_EQUAL(wait_after(100 * US), BURST - 100 * US);
+    CU_ASSERT_EQUAL(wait_after(BURST / 8), 0); /* that was a burst */
 }
 
 /* Whom a timer, a device or another CPU wakes; and who has a cap: what it does not use in its

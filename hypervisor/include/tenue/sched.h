@@ -30,8 +30,8 @@ struct run_queue {
     struct vcpu *running;          /* [lock] whose turn it is, NULL when idle; never in the heap */
     uint64_t floor;         /* [lock] virtual time that nobody lags far behind; never goes back */
     ns_t turn_end;          /* [lock] of the one running; 0 when nobody waits */
-    ns_t burst_end;         /* [lock] the one running defers nobody from then on */
-    ns_t deferred;          /* [lock] since when somebody waits for that; 0: nobody */
+    ns_t began;             /* [lock] when the one running was chosen */
+    ns_t deferred;          /* [lock] since when somebody waits for its burst; 0: nobody */
     struct timer turn;      /* [own CPU] ends the turn, or a cap's allowance */
     peeked ns_t balance_at; /* [lock] when to compare with other queues again */
     peeked ns_t idle_since; /* [own CPU] valid while idle */
