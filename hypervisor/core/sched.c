@@ -38,6 +38,8 @@
 #define BURST (4 * wake_margin()) /* 1 ms, as Xen's rate limit */
 #define SOON (MS / 16)            /* who sleeps so soon made no use of it that the other waited */
 #define SHORTS 16u /* so often in a row: it waits for answers; then at once so often, */
+#define BURSTS 64u /* after so many it is tried at once again, */
+#define AGAIN 128u /* so often: perhaps it is not interrupted often now */
 #define SHORTS_MAX (SHORTS + 6) /* and twice so often after each try more */
 
 uint32_t sched_wake_margin_us = 250; /* an interruption costs, so a small lead is left alone */
@@ -431,7 +433,11 @@ static void learn(struct run_queue *rq, struct vcpu *v, ns_t now, bool forced)
     if (!rq->deferred)
         return;
     v->sched.shorts = made_use ? 0 : (uint8_t)MIN(v->sched.shorts + 1u, SHORTS_MAX);
-    v->sched.at_once = v->sched.shorts < SHORTS ? 0 : SHORTS << (v->sched.shorts - SHORTS);
+    v->sched.bursts += made_use;
+    if (v->sched.shorts >= SHORTS)
+        v->sched.at_once = SHORTS << (v->sched.shorts - SHORTS);
+    else if (made_use && v->sched.bursts % BURSTS == 0)
+        v->sched.at_once = AGAIN;
     rq->deferred = 0;
 }
 

@@ -5,7 +5,8 @@
  *
  * Sabotage: learn() leaves at_once 0: at_once_for_who_waits. In defers() `ran >= 2 * BURST` or no
  * look at BURST / 8: waits_for_a_burst_at_most; no look at by_running, or at the cap:
- * others_are_not_deferred. learn() never sets shorts to 0: bursts_come_back.
+ * others_are_not_deferred. learn() never sets shorts to 0: short_now_and_then_is_not_yet_waiting;
+ * no AGAIN there: bursts_come_back.
  */
 #include <CUnit/CUnit.h>
 
@@ -115,15 +116,24 @@ static void at_once_for_who_waits(void)
     two_down();
 }
 
+static void short_now_and_then_is_not_yet_waiting(void)
+{
+    two_up();
+    interruptions(1, 5 * US);
+    for (unsigned i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(interruptions(15, 5 * US), 0);
+        CU_ASSERT_EQUAL(interruptions(1, 100 * US), 0);
+    }
+    two_down();
+}
+
+/* 64 bursts, 128 at once, and so on, whatever was before. */
 static void bursts_come_back(void)
 {
     two_up();
     interruptions(3000, 5 * US);
-    CU_ASSERT_TRUE(interruptions(1200, 100 * US) <= 1024);
-    CU_ASSERT_EQUAL(interruptions(100, 100 * US), 0);
-    CU_ASSERT_EQUAL(interruptions(15, 5 * US), 0); /* short now and then is not yet waiting */
-    CU_ASSERT_EQUAL(interruptions(1, 100 * US), 0);
-    CU_ASSERT_EQUAL(interruptions(15, 5 * US), 0);
+    CU_ASSERT_TRUE(interruptions(1200, 100 * US) <= 1024 + 128);
+    CU_ASSERT_EQUAL(interruptions(10 * (64 + 128), 100 * US), 10 * 128);
     two_down();
 }
 
@@ -174,6 +184,7 @@ void suite_sched_burst(void)
     CU_pSuite s = CU_add_suite("sched_burst", NULL, NULL);
 
     CU_add_test(s, "at once for one that waits", at_once_for_who_waits);
+    CU_add_test(s, "short now and then", short_now_and_then_is_not_yet_waiting);
     CU_add_test(s, "bursts come back", bursts_come_back);
     CU_add_test(s, "a woken one waits for a burst at most", waits_for_a_burst_at_most);
     CU_add_test(s, "others are not deferred", others_are_not_deferred);

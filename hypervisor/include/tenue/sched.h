@@ -47,6 +47,7 @@ struct sched_vcpu {
     uint32_t inv_weight;   /* [runqueue lock] SCHED_WEIGHT_DEFAULT / weight, fixed point */
     peeked cpumask_t hard, soft; /* [runqueue lock] may run on; would rather run on */
     uint16_t at_once;            /* [runqueue lock] interruptions not to defer before a try */
+    uint8_t bursts;              /* [runqueue lock] of use so far */
     uint8_t shorts;              /* [runqueue lock] tries in a row of which it made no use */
     bool queued;                 /* [runqueue lock] */
     bool woken;                  /* [runqueue lock] queued by a wake-up: may interrupt */
