@@ -13,6 +13,10 @@
  * - young: accessed bits are cleared all the time.
  *
  * Ends with 0 if all held. Needs two processors to mean much.
+ *
+ * Sabotage: map private memory shared here (MAP_PRIVATE in family and cow), as if fork had not
+ * write-protected it: both fail. In patch 0202 write the entry unchanged (drop `& ~_PAGE_RW`): the
+ * guest's shell loses its variables to its children before churn is reached.
  */
 #include <fcntl.h>
 #include <pthread.h>
