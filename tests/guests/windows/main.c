@@ -9,8 +9,8 @@
  * A failure means: a CPU's map is changed by another, or a translation that is out of date is used:
  * segment registers, and so thread-local data and privilege, are somebody else's.
  * Sabotage: in hypervisor/x86/gdt.c leave hal_tlb_flush_local() out of hal_descriptors_changed():
- * every second limit is the former table's; give gdt_load_guest() CPU 0's block there: a page that
- * came in is not there.
+ * every second limit is the former table's; give gdt_load_guest() CPU 0's block there: the machine
+ * ends.
  */
 #include "guest.h"
 
