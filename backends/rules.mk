@@ -28,12 +28,12 @@ $(BE_O)/filters.o: $(BE_O)/filters.c
 	$(Q)$(CC) $(BE_CFLAGS) -c $< -o $@
 
 # The block backend once more, without Xen: replay/memory.c is its grants and event channels.
-BE_REPLAY := capcheck capfile memory backend front series report target main
+BE_REPLAY := capcheck capfile memory backend pace front series report blkreport command target blkreplay
 BE_REPLAY_O := $(BE_REPLAY:%=$(BE_O)/replay/%.o) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/host/nbduri.o \
 	$(patsubst %,$(BE_O)/common/%.o,$(filter-out gntdev evtchn,$(BE_COMMON)) capture knobs)
 
 # The network backend likewise; in place of its tap, replay/netsink.c's frames.
-BE_NETREPLAY := capcheck memory backend series netcap netsink netfront netreport netmain
+BE_NETREPLAY := capcheck netcap memory backend pace netsink netfront series report netreport command netreplay
 BE_NETREPLAY_O := $(BE_NETREPLAY:%=$(BE_O)/replay/%.o) $(BE_NET:%=$(BE_O)/net/%.o) \
 	$(patsubst %,$(BE_O)/common/%.o,$(filter-out gntdev evtchn,$(BE_COMMON)) capture)
 BE_NETREPLAY_WRAP := -Wl,--wrap=tap_set_offload,--wrap=tap_attach,--wrap=tap_read,--wrap=tap_write,--wrap=tap_discard

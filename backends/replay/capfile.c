@@ -2,10 +2,6 @@
 /* capfile.c - see capfile.h. */
 #include "capfile.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <xen/grant_table.h>
 #include <xen/io/blkif.h>
 
@@ -84,89 +80,29 @@ static int check_kind(const struct parse *p, const uint8_t *at, const struct cap
     return 0;
 }
 
-static int check_record(const struct parse *p, const uint8_t *at, size_t left,
-                        struct cap_request *q)
+static int check(const struct parse *p, const uint8_t *at, void *item)
 {
-    const struct capture_record *r = &q->r;
+    struct cap_request *q = item;
     int rc;
 
-    if (left < sizeof(*r)) {
-        return cap_bad(p, at, "a record is cut off");
+    q->segments = at + sizeof(q->r);
+    if (q->r.status > BLKIF_RSP_OKAY || q->r.status < BLKIF_RSP_EOPNOTSUPP) {
+        return cap_bad(p, at, "unknown status %d", q->r.status);
     }
-    memcpy(&q->r, at, sizeof(q->r));
-    q->segments = at + sizeof(*r);
-    if (r->nr_segments > CAPTURE_MAX_SEGMENTS || r->bytes != capture_record_bytes(r->nr_segments)) {
-        return cap_bad(p, at, "a record of %u bytes for %u segments", r->bytes, r->nr_segments);
-    }
-    if (r->bytes > left) {
-        return cap_bad(p, at, "a record is cut off");
-    }
-    if (r->queue >= CAPTURE_MAX_QUEUES) {
-        return cap_bad(p, at, "queue %u of at most %u", r->queue, CAPTURE_MAX_QUEUES);
-    }
-    if (r->status > BLKIF_RSP_OKAY || r->status < BLKIF_RSP_EOPNOTSUPP) {
-        return cap_bad(p, at, "unknown status %d", r->status);
-    }
-    if (r->taken > INT64_MAX || r->latency > INT64_MAX) {
-        return cap_bad(p, at, "a time of more than centuries");
-    }
-    rc = check_kind(p, at, r);
-    return rc || (r->flags & CAPTURE_REFUSED) ? rc : check_segments(p, q);
+    rc = check_kind(p, at, &q->r);
+    return rc || (q->r.flags & CAPTURE_REFUSED) ? rc : check_segments(p, q);
 }
 
-/* Of those taken in one go, of one ring, the ring's index decides. */
-static int in_order(const void *a, const void *b)
-{
-    const struct capture_record *x = a, *y = b; /* the first member */
-
-    if (x->taken != y->taken) {
-        return x->taken < y->taken ? -1 : 1;
-    }
-    if (x->queue != y->queue) {
-        return x->queue < y->queue ? -1 : 1;
-    }
-    return x->index == y->index ? 0 : (int32_t)(x->index - y->index) < 0 ? -1 : 1;
-}
-
-int capfile_parse(const void *text, size_t len, struct capfile *out, char *err, size_t err_len)
-{
-    const struct parse p = {.text = text, .err = err, .err_len = err_len};
-    const uint8_t *at = p.text + sizeof(out->head), *end;
-    int rc;
-
-    memset(out, 0, sizeof(*out));
-    memcpy(&out->head, text, len < sizeof(out->head) ? len : sizeof(out->head));
-    rc = cap_check_head(&p, len, &out->head, CAPTURE_BLOCK);
-    if (rc) {
-        return rc;
-    }
-    end = at + out->head.used;
-    out->requests =
-        malloc((out->head.used / sizeof(struct capture_record) + 1) * sizeof(out->requests[0]));
-    if (!out->requests) {
-        snprintf(err, err_len, "out of memory");
-        return -ENOMEM;
-    }
-    while (!rc && at < end) {
-        struct cap_request *q = &out->requests[out->nr];
-
-        rc = check_record(&p, at, (size_t)(end - at), q);
-        at += q->r.bytes;
-        out->nr++;
-    }
-    if (!rc) {
-        rc = cap_order(out->requests, out->nr, sizeof(out->requests[0]),
-                       offsetof(struct cap_request, depth), in_order);
-    }
-    if (rc) {
-        capfile_free(out);
-    }
-    return rc;
-}
-
-void capfile_free(struct capfile *c)
-{
-    free(c->requests);
-    c->requests = NULL;
-    c->nr = 0;
-}
+const struct cap_kind cap_block = {
+    .kind = CAPTURE_BLOCK,
+    .record = sizeof(struct capture_record),
+    .item = sizeof(struct cap_request),
+    .depth_at = offsetof(struct cap_request, depth),
+    .index_at = offsetof(struct capture_record, index),
+    .rings = 1,
+    .nr_at = offsetof(struct capture_record, nr_segments),
+    .most = CAPTURE_MAX_SEGMENTS,
+    .bytes = capture_record_bytes,
+    .parts = "segments",
+    .check = check,
+};

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capfile.h - a disk's capture (tenue/capture.h), read and checked. Pure.
+ * capfile.h - a disk's capture: what its records are, checked (capcheck.h reads the file). Pure.
  *
- * A file that was accepted holds: every record is whole and of a known operation; its segments lie
- * in their pages and add up to its length; what it says of itself agrees. Nothing more: places and
- * times are whatever the file says.
+ * A file that was accepted holds: every record is of a known operation; its segments lie in their
+ * pages and add up to its length; what it says of itself agrees. Nothing more: places and times are
+ * whatever the file says.
  */
 #ifndef BACKENDS_REPLAY_CAPFILE_H
 #define BACKENDS_REPLAY_CAPFILE_H
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <tenue/capture.h>
 
 #include "capcheck.h"
 
@@ -21,16 +17,7 @@ struct cap_request {
     unsigned depth;          /* how many were under way once this was taken, with it */
 };
 
-struct capfile {
-    struct capture_head head;
-    struct cap_request *requests; /* in the order they were taken */
-    size_t nr;
-};
-
-/* 0, or -EBADMSG with the offset and the reason in `err`, or -ENOMEM. `text` stays the caller's and
- * is referred to. */
-int capfile_parse(const void *text, size_t len, struct capfile *out, char *err, size_t err_len);
-void capfile_free(struct capfile *c);
+extern const struct cap_kind cap_block;
 
 /* "read", "write", ... */
 const char *capfile_op_name(uint8_t op);

@@ -9,11 +9,9 @@
 #include "front.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <xen/grant_table.h>
 #include <xen/io/blkif.h>
 #include <xen/io/xenbus.h>
@@ -27,7 +25,6 @@
 #define MAX_SLOTS 512u /* of a ring */
 #define DESCRIPTORS (CAPTURE_MAX_QUEUES * RING_PAGES)
 #define DATA (DESCRIPTORS + CAPTURE_MAX_QUEUES * MAX_SLOTS)
-#define LOST_S 120u /* without an answer */
 
 struct slot {
     uint64_t request; /* its number; meaningful while busy */
@@ -37,40 +34,16 @@ struct slot {
 };
 
 struct front {
-    const struct capfile *cap;
-    const struct front_options *opt;
-    struct front_result *res;
-    char *err;
-    size_t err_len;
+    struct pace *p;
+    bool skip_writes;
 
-    unsigned nr_queues, order, indirect; /* segments; 0: none */
+    unsigned order, indirect; /* segments; 0: none */
     blkif_front_ring_t ring[CAPTURE_MAX_QUEUES];
     struct slot *slots; /* nr_queues rings' worth */
     uint32_t *slot_of;  /* of a request under way */
     uint32_t *free_pages;
     unsigned nr_free;
-    size_t next; /* request to go out */
-    unsigned under_way;
-    uint64_t begun, heard; /* ns */
 };
-
-static uint64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-__attribute__((format(printf, 3, 4))) static int fail(struct front *f, int rc, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(f->err, f->err_len, fmt, ap);
-    va_end(ap);
-    return rc;
-}
 
 bool front_writes(const struct cap_request *q)
 {
@@ -83,9 +56,11 @@ bool front_refused(const struct cap_request *q)
     return q->r.flags & CAPTURE_REFUSED;
 }
 
-static bool left_out(const struct front *f, const struct cap_request *q)
+static bool left_out(const struct front *f, size_t i)
 {
-    return front_refused(q) || (f->opt->skip_writes && front_writes(q));
+    const struct cap_request *q = &f->p->cap->requests[i];
+
+    return front_refused(q) || (f->skip_writes && front_writes(q));
 }
 
 /* ---- connecting ---- */
@@ -109,41 +84,32 @@ static int choose(struct front *f, const struct channel_msg *back)
     unsigned queues = number(back, "multi-queue-max-queues", CAPTURE_MAX_QUEUES);
     unsigned order = number(back, "max-ring-page-order", MAX_ORDER);
 
-    for (size_t i = 0; i < f->cap->nr; i++) { /* the head may be of another life of the guest */
-        if (f->cap->requests[i].r.queue >= f->nr_queues) {
-            f->nr_queues = f->cap->requests[i].r.queue + 1u;
-        }
-    }
-    f->nr_queues = at_most(f->nr_queues, queues ? queues : 1);
+    /* By the requests: the head may be of another life of the guest. */
+    f->p->nr_queues = at_most(cap_queues(f->p->cap), queues ? queues : 1);
     while (f->order < order &&
-           __CONST_RING_SIZE(blkif, 4096u << f->order) < f->cap->head.ring_slots) {
+           __CONST_RING_SIZE(blkif, 4096u << f->order) < f->p->cap->head.ring_slots) {
         f->order++;
     }
     f->indirect = number(back, "feature-max-indirect-segments", CAPTURE_MAX_SEGMENTS);
-    for (size_t i = 0; i < f->cap->nr; i++) {
-        const struct cap_request *q = &f->cap->requests[i];
+    for (size_t i = 0; i < f->p->cap->nr; i++) {
+        const struct cap_request *q = &f->p->cap->requests[i];
 
-        if (q->r.nr_segments > f->indirect && (q->r.flags & CAPTURE_INDIRECT) && !left_out(f, q)) {
-            return fail(f, -EINVAL,
-                        "request %zu has %u segments and this backend takes %u (indirect=)", i,
-                        q->r.nr_segments, f->indirect);
+        if (q->r.nr_segments > f->indirect && (q->r.flags & CAPTURE_INDIRECT) && !left_out(f, i)) {
+            return pace_fail(f->p, -EINVAL,
+                             "request %zu has %u segments and this backend takes %u (indirect=)", i,
+                             q->r.nr_segments, f->indirect);
         }
     }
     return 0;
 }
 
-static void add_ring(struct front *f, unsigned queue, struct channel_msg *m)
+static void add_rings(struct front *f, unsigned queue, const char *prefix, struct channel_msg *m)
 {
     blkif_sring_t *shared = (blkif_sring_t *)memory_page(queue * RING_PAGES);
-    char key[CHANNEL_KEY_MAX], prefix[16] = "";
+    char key[CHANNEL_KEY_MAX];
 
     SHARED_RING_INIT(shared);
     FRONT_RING_INIT(&f->ring[queue], shared, 4096u << f->order);
-    if (f->nr_queues > 1) {
-        snprintf(prefix, sizeof(prefix), "queue-%u/", queue);
-    }
-    snprintf(key, sizeof(key), "%sevent-channel", prefix);
-    channel_addf(m, key, "%u", queue + 1);
     for (unsigned i = 0; i < 1u << f->order; i++) {
         if (f->order) {
             snprintf(key, sizeof(key), "%sring-ref%u", prefix, i);
@@ -154,47 +120,33 @@ static void add_ring(struct front *f, unsigned queue, struct channel_msg *m)
     }
 }
 
-static int connect_rings(struct front *f)
-{
-    struct channel_msg m;
-    int rc = backend_say_state(f->opt->host, XenbusStateInitialising, f->err, f->err_len);
-
-    rc = rc ? rc : backend_await(f->opt->host, XenbusStateInitWait, &m, f->err, f->err_len);
-    rc = rc ? rc : choose(f, &m);
-    if (rc) {
-        return rc;
-    }
-    channel_init(&m, CHANNEL_FRONT);
-    channel_addf(&m, "state", "%u", XenbusStateInitialised);
-    channel_add(&m, "protocol", "x86_64-abi");
-    channel_add(&m, "feature-persistent", "1");
-    if (f->order) {
-        channel_addf(&m, "ring-page-order", "%u", f->order);
-    }
-    if (f->nr_queues > 1) {
-        channel_addf(&m, "multi-queue-num-queues", "%u", f->nr_queues);
-    }
-    for (unsigned i = 0; i < f->nr_queues; i++) {
-        add_ring(f, i, &m);
-    }
-    rc = backend_say(f->opt->host, &m, f->err, f->err_len);
-    return rc ? rc : backend_await(f->opt->host, XenbusStateConnected, &m, f->err, f->err_len);
-}
-
 static int allocate(struct front *f)
 {
-    unsigned nr_slots = f->nr_queues * RING_SIZE(&f->ring[0]);
+    unsigned nr_slots = f->p->nr_queues * __CONST_RING_SIZE(blkif, 4096u << f->order);
 
     f->slots = calloc(nr_slots, sizeof(*f->slots));
-    f->slot_of = calloc(f->cap->nr + 1, sizeof(*f->slot_of));
+    f->slot_of = calloc(f->p->cap->nr + 1, sizeof(*f->slot_of));
     f->free_pages = calloc(MEMORY_PAGES, sizeof(*f->free_pages));
     if (!f->slots || !f->slot_of || !f->free_pages) {
-        return fail(f, -ENOMEM, "out of memory");
+        return pace_fail(f->p, -ENOMEM, "out of memory");
     }
     for (uint32_t page = MEMORY_PAGES; page-- > DATA;) {
         f->free_pages[f->nr_free++] = page;
     }
     return 0;
+}
+
+static int connect_rings(struct front *f, const struct channel_msg *back, struct channel_msg *m)
+{
+    int rc = choose(f, back);
+
+    channel_addf(m, "state", "%u", XenbusStateInitialised);
+    channel_add(m, "protocol", "x86_64-abi");
+    channel_add(m, "feature-persistent", "1");
+    if (f->order) {
+        channel_addf(m, "ring-page-order", "%u", f->order);
+    }
+    return rc ? rc : allocate(f);
 }
 
 /* ---- a request ---- */
@@ -270,9 +222,10 @@ static void fill_request(const struct cap_request *q, const struct slot *s, uint
 }
 
 /* False: no room for it now. */
-static bool send(struct front *f, const struct cap_request *q)
+static bool send(struct front *f, size_t i)
 {
-    unsigned queue = q->r.queue % f->nr_queues, at;
+    const struct cap_request *q = &f->p->cap->requests[i];
+    unsigned queue = q->r.queue % f->p->nr_queues, at;
     blkif_front_ring_t *ring = &f->ring[queue];
     struct slot *s = RING_FULL(ring) ? NULL : free_slot(f, queue, &at);
 
@@ -280,43 +233,23 @@ static bool send(struct front *f, const struct cap_request *q)
         return false;
     }
     s->busy = true;
-    s->request = f->next;
+    s->request = i;
     s->nr_pages = q->r.nr_segments;
-    for (unsigned i = 0; i < s->nr_pages; i++) {
-        s->page[i] = f->free_pages[--f->nr_free];
+    for (unsigned k = 0; k < s->nr_pages; k++) {
+        s->page[k] = f->free_pages[--f->nr_free];
     }
-    f->slot_of[f->next] = at;
+    f->slot_of[i] = at;
     memset(RING_GET_REQUEST(ring, ring->req_prod_pvt), 0, sizeof(blkif_request_t));
     fill_request(q, s, DESCRIPTORS + at, RING_GET_REQUEST(ring, ring->req_prod_pvt));
     ring->req_prod_pvt++;
-    f->under_way++;
     return true;
 }
 
-static bool due(const struct front *f, const struct cap_request *q, uint64_t at)
+static void push(struct front *f)
 {
-    if (f->opt->fast) {
-        return f->under_way < q->depth;
-    }
-    return at - f->begun >= q->r.taken - f->cap->requests[0].r.taken;
-}
-
-static void send_due(struct front *f)
-{
-    uint64_t at = now();
     int notify;
 
-    while (f->next < f->cap->nr) {
-        const struct cap_request *q = &f->cap->requests[f->next];
-
-        if (left_out(f, q)) {
-            f->res->skipped++;
-        } else if (!due(f, q, at) || !send(f, q)) {
-            break;
-        }
-        f->next++;
-    }
-    for (unsigned i = 0; i < f->nr_queues; i++) {
+    for (unsigned i = 0; i < f->p->nr_queues; i++) {
         RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&f->ring[i], notify);
         if (notify) {
             memory_notify(i + 1);
@@ -331,18 +264,17 @@ static int take_answer(struct front *f, const blkif_response_t *rsp)
     const struct cap_request *q;
     struct slot *s;
 
-    if (rsp->id >= f->next) {
-        return fail(f, -EPROTO, "an answer to request %llu, which was not asked for",
-                    (unsigned long long)rsp->id);
+    if (rsp->id >= f->p->next) {
+        return pace_fail(f->p, -EPROTO, "an answer to request %llu, which was not asked for",
+                         (unsigned long long)rsp->id);
     }
-    q = &f->cap->requests[rsp->id];
+    q = &f->p->cap->requests[rsp->id];
     s = &f->slots[f->slot_of[rsp->id]];
     if (!s->busy || s->request != rsp->id) {
-        return fail(f, -EPROTO, "a second answer to request %llu", (unsigned long long)rsp->id);
+        return pace_fail(f->p, -EPROTO, "a second answer to request %llu",
+                         (unsigned long long)rsp->id);
     }
-    f->res->differ += rsp->status != q->r.status;
-    f->res->done++;
-    f->under_way--;
+    pace_answered(f->p, rsp->status != q->r.status);
     while (s->nr_pages) {
         f->free_pages[f->nr_free++] = s->page[--s->nr_pages];
     }
@@ -375,66 +307,24 @@ static int take_answers(struct front *f, unsigned queue)
     return n;
 }
 
-/* How long nothing can happen but by an answer. */
-static uint64_t idle_ns(const struct front *f)
+static const struct pace_ops ops = {
+    .what = "requests",
+    .lost_s = 120,
+    .connect = connect_rings,
+    .add_rings = add_rings,
+    .left_out = left_out,
+    .send = send,
+    .push = push,
+    .take_answers = take_answers,
+};
+
+int front_replay(struct pace *p, bool skip_writes)
 {
-    uint64_t since = now() - f->begun, when;
-
-    if (f->next == f->cap->nr || f->opt->fast) {
-        return 1000000000;
-    }
-    when = f->cap->requests[f->next].r.taken - f->cap->requests[0].r.taken;
-    if (when <= since) { /* it waits for room */
-        return 1000000000;
-    }
-    return when - since < 1000000000 ? when - since : 1000000000;
-}
-
-static int run(struct front *f)
-{
-    f->begun = f->heard = now();
-    while (f->next < f->cap->nr || f->under_way) {
-        int n = 0;
-
-        send_due(f);
-        for (unsigned i = 0; n >= 0 && i < f->nr_queues; i++) {
-            int got = take_answers(f, i);
-
-            n = got < 0 ? got : n + got;
-        }
-        if (n < 0) {
-            return n;
-        }
-        if (n || !f->under_way) {
-            f->heard = now();
-        } else if (now() - f->heard > LOST_S * 1000000000ull) {
-            return fail(f, -ETIMEDOUT, "%u requests are without an answer for %u s", f->under_way,
-                        LOST_S);
-        }
-        if (!n && (f->next < f->cap->nr || f->under_way)) {
-            memory_wait(idle_ns(f));
-        }
-    }
-    f->res->ns = now() - f->begun;
-    return 0;
-}
-
-int front_replay(const struct capfile *c, const struct front_options *o, struct front_result *r,
-                 char *err, size_t err_len)
-{
-    struct front f = {.cap = c, .opt = o, .res = r, .err = err, .err_len = err_len};
-    struct channel_msg m;
+    struct front f = {.p = p, .skip_writes = skip_writes};
     int rc;
 
-    memset(r, 0, sizeof(*r));
-    f.nr_queues = 1;
-    rc = connect_rings(&f);
-    rc = rc ? rc : allocate(&f);
-    rc = rc ? rc : run(&f);
-    if (!rc) {
-        rc = backend_say_state(o->host, XenbusStateClosed, err, err_len);
-        rc = rc ? rc : backend_await(o->host, XenbusStateClosed, &m, err, err_len);
-    }
+    p->ops = &ops;
+    rc = pace_run(p, &f);
     free(f.slots);
     free(f.slot_of);
     free(f.free_pages);

@@ -8,29 +8,12 @@
 #ifndef BACKENDS_REPLAY_FRONT_H
 #define BACKENDS_REPLAY_FRONT_H
 
-#include <stdbool.h>
-
-#include "../common/channel.h"
 #include "capfile.h"
+#include "pace.h"
 
-struct front_options {
-    bool fast;        /* as many under way as were then, not when they were */
-    bool skip_writes; /* leave out whatever changes the image */
-    int host;         /* the host's end of the backend's channel */
-};
-
-struct front_result {
-    size_t done, skipped;
-    size_t differ; /* answered otherwise than was recorded */
-    uint64_t ns;   /* it took */
-};
-
-/*
- * Connect, do it all, disconnect. A request's id is its number in the capture. 0, or -errno with
- * the reason in `err`.
- */
-int front_replay(const struct capfile *c, const struct front_options *o, struct front_result *r,
-                 char *err, size_t err_len);
+/* A request's id is its number in the capture. `skip_writes`: leave out whatever changes the image.
+ * Otherwise as pace_run(). */
+int front_replay(struct pace *p, bool skip_writes);
 
 /* What changes an image. */
 bool front_writes(const struct cap_request *q);

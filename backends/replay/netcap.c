@@ -2,9 +2,6 @@
 /* netcap.c - see netcap.h. */
 #include "netcap.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../net/packet.h"
@@ -83,84 +80,26 @@ static int check_kind(const struct parse *p, const uint8_t *at, const struct cap
     return 0;
 }
 
-static int check_record(const struct parse *p, const uint8_t *at, size_t left, struct cap_packet *k)
+static int check(const struct parse *p, const uint8_t *at, void *item)
 {
-    const struct capture_packet *r = &k->r;
+    struct cap_packet *k = item;
     int rc;
 
-    if (left < sizeof(*r)) {
-        return cap_bad(p, at, "a record is cut off");
-    }
-    memcpy(&k->r, at, sizeof(k->r));
-    if (r->nr_pieces > CAPTURE_MAX_PIECES || r->bytes != capture_packet_bytes(r->nr_pieces)) {
-        return cap_bad(p, at, "a record of %u bytes for %u pieces", r->bytes, r->nr_pieces);
-    }
-    if (r->bytes > left) {
-        return cap_bad(p, at, "a record is cut off");
-    }
-    if (r->queue >= CAPTURE_MAX_QUEUES) {
-        return cap_bad(p, at, "queue %u of at most %u", r->queue, CAPTURE_MAX_QUEUES);
-    }
-    if (r->taken > INT64_MAX || r->latency > INT64_MAX) {
-        return cap_bad(p, at, "a time of more than centuries");
-    }
-    memcpy(k->piece, at + sizeof(*r), r->nr_pieces * sizeof(k->piece[0]));
-    rc = check_kind(p, at, r);
+    memcpy(k->piece, at + sizeof(k->r), k->r.nr_pieces * sizeof(k->piece[0]));
+    rc = check_kind(p, at, &k->r);
     return rc ? rc : check_pieces(p, at, k);
 }
 
-/* Of those taken in one go, of one ring, the ring's index decides. */
-static int in_order(const void *a, const void *b)
-{
-    const struct capture_packet *x = a, *y = b; /* the first member */
-
-    if (x->taken != y->taken) {
-        return x->taken < y->taken ? -1 : 1;
-    }
-    if (x->queue != y->queue || x->way != y->way) {
-        return x->queue * 2 + x->way < y->queue * 2 + y->way ? -1 : 1;
-    }
-    return x->index == y->index ? 0 : (int32_t)(x->index - y->index) < 0 ? -1 : 1;
-}
-
-int netcap_parse(const void *text, size_t len, struct netcap *out, char *err, size_t err_len)
-{
-    const struct parse p = {.text = text, .err = err, .err_len = err_len};
-    const uint8_t *at = p.text + sizeof(out->head), *end;
-    int rc;
-
-    memset(out, 0, sizeof(*out));
-    memcpy(&out->head, text, len < sizeof(out->head) ? len : sizeof(out->head));
-    rc = cap_check_head(&p, len, &out->head, CAPTURE_NET);
-    if (rc) {
-        return rc;
-    }
-    end = at + out->head.used;
-    out->packets =
-        malloc((out->head.used / sizeof(struct capture_packet) + 1) * sizeof(out->packets[0]));
-    if (!out->packets) {
-        snprintf(err, err_len, "out of memory");
-        return -ENOMEM;
-    }
-    while (!rc && at < end) {
-        struct cap_packet *k = &out->packets[out->nr];
-
-        rc = check_record(&p, at, (size_t)(end - at), k);
-        at += k->r.bytes;
-        out->nr++;
-    }
-    rc = rc ? rc
-            : cap_order(out->packets, out->nr, sizeof(out->packets[0]),
-                        offsetof(struct cap_packet, depth), in_order);
-    if (rc) {
-        netcap_free(out);
-    }
-    return rc;
-}
-
-void netcap_free(struct netcap *c)
-{
-    free(c->packets);
-    c->packets = NULL;
-    c->nr = 0;
-}
+const struct cap_kind cap_net = {
+    .kind = CAPTURE_NET,
+    .record = sizeof(struct capture_packet),
+    .item = sizeof(struct cap_packet),
+    .depth_at = offsetof(struct cap_packet, depth),
+    .index_at = offsetof(struct capture_packet, index),
+    .rings = 2,
+    .nr_at = offsetof(struct capture_packet, nr_pieces),
+    .most = CAPTURE_MAX_PIECES,
+    .bytes = capture_packet_bytes,
+    .parts = "pieces",
+    .check = check,
+};

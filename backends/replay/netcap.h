@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netcap.h - an interface's capture (tenue/capture.h), read and checked. Pure.
+ * netcap.h - an interface's capture: what its records are, checked (capcheck.h reads the file).
+ * Pure.
  *
- * A file that was accepted holds: every record is whole; its pieces lie in their pages and add up
- * to its frame, no longer than one may be; it has as many slots as its pieces and extra infos need.
- * Nothing more: times are whatever the file says, and so is what became of a packet.
+ * A file that was accepted holds: a record's pieces lie in their pages and add up to its frame, no
+ * longer than one may be; it has as many slots as its pieces and extra infos need. Nothing more:
+ * times are whatever the file says, and so is what became of a packet.
  */
 #ifndef BACKENDS_REPLAY_NETCAP_H
 #define BACKENDS_REPLAY_NETCAP_H
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <tenue/capture.h>
 
 #include "capcheck.h"
 
@@ -21,15 +18,7 @@ struct cap_packet {
     unsigned depth; /* how many were under way once this was taken, with it */
 };
 
-struct netcap {
-    struct capture_head head;
-    struct cap_packet *packets; /* in the order they were taken */
-    size_t nr;
-};
-
-/* 0, or -EBADMSG with the offset and the reason in `err`, or -ENOMEM. */
-int netcap_parse(const void *text, size_t len, struct netcap *out, char *err, size_t err_len);
-void netcap_free(struct netcap *c);
+extern const struct cap_kind cap_net;
 
 /* Cannot be asked for again: what made it be refused, or which address it was about, is not there.
  */

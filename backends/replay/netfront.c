@@ -10,11 +10,9 @@
 #include "netfront.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <xen/grant_table.h>
 
 #include "../common/ring.h"
@@ -28,7 +26,6 @@
 
 #define SLOTS 256u /* of a ring of one page */
 #define QUEUE_PAGES (2u + 2u * SLOTS)
-#define LOST_S 60u /* without an answer */
 
 _Static_assert(CAPTURE_MAX_QUEUES *QUEUE_PAGES <= MEMORY_PAGES, "a page for every slot");
 
@@ -51,39 +48,16 @@ struct queue {
 };
 
 struct front {
-    const struct netcap *cap;
-    const struct netfront_options *opt;
-    struct netfront_result *res;
-    char *err;
-    size_t err_len;
-    unsigned nr_queues;
+    struct pace *p;
+    bool sent_only;
     struct queue *q;
-    size_t next; /* packet to go out */
-    unsigned under_way;
-    uint64_t begun, heard; /* ns */
 };
 
-static uint64_t now(void)
+static bool left_out(const struct front *f, size_t i)
 {
-    struct timespec t;
+    const struct cap_packet *p = &f->p->cap->packets[i];
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-__attribute__((format(printf, 3, 4))) static int fail(struct front *f, int rc, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(f->err, f->err_len, fmt, ap);
-    va_end(ap);
-    return rc;
-}
-
-static bool left_out(const struct front *f, const struct cap_packet *p)
-{
-    return netcap_left_out(p) || (f->opt->sent_only && p->r.way == CAPTURE_RECEIVED);
+    return netcap_left_out(p) || (f->sent_only && p->r.way == CAPTURE_RECEIVED);
 }
 
 static struct netsink_frame frame_of(const struct cap_packet *p)
@@ -111,16 +85,6 @@ static uint32_t rx_page(unsigned queue, unsigned slot)
 
 /* ---- connecting ---- */
 
-unsigned netfront_queues(const struct netcap *c)
-{
-    unsigned nr = 1;
-
-    for (size_t i = 0; i < c->nr; i++) {
-        nr = c->packets[i].r.queue >= nr ? c->packets[i].r.queue + 1u : nr;
-    }
-    return nr;
-}
-
 static void post_buffer(struct front *f, unsigned queue)
 {
     netif_rx_front_ring_t *rx = &f->q[queue].rx;
@@ -133,12 +97,12 @@ static void post_buffer(struct front *f, unsigned queue)
     rx->req_prod_pvt++;
 }
 
-static void add_rings(struct front *f, unsigned queue, struct channel_msg *m)
+static void add_rings(struct front *f, unsigned queue, const char *prefix, struct channel_msg *m)
 {
     struct queue *q = &f->q[queue];
     netif_tx_sring_t *txs = (netif_tx_sring_t *)memory_page(queue * QUEUE_PAGES);
     netif_rx_sring_t *rxs = (netif_rx_sring_t *)memory_page(queue * QUEUE_PAGES + 1);
-    char key[CHANNEL_KEY_MAX], prefix[24] = "";
+    char key[CHANNEL_KEY_MAX];
 
     SHARED_RING_INIT(txs);
     FRONT_RING_INIT(&q->tx, txs, GNT_PAGE);
@@ -148,11 +112,6 @@ static void add_rings(struct front *f, unsigned queue, struct channel_msg *m)
         post_buffer(f, queue);
     }
     RING_PUSH_REQUESTS(&q->rx);
-    if (f->nr_queues > 1) {
-        snprintf(prefix, sizeof(prefix), "queue-%u/", queue);
-    }
-    snprintf(key, sizeof(key), "%sevent-channel", prefix);
-    channel_addf(m, key, "%u", queue + 1);
     snprintf(key, sizeof(key), "%stx-ring-ref", prefix);
     channel_addf(m, key, "%u", queue * QUEUE_PAGES);
     snprintf(key, sizeof(key), "%srx-ring-ref", prefix);
@@ -160,8 +119,12 @@ static void add_rings(struct front *f, unsigned queue, struct channel_msg *m)
 }
 
 /* What the guest said then. */
-static void add_features(const struct capture_head *h, struct channel_msg *m)
+static int add_features(struct front *f, const struct channel_msg *back, struct channel_msg *m)
 {
+    const struct capture_head *h = &f->p->cap->head;
+
+    (void)back;
+    channel_addf(m, "state", "%u", XenbusStateConnected);
     channel_add(m, "request-rx-copy", "1");
     channel_add(m, "feature-sg", h->sectors & CAPTURE_TAKES_SG ? "1" : "0");
     channel_add(m, "feature-gso-tcpv4", h->sectors & CAPTURE_TAKES_GSO4 ? "1" : "0");
@@ -171,28 +134,7 @@ static void add_features(const struct capture_head *h, struct channel_msg *m)
     if (h->sector_size) {
         channel_addf(m, "xdp-headroom", "%u", h->sector_size);
     }
-}
-
-static int connect_rings(struct front *f)
-{
-    struct channel_msg m;
-    int rc = backend_say_state(f->opt->host, XenbusStateInitialising, f->err, f->err_len);
-
-    rc = rc ? rc : backend_await(f->opt->host, XenbusStateInitWait, &m, f->err, f->err_len);
-    if (rc) {
-        return rc;
-    }
-    channel_init(&m, CHANNEL_FRONT);
-    channel_addf(&m, "state", "%u", XenbusStateConnected);
-    add_features(&f->cap->head, &m);
-    if (f->nr_queues > 1) {
-        channel_addf(&m, "multi-queue-num-queues", "%u", f->nr_queues);
-    }
-    for (unsigned i = 0; i < f->nr_queues; i++) {
-        add_rings(f, i, &m);
-    }
-    rc = backend_say(f->opt->host, &m, f->err, f->err_len);
-    return rc ? rc : backend_await(f->opt->host, XenbusStateConnected, &m, f->err, f->err_len);
+    return 0;
 }
 
 /* ---- sending ---- */
@@ -246,7 +188,7 @@ static void put_piece(struct queue *q, unsigned queue, const struct cap_packet *
 }
 
 /* False: no room for it now. */
-static bool send(struct front *f, const struct cap_packet *p)
+static bool put(struct front *f, const struct cap_packet *p, size_t i)
 {
     struct queue *q = &f->q[p->r.queue];
     unsigned slot[CAPTURE_MAX_PIECES];
@@ -254,7 +196,7 @@ static bool send(struct front *f, const struct cap_packet *p)
     if ((unsigned)RING_FREE_REQUESTS(&q->tx) < p->r.nr_pieces + 1u) {
         return false;
     }
-    q->packet_of[q->tx.req_prod_pvt % SLOTS] = (uint32_t)f->next;
+    q->packet_of[q->tx.req_prod_pvt % SLOTS] = (uint32_t)i;
     for (unsigned k = 0; k < p->r.nr_pieces; k++) {
         slot[k] = q->tx.req_prod_pvt % SLOTS;
         put_piece(q, p->r.queue, p, k);
@@ -263,12 +205,11 @@ static bool send(struct front *f, const struct cap_packet *p)
         }
     }
     fill_pieces(p, p->r.queue, slot);
-    f->res->passed += p->r.fate == CAPTURE_PASSED;
-    f->under_way++;
+    f->p->res.passed += p->r.fate == CAPTURE_PASSED;
     return true;
 }
 
-static bool give(struct front *f, const struct cap_packet *p)
+static bool give(struct front *f, const struct cap_packet *p, size_t i)
 {
     struct queue *q = &f->q[p->r.queue];
     struct netsink_frame frame = frame_of(p);
@@ -276,23 +217,21 @@ static bool give(struct front *f, const struct cap_packet *p)
     if (q->given - q->got == SLOTS) {
         return false;
     }
-    q->expected[q->given++ % SLOTS] = (uint32_t)f->next;
+    q->expected[q->given++ % SLOTS] = (uint32_t)i;
     netsink_give(p->r.queue, &frame);
-    f->under_way++;
     return true;
 }
 
-static bool due(const struct front *f, const struct cap_packet *p, uint64_t at)
+static bool send(struct front *f, size_t i)
 {
-    if (f->opt->fast) {
-        return f->under_way < p->depth;
-    }
-    return at - f->begun >= p->r.taken - f->cap->packets[0].r.taken;
+    const struct cap_packet *p = &f->p->cap->packets[i];
+
+    return p->r.way == CAPTURE_SENT ? put(f, p, i) : give(f, p, i);
 }
 
 static void push(struct front *f)
 {
-    for (unsigned i = 0; i < f->nr_queues; i++) {
+    for (unsigned i = 0; i < f->p->nr_queues; i++) {
         int tx, rx;
 
         RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&f->q[i].tx, tx);
@@ -303,23 +242,6 @@ static void push(struct front *f)
     }
 }
 
-static void send_due(struct front *f)
-{
-    uint64_t at = now();
-
-    while (f->next < f->cap->nr) {
-        const struct cap_packet *p = &f->cap->packets[f->next];
-
-        if (left_out(f, p)) {
-            f->res->skipped++;
-        } else if (!due(f, p, at) || !(p->r.way == CAPTURE_SENT ? send(f, p) : give(f, p))) {
-            break;
-        }
-        f->next++;
-    }
-    push(f);
-}
-
 /* ---- answers ---- */
 
 static int take_sent(struct front *f, struct queue *q, RING_IDX at, const netif_tx_response_t *rsp)
@@ -327,13 +249,11 @@ static int take_sent(struct front *f, struct queue *q, RING_IDX at, const netif_
     unsigned slot = at % SLOTS;
 
     if (q->is_extra[slot] ? rsp->status != NETIF_RSP_NULL : rsp->id != slot) {
-        return fail(f, -EPROTO, "transmit slot %u has the answer of slot %u, status %d", slot,
-                    rsp->id, rsp->status);
+        return pace_fail(f->p, -EPROTO, "transmit slot %u has the answer of slot %u, status %d",
+                         slot, rsp->id, rsp->status);
     }
     if (!q->is_extra[slot] && q->begins[slot]) {
-        f->res->differ += rsp->status != f->cap->packets[q->packet_of[slot]].r.status;
-        f->res->done++;
-        f->under_way--;
+        pace_answered(f->p, rsp->status != f->p->cap->packets[q->packet_of[slot]].r.status);
     }
     return 0;
 }
@@ -346,16 +266,14 @@ static int arrived(struct front *f, struct queue *q)
     uint16_t flags = 0;
 
     if (q->got == q->given) {
-        return fail(f, -EPROTO, "a packet that nobody sent, of %u bytes", a->size);
+        return pace_fail(f->p, -EPROTO, "a packet that nobody sent, of %u bytes", a->size);
     }
-    r = &f->cap->packets[q->expected[q->got++ % SLOTS]].r;
+    r = &f->p->cap->packets[q->expected[q->got++ % SLOTS]].r;
     flags |= r->flags & CAPTURE_CSUM_BLANK ? NETRXF_csum_blank : 0;
     flags |= r->flags & CAPTURE_VALIDATED ? NETRXF_data_validated : 0;
-    f->res->differ += a->failed || a->size != r->size || a->pieces != r->nr_pieces ||
-                      a->gso_size != r->gso_size ||
-                      (a->flags & (NETRXF_csum_blank | NETRXF_data_validated)) != flags;
-    f->res->done++;
-    f->under_way--;
+    pace_answered(f->p, a->failed || a->size != r->size || a->pieces != r->nr_pieces ||
+                            a->gso_size != r->gso_size ||
+                            (a->flags & (NETRXF_csum_blank | NETRXF_data_validated)) != flags);
     memset(&q->now, 0, sizeof(q->now));
     return 0;
 }
@@ -376,8 +294,8 @@ static int take_received(struct front *f, struct queue *q, RING_IDX at)
         more = a->flags & NETRXF_more_data;
     } else {
         if (rsp.id != at % SLOTS) {
-            return fail(f, -EPROTO, "receive slot %u has the answer of slot %u", at % SLOTS,
-                        rsp.id);
+            return pace_fail(f->p, -EPROTO, "receive slot %u has the answer of slot %u", at % SLOTS,
+                             rsp.id);
         }
         a->failed |= rsp.status < 0;
         a->size += rsp.status < 0 ? 0u : (unsigned)rsp.status;
@@ -415,67 +333,29 @@ static int take_answers(struct front *f, unsigned queue)
     return rc ? rc : n;
 }
 
-/* How long nothing can happen but by an answer. */
-static uint64_t idle_ns(const struct front *f)
+static const struct pace_ops ops = {
+    .what = "packets",
+    .lost_s = 60,
+    .connect = add_features,
+    .add_rings = add_rings,
+    .left_out = left_out,
+    .send = send,
+    .push = push,
+    .take_answers = take_answers,
+};
+
+int netfront_replay(struct pace *p, bool sent_only)
 {
-    const uint64_t second = 1000000000;
-    uint64_t since = now() - f->begun, when;
-
-    if (f->next == f->cap->nr || f->opt->fast) {
-        return second;
-    }
-    when = f->cap->packets[f->next].r.taken - f->cap->packets[0].r.taken;
-    return when <= since || when - since > second ? second : when - since;
-}
-
-static int run(struct front *f)
-{
-    f->begun = f->heard = now();
-    while (f->next < f->cap->nr || f->under_way) {
-        int n = 0;
-
-        send_due(f);
-        for (unsigned i = 0; n >= 0 && i < f->nr_queues; i++) {
-            int got = take_answers(f, i);
-
-            n = got < 0 ? got : n + got;
-        }
-        if (n < 0) {
-            return n;
-        }
-        if (n || !f->under_way) {
-            f->heard = now();
-        } else if (now() - f->heard > LOST_S * 1000000000ull) {
-            return fail(f, -ETIMEDOUT, "%u packets are without an answer for %u s", f->under_way,
-                        LOST_S);
-        }
-        if (!n && (f->next < f->cap->nr || f->under_way)) {
-            memory_wait(idle_ns(f));
-        }
-    }
-    f->res->ns = now() - f->begun;
-    return 0;
-}
-
-int netfront_replay(const struct netcap *c, const struct netfront_options *o,
-                    struct netfront_result *r, char *err, size_t err_len)
-{
-    struct front f = {.cap = c, .opt = o, .res = r, .err = err, .err_len = err_len};
-    struct channel_msg m;
+    struct front f = {.p = p, .sent_only = sent_only};
     int rc;
 
-    memset(r, 0, sizeof(*r));
-    f.nr_queues = netfront_queues(c);
-    f.q = calloc(f.nr_queues, sizeof(*f.q));
+    p->ops = &ops;
+    p->nr_queues = cap_queues(p->cap);
+    f.q = calloc(p->nr_queues, sizeof(*f.q));
     if (!f.q) {
-        return fail(&f, -ENOMEM, "out of memory");
+        return pace_fail(p, -ENOMEM, "out of memory");
     }
-    rc = connect_rings(&f);
-    rc = rc ? rc : run(&f);
-    if (!rc) {
-        rc = backend_say_state(o->host, XenbusStateClosed, err, err_len);
-        rc = rc ? rc : backend_await(o->host, XenbusStateClosed, &m, err, err_len);
-    }
+    rc = pace_run(p, &f);
     free(f.q);
     return rc;
 }

@@ -8,24 +8,10 @@
 #define BACKENDS_REPLAY_NETFRONT_H
 
 #include "netcap.h"
+#include "pace.h"
 
-struct netfront_options {
-    bool fast;      /* as many under way as were then, not when they were */
-    bool sent_only; /* nothing is given to the backend for the guest: the tap is a real one */
-    int host;       /* the host's end of the backend's channel */
-};
-
-struct netfront_result {
-    size_t done, skipped;
-    size_t differ;   /* answered, or delivered, otherwise than was recorded */
-    uint64_t passed; /* of those sent again, that got through then */
-    uint64_t ns;     /* it took */
-};
-
-/* How many queues its packets are of. */
-unsigned netfront_queues(const struct netcap *c);
-/* Connect, do it all, disconnect. 0, or -errno with the reason in `err`. */
-int netfront_replay(const struct netcap *c, const struct netfront_options *o,
-                    struct netfront_result *r, char *err, size_t err_len);
+/* `sent_only`: nothing is given to the backend for the guest, since the tap is a real one.
+ * Otherwise as pace_run(). */
+int netfront_replay(struct pace *p, bool sent_only);
 
 #endif

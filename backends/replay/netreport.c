@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* netreport.c - see netreport.h. Times in text are microseconds, in JSON nanoseconds. */
-#include "netreport.h"
-
+/* netreport.c - an interface's captures for report.h. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <xen/grant_table.h>
 
 #include "../net/packet.h"
-#include "series.h"
+#include "netcap.h"
+#include "report.h"
 
 static const char *const ways[] = {"sent", "received"};
 
@@ -29,8 +27,9 @@ static unsigned gso_version(const struct capture_packet *r)
     return r->gso_type == XEN_NETIF_GSO_TYPE_TCPV6 ? 6 : 4;
 }
 
-static void text_packet(const struct cap_packet *p)
+static void text_packet(const void *item)
 {
+    const struct cap_packet *p = item;
     const struct capture_packet *r = &p->r;
 
     printf("%14.3f q%u %-8s %5u slots %-2u depth %-4u %-5s %-8s %10.3f ", (double)r->taken / 1e3,
@@ -46,8 +45,9 @@ static void text_packet(const struct cap_packet *p)
            r->flags & CAPTURE_VALIDATED ? " validated" : "");
 }
 
-static void json_packet(const struct cap_packet *p)
+static void json_packet(const void *item)
 {
+    const struct cap_packet *p = item;
     const struct capture_packet *r = &p->r;
 
     printf("{\"taken\":%" PRIu64 ",\"queue\":%u,\"op\":\"%s\",\"size\":%u,\"slots\":%u,"
@@ -64,13 +64,11 @@ static void json_packet(const struct cap_packet *p)
     printf("]}");
 }
 
-static void text_head(const struct netcap *c)
+static void text_head(const struct capfile *c)
 {
     static const char *const takes[] = {"sg", "gso4", "gso6", "csum4", "csum6"};
     const struct capture_head *h = &c->head;
 
-    printf("# begun ");
-    series_print_begun(h->begun);
     printf(", %u queue(s) of %u slots, headroom %u, the guest takes", h->queues, h->ring_slots,
            h->sector_size);
     for (unsigned i = 0; i < sizeof(takes) / sizeof(takes[0]); i++) {
@@ -81,7 +79,7 @@ static void text_head(const struct netcap *c)
            "offset+bytes of each page\n");
 }
 
-void netreport_capture(const struct netcap *c, bool json)
+static void head(const struct capfile *c, bool json)
 {
     const struct capture_head *h = &c->head;
 
@@ -92,69 +90,24 @@ void netreport_capture(const struct netcap *c, bool json)
     } else {
         text_head(c);
     }
-    for (size_t i = 0; i < c->nr; i++) {
-        if (json) {
-            printf("%s", i ? ",\n" : "");
-            json_packet(&c->packets[i]);
-        } else {
-            text_packet(&c->packets[i]);
-        }
-    }
-    printf("%s", json ? "]}\n" : "");
 }
 
-/* ---- a replay ---- */
-
-static bool collect(const struct netcap *c, unsigned way, struct series *s)
+static int series_of(const void *item, uint64_t *bytes, bool *error)
 {
-    if (!series_begin(s, c->nr)) {
-        return false;
-    }
-    for (size_t i = 0; i < c->nr; i++) {
-        const struct capture_packet *r = &c->packets[i].r;
+    const struct capture_packet *r = &((const struct cap_packet *)item)->r;
 
-        if (r->way == way && r->nr_pieces) {
-            series_add(s, r->latency, r->size, r->status != NETIF_RSP_OKAY || r->fate);
-        }
-    }
-    series_end(s);
-    return true;
+    *bytes = r->size;
+    *error = r->status != NETIF_RSP_OKAY || r->fate;
+    return r->nr_pieces ? r->way : -1;
 }
 
-static double span(const struct netcap *c)
-{
-    uint64_t end = 0;
-
-    for (size_t i = 0; i < c->nr; i++) {
-        uint64_t e = c->packets[i].r.taken + c->packets[i].r.latency;
-
-        end = e > end ? e : end;
-    }
-    return c->nr ? (double)(end - c->packets[0].r.taken) / 1e9 : 0;
-}
-
-void netreport_replay(const struct netcap *was, const struct netcap *again,
-                      const struct netfront_result *r, bool json)
-{
-    bool first = true;
-
-    printf(json ? "{\"replayed\":%zu,\"seconds\":%.6f,\"recorded\":%zu,\"recorded_seconds\":%.6f,"
-                  "\"left_out\":%zu,\"differ\":%zu,\"ops\":{"
-                : "%zu packets in %.3f s; recorded: %zu in %.3f s; left out %zu, answered or "
-                  "delivered otherwise than then %zu\n",
-           r->done, (double)r->ns / 1e9, was->nr, span(was), r->skipped, r->differ);
-    if (!json) {
-        series_report_head("packets");
-    }
-    for (unsigned way = CAPTURE_SENT; way <= CAPTURE_RECEIVED; way++) {
-        struct series then = {0}, now = {0};
-
-        if (collect(was, way, &then) && collect(again, way, &now) && (then.nr || now.nr)) {
-            series_report(ways[way], "packets", &then, &now, json, first);
-            first = false;
-        }
-        series_free(&then);
-        series_free(&now);
-    }
-    printf("%s", json ? "}}\n" : "");
-}
+const struct report_kind report_net = {
+    .what = "packets",
+    .otherwise = "answered or delivered",
+    .head = head,
+    .text = text_packet,
+    .json = json_packet,
+    .nr_series = sizeof(ways) / sizeof(ways[0]),
+    .series = ways,
+    .series_of = series_of,
+};

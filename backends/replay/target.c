@@ -62,9 +62,9 @@ static int open_server(struct target_options *o, char *err, size_t err_len)
         snprintf(err, err_len, "%s: %s", o->image, strerror(-rc));
         return rc;
     }
-    channel_add(&o->start, "image", "nbd");
-    channel_add(&o->start, "export", uri.export);
-    channel_add(&o->start, "timeout", "30");
+    channel_add(o->start, "image", "nbd");
+    channel_add(o->start, "export", uri.export);
+    channel_add(o->start, "timeout", "30");
     ops.link = blkback_link;
     image_remote = &nbd_remote;
     return 0;
@@ -90,15 +90,14 @@ int target_start(struct target_options *o, char *err, size_t err_len)
     int rc;
 
     ops = blkback_ops;
-    channel_add(&o->start, "readonly", o->readonly ? "1" : "0");
-    channel_add(&o->start, "discard-granularity", o->readonly ? "0" : "4096");
-    channel_add(&o->start, "capture", "1");
+    channel_add(o->start, "readonly", o->readonly ? "1" : "0");
+    channel_add(o->start, "discard-granularity", o->readonly ? "0" : "4096");
+    channel_add(o->start, "capture", "1");
     rc = strncmp(o->image, "nbd", 3) ? open_image(o, err, err_len) : open_server(o, err, err_len);
     if (rc) {
         return -1;
     }
-    rc = backend_place(dup(o->capture), TARGET_LAST_FD);
-    rc = rc ? rc : backend_begin(&ops, blkback_fini, &o->start);
+    rc = backend_begin(&ops, blkback_fini, o->start);
     if (rc < 0) {
         snprintf(err, err_len, "%s: the backend does not start: %s", o->image, strerror(-rc));
         return -1;

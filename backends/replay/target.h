@@ -14,13 +14,13 @@
 struct target_options {
     const char *image; /* path, or nbd://... */
     bool readonly, buffered;
-    int capture;              /* where the backend records what it does */
-    struct channel_msg start; /* how to serve: queues=, grants=, ... */
+    struct channel_msg *start; /* how to serve: queues=, grants=, ... */
 };
 
 #define TARGET_LAST_FD (CHANNEL_DEVICE_FD + 1) /* the image, the capture: backend_reserve() */
 
-/* The host's end of the channel, or -1 with the reason in `err`. Once in a process. */
+/* Where it records what it does is there already. The host's end of the channel, or -1 with the
+ * reason in `err`. Once in a process. */
 int target_start(struct target_options *o, char *err, size_t err_len);
 
 #endif

@@ -18,6 +18,7 @@
 
 #include "../../backends/block/capture.h"
 #include "../../backends/replay/capfile.h"
+#include "captures.h"
 #include "tests.h"
 
 #define SECTORS 1000u
@@ -39,17 +40,6 @@ static struct capture *open_file(int fd)
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     capture_geometry(c, &limits, 2, 32);
     return c;
-}
-
-static void *text_of(int fd, size_t *len)
-{
-    char path[40], err[200];
-    void *text;
-
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    text = capfile_read(path, len, err, sizeof(err));
-    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
-    return text;
 }
 
 static struct queue_entry *entry(uint8_t op, uint64_t id, unsigned nr_segments)
@@ -122,10 +112,10 @@ static void test_recorded(void)
     capture_request(c, 0, e, t + 700, t + 700, BLKIF_RSP_EOPNOTSUPP);
     capture_close(c);
     capture_finish(fd);
-    text = text_of(fd, &len);
+    text = captures_text(fd, &len);
     CU_ASSERT_EQUAL(len, sizeof(struct capture_head) + capture_record_bytes(11) +
                              capture_record_bytes(40) + capture_record_bytes(0));
-    CU_ASSERT_EQUAL_FATAL(capfile_parse(text, len, &f, err, sizeof(err)), 0);
+    CU_ASSERT_EQUAL_FATAL(cap_parse(&cap_block, text, len, &f, err, sizeof(err)), 0);
     CU_ASSERT_EQUAL_FATAL(f.nr, 3);
     CU_ASSERT_EQUAL(f.head.sectors, SECTORS);
     CU_ASSERT_EQUAL(f.head.queues, 2);
@@ -136,7 +126,7 @@ static void test_recorded(void)
     expect(&f.requests[1], BLKIF_OP_WRITE, 2, 100, 11, 2);
     CU_ASSERT_EQUAL(f.requests[2].r.flags, CAPTURE_REFUSED);
     CU_ASSERT_EQUAL(f.requests[2].r.op, 77);
-    capfile_free(&f);
+    cap_free(&f);
     free(text);
     close(fd);
 }
@@ -156,11 +146,11 @@ static void test_full(void)
         capture_request(c, 0, entry(BLKIF_OP_WRITE, 3, 256), t, t + 1, BLKIF_RSP_OKAY);
     }
     capture_close(c);
-    text = text_of(fd, &len);
-    CU_ASSERT_EQUAL_FATAL(capfile_parse(text, len, &f, err, sizeof(err)), 0);
+    text = captures_text(fd, &len);
+    CU_ASSERT_EQUAL_FATAL(cap_parse(&cap_block, text, len, &f, err, sizeof(err)), 0);
     CU_ASSERT_EQUAL(f.nr, fit);
     CU_ASSERT_EQUAL(f.head.dropped, 5);
-    capfile_free(&f);
+    cap_free(&f);
     free(text);
     close(fd);
 }
@@ -178,12 +168,6 @@ static void test_not_ours(void)
     CU_ASSERT_PTR_NULL(capture_open(dup(fd), CAPTURE_BLOCK));
     close(fd);
 }
-
-struct damage {
-    size_t at;
-    uint8_t value;
-    const char *says;
-};
 
 static void test_damaged(void)
 {
@@ -206,32 +190,14 @@ static void test_damaged(void)
     };
     int fd = new_file();
     struct capture *c = open_file(fd);
-    struct capfile f;
-    char err[200];
-    uint8_t *text, *copy;
+    void *text;
     size_t len;
 
     capture_request(c, 0, entry(BLKIF_OP_WRITE, 3, 2), origin(fd) + 5, origin(fd) + 6, 0);
     capture_close(c);
     capture_finish(fd);
-    text = text_of(fd, &len);
-    copy = malloc(len);
-    for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
-        memcpy(copy, text, len);
-        copy[damages[i].at] = damages[i].value;
-        CU_ASSERT_NOT_EQUAL(capfile_parse(copy, len, &f, err, sizeof(err)), 0);
-        if (!strstr(err, damages[i].says)) {
-            printf("    \"%s\", not \"%s\"\n", err, damages[i].says);
-            CU_FAIL("another reason");
-        }
-    }
-    free(copy);
-    for (size_t n = 0; n < len; n++) { /* cut off anywhere; no byte beyond is looked at */
-        copy = malloc(n + 1);
-        memcpy(copy, text, n);
-        CU_ASSERT_NOT_EQUAL(capfile_parse(copy, n, &f, err, sizeof(err)), 0);
-        free(copy);
-    }
+    text = captures_text(fd, &len);
+    captures_refused(&cap_block, text, len, damages, sizeof(damages) / sizeof(damages[0]));
     free(text);
     close(fd);
 }

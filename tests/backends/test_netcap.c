@@ -4,18 +4,18 @@
  * capture of an interface that is not right is refused with offset and reason, wherever it is
  * damaged or cut off.
  *
- * Sabotage: in net/capture.c put() that copies no pieces, or records the round's end as its begin:
- * "what passed"; in netcap.c without the look at CAPTURE_PIECE_PAGE: "damaged".
+ * Sabotage: in net/capture.c put() that copies no pieces, or records the round's end as its begin,
+ * in replay/capcheck.c in_order() that does not look at the index: "what passed"; in netcap.c
+ * without the look at CAPTURE_PIECE_PAGE: "damaged".
  */
 #include <CUnit/Basic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "../../backends/net/netback.h"
 #include "../../backends/replay/netcap.h"
+#include "captures.h"
 #include "tests.h"
 
 static struct netback nb = {.nr_queues = 2, .headroom = 256, .feat = {.sg = true, .csum6 = true}};
@@ -35,15 +35,12 @@ static struct net_queue *open_queue(void)
 
 static void *text_of(size_t *len)
 {
-    char path[40], err[200];
     void *text;
 
     capture_close(nb.capture);
     nb.capture = NULL;
     capture_finish(fd);
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    text = capfile_read(path, len, err, sizeof(err));
-    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    text = captures_text(fd, len);
     close(fd);
     return text;
 }
@@ -80,14 +77,14 @@ static void record_some(struct net_queue *q)
 static void test_passed(void)
 {
     struct net_queue *q = open_queue();
-    struct netcap c;
+    struct capfile c;
     char err[200];
     size_t len;
     void *text;
 
     record_some(q);
     text = text_of(&len);
-    CU_ASSERT_EQUAL_FATAL(netcap_parse(text, len, &c, err, sizeof(err)), 0);
+    CU_ASSERT_EQUAL_FATAL(cap_parse(&cap_net, text, len, &c, err, sizeof(err)), 0);
     free(text);
     CU_ASSERT_EQUAL_FATAL(c.nr, 4);
     CU_ASSERT_EQUAL(c.head.sector_size, 256);
@@ -112,14 +109,8 @@ static void test_passed(void)
     for (unsigned i = 1; i < 4; i++) {
         CU_ASSERT_TRUE(netcap_left_out(&c.packets[i]));
     }
-    netcap_free(&c);
+    cap_free(&c);
 }
-
-struct damage {
-    size_t at;
-    uint8_t value;
-    const char *says;
-};
 
 /* The first record is of the packet to the guest: two pieces, after 48 bytes. */
 static void test_damaged(void)
@@ -144,31 +135,12 @@ static void test_damaged(void)
         {head + piece + 1, 16, "piece 0, of 3840 bytes at 4096, crosses its page"},
         {head + piece + 6, 99, "pieces of 3939 bytes in a frame of 3940"},
     };
-    struct netcap c;
-    char err[200];
     size_t len;
-    uint8_t *text, *copy;
+    void *text;
 
     record_some(open_queue());
     text = text_of(&len);
-    copy = malloc(len);
-    for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
-        memcpy(copy, text, len);
-        copy[damages[i].at] = damages[i].value;
-        err[0] = 0;
-        CU_ASSERT_NOT_EQUAL(netcap_parse(copy, len, &c, err, sizeof(err)), 0);
-        if (!strstr(err, damages[i].says)) {
-            printf("    \"%s\", not \"%s\"\n", err, damages[i].says);
-            CU_FAIL("another reason");
-        }
-    }
-    free(copy);
-    for (size_t n = 0; n < len; n++) { /* cut off anywhere; no byte beyond is looked at */
-        copy = malloc(n + 1);
-        memcpy(copy, text, n);
-        CU_ASSERT_NOT_EQUAL(netcap_parse(copy, n, &c, err, sizeof(err)), 0);
-        free(copy);
-    }
+    captures_refused(&cap_net, text, len, damages, sizeof(damages) / sizeof(damages[0]));
     free(text);
 }
 

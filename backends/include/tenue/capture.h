@@ -9,7 +9,7 @@
  * host cuts off what was not used. A record counts once `used` includes it. What finds no room is
  * dropped and counted.
  *
- * Who reads one believes nothing: replay/capfile.c and netcap.c check every field.
+ * Who reads one believes nothing: replay/capcheck.c, capfile.c and netcap.c check every field.
  */
 #ifndef TENUE_CAPTURE_H
 #define TENUE_CAPTURE_H

@@ -21,74 +21,58 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static void check(const struct capfile *c)
+static void check_request(const void *item)
 {
-    uint64_t before = 0;
+    const struct cap_request *q = item;
 
-    for (size_t i = 0; i < c->nr; i++) {
-        const struct cap_request *q = &c->requests[i];
-
-        demand(q->r.taken >= before, "in the order they were taken");
-        demand(q->depth >= 1 && q->depth <= i + 1, "a depth that lets it go");
-        demand(q->r.nr_segments <= CAPTURE_MAX_SEGMENTS && q->r.queue < CAPTURE_MAX_QUEUES,
-               "room for it");
-        for (unsigned k = 0; k < q->r.nr_segments; k++) {
-            demand(q->segments[2 * k] <= q->segments[2 * k + 1] && q->segments[2 * k + 1] <= 7,
-                   "within its page");
-        }
-        before = q->r.taken;
+    demand(q->r.nr_segments <= CAPTURE_MAX_SEGMENTS && q->r.queue < CAPTURE_MAX_QUEUES,
+           "room for it");
+    for (unsigned k = 0; k < q->r.nr_segments; k++) {
+        demand(q->segments[2 * k] <= q->segments[2 * k + 1] && q->segments[2 * k + 1] <= 7,
+               "within its page");
     }
 }
 
-static void check_net(const struct netcap *c)
+static void check_packet(const void *item)
 {
-    uint64_t before = 0;
+    const struct cap_packet *p = item;
 
-    for (size_t i = 0; i < c->nr; i++) {
-        const struct cap_packet *p = &c->packets[i];
-
-        demand(p->r.taken >= before, "in the order they were taken");
-        demand(p->depth >= 1 && p->depth <= i + 1, "a depth that lets it go");
-        demand(p->r.nr_pieces <= CAPTURE_MAX_PIECES && p->r.queue < CAPTURE_MAX_QUEUES,
-               "room for it");
-        for (unsigned k = 0; k < p->r.nr_pieces; k++) {
-            demand(p->piece[k].offset + p->piece[k].size <= CAPTURE_PIECE_PAGE, "within its page");
-        }
-        before = p->r.taken;
+    demand(p->r.nr_pieces <= CAPTURE_MAX_PIECES && p->r.queue < CAPTURE_MAX_QUEUES, "room for it");
+    for (unsigned k = 0; k < p->r.nr_pieces; k++) {
+        demand(p->piece[k].offset + p->piece[k].size <= CAPTURE_PIECE_PAGE, "within its page");
     }
 }
 
-static void try_net(const uint8_t *text, size_t size)
+static void try(const struct cap_kind *kind, const uint8_t *text, size_t size,
+                void (*check)(const void *item))
 {
-    struct netcap c;
+    struct capfile c;
     char err[64] = "";
+    uint64_t before = 0;
 
-    if (netcap_parse(text, size, &c, err, sizeof(err))) {
+    if (cap_parse(kind, text, size, &c, err, sizeof(err))) {
         demand(strncmp(err, "byte ", 5) == 0, "a refusal with an offset");
-    } else {
-        check_net(&c);
-        netcap_free(&c);
+        return;
     }
+    for (size_t i = 0; i < c.nr; i++) {
+        demand(cap_taken(&c, i) >= before, "in the order they were taken");
+        demand(cap_depth(&c, i) >= 1 && cap_depth(&c, i) <= i + 1, "a depth that lets it go");
+        check(cap_item(&c, i));
+        before = cap_taken(&c, i);
+    }
+    cap_free(&c);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t *text = malloc(size + 1); /* so that a byte beyond is seen */
-    struct capfile c;
-    char err[64];
 
     demand(text, "memory");
     memcpy(text, data, size);
     text = realloc(text, size ? size : 1);
     demand(text, "memory");
-    err[0] = 0;
-    if (capfile_parse(text, size, &c, err, sizeof(err))) {
-        demand(strncmp(err, "byte ", 5) == 0, "a refusal with an offset");
-    } else {
-        check(&c);
-        capfile_free(&c);
-    }
-    try_net(text, size);
+    try(&cap_block, text, size, check_request);
+    try(&cap_net, text, size, check_packet);
     free(text);
     return 0;
 }
