@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define POOL_PAGES 1024u /* 4 MiB: Linux's default of 32 requests of 32 pages each */
-#define POOL_FIXED 128u  /* registered: 4 such requests, 128 of a page */
+#define POOL_FIXED 256u  /* registered: 8 such requests, 256 of a page */
 #define POOL_NONE UINT32_MAX
 
 struct pool {
