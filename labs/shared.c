@@ -163,3 +163,15 @@ void lab_slow_loads(const void *start, size_t size)
     slow_size = size;
     shared_rmb();
 }
+
+evtchn_port_t lab_loopback(void (*kicked)(evtchn_port_t port, void *opaque))
+{
+    evtchn_port_t far = (evtchn_port_t)front_evtchn_alloc(DOMID_SELF);
+    evtchn_port_t near = (evtchn_port_t)front_evtchn_connect(DOMID_SELF, far);
+
+    front_evtchn_take(far);
+    front_evtchn_handle(far, kicked, NULL);
+    front_evtchn_unmask(far);
+    front_irq_enable();
+    return near;
+}

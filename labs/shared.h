@@ -27,6 +27,8 @@ int shared_notify(evtchn_port_t port);
 
 /* ---- for a lab's peer.c, whose own accesses are plain ones ---- */
 
+/* A port of the student's; what is sent through it calls kicked, from here on. */
+evtchn_port_t lab_loopback(void (*kicked)(evtchn_port_t port, void *opaque));
 /* Called after each access, when it is set; not while it runs. */
 extern void (*lab_turn)(void);
 /* Loads from here may be old. At most a page; size 0: none any more. */

@@ -223,6 +223,25 @@ static void sleepers(void)
     lab_fact("overslept", "%u", overslept);
 }
 
+/* A new ring with this many requests, all seen. */
+static void ask(unsigned count)
+{
+    start(0);
+    submit_many(count);
+    my_push();
+    shared_mb();
+    look();
+}
+
+static void poll_beside(void (*turn)(void), unsigned at)
+{
+    moment = at;
+    lab_turn = turn;
+    my_poll();
+    shared_mb();
+    lab_turn = NULL;
+}
+
 static void answer_late(void)
 {
     if (moment-- == 1)
@@ -234,18 +253,10 @@ static void late_answers(void)
     unsigned lost = 0;
 
     for (unsigned at = 1; at <= MOMENTS; at++) {
-        start(0);
-        submit_many(2);
-        my_push();
-        shared_mb();
-        look();
+        ask(2);
         answer(1);
         told = 0;
-        moment = at;
-        lab_turn = answer_late;
-        my_poll();
-        shared_mb();
-        lab_turn = NULL;
+        poll_beside(answer_late, at);
         lost += written == 2 && right != 2 && !told;
     }
     lab_fact("lost", "%u", lost);
@@ -266,25 +277,13 @@ static void liars(void)
 
     /* Another id, from any moment on. */
     for (unsigned at = 1; at <= MOMENTS; at++) {
-        start(0);
-        submit_many(1);
-        my_push();
-        shared_mb();
-        look();
+        ask(1);
         answer(1);
-        moment = at;
-        lab_turn = change_id;
-        my_poll();
-        shared_mb();
-        lab_turn = NULL;
+        poll_beside(change_id, at);
         sum += wrong;
     }
     /* Ids that nobody asked with, and one answered twice. */
-    start(0);
-    submit_many(3);
-    my_push();
-    shared_mb();
-    look();
+    ask(3);
     asked[1].id = (u32)lab_number("id");
     asked[2].id = asked[0].id;
     answer(3);
@@ -294,10 +293,7 @@ static void liars(void)
     sum += wrong;
     lab_fact("wild", "%u", sum);
     /* More responses than requests. */
-    start(0);
-    submit_many(2);
-    my_push();
-    shared_mb();
+    ask(2);
     lab_ring->rsp_prod = first + (u32)lab_number("many");
     rc = my_poll();
     shared_mb();
@@ -306,13 +302,7 @@ static void liars(void)
 
 void lab_run(void)
 {
-    int far = front_evtchn_alloc(DOMID_SELF);
-
-    lab_port = (evtchn_port_t)front_evtchn_connect(DOMID_SELF, (evtchn_port_t)far);
-    front_evtchn_take((evtchn_port_t)far);
-    front_evtchn_handle((evtchn_port_t)far, kicked, NULL);
-    front_evtchn_unmask((evtchn_port_t)far);
-    front_irq_enable();
+    lab_port = lab_loopback(kicked);
     lab_ring = front_page_alloc();
     honest();
     full();

@@ -299,13 +299,7 @@ static void flow(void)
 
 void lab_run(void)
 {
-    int far = front_evtchn_alloc(DOMID_SELF);
-
-    lab_port = (evtchn_port_t)front_evtchn_connect(DOMID_SELF, (evtchn_port_t)far);
-    front_evtchn_take((evtchn_port_t)far);
-    front_evtchn_handle((evtchn_port_t)far, kicked, NULL);
-    front_evtchn_unmask((evtchn_port_t)far);
-    front_irq_enable();
+    lab_port = lab_loopback(kicked);
     lab_console = front_page_alloc();
     writing();
     early();
