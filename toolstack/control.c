@@ -51,13 +51,13 @@ int verb_destroy(int argc, char **argv)
     return rc ? rc : session_close(&s, destroy(&s, domid));
 }
 
-static void wait_event(struct store *st)
+void wait_for_store(struct store *st, int ms)
 {
     struct pollfd readable = {.fd = xsc_fd(st->xs), .events = POLLIN};
     char **event = xsc_event(st->xs);
 
     if (!event)
-        poll(&readable, 1, errno == EAGAIN ? -1 : LOOK_MS); /* without a store: by the clock */
+        poll(&readable, 1, errno == EAGAIN ? ms : LOOK_MS); /* without a store: by the clock */
     free(event);
 }
 
@@ -77,7 +77,7 @@ static int wait_end(struct session *s, uint32_t domid)
         if (rc != 0)
             return diag_set(&s->d, "cannot ask for domain %u: %s", domid, strerror(-rc));
         if (!(info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying))) {
-            wait_event(&s->st);
+            wait_for_store(&s->st, -1);
             continue;
         }
         struct timespec turn = {.tv_nsec = LOOK_MS * 1000 * 1000};
@@ -91,7 +91,7 @@ static int wait_end(struct session *s, uint32_t domid)
     }
 }
 
-static int ask_guest(struct session *s, uint32_t domid, const char *what)
+int ask_guest(struct session *s, uint32_t domid, const char *what)
 {
     char path[64];
 

@@ -56,12 +56,14 @@ static int take_cache(struct place at, struct disk_spec *disk, struct diag *d, c
     return bad(at, d, "cache", value, "write direct or writeback");
 }
 
-/* A file's path, from /; the value ends at a comma, so a path has none. */
-static int take_capture(struct place at, struct disk_spec *disk, struct diag *d, const char *value)
+/* The value ends at a comma, so a path has none. */
+int capture_word(struct place at, char to[DISK_CAPTURE], struct diag *d, const char *device,
+                 const char *value)
 {
-    if (value[0] != '/' || strlen(value) >= sizeof(disk->capture))
-        return bad(at, d, "capture", value, "write a file's whole path");
-    strcpy(disk->capture, value);
+    if (value[0] != '/' || strlen(value) >= DISK_CAPTURE)
+        return diag_set(d, "%s:%u: %s capture \"%s\"; write a file's whole path", at.file, at.line,
+                        device, value);
+    strcpy(to, value);
     return 0;
 }
 
@@ -94,7 +96,7 @@ int disk_serving_word(struct place at, struct disk_spec *disk, struct diag *d, c
     if (strcmp(key, "grants") == 0)
         return take_grants(at, &disk->serving, d, value);
     if (strcmp(key, "capture") == 0)
-        return take_capture(at, disk, d, value);
+        return capture_word(at, disk->capture, d, "disk", value);
     if (strcmp(key, "cache") == 0)
         return take_cache(at, disk, d, value);
     if (strcmp(key, "limit") == 0)

@@ -9,6 +9,10 @@
 int disk_serving_word(struct place at, struct disk_spec *disk, struct diag *d, const char *key,
                       const char *value) MUST_CHECK;
 
+/* capture=: a file's whole path. -1, and a complaint that begins with FILE:LINE: DEVICE. */
+int capture_word(struct place at, char to[DISK_CAPTURE], struct diag *d, const char *device,
+                 const char *value) MUST_CHECK;
+
 /* limit=, rate= or limit-group= of a device; `what` is for complaints: "disk limit". */
 int limit_word(struct place at, struct limit_rates *r, struct diag *d, const char *what,
                const char *value) MUST_CHECK;

@@ -353,6 +353,11 @@ int hv_info(struct hv *hv, uint32_t domid, struct xen_domctl_getdomaininfo *info
     return n == 1 && info->domain == domid ? 0 : -ESRCH;
 }
 
+unsigned hv_shutdown_reason(uint32_t flags)
+{
+    return flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+}
+
 long hv_populate(struct hv *hv, uint32_t domid, uint64_t pfn, uint64_t nr_blocks, unsigned order,
                  uint64_t *mfns)
 {

@@ -72,6 +72,8 @@ int hv_set_affinity(struct hv *hv, uint32_t domid, unsigned vcpu, uint64_t hard,
 
 /* -ESRCH if there is no such domain (a dying one still is). */
 int hv_info(struct hv *hv, uint32_t domid, struct xen_domctl_getdomaininfo *info) MUST_CHECK;
+/* SHUTDOWN_* (sched.h), where the flags of a domain say that it is shut down. */
+unsigned hv_shutdown_reason(uint32_t flags);
 /* Domains from `first` on, at most max; returns how many, or a negative errno. */
 int hv_list(struct hv *hv, uint32_t first, struct xen_domctl_getdomaininfo *infos,
             unsigned max) MUST_CHECK;

@@ -22,9 +22,8 @@ enum { LIST_STEP = 64 };
 
 void state_letters(uint32_t flags, char out[STATE_LETTERS + 1])
 {
-    unsigned reason = flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
     bool down = flags & XEN_DOMINF_shutdown;
-    bool crashed = down && reason == SHUTDOWN_crash;
+    bool crashed = down && hv_shutdown_reason(flags) == SHUTDOWN_crash;
 
     snprintf(out, STATE_LETTERS + 1, "%c%c%c%c%c%c", flags & XEN_DOMINF_running ? 'r' : '-',
              flags & XEN_DOMINF_blocked ? 'b' : '-', flags & XEN_DOMINF_paused ? 'p' : '-',
@@ -58,9 +57,7 @@ static struct json *json_row(const struct xen_domctl_getdomaininfo *info, const 
     json_add_string(row, "state", state);
     json_add_bool(row, "shutdown", info->flags & XEN_DOMINF_shutdown);
     json_add_number(row, "shutdown_reason",
-                    info->flags & XEN_DOMINF_shutdown
-                        ? (info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask)
-                        : -1.0);
+                    info->flags & XEN_DOMINF_shutdown ? hv_shutdown_reason(info->flags) : -1.0);
     json_add_number(row, "cpu_seconds", (double)info->cpu_time / 1e9);
     return row;
 }

@@ -72,6 +72,7 @@ struct supervisor {
     bool look;  /* the domain may have changed */
     bool asked; /* destroy was asked for */
     bool term;
+    bool suspended; /* when it was last looked at */
     unsigned short_lives;
 };
 
@@ -488,13 +489,20 @@ static bool domain_ended(struct supervisor *s, struct end *end)
     *end = (struct end){.kind = END_VANISHED};
     if (rc == -ESRCH || (rc == 0 && (info.flags & XEN_DOMINF_dying)))
         return true;
-    if (rc != 0 || !(info.flags & XEN_DOMINF_shutdown))
+    if (rc != 0)
         return false;
+    if (!(info.flags & XEN_DOMINF_shutdown)) {
+        s->suspended = false;
+        return false;
+    }
     end->kind = END_SHUTDOWN;
-    end->reason = info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
-    if (end->reason == SHUTDOWN_suspend) /* no end: somebody resumes it, or destroys it */
+    end->reason = hv_shutdown_reason(info.flags);
+    if (end->reason != SHUTDOWN_suspend)
+        return true;
+    if (!s->suspended) /* no end: somebody resumes it, or destroys it */
         log_line(s, "domain %u is suspended", s->built.domid);
-    return end->reason != SHUTDOWN_suspend;
+    s->suspended = true;
+    return false;
 }
 
 /* Until the guest ends or somebody asks for its end. */

@@ -18,22 +18,23 @@
 
 #include <xen/sched.h>
 
-enum { SUSPEND_SECONDS = 60, LOOK_MS = 200, CANCELLED = 1 };
+enum { SUSPEND_SECONDS = 60, CANCELLED = 1 };
 
 static bool is_down(const struct xen_domctl_getdomaininfo *info, unsigned *reason)
 {
-    *reason = info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+    *reason = hv_shutdown_reason(info->flags);
     return info->flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying);
 }
 
 /* 0 once the guest is suspended. */
 static int wait_suspended(struct session *s, uint32_t domid, long seconds)
 {
-    const struct timespec turn = {.tv_nsec = LOOK_MS * 1000 * 1000};
     struct xen_domctl_getdomaininfo info;
     time_t end = time(NULL) + seconds;
     unsigned reason;
 
+    if (!xsc_watch(s->st.xs, "@releaseDomain", "suspended"))
+        return diag_errno(&s->d, "the store refuses a watch");
     do {
         int rc = hv_info(s->hv, domid, &info);
 
@@ -44,7 +45,7 @@ static int wait_suspended(struct session *s, uint32_t domid, long seconds)
                        ? 0
                        : diag_set(&s->d, "domain %u has ended instead, with reason %u", domid,
                                   reason);
-        nanosleep(&turn, NULL);
+        wait_for_store(&s->st, 1000);
     } while (time(NULL) < end);
     return diag_set(&s->d,
                     "domain %u has not suspended within %ld s; can its kernel? It would say so in "
@@ -55,7 +56,6 @@ static int wait_suspended(struct session *s, uint32_t domid, long seconds)
 static int suspend(struct session *s, uint32_t domid, long seconds)
 {
     struct xen_domctl_getdomaininfo info;
-    char path[64];
     unsigned reason;
     int rc;
 
@@ -67,10 +67,8 @@ static int suspend(struct session *s, uint32_t domid, long seconds)
     if (is_down(&info, &reason))
         return diag_set(&s->d, "domain %u is %s", domid,
                         reason == SHUTDOWN_suspend ? "suspended already" : "down");
-    snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", domid);
-    if (!store_write(&s->st, path, "suspend"))
-        return diag_errno(&s->d, "the store refuses %s", path);
-    return wait_suspended(s, domid, seconds);
+    rc = ask_guest(s, domid, "suspend");
+    return rc ? rc : wait_suspended(s, domid, seconds);
 }
 
 int verb_suspend(int argc, char **argv)

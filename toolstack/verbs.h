@@ -44,6 +44,11 @@ void prometheus_head(const char *name, const char *type, const char *help);
 int usage(const char *verb);
 void print_json(struct json *json);
 
+/* control.c: asks the guest by its control/shutdown: "poweroff", "reboot", "suspend". */
+int ask_guest(struct session *s, uint32_t domid, const char *what) MUST_CHECK;
+/* control.c: returns when the store spoke, or after ms milliseconds (-1: never). */
+void wait_for_store(struct store *st, int ms);
+
 /* list.c: "rbpscd", a dash for what is not so: running blocked paused shut-down crashed dying. */
 enum { STATE_LETTERS = 6 };
 void state_letters(uint32_t flags, char out[STATE_LETTERS + 1]);

@@ -5,6 +5,8 @@
  */
 #include "vifserve.h"
 
+#include "diskserve.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,14 +98,6 @@ static int take_mirror(struct place at, struct vif_spec *vif, struct diag *d, co
     return 0;
 }
 
-static int take_capture(struct place at, struct vif_spec *vif, struct diag *d, const char *value)
-{
-    if (value[0] != '/' || strlen(value) >= sizeof(vif->capture))
-        return bad(at, d, "capture", value, "write a file's whole path");
-    strcpy(vif->capture, value);
-    return 0;
-}
-
 int vif_serving_word(struct place at, struct vif_spec *vif, struct diag *d, const char *key,
                      const char *value)
 {
@@ -124,6 +118,6 @@ int vif_serving_word(struct place at, struct vif_spec *vif, struct diag *d, cons
     if (strcmp(key, "mirror") == 0)
         return take_mirror(at, vif, d, value);
     if (strcmp(key, "capture") == 0)
-        return take_capture(at, vif, d, value);
+        return capture_word(at, vif->capture, d, "vif", value);
     return 1;
 }
