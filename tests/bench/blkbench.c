@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blkbench SET DEV [scale [gang]]: O_DIRECT sequential and random I/O through kernel AIO. gang: one
- * of several guests at once, which only reads at random, and has no windows of its own.
+ * blkbench SET DEV [scale]: O_DIRECT sequential and random I/O through kernel AIO.
+ * blkbench SET DEV gang BEGIN END: one of several guests at once. Reads at random from now until
+ * the processor's clock, which all guests have alike, says END; what is answered from BEGIN on
+ * counts.
  */
 #include "bench.h"
 #include <fcntl.h>
@@ -20,96 +22,143 @@ static uint64_t rnd(void)
     return rng;
 }
 
-static int alone = 1;
+/* Requests of one kind under way; each has its part of the buffer. */
+struct job {
+    int fd, wr, random;
+    unsigned bs, qd;
+    uint64_t seq, nblk;
+    char *buf;
+    aio_context_t ctx;
+    struct iocb cb[64];
+    unsigned ready, freelist[64];
+};
 
-static void mark(int begin)
+static void job_begin(struct job *j, uint64_t size)
 {
-    if (alone && begin)
-        MARK(1);
-    else if (alone)
-        MARK(5);
+    j->buf = mmap(0, (size_t)j->bs * j->qd, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    j->nblk = size / j->bs;
+    for (j->ready = 0; j->ready < j->qd; j->ready++)
+        j->freelist[j->ready] = j->ready;
+    if (syscall(SYS_io_setup, 64, &j->ctx))
+        die("io_setup");
+}
+
+static void job_end(struct job *j)
+{
+    syscall(SYS_io_destroy, j->ctx);
+    munmap(j->buf, (size_t)j->bs * j->qd);
+}
+
+/* As many as may be under way, at most `most`; returns how many that are. */
+static unsigned job_send(struct job *j, unsigned most)
+{
+    struct iocb *p[64];
+    unsigned n = 0;
+
+    while (j->ready && n < most) {
+        unsigned i = j->freelist[--j->ready];
+        struct iocb *cb = &j->cb[i];
+
+        memset(cb, 0, sizeof *cb);
+        cb->aio_fildes = j->fd;
+        cb->aio_lio_opcode = j->wr ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
+        cb->aio_buf = (uintptr_t)(j->buf + (size_t)i * j->bs);
+        cb->aio_nbytes = j->bs;
+        cb->aio_offset = (j->random ? rnd() % j->nblk : j->seq++ % j->nblk) * j->bs;
+        cb->aio_data = i;
+        p[n++] = cb;
+    }
+    if (n && syscall(SYS_io_submit, j->ctx, n, p) != (long)n)
+        die("io_submit");
+    return n;
+}
+
+/* Waits for an answer; returns how many there were. */
+static unsigned job_take(struct job *j)
+{
+    struct io_event ev[64];
+    int r = syscall(SYS_io_getevents, j->ctx, 1, 64, ev, 0);
+
+    if (r < 1)
+        die("io_getevents");
+    for (int k = 0; k < r; k++) {
+        if ((int64_t)ev[k].res != j->bs) {
+            fprintf(stderr, "short I/O %lld\n", (long long)ev[k].res);
+            exit(1);
+        }
+        j->freelist[j->ready++] = ev[k].data;
+    }
+    return r;
 }
 
 static void go(const char *set, const char *name, int fd, uint64_t size, int wr, int random,
                unsigned bs, unsigned qd, unsigned ops)
 {
-    aio_context_t ctx = 0;
-    struct iocb cb[64];
-    struct io_event ev[64];
-    char *buf = mmap(0, (size_t)bs * qd, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    uint64_t t[BATCHES], seq = 0, nblk = size / bs;
-    if (syscall(SYS_io_setup, 64, &ctx))
-        die("io_setup");
+    static struct job j;
+    uint64_t t[BATCHES];
+
+    j = (struct job){.fd = fd, .wr = wr, .random = random, .bs = bs, .qd = qd};
+    job_begin(&j, size);
     for (int b = -1; b < BATCHES; b++) {
-        unsigned sent = 0, done = 0, ready = qd;
-        unsigned freelist[64];
-        for (unsigned i = 0; i < qd; i++)
-            freelist[i] = i;
-        mark(1);
+        unsigned sent = 0, done = 0;
+
+        MARK(1);
         uint64_t s = now_ns();
         while (done < ops) {
-            struct iocb *p[64];
-            int n = 0;
-            while (ready && sent < ops) {
-                unsigned i = freelist[--ready];
-                memset(&cb[i], 0, sizeof cb[i]);
-                cb[i].aio_fildes = fd;
-                cb[i].aio_lio_opcode = wr ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
-                cb[i].aio_buf = (uintptr_t)(buf + (size_t)i * bs);
-                cb[i].aio_nbytes = bs;
-                cb[i].aio_offset = (random ? rnd() % nblk : seq++ % nblk) * bs;
-                cb[i].aio_data = i;
-                p[n++] = &cb[i];
-                sent++;
-            }
-            if (n && syscall(SYS_io_submit, ctx, n, p) != n)
-                die("io_submit");
-            int r = syscall(SYS_io_getevents, ctx, 1, 64, ev, 0);
-            if (r < 1)
-                die("io_getevents");
-            for (int k = 0; k < r; k++) {
-                if ((int64_t)ev[k].res != bs) {
-                    fprintf(stderr, "short I/O %lld\n", (long long)ev[k].res);
-                    exit(1);
-                }
-                freelist[ready++] = ev[k].data;
-            }
-            done += r;
+            sent += job_send(&j, ops - sent);
+            done += job_take(&j);
         }
         if (b >= 0) {
             t[b] = now_ns() - s;
-            mark(0);
+            MARK(5);
         }
-    }
-    if (!alone) {
-        uint64_t sum = 0;
-
-        for (int b = 0; b < BATCHES; b++)
-            sum += t[b];
-        printf("%s gang %.0f IOPS\n", set, ops * BATCHES * 1e9 / sum);
-        return;
     }
     report(set, name, t, ops);
     printf("%s %-34s med %.1f MB/s %.0f IOPS\n", set, name,
            (double)bs * ops * 1000 / t[BATCHES / 2], ops * 1e9 / t[BATCHES / 2]);
-    syscall(SYS_io_destroy, ctx);
-    munmap(buf, (size_t)bs * qd);
+    job_end(&j);
+}
+
+/* A guest that was late says so instead of a figure: the sum would be of fewer guests. */
+static void gang(const char *set, int fd, uint64_t size, uint64_t begin, uint64_t end)
+{
+    static struct job j = {.random = 1, .bs = 4096, .qd = 32};
+    uint64_t first = 0, now, count = 0;
+
+    j.fd = fd;
+    job_begin(&j, size);
+    for (;;) {
+        unsigned n;
+
+        job_send(&j, j.qd);
+        n = job_take(&j);
+        now = __builtin_ia32_rdtsc();
+        first = first ? first : now;
+        if (now >= end)
+            break;
+        count += now >= begin ? n : 0;
+    }
+    if (first >= begin)
+        printf("%s gang late by %llu ticks\n", set, (unsigned long long)(first - begin));
+    else
+        printf("%s gang %llu requests in %llu ticks\n", set, (unsigned long long)count,
+               (unsigned long long)(end - begin));
 }
 
 int main(int ac, char **av)
 {
     if (ac < 3)
         return 2;
-    alone = ac < 5;
-    int fd = open(av[2], (alone ? O_RDWR : O_RDONLY) | O_DIRECT), k = ac > 3 ? atoi(av[3]) : 1;
+    int alone = ac != 6, k = ac == 4 ? atoi(av[3]) : 1;
+    int fd = open(av[2], (alone ? O_RDWR : O_RDONLY) | O_DIRECT);
     uint64_t size = 0;
     if (fd < 0)
         die(av[2]);
     if (ioctl(fd, BLKGETSIZE64, &size))
         size = lseek(fd, 0, SEEK_END);
     if (!alone) {
-        go(av[1], "rand read 4k QD32", fd, size, 0, 1, 4096, 32, 4000 * k);
+        gang(av[1], fd, size, strtoull(av[4], 0, 10), strtoull(av[5], 0, 10));
         return 0;
     }
     go(av[1], "seq write 128k QD1", fd, size, 1, 0, 131072, 1, 100 * k);

@@ -112,10 +112,10 @@ def memory(log):
 
 
 def gangs(log):
-    """Requests a second of all guests together, by their number."""
+    """By the number of guests: (requests a second of all together, of the slowest), if all were at work at once."""
     with open(log, errors="replace") as f:
-        found = re.findall(r"^GANG (\d+) guests (\d+) IOPS (\d+)", f.read(), re.M)
-    return {int(n): int(iops) for n, k, iops in found if n == k}
+        found = re.findall(r"^GANG (\d+) guests (\d+) IOPS (\d+) least (\d+)", f.read(), re.M)
+    return {int(n): (int(iops), int(least)) for n, k, iops, least in found if n == k}
 
 
 def missing_pages(log):

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* xsbench SET             time store requests (socket, or the xenbus device inside a guest)
  * xsbench write PATH VAL  one write
+ * xsbench wait PATH       wait until a node is there; print what it holds
  * xsbench alone SECONDS   wait until no domain but this one is left
+ * xsbench gang N MS       wait until N guests have a data/ready, then tell each, in its data/go,
+ * when all begin and end by the processor's clock: half a second off, for MS million ticks
+ *
  * xsbench cycle SET N 'CREATE' 'DESTROY'  domain life cycle: run CREATE, wait until the guest
  * writes its data/up, run DESTROY; N times
  * xsbench return SET N 'CREATE' 'DESTROY'  the same of a guest that writes nothing: CREATE up to
@@ -288,6 +292,66 @@ static int alone(int limit)
     }
 }
 
+/* The event that comes with a watch is the first look. */
+static void await_node(const char *path)
+{
+    char w[256];
+    int len = snprintf(w, sizeof w, "%s", path) + 1;
+
+    strcpy(w + len, "tok");
+    if (call(XS_WATCH, 0, w, len + 4, 0, 0))
+        die("watching");
+    do
+        wait_ev();
+    while (xpath(XS_READ, 0, path));
+    puts(rep);
+}
+
+/* Ids of guests that are ready. It may poll: nothing is measured yet. */
+static int ready_guests(int *ids, int most)
+{
+    char all[sizeof rep], path[sizeof rep + 64];
+    uint32_t len;
+    int n = 0;
+
+    if (xpath(XS_DIRECTORY, 0, "/local/domain"))
+        die("directory of guests");
+    len = replen;
+    memcpy(all, rep, len + 1);
+    for (char *id = all; id < all + len && n < most; id += strlen(id) + 1) {
+        snprintf(path, sizeof path, "/local/domain/%s/data/ready", id);
+        if (!xpath(XS_READ, 0, path))
+            ids[n++] = atoi(id);
+    }
+    return n;
+}
+
+#define GANG_MOST 64
+#define GANG_LEAD 500000000ull /* ticks from the go until all must work */
+
+static int gang(int n, int ms)
+{
+    int ids[GANG_MOST], found, tries = 0;
+    char path[64], when[64];
+    uint64_t begin;
+
+    while ((found = ready_guests(ids, GANG_MOST)) < n && ++tries < 2000)
+        usleep(100000);
+    if (found != n) {
+        fprintf(stderr, "%d of %d guests are ready\n", found, n);
+        return 1;
+    }
+    begin = __builtin_ia32_rdtsc() + GANG_LEAD;
+    snprintf(when, sizeof when, "%llu %llu", (unsigned long long)begin,
+             (unsigned long long)begin + ms * 1000000ull);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "/local/domain/%d/data/go", ids[i]);
+        if (xwrite(0, path, when))
+            die(path);
+    }
+    return 0;
+}
+
 /* The store is watched only where it is the witness: each of a new guest's eighty keys is an event.
  */
 static int cycle(const struct lives *l)
@@ -330,6 +394,12 @@ int main(int ac, char **av)
         return xwrite(0, av[2], av[3]) ? 1 : 0;
     if (ac == 3 && !strcmp(av[1], "alone"))
         return !alone(atoi(av[2]));
+    if (ac == 3 && !strcmp(av[1], "wait")) {
+        await_node(av[2]);
+        return 0;
+    }
+    if (ac == 4 && !strcmp(av[1], "gang"))
+        return gang(atoi(av[2]), atoi(av[3]));
     if (ac >= 6)
         return lives(ac, av);
     const char *S = ac > 1 ? av[1] : "XS";
