@@ -12,7 +12,8 @@
  * all at close_guest(); filling the response with fives instead of zeros fails "bytes of a
  * response"; without backoff_account() "storm of notifications" fails; without record() in
  * start_taken() "captured" does; a pool that is registered whole, or goes on where the last search
- * ended, fails "memory"; a pool of which all counts as registered fails "indirect".
+ * ended, fails "memory"; a pool of which all counts as registered fails "indirect"; read_limits()
+ * without sector-size fails "large sectors".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ static struct {
     blkif_front_ring_t ring;
     unsigned order;
     bool capture;
+    const char *sector_size; /* or NULL, the image's own */
     uint64_t next_id;
 } g;
 
@@ -117,6 +119,9 @@ static void open_guest(bool persistent, bool readonly, unsigned order)
     channel_add(&start, "readonly", readonly ? "1" : "0");
     channel_add(&start, "discard-granularity", "4096");
     channel_add(&start, "capture", g.capture ? "1" : "0");
+    if (g.sector_size) {
+        channel_add(&start, "sector-size", g.sector_size);
+    }
     CU_ASSERT_EQUAL_FATAL(blkback_ops.init(&dev, &start), 0);
     blkback_arm(&dev);
     new_ring();
@@ -253,6 +258,27 @@ static void test_partial(void)
     CU_ASSERT_EQUAL(fake_page(DATA + 8)[1023], 0xee);
     CU_ASSERT_EQUAL(fake_page(DATA + 8)[2560], 0xee);
     CU_ASSERT_EQUAL(fake_page(DATA + 9)[3583], 0xee);
+    close_guest();
+}
+
+/* Asked for on an image that has smaller ones: half of one is refused, and so is one across two. */
+static void test_large_sectors(void)
+{
+    blkif_request_t *r;
+
+    g.sector_size = "4096";
+    open_guest(true, false, 0);
+    g.sector_size = NULL;
+    paint(DATA, 2, 3);
+    CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 16, 2, DATA), BLKIF_RSP_OKAY);
+    CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 16, 2, DATA + 20), BLKIF_RSP_OKAY);
+    CU_ASSERT_EQUAL(memcmp(fake_page(DATA), fake_page(DATA + 20), 2 * 4096), 0);
+    CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 17, 1, DATA), BLKIF_RSP_ERROR);
+    r = next_slot();
+    fill(r, BLKIF_OP_WRITE, 16, 1, DATA);
+    r->seg[0].last_sect = 3;
+    run(1);
+    CU_ASSERT_EQUAL(answer().status, BLKIF_RSP_ERROR);
     close_guest();
 }
 
@@ -746,6 +772,7 @@ void suite_blkback(void)
     CU_add_test(s, "write and read by grant copies", test_copies);
     CU_add_test(s, "write and read by persistent grants", test_persistent);
     CU_add_test(s, "parts of pages", test_partial);
+    CU_add_test(s, "large sectors", test_large_sectors);
     CU_add_test(s, "indirect", test_indirect);
     CU_add_test(s, "bad grant at each position", test_bad_grants);
     CU_add_test(s, "memory", test_memory);
