@@ -121,7 +121,7 @@ fail:
     return NULL;
 }
 
-static int name_compare(const struct node *n, const char *name, size_t len)
+int node_compare(const struct node *n, const char *name, size_t len)
 {
     size_t common = n->name_len < len ? n->name_len : len;
     int c = (unsigned char)n->name[0] - (unsigned char)name[0];
@@ -138,7 +138,7 @@ struct node *node_find(const struct node *n, const char *name, size_t len, uint3
 
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        int c = name_compare(n->child[mid], name, len);
+        int c = node_compare(n->child[mid], name, len);
 
         if (c == 0) {
             *at = mid;

@@ -42,6 +42,9 @@ void node_unref(struct node *n);
 /* A private copy that shares the children. */
 struct node *node_clone(const struct node *n);
 
+/* The order of children: below 0 if n comes before the name, 0 if it bears it. */
+int node_compare(const struct node *n, const char *name, size_t len);
+
 /* The child of that name or NULL; *at is where it is or would be. */
 struct node *node_find(const struct node *n, const char *name, size_t len, uint32_t *at);
 

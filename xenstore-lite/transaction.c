@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "difference.h"
 #include "domains.h"
 #include "journal.h"
 #include "quota.h"
@@ -285,17 +286,36 @@ static bool changes_anything(const struct transaction *t)
 }
 
 /*
- * The replay works on a copy of the store's view, which costs a reference; if it fails, the copy is
- * dropped and the store is as it was.
+ * The store becomes next, which has the changes of the ledger; what it was is given back, for the
+ * events.
  */
-static int apply(const struct transaction *t)
+static struct node *put_in_place(struct node *next, struct ledger *ledger)
+{
+    struct node *before = store_main.root;
+
+    store_main.root = next;
+    domains_apply_ledger(ledger);
+    return before;
+}
+
+/* Nothing else has changed since the snapshot: the client's view is what the store is to be. */
+static struct node *adopt(struct transaction *t)
+{
+    if (store_main.noted)
+        difference_note(store_main.root, t->view.root);
+    return put_in_place(node_ref(t->view.root), &t->view.ledger);
+}
+
+/*
+ * Others have changed the store elsewhere. The replay works on a copy of the store's view, which
+ * costs a reference; if it fails, the copy is dropped and the store is as it was.
+ */
+static int merge(const struct transaction *t, struct node **before)
 {
     const size_t mark = journal_mark();
-    struct view next, before;
+    struct view next;
     int rc;
 
-    if (!changes_anything(t))
-        return 0;
     view_snapshot(&next, &store_main);
     next.noted = store_main.noted;
     rc = replay(t, &next);
@@ -304,10 +324,24 @@ static int apply(const struct transaction *t)
         view_fini(&next);
         return rc;
     }
-    before = (struct view){.root = store_main.root};
-    store_main.root = next.root;
-    domains_apply_ledger(&next.ledger);
+    *before = put_in_place(next.root, &next.ledger);
     ledger_free(&next.ledger);
+    return 0;
+}
+
+static int apply(struct transaction *t)
+{
+    struct view before = {0};
+    int rc = 0;
+
+    if (!changes_anything(t))
+        return 0;
+    if (t->base == store_main.root)
+        before.root = adopt(t);
+    else
+        rc = merge(t, &before.root);
+    if (rc)
+        return rc;
     fire_events(t, &before);
     node_unref(before.root);
     return 0;

@@ -8,7 +8,8 @@
  *
  * Sabotage, each seen: leave watch_note_all() out of resume.c, or write_perms() of nodes whose list
  * is their own; let ring_stage() write the page's indices; do not restore a ring's half message;
- * let watch.c not note what is no longer watched.
+ * let watch.c not note what is no longer watched; in difference.c, note no removals, no new lists
+ * of nodes that were there, or no new values of them.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -469,6 +470,20 @@ static void end(void)
     domains_init(&hv);
 }
 
+static void compare(const char *before, const char *after, unsigned i)
+{
+    size_t at = 0;
+
+    if (!strcmp(before, after))
+        return;
+    while (before[at] == after[at])
+        at++;
+    while (at && before[at - 1] != '\n')
+        at--;
+    printf("\ndeath %u: \"%.200s\"\nbecame \"%.200s\"\n", i, before + at, after + at);
+    CU_FAIL_FATAL("another state than before");
+}
+
 static void test_deaths(void)
 {
     char *before = malloc(DUMP_BYTES), *after = malloc(DUMP_BYTES);
@@ -485,21 +500,79 @@ static void test_deaths(void)
         guests_go_on();
         start(true);
         dump(after);
-        if (kind == 0 && strcmp(before, after)) {
-            size_t at = 0;
-
-            while (before[at] == after[at])
-                at++;
-            while (at && before[at - 1] != '\n')
-                at--;
-            printf("\ndeath %u: \"%.200s\"\nbecame \"%.200s\"\n", i, before + at, after + at);
-            CU_FAIL_FATAL("another state than before");
-        }
+        if (kind == 0)
+            compare(before, after, i);
         conn_flush_all();
     }
     for (unsigned i = 0; i < RINGS; i++)
         answered += guests[i].answered;
     CU_ASSERT(answered > 1000);
+    end();
+    free(before);
+    free(after);
+}
+
+static void client_ask(struct client *c, uint32_t type, uint32_t t, const char *format,
+                       const char *path)
+{
+    struct xsd_sockmsg header = {.type = type, .tx_id = t, .req_id = 1};
+    char data[XENSTORE_PAYLOAD_MAX];
+
+    header.len = (uint32_t)arguments(data, format, path);
+    ops_dispatch(&c->conn, &header, data);
+}
+
+/* Changes within t, of everything that a tree can differ in. */
+static void change(struct client *c, uint32_t t)
+{
+    static const char *const places[] = {"/a", "/a/b", "/a/b/c", "/a/d", "/b", "/b/c/d/e"};
+    static const char *const values[] = {"%s|", "%s|1", "%s|another", "%s|and another"};
+    static const char *const lists[] = {"%s|n0|", "%s|n1|r2|", "%s|b2|"};
+    const char *path = places[pick(6)];
+
+    switch (pick(5)) {
+    case 0:
+        client_ask(c, XS_RM, t, "%s|", path);
+        break;
+    case 1:
+        client_ask(c, XS_SET_PERMS, t, lists[pick(3)], path);
+        break;
+    case 2:
+        client_ask(c, XS_MKDIR, t, "%s|", path);
+        break;
+    default:
+        client_ask(c, XS_WRITE, t, values[pick(4)], path);
+    }
+}
+
+/* Nobody else changes anything, so that each commit puts the transaction's tree in place. */
+static void test_adopted(void)
+{
+    char *before = malloc(DUMP_BYTES), *after = malloc(DUMP_BYTES);
+    const struct transaction *t;
+
+    chance = 20261122;
+    prepare();
+    for (unsigned i = 0; i < DEATHS; i++) {
+        client_ask(clients[0], XS_TRANSACTION_START, 0, "%s|", "");
+        t = LIST_FIRST(&clients[0]->conn.transactions);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+        for (unsigned n = 1 + pick(12); n; n--)
+            change(clients[0], t->id);
+        CU_ASSERT_PTR_EQUAL_FATAL(t->base, store_main.root);
+        client_ask(clients[0], XS_TRANSACTION_END, t->id, "%s|", "T");
+        CU_ASSERT_EQUAL(clients[0]->conn.failed_commits, 0);
+        conn_sent(&clients[0]->conn, conn_pending(&clients[0]->conn));
+        conn_mark_dirty(&clients[0]->conn);
+        conn_flush_all();
+        CU_ASSERT_EQUAL(domains_audit(), 0);
+        dump(before);
+        die();
+        start(true);
+        dump(after);
+        compare(before, after, i);
+        conn_flush_all();
+    }
     end();
     free(before);
     free(after);
@@ -554,6 +627,7 @@ void suite_resume(void)
     CU_pSuite s = CU_add_suite("resume", NULL, NULL);
 
     ADD(s, test_deaths);
+    ADD(s, test_adopted);
     ADD(s, test_rewriting);
     ADD(s, test_blame);
 }
