@@ -263,7 +263,7 @@ static int create_node(const struct request *r, const char *path, const struct w
         rc = check_room(r, (long)w->missing, bytes);
     if (!rc)
         rc = touch_created(r, path, w);
-    return rc ? rc : store_create(r->view, path, owner, value, len);
+    return rc ? rc : store_create_missing(r->view, path, w, owner, value, len);
 }
 
 /* Events of a change outside of a transaction; inside, commit sends them. */

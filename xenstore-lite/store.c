@@ -232,21 +232,26 @@ static struct node *new_chain(const char *at, struct perms *perms, uint64_t gen,
 
 int store_create(struct view *v, const char *path, int owner, const char *value, size_t len)
 {
+    struct walk w;
+
+    store_walk(v, path, &w);
+    return w.node ? -EEXIST : store_create_missing(v, path, &w, owner, value, len);
+}
+
+int store_create_missing(struct view *v, const char *path, const struct walk *w, int owner,
+                         const char *value, size_t len)
+{
     uint64_t gen = store_next_generation();
     struct node *parent, *chain;
     struct perms *perms;
-    struct walk w;
     uint32_t at;
 
-    store_walk(v, path, &w);
-    if (w.node)
-        return -EEXIST;
-    perms = owner < 0 ? perms_ref(w.nearest->perms)
-                      : perms_with_owner(w.nearest->perms, (uint16_t)owner);
+    perms = owner < 0 ? perms_ref(w->nearest->perms)
+                      : perms_with_owner(w->nearest->perms, (uint16_t)owner);
     if (!perms)
         return -ENOMEM;
-    chain = new_chain(path + w.nearest_len + (w.nearest_len > 1), perms, gen, value, len);
-    parent = chain && !charge_prepare(&v->ledger, perms) ? own_path(v, path, w.nearest_len, gen)
+    chain = new_chain(path + w->nearest_len + (w->nearest_len > 1), perms, gen, value, len);
+    parent = chain && !charge_prepare(&v->ledger, perms) ? own_path(v, path, w->nearest_len, gen)
                                                          : NULL;
     perms_unref(perms);
     if (!parent || node_find(parent, chain->name, chain->name_len, &at) ||

@@ -66,6 +66,10 @@ struct node *store_find(const struct view *v, const char *path);
  */
 int store_create(struct view *v, const char *path, int owner, const char *value, size_t len);
 
+/* The same of a path that a walk just now did not find. */
+int store_create_missing(struct view *v, const char *path, const struct walk *w, int owner,
+                         const char *value, size_t len);
+
 /* These need the node to exist: 0 or -ENOMEM, with nothing changed. */
 int store_set_value(struct view *v, const char *path, const char *value, size_t len);
 int store_set_perms(struct view *v, const char *path, struct perms *perms);

@@ -268,6 +268,8 @@ static void fire_events(const struct transaction *t, const struct view *before)
 
         if (!(touch->flags & (TOUCH_CHANGED | TOUCH_REMOVED)))
             continue;
+        if (!(touch->flags & TOUCH_REMOVED) && !watch_heard(touch->path))
+            continue;
         old = store_find(before, touch->path);
         new = store_find(&store_main, touch->path);
         if ((touch->flags & TOUCH_REMOVED) && old && !new)

@@ -168,6 +168,31 @@ static void fire_at(struct bucket *bucket, const char *path, size_t len, int lev
     }
 }
 
+/* True if somebody watches exactly the first len bytes of path. */
+static bool watched_at(const struct bucket *bucket, const char *path, size_t len)
+{
+    const struct watch *w;
+
+    LIST_FOREACH(w, bucket, in_bucket)
+    if (w->path_len == len && !memcmp(w->path, path, len))
+        return true;
+    return false;
+}
+
+bool watch_heard(const char *path)
+{
+    uint64_t hash = hash_add(HASH_START, '/');
+
+    if (watched_at(bucket_of(hash), path, 1))
+        return true;
+    for (size_t i = 1; path[i]; i++) {
+        hash = hash_add(hash, path[i]);
+        if ((path[i + 1] == '/' || path[i + 1] == '\0') && watched_at(bucket_of(hash), path, i + 1))
+            return true;
+    }
+    return false;
+}
+
 void watch_fire(const char *path, const struct perms *before, const struct perms *after)
 {
     uint64_t hash = hash_add(HASH_START, '/');

@@ -35,6 +35,9 @@ void watch_note_all(const struct conn *conn);
 /* The path changed; either list may be NULL if the node did not exist then. */
 void watch_fire(const char *path, const struct perms *before, const struct perms *after);
 
+/* True if watch_fire() may have somebody to tell of the path. */
+bool watch_heard(const char *path);
+
 /* The subtree at path went away. */
 void watch_fire_removed(const char *path, const struct node *subtree);
 
