@@ -251,9 +251,9 @@ int front_xs_read_u64(const char *path, u64 *value)
         return -XEN_EINVAL;
     *value = 0;
     for (const char *p = text; *p; p++) {
-        if (*p < '0' || *p > '9')
+        if (*p < '0' || *p > '9' || __builtin_mul_overflow(*value, 10, value) ||
+            __builtin_add_overflow(*value, (u64)(*p - '0'), value))
             return -XEN_EINVAL;
-        *value = *value * 10 + (u64)(*p - '0');
     }
     return 0;
 }

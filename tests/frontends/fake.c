@@ -2,6 +2,7 @@
 /* What a driver calls, for one that runs as an ordinary program. */
 #include "fake.h"
 
+#include <sanitizer/asan_interface.h>
 #include <stdlib.h>
 #include <xen/errno.h>
 
@@ -11,6 +12,7 @@ unsigned passed, failed;
 struct fake_grant grants[REFS];
 u8 pages[PAGES][FRONT_PAGE_SIZE] __attribute__((aligned(4096)));
 unsigned ports_open, step, fail_at;
+bool fake_writable[PAGES];
 void (*fake_state)(unsigned state);
 void (*fake_event)(void);
 void (*fake_sleep)(void);
@@ -18,7 +20,7 @@ void (*fake_sleep)(void);
 static struct {
     char path[128], value[128];
 } nodes[NODES];
-static bool page_out[PAGES];
+static bool page_out[PAGES], granted[PAGES];
 static char state_node[128];
 static u64 now;
 
@@ -64,8 +66,12 @@ void fake_reset(const char *front, const char *back)
     strcpy(fake_node(path, true), "0");
     snprintf(state_node, sizeof(state_node), "%s/state", front);
     memset(grants, 0, sizeof(grants));
+    memset(granted, 0, sizeof(granted));
+    memset(fake_writable, 0, sizeof(fake_writable));
     memset(page_out, 0, sizeof(page_out));
+    ASAN_UNPOISON_MEMORY_REGION(pages, sizeof(pages));
     memset(pages, SECRET, sizeof(pages));
+    ASAN_POISON_MEMORY_REGION(pages, sizeof(pages));
     ports_open = step = fail_at = 0;
 }
 
@@ -172,8 +178,11 @@ int front_xs_wait_u64(const char *path, u64 low, u64 high, u64 timeout_ns)
 int front_grant_access(domid_t to, u64 mfn, bool readonly)
 {
     (void)to;
+    CHECK("a page has one grant", !granted[mfn]);
     for (int i = 0; !fails() && i < REFS; i++) {
         if (!grants[i].active) {
+            granted[mfn] = true;
+            fake_writable[mfn] = !readonly;
             grants[i].active = true;
             grants[i].readonly = readonly;
             grants[i].mapped = false;
@@ -190,6 +199,7 @@ int front_grant_end(int ref)
         return -XEN_EBUSY;
     CHECK("a grant is ended once", grants[ref].active);
     grants[ref].active = false;
+    granted[grants[ref].mfn] = fake_writable[grants[ref].mfn] = false;
     return 0;
 }
 
@@ -222,9 +232,10 @@ void front_evtchn_unmask(evtchn_port_t port)
 
 void *front_port_page_get(void)
 {
-    for (int i = 0; !fails() && i < PAGES; i++) {
+    for (int i = 0; !fails() && i < PAGES; i += 2) {
         if (!page_out[i]) {
             page_out[i] = true;
+            ASAN_UNPOISON_MEMORY_REGION(pages[i], FRONT_PAGE_SIZE);
             return memset(pages[i], 0, FRONT_PAGE_SIZE);
         }
     }
@@ -236,12 +247,10 @@ void front_port_page_put(void *page)
     size_t i = (size_t)((u8 *)page - pages[0]) / FRONT_PAGE_SIZE;
 
     CHECK("a page is given back once", page_out[i]);
-    for (int r = 0; r < REFS; r++) {
-        if (grants[r].active && grants[r].mfn == i)
-            CHECK("a page given back is granted to nobody", false);
-    }
+    CHECK("a page given back is granted to nobody", !granted[i]);
     page_out[i] = false;
     memset(page, SECRET, FRONT_PAGE_SIZE);
+    ASAN_POISON_MEMORY_REGION(page, FRONT_PAGE_SIZE);
 }
 
 u64 front_port_page_mfn(const void *page)

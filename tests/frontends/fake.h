@@ -13,7 +13,7 @@
 #include <tenue-front/front.h>
 #include <tenue-front/port.h>
 
-#define PAGES 192
+#define PAGES 384 /* half of them: what lies between two is nobody's */
 #define REFS 512
 #define SECRET 0xee /* what a page that is nobody's business is full of */
 
@@ -24,6 +24,7 @@ struct fake_grant {
 extern struct fake_grant grants[REFS];
 extern u8 pages[PAGES][FRONT_PAGE_SIZE];
 extern unsigned ports_open, step, fail_at;
+extern bool fake_writable[PAGES]; /* by the other end, which is granted it */
 
 /* The other end: the frontend's state was written; an event was sent to it. */
 extern void (*fake_state)(unsigned state);

@@ -23,3 +23,4 @@ check-frontends: $(FT_PROGRAMS) $(FT_CORE)
 	@for p in $(FT_PROGRAMS) "tests/frontends/port $(FT_CORE)" tests/frontends/lines; do $$p || echo "$$p ended with status $$?: 0 passed, 1 failed"; done | \
 		awk '{ print "  " $$0 } / passed, [0-9]+ failed$$/ { p += $$(NF-3); f += $$(NF-1) } \
 			END { printf "frontends: %d passed, %d failed\n", p, f; exit f > 0 }'
+include tests/frontends/fuzz.mk

@@ -9,7 +9,8 @@
  * of the connection and never of the guest.
  *
  * Sabotage: in xenbus.c, leave out mark(head->len) in pass_over() ("fired"); the look at
- * head.len in answer() ("a length that cannot be"); the token's NUL in request() ("watches").
+ * head.len in answer() ("a length that cannot be"); the token's NUL in request() ("watches"); the
+ * first overflow in front_xs_read_u64() ("a number too great").
  */
 #include "check.h"
 
@@ -173,6 +174,12 @@ static void test_values(void)
     CHECK("a number", n == 4711);
     front_xs_write("n", "47x");
     CHECK("no number", front_xs_read_u64("n", &n) == -XEN_EINVAL);
+    front_xs_write("n", "18446744073709551615");
+    CHECK("the greatest number", front_xs_read_u64("n", &n) == 0 && n == ~(u64)0);
+    front_xs_write("n", "18446744073709551616");
+    CHECK("a number too great", front_xs_read_u64("n", &n) == -XEN_EINVAL);
+    front_xs_write("n", "20000000000000000000");
+    CHECK("a number too great", front_xs_read_u64("n", &n) == -XEN_EINVAL);
     lie = ANOTHER_FIRST;
     front_xs_write("n", "12");
     CHECK("an answer to something else", front_xs_read_u64("n", &n) == 0 && n == 12);

@@ -8,7 +8,7 @@ FUZZ_HV := kernel_image emulator
 FUZZ_LEN_kernel_image := 8192
 FUZZ_LEN_emulator := 400
 # hypercalls.mk brings its own fuzz-hypercalls, tests/backends fuzz-block, fuzz-net, fuzz-journal and fuzz-capture.
-FUZZ_OWN_RULES := hypercalls block net
+FUZZ_OWN_RULES += hypercalls block net journal capture
 -include tests/fuzz/hypercalls.mk
 # Targets that other folders build, with the corpus that they start from.
 FUZZ_ELSEWHERE := store guest_file image
