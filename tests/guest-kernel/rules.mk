@@ -12,6 +12,20 @@ $(GK_OUT)/churn: tests/guest-kernel/churn.c
 	@echo "LD $@"
 	$(Q)$(CC) $(CFLAGS_USER) -MF $@.d -static -pthread -o $@ $<
 
+# What the bench gives to do: a program, and a compiler with three files and the headers that those include.
+GK_SOURCES := tests/bench/lbench.c tests/bench/netbench.c tests/bench/blkbench.c
+$(GK_OUT)/work: tests/guest-kernel/work.c tests/bench/bench.h
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	$(Q)$(CC) $(CFLAGS_USER) -MF $@.d -static -o $@ $<
+$(GK_OUT)/work-headers.manifest: $(GK_SOURCES)
+	@gcc -D_GNU_SOURCE -O1 -M $(GK_SOURCES) | tr ' ' '\n' | sed -n 's,^/.*,file & &,p' | sort -u >$@
+$(GK_OUT)/work.cpio: tests/guest-kernel/work.manifest $(GK_OUT)/work-headers.manifest $(GK_OUT)/work tests/bench/bench.h
+	@echo "bench: a compiler for guests"
+	@images/mkramdisk $@ $< CC1=$$(gcc -print-prog-name=cc1)
+$(GK_OUT)/bench-work.cpio: tests/guest-kernel/bench-work.manifest $(GK_OUT)/work.cpio
+	@images/mkramdisk $@ $<
+
 # The ramdisks of images/ and of the bench, with this kernel's modules and the guests' kernel.
 .PHONY: guest-kernel-images
 guest-kernel-images: guest-kernel $(IMAGES)/control.cpio $(IMAGES)/guest.cpio $(GK_OUT)/churn
@@ -27,7 +41,7 @@ SOAK += check-guest-kernel
 
 .PHONY: bench-guest-kernel
 # GK_ARGS: see tests/guest-kernel/bench --help.
-bench-guest-kernel: guest-kernel-images $(BENCH)/control.cpio $(BENCH)/tcgcount.so $(BUILD)/hypervisor/tenue $(IMAGES)/xen ## the small kernel beside Debian's and native, as instructions
+bench-guest-kernel: guest-kernel-images $(GK_OUT)/bench-work.cpio $(BENCH)/control.cpio $(BENCH)/tcgcount.so $(BUILD)/hypervisor/tenue $(IMAGES)/xen ## the small kernel beside Debian's and native, as instructions
 	@images/mkramdisk $(GK_OUT)/bench-guest.cpio tests/bench/guest.manifest $(GK_RAMDISK)
 	@images/mkramdisk $(GK_OUT)/bench-control.cpio tests/bench/control.manifest $(GK_RAMDISK) XENTOOLS=$(IMAGES)/xen-tools
 	@images/mkramdisk $(GK_OUT)/bench-overlay.cpio tests/guest-kernel/bench.manifest $(GK_RAMDISK)

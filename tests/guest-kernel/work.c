@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * work SET [FILE.c...]: three kinds of whole work, each a row or more of the bench.
+ *
+ * - CPU: sorts numbers.
+ * - file serving: a server of static files answers one connection after the other over the
+ *   loopback, with sendfile from a tmpfs; the client's part is in it.
+ * - compile: gcc -O1 -c of the files, into the current directory, which is the tmpfs, too.
+ *
+ * Nothing is tuned to a kernel: the calls are those that such programs make.
+ */
+#include "../bench/bench.h"
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { NUMBERS = 100000, SOURCES_MOST = 16 };
+
+static int in_order(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static void sort(void)
+{
+    static uint32_t numbers[NUMBERS];
+    uint32_t x = 2463534242u;
+
+    for (int i = 0; i < NUMBERS; i++) {
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        numbers[i] = x;
+    }
+    qsort(numbers, NUMBERS, sizeof numbers[0], in_order);
+    for (int i = 1; i < NUMBERS; i++)
+        if (numbers[i - 1] > numbers[i])
+            exit(1);
+}
+
+static void send_all(int to, const char *text, size_t length)
+{
+    while (length) {
+        ssize_t n = write(to, text, length);
+
+        if (n <= 0)
+            die("write");
+        text += n;
+        length -= n;
+    }
+}
+
+static void answer(int client)
+{
+    char request[512], head[128], path[64];
+    ssize_t n = read(client, request, sizeof request - 1);
+    struct stat status;
+
+    if (n <= 0)
+        die("request");
+    request[n] = 0;
+    if (sscanf(request, "GET /%63[a-z0-9] HTTP", path) != 1)
+        exit(1);
+    int file = open(path, O_RDONLY);
+    if (file < 0 || fstat(file, &status))
+        die(path);
+    int length = snprintf(head, sizeof head, "HTTP/1.0 200 OK\r\nContent-Length: %lld\r\n\r\n",
+                          (long long)status.st_size);
+    send_all(client, head, length);
+    for (off_t at = 0; at < status.st_size;)
+        if (sendfile(client, file, &at, status.st_size - at) <= 0)
+            die("sendfile");
+    close(file);
+}
+
+static pid_t serve(struct sockaddr_in *where)
+{
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t length = sizeof *where;
+
+    if (bind(listener, (struct sockaddr *)where, sizeof *where) || listen(listener, 16) ||
+        getsockname(listener, (struct sockaddr *)where, &length))
+        die("server");
+    pid_t server = fork();
+    if (server) {
+        close(listener);
+        return server;
+    }
+    for (;;) {
+        int client = accept(listener, NULL, NULL);
+
+        if (client < 0)
+            die("accept");
+        answer(client);
+        close(client);
+    }
+}
+
+static void get(const struct sockaddr_in *where, const char *request, size_t size)
+{
+    static char buffer[65536];
+    size_t got = 0;
+    ssize_t n;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (connect(s, (const struct sockaddr *)where, sizeof *where))
+        die("connect");
+    send_all(s, request, strlen(request));
+    while ((n = read(s, buffer, sizeof buffer)) > 0)
+        got += n;
+    close(s);
+    if (n < 0 || got < size || got > size + 128) {
+        fprintf(stderr, "work: %zu bytes of %zu\n", got, size);
+        exit(1);
+    }
+}
+
+static void file_of(const char *name, size_t size)
+{
+    static char page[4096];
+    int f = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+    for (size_t i = 0; i < sizeof page; i++)
+        page[i] = (char)(i * 7);
+    for (size_t at = 0; at < size; at += sizeof page)
+        send_all(f, page, sizeof page);
+    close(f);
+}
+
+static void files(const char *set)
+{
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    pid_t server = serve(&where);
+
+    file_of("small", 4096);
+    file_of("middle", 65536);
+    file_of("large", 1 << 20);
+    BENCH(set, "serve a file of 4 KiB", 200, get(&where, "GET /small HTTP/1.0\r\n\r\n", 4096));
+    BENCH(set, "serve a file of 64 KiB", 100, get(&where, "GET /middle HTTP/1.0\r\n\r\n", 65536));
+    BENCH(set, "serve a file of 1 MiB", 20, get(&where, "GET /large HTTP/1.0\r\n\r\n", 1 << 20));
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+}
+
+static void compile(char *const *words)
+{
+    int status;
+    pid_t p;
+
+    if (posix_spawn(&p, words[0], NULL, NULL, words, environ) || waitpid(p, &status, 0) != p ||
+        status) {
+        fprintf(stderr, "work: the compiler ended with %d\n", status);
+        exit(1);
+    }
+}
+
+int main(int count, char **words)
+{
+    static char gcc[] = "/usr/bin/gcc", gnu[] = "-D_GNU_SOURCE", level[] = "-O1", only[] = "-c";
+    char *compiler[SOURCES_MOST + 5] = {gcc, gnu, level, only};
+
+    if (count < 2 || count - 2 > SOURCES_MOST)
+        return 2;
+    BENCH(words[1], "sort 100,000 numbers", 1, sort());
+    files(words[1]);
+    memcpy(compiler + 4, words + 2, sizeof(char *) * (count - 2));
+    if (count > 2)
+        BENCH(words[1], "compile three files, gcc -O1", 1, compile(compiler));
+    return 0;
+}
