@@ -43,7 +43,7 @@ CHECK_SYSTEM += check-cost
 
 # What a disk may do a second.
 .PHONY: check-limits
-check-limits: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
+check-limits: $(BUILD)/hypervisor/tenue $(BUILD)/tests/guests/ring-load $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img
 	@tests/system/limits
 CHECK_SYSTEM += check-limits
 
