@@ -55,7 +55,7 @@ endef
 $(FUZZ_HV:%=fuzz-%): fuzz-%: $(FUZZ_B)/%
 	$(call FUZZ_RUN,$*,$<,$(or $(FUZZ_LEN_$*),4096),$(wildcard tests/fuzz/seeds/$*))
 fuzz-store: $(BUILD)/tests/xenstore/fuzz_store
-	$(call FUZZ_RUN,store,$<,2000,tests/xenstore/fuzz/seeds)
+	$(call FUZZ_RUN,store,$<,2000,tests/fuzz/seeds/store)
 fuzz-guest_file: $(BUILD)/tests/toolstack/fuzz_config
 	$(call FUZZ_RUN,guest_file,$<,2000,)
 fuzz-image: $(BUILD)/tests/toolstack/fuzz_image $(BUILD)/tests/toolstack/mkkernel

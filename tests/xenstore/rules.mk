@@ -64,4 +64,22 @@ $(XST_BUILD)/fuzz_store: $(XST_DIR)/fuzz/fuzz_store.c $(XSL_CORE:%=xenstore-lite
 fuzz-xenstore: $(XST_BUILD)/fuzz_store ## fuzz the store for FUZZ_SECONDS
 	@mkdir -p $(FUZZ_CORPUS)
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
-		-artifact_prefix=$(XST_BUILD)/ $(FUZZ_CORPUS) $(XST_DIR)/fuzz/seeds
+		-artifact_prefix=$(XST_BUILD)/ $(FUZZ_CORPUS) tests/fuzz/seeds/store
+
+# Its seeds, with any compiler.
+$(XST_BUILD)/sanitized/fuzz/%.o: $(XST_DIR)/fuzz/%.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) $(XST_SANITIZE) -Ixenstore-lite -c -o $@ $<
+$(XST_BUILD)/sanitized/fuzz/replay.o: tests/fuzz/replay.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	$(Q)$(CC) $(CFLAGS_USER) $(XST_SANITIZE) -c -o $@ $<
+$(XST_BUILD)/replay-store: $(XST_BUILD)/sanitized/fuzz/fuzz_store.o $(XST_BUILD)/sanitized/fuzz/replay.o \
+		$(XSL_CORE:%=$(XST_BUILD)/sanitized/core/%.o)
+	@echo "LD $@"
+	$(Q)$(CC) $(XST_SANITIZE) -o $@ $^
+CHECK_UNIT += check-fuzz-store
+.PHONY: check-fuzz-store
+check-fuzz-store: $(XST_BUILD)/replay-store
+	@tests/fuzz/replay $(XST_BUILD)/replay- store

@@ -7,6 +7,8 @@
  * Input: a sequence of commands.  Byte 0 chooses client and form; then either a raw message (type,
  * transaction, length byte, payload) or one built from a small vocabulary of paths, so that
  * requests meet.  A third form writes raw bytes and indices to the ring page.
+ *
+ * Sabotage, found from the seeds: in store.c leave out charge(.., -1) where permissions are set.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +90,7 @@ static uint8_t next(struct input *in)
     return *in->at++;
 }
 
-static void send(struct conn *conn, uint32_t type, uint32_t tx, const void *payload, size_t len)
+static void tell(struct conn *conn, uint32_t type, uint32_t tx, const void *payload, size_t len)
 {
     struct xsd_sockmsg header = {.type = type, .tx_id = tx, .len = (uint32_t)len};
     char *copy = malloc(len ? len : 1);
@@ -107,7 +109,7 @@ static void raw_message(struct conn *conn, struct input *in)
 
     for (int i = 0; i < len; i++)
         payload[i] = next(in);
-    send(conn, type, tx % 4, payload, len);
+    tell(conn, type, tx % 4, payload, len);
 }
 
 static const char *const words[] = {"/",
@@ -147,7 +149,7 @@ static void worded_message(struct conn *conn, struct input *in)
         memcpy(payload + len, word, strlen(word) + 1);
         len += strlen(word) + 1;
     }
-    send(conn, type, tx % 4, payload, len);
+    tell(conn, type, tx % 4, payload, len);
 }
 
 /* The guest's side of the ring: bytes, indices, the connection field. */
@@ -207,8 +209,8 @@ static void start(void)
     perms_unref(root);
     domains_apply_ledger(&store_main.ledger);
     domains_introduce_self();
-    send(client_of(0), XS_MKDIR, 0, "/g", 3);
-    send(client_of(0), XS_SET_PERMS, 0, "/g\0b1", 6);
+    tell(client_of(0), XS_MKDIR, 0, "/g", 3);
+    tell(client_of(0), XS_SET_PERMS, 0, "/g\0b1", 6);
 }
 
 static void finish(void)
