@@ -57,7 +57,7 @@ struct end {
 };
 
 struct supervisor {
-    struct guest_config cfg;
+    struct guest_config *cfg; /* the command's, whose memory this is */
     uint8_t uuid[16];
     struct hv *hv;
     struct store st;
@@ -101,7 +101,7 @@ static void limit_log(struct supervisor *s)
 
     if (fstat(s->log_fd, &st) != 0 || st.st_size <= LOG_MAX)
         return;
-    fd = open_log(s->cfg.name, &ignored);
+    fd = open_log(s->cfg->name, &ignored);
     if (fd < 0)
         return; /* the old one goes on */
     dup3(fd, s->log_fd, O_CLOEXEC);
@@ -301,7 +301,7 @@ static int listen_for_requests(struct supervisor *s, struct diag *d)
 {
     struct sockaddr_un addr;
 
-    supervise_address(s->cfg.name, &addr);
+    supervise_address(s->cfg->name, &addr);
     unlink(addr.sun_path); /* left by a supervisor that was killed: the name is free, we checked */
     s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
@@ -343,7 +343,7 @@ static int open_all(struct supervisor *s, struct diag *d)
 {
     struct timeval tick = {.tv_sec = TICK_SECONDS};
 
-    s->log_fd = open_log(s->cfg.name, d);
+    s->log_fd = open_log(s->cfg->name, d);
     if (s->log_fd < 0)
         return -1;
     if (!s->hv) {
@@ -384,7 +384,7 @@ static void close_all(struct supervisor *s)
         if (*events[i])
             event_free(*events[i]);
     if (s->listen_fd >= 0) {
-        supervise_address(s->cfg.name, &addr);
+        supervise_address(s->cfg->name, &addr);
         unlink(addr.sun_path);
         close(s->listen_fd);
     }
@@ -392,7 +392,7 @@ static void close_all(struct supervisor *s)
         event_base_free(s->base);
     store_close(&s->st);
     hv_close(s->hv);
-    config_free(&s->cfg);
+    config_free(s->cfg);
 }
 
 /* ---- one life of the guest ---- */
@@ -407,7 +407,7 @@ static int wait_devices(struct supervisor *s, struct diag *d)
         if (time(NULL) >= limit)
             return diag_set(d,
                             "the device backends do not come up; see " SUPERVISE_LOG_DIR "/%s.log",
-                            s->cfg.name);
+                            s->cfg->name);
         event_base_loopexit(s->base, &turn);
         event_base_loop(s->base, EVLOOP_ONCE);
     }
@@ -432,8 +432,8 @@ static void note_addresses(struct supervisor *s)
 {
     char text[NET_ADDRESS_TEXT];
 
-    for (size_t i = 0; i < s->cfg.nr_vifs; i++) {
-        struct vif_spec *vif = &s->cfg.vifs[i];
+    for (size_t i = 0; i < s->cfg->nr_vifs; i++) {
+        struct vif_spec *vif = &s->cfg->vifs[i];
 
         if (s->ports[i].joined && net_has_addresses(vif->net.kind)) {
             net_address_text(s->ports[i].address, text);
@@ -449,17 +449,17 @@ static int build_life(struct supervisor *s, const struct build_plan *plan, bool 
 
     if (take_create_lock(s, d) != 0)
         return -1;
-    if (first && (check_neighbours(&s->cfg, s->hv, &s->st, d) != 0 ||
-                  listen_for_requests(s, d) != 0 || network_join_guest(&s->cfg, s->ports, d) != 0))
+    if (first && (check_neighbours(s->cfg, s->hv, &s->st, d) != 0 ||
+                  listen_for_requests(s, d) != 0 || network_join_guest(s->cfg, s->ports, d) != 0))
         return -1;
     note_addresses(s);
     if (build_domain(s->hv, plan, s->uuid, &s->built, d) != 0)
         return -1;
-    int rc = domain_announce(&s->st, &s->cfg, s->uuid, &s->built, d);
+    int rc = domain_announce(&s->st, s->cfg, s->uuid, &s->built, d);
     drop_create_lock(s);
-    snprintf(console_log, sizeof(console_log), SUPERVISE_LOG_DIR "/%s.console.log", s->cfg.name);
+    snprintf(console_log, sizeof(console_log), SUPERVISE_LOG_DIR "/%s.console.log", s->cfg->name);
     if (rc == 0)
-        rc = devices_start(s->devs, &s->cfg, &s->built, console_log, d);
+        rc = devices_start(s->devs, s->cfg, &s->built, console_log, d);
     if (rc == 0)
         rc = wait_devices(s, d);
     if (rc != 0 && take_apart(s, false, d) != 0)
@@ -471,13 +471,13 @@ static int begin_life(struct supervisor *s, bool first, struct diag *d)
 {
     struct build_plan plan;
 
-    if (build_plan_open(&s->cfg, &plan, d) != 0)
+    if (build_plan_open(s->cfg, &plan, d) != 0)
         return -1;
     int rc = build_life(s, &plan, first, d);
     drop_create_lock(s);
     build_plan_close(&plan);
     if (rc == 0)
-        log_line(s, "domain %u is built from %s", s->built.domid, s->cfg.kernel);
+        log_line(s, "domain %u is built from %s", s->built.domid, s->cfg->kernel);
     return rc;
 }
 
@@ -539,11 +539,11 @@ static enum guest_action action_for(struct supervisor *s, const struct end *end)
         return action;
     }
     if (end->reason == SHUTDOWN_poweroff)
-        action = s->cfg.on_poweroff;
+        action = s->cfg->on_poweroff;
     else if (end->reason == SHUTDOWN_reboot)
-        action = s->cfg.on_reboot;
+        action = s->cfg->on_reboot;
     else if (end->reason == SHUTDOWN_crash || end->reason == SHUTDOWN_watchdog)
-        action = s->cfg.on_crash;
+        action = s->cfg->on_crash;
     log_line(s, "domain %u ended: %s; action: %s", s->built.domid,
              end->reason < sizeof(names) / sizeof(*names) ? names[end->reason] : "unknown reason",
              config_action_name(action));
@@ -558,7 +558,7 @@ static void rename_and_leave(struct supervisor *s)
     unsigned n = 0;
 
     do
-        snprintf(name, sizeof(name), "%s-%u", s->cfg.name, ++n);
+        snprintf(name, sizeof(name), "%s-%u", s->cfg->name, ++n);
     while (n < 1000 && domain_name_taken(&s->st, name, &other));
     snprintf(path, sizeof(path), "/local/domain/%u/name", s->built.domid);
     devices_stop(s->devs, true);
@@ -682,20 +682,19 @@ static int supervisor_main(void *arg)
 {
     static struct supervisor s = {.listen_fd = -1, .client_fd = -1, .log_fd = -1, .lock_fd = -1};
     const struct start *start = arg;
-    const struct guest_config *cfg = start->order->cfg;
     const int parent_fd = start->parent_fd;
     struct diag d = {0};
 
     close(start->others_fd);
-    s.cfg = *cfg;
+    s.cfg = start->order->cfg;
     s.parent_fd = parent_fd;
     if (start->order->lend) {
         s.hv = start->order->hv;
         s.st = *start->order->st;
     }
-    memcpy(s.uuid, cfg->uuid, sizeof(s.uuid));
+    memcpy(s.uuid, s.cfg->uuid, sizeof(s.uuid));
     detach();
-    if ((!s.cfg.uuid_given && !random_uuid(s.uuid)) || open_all(&s, &d) != 0 ||
+    if ((!s.cfg->uuid_given && !random_uuid(s.uuid)) || open_all(&s, &d) != 0 ||
         begin_life(&s, true, &d) != 0) {
         /* The log may be that of a running guest of this name; use it only if nobody listens. */
         if (!handover_tell(parent_fd, MSG_ERROR, d.text, strlen(d.text)))

@@ -32,7 +32,7 @@ struct supervised {
 
 /* The supervisor's from supervise_start() on. */
 struct supervise_order {
-    struct guest_config *cfg;
+    struct guest_config *cfg; /* with `lend` it must stay until the caller's end */
     struct hv *hv;
     struct store *st;
     bool lend; /* see below */
