@@ -353,7 +353,7 @@ static int open_devices(struct device *d, const struct channel_msg *start)
         log_line("journal: %s", strerror(errno));
         return rc;
     }
-    rc = map_meter(d, start);
+    rc = d->ops->unmetered ? 0 : map_meter(d, start);
     if (rc) {
         log_line("meter: %s", strerror(-rc));
     }

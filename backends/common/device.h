@@ -36,6 +36,7 @@ struct device;
 struct device_ops {
     const char *class_name;  /* "vbd", "vif", "console" */
     bool takes_over;         /* a new process needs no journal to go on with a connected front */
+    bool unmetered;          /* its host made no meter */
     uint32_t journal_format; /* of the body, bumped when it changes; 0: the class keeps none */
     const struct sandbox_profile *sandbox;
 
@@ -72,7 +73,7 @@ struct device {
     bool closing; /* unplug asked for */
     bool resuming;
     struct journal *journal; /* NULL in tests that have none */
-    struct meter *meter;     /* likewise */
+    struct meter *meter;     /* likewise, and of a class without one */
     struct limit *limits[2]; /* the device's own, its group's */
     unsigned nr_limits;
     bool exit;

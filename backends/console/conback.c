@@ -55,13 +55,13 @@ struct conback {
     int epfd;
     int masked_port; /* fired, to be unmasked when the ring was served */
     struct logfile log;
-    struct backlog backlog;
     unsigned attached; /* opens of the pty seen, less closes */
     bool guessed;      /* attached was told by the host, not seen */
     bool want_out, want_in;
     uint64_t progress_ms; /* the terminal last took something, or had nothing to take */
     uint64_t budget, refilled_ms;
     struct backoff backoff;
+    struct backlog backlog; /* last: its pages are touched when they are used */
 };
 
 static uint64_t now_ms(void)
@@ -290,7 +290,7 @@ static int watch(struct conback *c, int fd, uint32_t events)
 
 static int con_init(struct device *d, const struct channel_msg *start)
 {
-    struct conback *c = calloc(1, sizeof(*c));
+    struct conback *c = malloc(sizeof(*c));
     bool log = channel_get_flag(start, "log");
     uint64_t port = 0, log_max = 0;
     int rc;
@@ -300,6 +300,7 @@ static int con_init(struct device *d, const struct channel_msg *start)
         free(c);
         return -EINVAL;
     }
+    memset(c, 0, offsetof(struct conback, backlog.data));
     c->d = d;
     d->priv = c;
     c->remote_port = (uint32_t)port;
@@ -360,6 +361,7 @@ const struct device_ops conback_ops = {
     .class_name = "console",
     .sandbox = &sandbox_console,
     .takes_over = true,
+    .unmetered = true,
     .init = con_init,
     .advertise = con_advertise,
     .connect = con_connect,

@@ -162,8 +162,7 @@ static void back_message(struct devhost_device *dev, const struct channel_msg *m
     uint64_t state;
     enum devhost_event ev;
     bool tell = false;
-    /* A console's front knows no states, and has no other keys. */
-    int rc = dev->spec.cls == DEVHOST_CONSOLE ? 0 : nodes_write_back(dev, m);
+    int rc = nodes_write_back(dev, m);
 
     if (rc && rc != -ENOENT) { /* without nodes the toolstack has taken the device away already */
         device_log(dev, "cannot write %s: %s", dev->back, strerror(-rc));

@@ -56,7 +56,7 @@ struct resources {
     char ifname[IFNAME_BUF];
     char tty[TTY_BUF];
     bool tty_inherited;
-    int meter;   /* counters and limit (tenue/meter.h) */
+    int meter;   /* counters and limit (tenue/meter.h); -1: a console's */
     int group;   /* -1: the device is in none */
     int capture; /* where requests are recorded; -1: nowhere */
     int journal; /* memory that each process of the device maps (common/journal.h) */

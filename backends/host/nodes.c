@@ -151,12 +151,12 @@ static void write_front(struct writer *w, const struct devhost_spec *s, const ch
 
     /* The guest owns a device's directory. The console's stays ours: "tty" names a file of ours. */
     make_dir(w, console ? 0 : s->domid, console ? s->domid : 0);
-    put(w, "backend", back);
     put(w, "backend-id", "0");
-    if (s->cls == DEVHOST_CONSOLE) {
+    if (console) {
         front_console(w, s);
         return;
     }
+    put(w, "backend", back);
     put(w, "trusted", "1");
     if (s->cls == DEVHOST_BLOCK) {
         front_block(w, s);
@@ -174,10 +174,8 @@ static void write_back(struct writer *w, const struct devhost_spec *s, const cha
     put(w, "online", "1");
     if (s->cls == DEVHOST_BLOCK) {
         back_block(w, s);
-    } else if (s->cls == DEVHOST_NET) {
-        back_net(w, s);
     } else {
-        put(w, "protocol", "vt100");
+        back_net(w, s);
     }
     if (s->kernel) {
         put(w, "served-by", "kernel");
@@ -213,6 +211,15 @@ static int begin(struct writer *w)
     return 0;
 }
 
+/*
+ * A console's two sides do not speak through the store. A directory would be read by nobody but the
+ * control domain's kernel, which asks twice whether each node of it is there.
+ */
+static bool has_back_dir(const struct devhost_spec *s)
+{
+    return s->cls != DEVHOST_CONSOLE;
+}
+
 int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char *err,
                         size_t err_len)
 {
@@ -230,7 +237,9 @@ int devhost_write_nodes(struct devhost *h, const struct devhost_spec *spec, char
         w.dir = front;
         write_front(&w, spec, back);
         w.dir = back;
-        write_back(&w, spec, front);
+        if (has_back_dir(spec)) {
+            write_back(&w, spec, front);
+        }
         rc = finish(&w);
     }
     if (rc) {
@@ -258,11 +267,13 @@ int devhost_remove_nodes(struct devhost *h, const struct devhost_spec *spec)
     xsc_batch(h->xs);
     devhost_front_path(spec, path, sizeof(path));
     xsc_rm(h->xs, XSC_NO_TRANSACTION, path);
-    devhost_back_path(spec, path, sizeof(path));
-    xsc_rm(h->xs, XSC_NO_TRANSACTION, path);
-    snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", class_node(spec->cls),
-             spec->domid);
-    remove_if_empty(h, path);
+    if (has_back_dir(spec)) {
+        devhost_back_path(spec, path, sizeof(path));
+        xsc_rm(h->xs, XSC_NO_TRANSACTION, path);
+        snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", class_node(spec->cls),
+                 spec->domid);
+        remove_if_empty(h, path);
+    }
     return -xsc_batch_end(h->xs);
 }
 
@@ -291,7 +302,7 @@ static bool still_there(struct devhost_device *dev, uint32_t t)
 int nodes_write_back(struct devhost_device *dev, const struct channel_msg *m)
 {
     struct writer w = {.xs = dev->host->xs, .dir = dev->back};
-    int rc = -EAGAIN;
+    int rc = has_back_dir(&dev->spec) ? -EAGAIN : 0;
 
     for (int i = 0; i < RETRIES && rc == -EAGAIN; i++) {
         rc = begin(&w);

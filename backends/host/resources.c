@@ -539,7 +539,7 @@ int resources_open(struct devhost_device *dev, char *err, size_t err_len)
 {
     int rc = open_journal(dev, err, err_len);
 
-    if (!rc) {
+    if (!rc && dev->spec.cls != DEVHOST_CONSOLE) { /* which is neither counted nor limited */
         rc = open_meter(dev, err, err_len);
     }
     rc = rc ? rc : capture_create(dev, err, err_len);

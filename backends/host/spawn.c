@@ -64,9 +64,14 @@ static int place_fds(int *from, unsigned n)
 
 static unsigned list_fds(const struct child_fds *c, int from[CHANNEL_DEVICE_FD + MAX_DEVICE_FDS])
 {
-    const int fixed[CHANNEL_DEVICE_FD] = {
-        c->in,      c->out,  c->out,   c->channel,
-        c->journal, c->life, c->meter, c->group < 0 ? c->in : c->group};
+    const int fixed[CHANNEL_DEVICE_FD] = {c->in,
+                                          c->out,
+                                          c->out,
+                                          c->channel,
+                                          c->journal,
+                                          c->life,
+                                          c->meter < 0 ? c->in : c->meter,
+                                          c->group < 0 ? c->in : c->group};
     unsigned n = 0;
 
     for (; n < CHANNEL_DEVICE_FD; n++) {

@@ -217,7 +217,7 @@ void devhost_close(struct devhost *h);
  * exist.
  *   vbd      /local/domain/N/device/vbd/ID   /local/domain/0/backend/vbd/N/ID
  *   vif      /local/domain/N/device/vif/ID   /local/domain/0/backend/vif/N/ID
- *   console  /local/domain/N/console         /local/domain/0/backend/console/N/0
+ *   console  /local/domain/N/console         none: its two sides do not speak through the store
  *            (ring-ref, port, type, limit, output, tty; owned by domain 0)
  * Overwrites a device of the same number.
  */
