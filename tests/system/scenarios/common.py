@@ -223,6 +223,12 @@ class Host:
         return {program: int(pid) for program, pid in re.findall(fields, out)}
 
 
+# For scenarios that start a program hundreds of times. With addresses at random the emulator translates it anew each time and keeps
+# all of that by the page; when the page is given to somebody else, each byte that clears it looks through the whole list. After
+# 200 backends that took minutes for a page, and the control domain stood still meanwhile.
+FIXED_ADDRESSES = "tenue.services=tenue norandmaps"
+
+
 def machine(name, hv="tenue", **more):
     overlays = [OVERLAY] + list(more.pop("overlays", ()))
     return Machine("scenario-" + name, hv, more.pop("append", "tenue.services=tenue"), overlays=overlays, **more)
