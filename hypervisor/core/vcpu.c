@@ -268,9 +268,9 @@ static inline void write_area(struct vcpu *v, guest_va area,
         write(v, area);
         return;
     }
-    hal_load_root(v->pv.root_kernel);
+    hal_switch_root(v->pv.root_kernel);
     write(v, area);
-    hal_load_root(v->pv.root_user);
+    hal_switch_root(v->pv.root_user);
 }
 
 void vcpu_runstate_publish(struct vcpu *v)

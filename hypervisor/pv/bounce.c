@@ -20,7 +20,7 @@ void pv_toggle_mode(struct vcpu *v)
 {
     v->pv.kernel_mode = !v->pv.kernel_mode;
     hal_swapgs();
-    pv_root_load(v);
+    hal_switch_root(v->pv.kernel_mode ? v->pv.root_kernel : v->pv.root_user);
 }
 
 /*

@@ -44,8 +44,6 @@ static bool write_cr3(struct vcpu *v, uint64_t value, struct insn *in)
     int rc = pv_root_set(v, maddr_to_mfn(maddr_make(value)), false);
 
     in->again = rc == -XEN_ERESTART;
-    if (rc == 0)
-        pv_root_load(v); /* the same root again is a flush */
     return rc == 0 || in->again;
 }
 

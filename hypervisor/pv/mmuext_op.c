@@ -52,16 +52,6 @@ static int cache_op(const struct vcpu *v)
     return 0;
 }
 
-/* --- roots --- */
-
-static int new_kernel_root(struct vcpu *v, mfn_t m)
-{
-    if (!mfn_eq(m, v->pv.root_kernel))
-        return pv_root_set(v, m, false);
-    hal_tlb_flush_local(); /* what a load would have done */
-    return 0;
-}
-
 /* --- frames --- */
 
 static int clear_page(struct domain *d, mfn_t m)
@@ -93,11 +83,14 @@ static int self_op(struct vcpu *v, const struct mmuext_op *op)
 {
     switch (op->cmd) {
     case MMUEXT_NEW_BASEPTR:
-        return new_kernel_root(v, mfn_make(op->arg1.mfn));
+        if (op->arg1.mfn != v->pv.root_kernel.n)
+            return pv_root_set(v, mfn_make(op->arg1.mfn), false);
+        hal_tlb_flush_local(); /* what a load would have done */
+        return 0;
     case MMUEXT_NEW_USER_BASEPTR:
         return pv_root_set(v, op->arg1.mfn ? mfn_make(op->arg1.mfn) : MFN_NONE, true);
     case MMUEXT_TLB_FLUSH_LOCAL:
-        hal_tlb_flush_local(); /* no address-space tags: this covers the user root too */
+        hal_tlb_flush_local(); /* the user root, too */
         return 0;
     case MMUEXT_INVLPG_LOCAL:
         if (guest_addr_ok(op->arg1.linear_addr))

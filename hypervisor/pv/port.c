@@ -21,10 +21,10 @@ static bool read_bitmap(struct vcpu *v, uint16_t port, uint8_t bits[2])
     bool ok;
 
     if (!v->pv.kernel_mode)
-        hal_load_root(v->pv.root_kernel);
+        hal_switch_root(v->pv.root_kernel);
     ok = guest_read(bits, at, 2) == 0;
     if (!v->pv.kernel_mode)
-        hal_load_root(v->pv.root_user);
+        hal_switch_root(v->pv.root_user);
     return ok;
 }
 

@@ -9,11 +9,6 @@
  */
 #include "root.h"
 
-void pv_root_load(struct vcpu *v)
-{
-    hal_load_root(v->pv.kernel_mode ? v->pv.root_kernel : v->pv.root_user);
-}
-
 bool pv_may_defer(enum page_type type)
 {
     const struct vcpu *v = current_vcpu();
@@ -68,13 +63,24 @@ static void root_show_m2p(mfn_t m, bool show)
         WRITE_ONCE(*slot, entry);
 }
 
+/* From here on. If v is not current, the vcpu that is has a flush too many. */
+static inline void root_in_force(struct vcpu *v, mfn_t m, bool user)
+{
+    if (v == current_vcpu() && v->pv.kernel_mode != user)
+        hal_load_root(m);
+    else
+        tlb_tag_owes(!user);
+}
+
 int pv_root_set(struct vcpu *v, mfn_t m, bool user)
 {
     mfn_t *root = user ? &v->pv.root_user : &v->pv.root_kernel;
     const mfn_t old = *root;
 
-    if (mfn_eq(old, m))
+    if (mfn_eq(old, m)) {
+        root_in_force(v, m, user);
         return 0;
+    }
     if (!mfn_is_none(m)) {
         int rc = page_get_and_type(m, v->domain, PGT_L4);
 
@@ -85,8 +91,7 @@ int pv_root_set(struct vcpu *v, mfn_t m, bool user)
         return -XEN_EINVAL;
     }
     *root = m;
-    if (v == current_vcpu() && v->pv.kernel_mode != user)
-        hal_load_root(m);
+    root_in_force(v, m, user);
     if (!mfn_is_none(old))
         pv_put_table(old, PGT_L4);
     return 0;

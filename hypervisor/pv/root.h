@@ -9,11 +9,10 @@
 #include <tenue/pv.h>
 #include <tenue/vcpu.h>
 
-/* Load the root for v's mode; v is current. With none for user mode the caller checked (ENT-15). */
-void pv_root_load(struct vcpu *v);
 /* Make m v's root for kernel or user mode, validating it as an L4 where it is not one; loads it
- * when v is current and in that mode. MFN_NONE is for user mode only. v is current or does not run.
- * -XEN_EINVAL; -XEN_ERESTART: nothing changed, call again. */
+ * when v is current and in that mode, which is a flush even of the same root. MFN_NONE is for user
+ * mode only. v is current or does not run. -XEN_EINVAL; -XEN_ERESTART: nothing changed, call again.
+ */
 int pv_root_set(struct vcpu *v, mfn_t m, bool user) must_check;
 /* Teardown, or before new context: give up both roots and all owed tables; v is loaded nowhere.
  * -XEN_ERESTART: call again. */

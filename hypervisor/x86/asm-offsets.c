@@ -20,6 +20,7 @@ void asm_offsets(void)
     DEFINE(CPU_current, offsetof(struct cpu, current));
     DEFINE(CPU_root, offsetof(struct cpu, root));
     DEFINE(CPU_flush_stamp, offsetof(struct cpu, flush_stamp));
+    DEFINE(CPU_tags, offsetof(struct cpu, tags));
     /* In a CPU's block: the guest's registers, and where they are pushed from. */
     DEFINE(BLOCK_regs, BLOCK_STACK_TOP - sizeof(struct cpu_user_regs));
     DEFINE(BLOCK_regs_top,

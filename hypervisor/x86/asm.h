@@ -53,10 +53,6 @@ PORT_ACCESS(b, uint8_t)
 PORT_ACCESS(w, uint16_t)
 PORT_ACCESS(l, uint32_t)
 #undef PORT_ACCESS
-static inline void cr3_write(uint64_t v)
-{
-    __asm__ volatile("mov %0, %%cr3" ::"r"(v) : "memory");
-}
 static inline void cr4_write(uint64_t v)
 {
     __asm__ volatile("mov %0, %%cr4" ::"r"(v) : "memory");

@@ -33,12 +33,13 @@ static enum spec_vendor vendor_of(const char *ebx)
 
 void cpu_detect(void)
 {
-    uint32_t r[4];
+    uint32_t r[4], pcid;
 
     hal_cpuid(0, 0, r);
     cpu_features.vendor = vendor_of((const char *)&r[1]);
     hal_cpuid(1, 0, r);
     cpu_features.xsave = r[2] >> 26 & 1;
+    pcid = r[2] >> 17 & x86_options.pcid;
     host_cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     host_cr4 |= r[3] >> 7 & 1 ? CR4_MCE : 0;
     host_cr4 |= cpu_features.xsave ? CR4_OSXSAVE : 0;
@@ -48,6 +49,7 @@ void cpu_detect(void)
     host_cr4 |= r[1] >> 7 & x86_options.smep ? CR4_SMEP : 0;
     host_cr4 |= r[1] >> 20 & x86_options.smap ? CR4_SMAP : 0;
     host_cr4 |= r[2] >> 2 & x86_options.umip ? CR4_UMIP : 0;
+    host_cr4 |= r[1] >> 10 & pcid ? CR4_PCIDE : 0; /* tags want INVPCID, too (ADR 65) */
     cpuid_if_there(0xd, 1, r);
     cpu_features.xsaveopt = cpu_features.xsave && (r[0] & 1);
     cpuid_if_there(0x80000001, 0, r);

@@ -15,8 +15,10 @@
 #define SEL_TSS 0xe040
 #define SEL_LDT 0xe050
 
-/* Among the bits of a site that start-up patches (spec.c): when SMAP is on. */
+/* Among the bits of a site that start-up patches (spec.c): when SMAP is on; when TLBs are tagged.
+ */
 #define SITE_SMAP 0x80000000
+#define SITE_TAGS 0x40000000
 
 #define VEC_PIC 0x20 /* the masked 8259s point here: 16 vectors */
 #define VEC_GSI_FIRST 0x30

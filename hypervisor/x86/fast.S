@@ -20,11 +20,12 @@
  * hypercall saves all but RCX and R11 (dead by the ABI). RBX, RBP and R12 to R15 keep the guest's
  * values into C, which preserves and never reads them; R9 likewise; the arguments are arguments.
  *
- * CR3, swapgs and kernel_mode change together, CR3 with the TLB clock as hal_load_root() does (MM-18).
+ * CR3, swapgs and kernel_mode change together, CR3 with the TLB clock as hal_switch_root() does (MM-18).
  */
 #include "access.inc"
 #include "asm.inc"
 #include "desc.h"
+#include "isolation.inc"
 #include "layout.h"
 #include "regs.inc"
 
@@ -61,8 +62,12 @@ FIELDS IRET, rax, r11, rcx, flags, rip, cs, rflags, rsp, ss
     jnz \to
 .endm
 
-/* Load root, a frame number, as hal_load_root() does. Uses up root and tmp (and its lower half). */
-.macro LOAD_ROOT root, tmp, tmp32
+/*
+ * Load root, a frame number, as hal_switch_root() does. Uses up root and tmp (and its lower half). With
+ * tagged TLBs the first instruction becomes a jump: \tag is what the load has besides, and keeps.
+ */
+.macro LOAD_ROOT root, tmp, tmp32, tag
+.Lload\@:
     movl $1, \tmp32
     lock xaddl \tmp32, tlb_clock(%rip)
     incl \tmp32
@@ -70,6 +75,17 @@ FIELDS IRET, rax, r11, rcx, flags, rip, cs, rflags, rsp, ss
     shlq $12, \root
     movq \root, %cr3
     movl \tmp32, OURS(CPU_flush_stamp)
+.Lloaded\@:
+    SPEC_JUMP .Lload\@, .Ltagged\@, SITE_TAGS
+    .subsection 1
+.Ltagged\@:
+    movq \root, OURS(CPU_root)
+    shlq $12, \root
+    orq OURS(\tag), \root
+    movq \root, %cr3
+    movb $0x80, OURS(\tag + 7)
+    jmp .Lloaded\@
+    .previous
 .endm
 
 /* From guest user to guest kernel mode, of the vcpu in RCX. Uses up RAX and R11. */
@@ -77,7 +93,7 @@ FIELDS IRET, rax, r11, rcx, flags, rip, cs, rflags, rsp, ss
     movb $1, VCPU_kernel_mode(%rcx)
     swapgs
     movq VCPU_root_kernel(%rcx), %rax
-    LOAD_ROOT %rax, %r11, %r11d
+    LOAD_ROOT %rax, %r11, %r11d, CPU_tags + 8
 .endm
 
 /* From guest kernel to guest user mode. Uses up root, which may be RCX, and R11. */
@@ -85,7 +101,7 @@ FIELDS IRET, rax, r11, rcx, flags, rip, cs, rflags, rsp, ss
     movb $0, VCPU_kernel_mode(%rcx)
     swapgs
     movq VCPU_root_user(%rcx), \root
-    LOAD_ROOT \root, %r11, %r11d
+    LOAD_ROOT \root, %r11, %r11d, CPU_tags
 .endm
 
 .section .rodata

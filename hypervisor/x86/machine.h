@@ -19,7 +19,7 @@ extern uint8_t image_start[], image_rodata[], image_data[], image_end[], boot_bl
 
 /* option.c: what the command line said; read once bring-up is under way. */
 struct x86_options {
-    bool smep, smap, umip;
+    bool smep, smap, umip, pcid;
     bool fastpaths; /* fast.S may be used */
     unsigned maxcpus;
     bool serial;          /* console= names a port (or was not given) */

@@ -3,7 +3,7 @@
  * Command-line options of the machine layer (tenue/options.h).
  *
  *   console=com1|com2|none   com1=, com2=BAUD[,DPS[,PORT[,IRQ]]]   clocksource=hpet|acpi
- *   smep= smap= umip= fastpaths= BOOL   maxcpus=N
+ *   smep= smap= umip= pcid= fastpaths= BOOL   maxcpus=N
  */
 #include <tenue/options.h>
 
@@ -13,6 +13,7 @@
 struct x86_options x86_options = {
     .smep = true,
     .smap = true,
+    .pcid = true,
     .fastpaths = true,
     .maxcpus = MAX_CPUS,
     .serial = true,
@@ -69,6 +70,7 @@ const struct option hal_options[] = {
     {"smep", NULL, NULL, &x86_options.smep, 0, NULL},
     {"smap", NULL, NULL, &x86_options.smap, 0, NULL},
     {"umip", NULL, NULL, &x86_options.umip, 0, NULL},
+    {"pcid", NULL, NULL, &x86_options.pcid, 0, NULL},
     {"fastpaths", NULL, NULL, &x86_options.fastpaths, 0, NULL},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };

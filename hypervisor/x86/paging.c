@@ -153,8 +153,7 @@ void paging_init(void)
     hal_root_template = memset(mfn_to_ptr(hv_root), 0, PAGE_SIZE);
     map_ram();
     map_image();
-    cr3_write(mfn_to_maddr(hv_root).a);
-    this_cpu()->root = hv_root;
+    hal_load_root(hv_root);
     bootmem_reachable = ~0ull;
     make_frame_table();
     make_m2p();

@@ -52,7 +52,6 @@ void ap_start(void)
     idt_load_cpu(c);
     xcr0_load(c, hal_xcr0_supported);
     apic_init_cpu();
-    c->cpu.root = hv_root;
     __atomic_store_n(&c->online, 1, __ATOMIC_RELEASE);
     cpu_run();
 }

@@ -19,7 +19,7 @@
  * goes. */
 struct spec_site {
     uint64_t at, to;
-    uint32_t bits; /* of the plan, or SITE_SMAP: where one of them is on */
+    uint32_t bits; /* of the plan, or SITE_...: where one of them is on */
     uint32_t insn;
 };
 extern const struct spec_site spec_sites_start[], spec_sites_end[];
@@ -114,7 +114,8 @@ static uint8_t *writable(uint64_t code)
 static void patch_sites(void)
 {
     static const uint8_t nop2[] = {0x66, 0x90};
-    const uint32_t on = spec_plan.on | (host_cr4 & CR4_SMAP ? SITE_SMAP : 0);
+    const uint32_t on = spec_plan.on | (host_cr4 & CR4_SMAP ? SITE_SMAP : 0) |
+                        (host_cr4 & CR4_PCIDE ? SITE_TAGS : 0);
 
     for (const struct spec_site *s = spec_sites_start; s != spec_sites_end; s++) {
         int32_t rel = (int32_t)(s->to - (s->at + 5));
@@ -173,10 +174,10 @@ void spec_init(void)
     spec_apply(&spec_plan);
     spec_ctrl_entry = (uint32_t)(spec_plan.spec_ctrl | SPEC_CTRL_IBRS);
     spec_ctrl_exit = (uint32_t)spec_plan.spec_ctrl;
+    if (spec_plan.on & SPEC_PTI)
+        host_cr4 &= ~(uint64_t)(CR4_PGE | CR4_PCIDE);
     patch_sites();
     patch_thunks();
-    if (spec_plan.on & SPEC_PTI)
-        host_cr4 &= ~(uint64_t)CR4_PGE;
     isolate(c);
     idt_load_cpu(c);
 }

@@ -30,15 +30,7 @@ void isolation_copy_windows(struct pcpu *c);
 /* Has the plan one of bits? A no-op where not: the site becomes a jump when it has (spec.c). */
 static inline __attribute__((always_inline)) bool spec_has(uint32_t bits)
 {
-    __asm__ goto("1: .byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n\t"
-                 ".pushsection .spec_sites, \"a\"\n\t"
-                 ".quad 1b, %l[yes]\n\t"
-                 ".long %c0, 0\n\t"
-                 ".popsection"
-                 :
-                 : "i"(bits)
-                 :
-                 : yes);
+    __asm__ goto(SITE_YES(".byte 0x0f, 0x1f, 0x44, 0x00, 0x00") : : "i"(bits) : : yes);
     return false;
 yes:
     return true;

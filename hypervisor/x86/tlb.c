@@ -2,7 +2,8 @@
 /*
  * Roots and translations. Our own mappings are global and survive root loads (not under page-table
  * isolation: isolation.c); everything of a
- * guest's is not global, so loading CR3 is a full flush. Each full flush is stamped (tenue/tlb.h).
+ * guest's is not global, so loading CR3 is a full flush, unless translations are tagged
+ * (pv/tags.c). Each full flush is stamped (tenue/tlb.h).
  *
  * Shootdown: the asker raises a request on each other CPU of the mask, sends an interrupt and
  * waits. A CPU answers in the interrupt, or, as it has interrupts off in the hypervisor, in
@@ -19,44 +20,58 @@ static inline void load_cr3(mfn_t root)
 {
     uint32_t stamp = tlb_flush_begin();
 
-    cr3_write(mfn_to_maddr(root).a);
+    hal_cr3_write(mfn_to_maddr(root).a);
     tlb_flush_end(stamp);
 }
 
 /*
- * The guest runs on a copy, which a flush brings up to date: so a CPU whose stamp is newer than a
- * change to an L4 has the change in its copy. The root is recorded first: whoever changes it
- * afterwards knows that we have it.
+ * Under isolation, where there are no tags, the guest runs on a copy, which a flush brings up to
+ * date: so a CPU whose stamp is newer than a change to an L4 has the change in its copy. The root
+ * is recorded first: whoever changes it afterwards knows that we have it.
  */
-static __attribute__((noinline)) void load_isolated(mfn_t root)
+static noinline_fn void load_otherwise(mfn_t root)
 {
     struct pcpu *c = this_pcpu();
     uint32_t stamp;
 
+    if (!spec_has(SPEC_PTI)) {
+        tags_load_root(root);
+        return;
+    }
     WRITE_ONCE(c->cpu.root, root);
     WRITE_ONCE(c->entry.full_cr3, mfn_to_maddr(root).a);
     stamp = tlb_flush_begin();
-    cr3_write(mfn_to_maddr(root).a);
+    hal_cr3_write(mfn_to_maddr(root).a);
     isolation_copy_root(c, root);
     tlb_flush_end(stamp);
 }
 
+static inline void load_root(mfn_t m)
+{
+    if (spec_has(SPEC_PTI | SITE_TAGS))
+        load_otherwise(m);
+    else
+        load_cr3(m);
+    this_cpu()->root = m;
+}
+
 void hal_load_root(mfn_t m)
 {
-    if (mfn_is_none(m))
-        m = hv_root;
-    if (spec_has(SPEC_PTI)) {
-        load_isolated(m);
-        return;
-    }
-    load_cr3(m);
-    this_cpu()->root = m;
+    load_root(mfn_is_none(m) ? hv_root : m);
+}
+
+void hal_switch_root(mfn_t m)
+{
+    if (spec_has(SITE_TAGS))
+        tags_switch_root(m);
+    else
+        load_root(m);
 }
 
 void hal_tlb_flush_local(void)
 {
-    if (spec_has(SPEC_PTI))
-        load_isolated(this_cpu()->root);
+    if (spec_has(SPEC_PTI | SITE_TAGS))
+        load_otherwise(this_cpu()->root);
     else
         load_cr3(this_cpu()->root);
 }

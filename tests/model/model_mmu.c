@@ -6,7 +6,8 @@
  * Guests write what they can write - through stale translations too -, pin, unpin, switch roots,
  * drop and take frames, get preempted at any point and sometimes never come back, and die. Nothing
  * is expected of a single result; the audit and the balance of free frames are the reference.
- * Contents are drawn from few frames, few slots and few flags, so that tables meet each other.
+ * TLBs are tagged in every other run. Contents are drawn from few frames, few slots and few flags,
+ * so that tables meet each other.
  *
  * Usage: model [FIRST_SEED [COUNT [STEPS]]]. A failure names the seed and step; run with that seed
  * and count 1 to see it again.
@@ -14,13 +15,15 @@
  * Sabotage, each found within the seeds of `make check`: PTE_RW added to PTE_L1_HARMLESS; *cursor =
  * i where table_devalidate() is preempted in a drop; refs 0 instead of 1 in put_last()'s
  * partial_word(); list_unlink() left out of page_free_last(); pte_tables_changed() left out of
- * table_write().
+ * table_write();
+ * either tlb_tag_owes() left out of tags_load_root().
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "../../hypervisor/pv/mmu.h"
 #include "../../hypervisor/pv/root.h"
+#include "../../hypervisor/pv/state.h"
 #include "../unit/fake/fake.h"
 
 #include <tenue/hal.h>
@@ -197,6 +200,8 @@ static int op_touch(const struct actor *a)
     uint64_t value;
 
     (void)a;
+    if (arg.kind & 2 && !mfn_is_none(current_vcpu()->pv.root_user))
+        pv_toggle_mode(current_vcpu());
     if (arg.kind & 1)
         return fake_load(arg.va, &value) ? 0 : -XEN_EFAULT;
     return fake_store(arg.va, arg.entry) ? 0 : -XEN_EFAULT;
@@ -244,11 +249,14 @@ static int op_control_maps(const struct actor *a)
     return mmu_l1_write(control.d, a->d, control_slot(arg.kind % 16), arg.entry, MMU_SET, NULL);
 }
 
+#define TOUCH 0u /* the one that a user does, too */
+
 static const struct {
     const char *name;
     int (*run)(const struct actor *);
     unsigned weight;
 } ops[] = {
+    [TOUCH] = {"touch", op_touch, 12},
     {"write entry", op_write_at, 30},
     {"update va", op_va, 8},
     {"emulated store", op_ptwr, 6},
@@ -256,7 +264,6 @@ static const struct {
     {"unpin", op_unpin, 7},
     {"root", op_root, 6},
     {"flush", op_flush, 2},
-    {"touch", op_touch, 12},
     {"release", op_release, 2},
     {"take", op_take, 3},
     {"exchange", op_exchange, 2},
@@ -284,15 +291,18 @@ static void actor_begin(struct actor *a, uint16_t domid)
     check(a->d != NULL, "no domain");
     for (unsigned i = 0; i < FRAMES; i++)
         check(domain_alloc_frames(a->d, 0, 64, &a->frames[i]) == 0, "no frames");
-    /* Something to start from: 0 -> 1 -> 2 -> 3 in slot 0, 3 maps the others; 0 is vcpu 0's root.
-     */
+    /* Something to start from: 0 -> 1 -> 2 -> 3 in slot 0, 3 maps the others; 0 is the kernel's
+     * root, and 4 the user's, of which slot 0 is the same. */
     for (unsigned i = 0; i < 3; i++)
         *fake_written(a->frames[i]) = mfn_to_maddr(a->frames[i + 1]).a | PTE_P | PTE_RW;
+    *fake_written(a->frames[4]) = *fake_written(a->frames[0]);
     for (unsigned i = 0; i < FRAMES; i++)
         fake_written(a->frames[3])[i < 3 ? i : i + 120] = mfn_to_maddr(a->frames[i]).a | PTE_P |
-                                                          (i > 3 ? PTE_RW : 0);
+                                                          (i > 4 ? PTE_RW : 0);
     for (unsigned i = 0; i < 2; i++)
-        check(pv_root_set(a->d->vcpus[i], a->frames[0], false) == 0, "no root");
+        check(pv_root_set(a->d->vcpus[i], a->frames[0], false) == 0 &&
+                  pv_root_set(a->d->vcpus[i], a->frames[4], true) == 0,
+              "no root");
 }
 
 /* What a vcpu remembers of its last walk and would believe is what a walk finds. */
@@ -316,6 +326,8 @@ static void one_step(void)
 
     fake_on_cpu(below(FAKE_CPUS));
     fake_run(a->d->vcpus[below(2)]);
+    if (op != TOUCH && !current_vcpu()->pv.kernel_mode)
+        pv_toggle_mode(current_vcpu());
     doing = ops[op].name;
     arg.m = some_frame(a);
     arg.slot = some_slot();
@@ -334,6 +346,7 @@ static void one_run(unsigned steps)
 {
     const uint64_t free_before = READ_ONCE(heap_free_frames);
 
+    fake_tags(seed & 1);
     for (unsigned i = 0; i < GUESTS; i++)
         actor_begin(&actors[i], (uint16_t)(1 + i));
     for (step = 0; step < steps; step++)

@@ -7,6 +7,7 @@
           every other SYSRET or IRET to a guest is a site that the plan replaces by those, or one of fast.S, which
           no way in reaches where the plan has such sites (hal_fast_paths)
   SPEC-1, ENT-4  each way in from the IDT begins with a site where the plan puts the change of root
+  MM-18   where TLBs are tagged, fast.S changes roots as pv/tags.c does, each mode under its own tag
   SPEC-1  after a guest's root is loaded, the exits touch the stack and the code's own page only
 
 Last line: `check-speculation-image: N passed, N failed`.
@@ -14,7 +15,7 @@ Last line: `check-speculation-image: N passed, N failed`.
 Sabotage: put `jmp *%rax` behind the `ret` of spec_fill_rsb (isolation.S); "thunks" fails. Exchange VERW and the `addq` of
 tail_sysret: "buffers last" fails. Write plain `sysretq` for LEAVE_SYSRET in entry.S: "every exit" fails. Put
 ISOLATION after CLAC in ENTER_BY_GATE: "entries" fails. Write `movl spec_ctrl_exit(%rip), %eax` into
-tail_iret: "nothing else" fails.
+tail_iret: "nothing else" fails. Give ENTER_USER CPU_tags + 8, or take the movb out of LOAD_ROOT: "tags" fails.
 """
 import re
 import struct
@@ -22,7 +23,7 @@ import subprocess
 import sys
 
 ELF = sys.argv[1] if len(sys.argv) > 1 else "build/hypervisor/tenue.elf"
-PTI, VERW = 1 << 0, 1 << 10
+PTI, VERW, TAGS = 1 << 0, 1 << 10, 1 << 30
 LEAVING = ("sysretq", "iretq", "sysretl", "iret")
 
 
@@ -148,10 +149,40 @@ def nothing_else(image):
         yield "VERW's operand is outside the pages that stay mapped"
 
 
+ROOT_CHANGE = re.compile(r"movb \$0x([01]),\S+\(%rcx\)\|swapgs\|mov (\S+),(%\w+)\|"
+                         r"mov \$0x1,%\w+\|xadd [^|]+\|inc %\w+\|mov \3,(\S+)\(%rsp\)\|shl \$0xc,\3\|mov \3,%cr3\|mov [^|]+\|$")
+TAGGED = re.compile(r"mov (%\w+),(\S+)\(%rsp\)\|shl \$0xc,\1\|or (\S+)\(%rsp\),\1\|mov \1,%cr3\|"
+                    r"movb \$0x80,(\S+)\(%rsp\)\|jmp ([0-9a-f]+) [^|]*\|$")
+
+
+def steps(image, first, count):
+    return "".join("%s %s|" % c[1:3] if c[2] else c[1] + "|" for c in image.code[first:first + count])
+
+
+def tags(image):
+    """Changes of root in fast.S where TLBs are tagged (ADR 65): the steps of tags_switch_root()."""
+    tag_of = {"0": set(), "1": set()}
+    for site, (target, bits) in image.sites.items():
+        if bits != TAGS or not image.names["fast_start"] <= site < image.names["fast_end"]:
+            continue
+        at = image.index[site]
+        plain = ROOT_CHANGE.match(steps(image, at - 3, 10))
+        tagged = TAGGED.match(steps(image, image.index[target], 6))
+        if not plain or not tagged or image.code[at + 1][0] - site < 5:
+            yield "%x: %s; tagged: %s" % (site, steps(image, at - 3, 10), steps(image, image.index[target], 6))
+            continue
+        tag, keep, back = (int(x, 16) for x in tagged.group(3, 4, 5))
+        tag_of[plain.group(1)].add(tag)
+        if tagged.group(1, 2) != plain.group(3, 4) or keep != tag + 7 or back != image.code[at + 7][0]:
+            yield "%x: %s" % (target, steps(image, image.index[target], 6))
+    if [len(t) for t in tag_of.values()] != [1, 1] or tag_of["1"].pop() != tag_of["0"].pop() + 8:
+        yield "user and kernel mode have not each a tag of their own"
+
+
 image = Image()
 bad = 0
 RULES = (("thunks", thunks), ("buffers last", buffers_last), ("every exit", every_exit), ("entries", entries),
-         ("nothing else on a guest's tables", nothing_else))
+         ("nothing else on a guest's tables", nothing_else), ("tags", tags))
 for name, rule in RULES:
     faults = list(rule(image))
     bad += bool(faults)

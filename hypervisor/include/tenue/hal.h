@@ -70,6 +70,9 @@ void hal_debugreg_changed(void);    /* current's pv.debugreg[] changed */
 /* Load root m (an L4 carrying our template slots, or MFN_NONE for our own root); flushes this CPU's
  * non-global translations and stamps it. Records it in this_cpu()->root. */
 void hal_load_root(mfn_t m);
+/* From one root of the current vcpu to its other one, or back. What is cached of either may stay.
+ */
+void hal_switch_root(mfn_t m);
 /* An entry of L4 m was changed: CPUs that run guests on copies of it take the change. No locks
  * held. */
 void hal_root_changed(mfn_t m);

@@ -41,9 +41,11 @@ struct cpu {
     uint64_t restart_args[5]; /* [o] */
     uint64_t hypercall_count[64]; /* [o] by number, for the debug keys */
     mfn_t root;                   /* [o] the root believed to be in CR3 (MM-18) */
-    uint32_t flush_stamp;      /* [o written, others read] TLB clock at the last full local flush */
-    struct timer_queue timers; /* its own lock */
-    struct run_queue runq;     /* its own lock */
+    uint64_t tags[2];     /* [o] for user and kernel mode: what a load of CR3 has besides the root,
+                             where     TLBs are tagged (pv/tags.c) */
+    uint32_t flush_stamp; /* [o written, others read] TLB clock at the last full local flush */
+    struct timer_queue timers;                   /* its own lock */
+    struct run_queue runq;                       /* its own lock */
     const struct spinlock *held[LOCKS_HELD_MAX]; /* [o] debug: locks held, in order */
     unsigned held_count;
 };
@@ -62,6 +64,13 @@ static inline struct vcpu *current_vcpu(void)
 static inline void tlb_flush_end(uint32_t taken)
 {
     WRITE_ONCE(this_cpu()->flush_stamp, taken);
+}
+
+/* The current vcpu's root of the mode it is not in is another one now: its tag is to be flushed
+ * when it is loaded. Means nothing without tags. */
+static inline void tlb_tag_owes(bool kernel)
+{
+    this_cpu()->tags[kernel] = kernel;
 }
 
 /* In core/softirq.c. Raise on this CPU; or on another, waking it by an IPI if it may be in a guest

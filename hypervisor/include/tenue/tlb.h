@@ -8,6 +8,7 @@
 #define TENUE_TLB_H
 
 #include <tenue/abi.h>
+#include <tenue/frame.h>
 
 typedef uint64_t cpumask_t; /* bit n: CPU n */
 
@@ -20,6 +21,11 @@ static inline uint32_t tlb_stamp(void)
 }
 /* CPUs out of mask that may still cache a translation stamped so. */
 cpumask_t tlb_stale_cpus(cpumask_t mask, uint32_t stamp);
+/* pv/tags.c, where TLBs are tagged; called by the machine layer only. As hal_load_root(),
+ * hal_switch_root() and hal_invlpg_local(). */
+void tags_load_root(mfn_t root);
+void tags_switch_root(mfn_t root);
+void tags_invlpg(uint64_t va) __attribute__((cold));
 /* Called by the machine layer around each full flush of this CPU: before, take the value; after
  * the flush, publish it (tlb_flush_end(), percpu.h). */
 static inline uint32_t tlb_flush_begin(void)

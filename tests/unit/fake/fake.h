@@ -24,10 +24,12 @@
 #define FAKE_MMIO_FRAME 0x9000u /* beyond RAM: devices; +1 is ours, +2 is read-only */
 
 struct fake_counts {
-    unsigned full_flushes, invlpgs, root_loads, preempt_polls, spins;
+    unsigned full_flushes, tag_flushes, invlpgs, root_loads, preempt_polls, spins;
 };
 
 extern struct fake_counts fake_counts;
+/* Translations are tagged: loads of CR3 say whether they flush (pv/tags.c). Empties all TLBs. */
+void fake_tags(bool on);
 /* Frames of RAM; to be set before fake_machine_init(). The first 256 are never given out. */
 extern unsigned fake_frames;
 /* The n-th allocation of memory from now on fails, and none after it; 0: none does. */

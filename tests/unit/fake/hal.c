@@ -198,35 +198,87 @@ void hal_fast_paths(bool allowed)
 
 /* --- roots and TLBs --- */
 
-static void flush_cpu(unsigned cpu)
-{
-    struct cpu *self = fake_this_cpu;
-    uint32_t taken;
+static bool tagged;
 
-    fake_this_cpu = cpus[cpu];
-    taken = tlb_flush_begin();
-    fake_tlb_flush_all(cpu);
+void fake_tags(bool on)
+{
+    tagged = on;
+    for (unsigned cpu = 0; cpu < FAKE_CPUS; cpu++) {
+        fake_tlb_flush_all(cpu);
+        fake_tlb_set_tag(cpu, 0);
+        for (unsigned tag = 0; tag < FAKE_TAGS; tag++)
+            cpus[cpu]->tags[tag] = tag;
+    }
+}
+
+void hal_cr3_write(uint64_t v)
+{
+    const unsigned cpu = this_cpu()->id;
+    const uint64_t tag = v & ~PAGE_MASK;
+
+    if (!tagged || tag >= FAKE_TAGS || (v & PTE_ADDR) >> PAGE_SHIFT != this_cpu()->root.n) {
+        fprintf(stderr, "fake: CPU %u would load %#lx into CR3\n", cpu, v);
+        abort();
+    }
+    fake_counts.root_loads++;
+    fake_tlb_set_tag(cpu, tag);
+    if (v >> 63)
+        return;
+    fake_counts.tag_flushes++;
+    fake_tlb_flush_tag(cpu, tag);
+}
+
+/* The metal's faults on an address that is not canonical. */
+void hal_invpcid(uint64_t tag, uint64_t va)
+{
+    if (!tagged || tag >= FAKE_TAGS || (uint64_t)((int64_t)(va << 16) >> 16) != va) {
+        fprintf(stderr, "fake: INVPCID of %#lx, tag %lu\n", va, tag);
+        abort();
+    }
+    fake_tlb_flush_tagged_page(this_cpu()->id, tag, va);
+}
+
+static void load_plain(mfn_t m)
+{
+    const uint32_t taken = tlb_flush_begin();
+
+    this_cpu()->root = m;
+    fake_counts.root_loads++;
+    fake_tlb_flush_all(this_cpu()->id);
     tlb_flush_end(taken);
-    fake_counts.full_flushes++;
-    fake_this_cpu = self;
 }
 
 void hal_load_root(mfn_t m)
 {
+    fake_counts.full_flushes++;
+    if (!tagged) {
+        load_plain(m);
+        return;
+    }
+    tags_load_root(mfn_is_none(m) ? mfn_make(0) : m);
     this_cpu()->root = m;
-    fake_counts.root_loads++;
-    flush_cpu(this_cpu()->id);
+}
+
+void hal_switch_root(mfn_t m)
+{
+    if (tagged)
+        tags_switch_root(m);
+    else
+        hal_load_root(m);
 }
 
 void hal_tlb_flush_local(void)
 {
-    flush_cpu(this_cpu()->id);
+    hal_load_root(this_cpu()->root);
 }
 
 void hal_invlpg_local(uint64_t va)
 {
     fake_counts.invlpgs++;
-    fake_tlb_flush_page(this_cpu()->id, va);
+    if (tagged)
+        tags_invlpg(va);
+    else
+        fake_tlb_flush_page(this_cpu()->id, va);
 }
 
 void fake_once(void (**hook)(void))
@@ -240,17 +292,28 @@ void fake_once(void (**hook)(void))
 
 void hal_tlb_flush(cpumask_t mask)
 {
-    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+    struct cpu *const self = fake_this_cpu;
+
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        fake_this_cpu = cpus[cpu];
         if (mask >> cpu & 1)
-            flush_cpu(cpu);
+            hal_tlb_flush_local();
+    }
+    fake_this_cpu = self;
     fake_once(&fake_metal.after_flush);
 }
 
+/* One page on each; the metal flushes others whole. */
 void hal_invlpg(cpumask_t mask, uint64_t va)
 {
-    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+    struct cpu *const self = fake_this_cpu;
+
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        fake_this_cpu = cpus[cpu];
         if (mask >> cpu & 1)
-            fake_tlb_flush_page(cpu, va);
+            hal_invlpg_local(va);
+    }
+    fake_this_cpu = self;
 }
 
 /* Slots that a test recognises; the user bit off, so that no guest access goes through them. */

@@ -28,5 +28,8 @@ static inline void cpu_relax(void)
 uint64_t hal_rdtsc(void);
 void hal_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 void hal_invlpg_local(uint64_t va);
+/* For CPUs with tagged TLBs (fake_tags). */
+void hal_cr3_write(uint64_t v);
+void hal_invpcid(uint64_t tag, uint64_t va);
 
 #endif
