@@ -52,9 +52,10 @@ void bootmem_give_modules(void);
 #define PTE_HV_RO (PTE_P | PTE_A | PTE_G | PTE_NX)
 #define PTE_HV_RX (PTE_P | PTE_A | PTE_G)
 #define PTE_HV_TABLE (PTE_P | PTE_RW | PTE_A)
-/* The guests' read-only view of the machine-to-physical table. */
+/* The guests' read-only view of the machine-to-physical table: not global, since user roots do not
+ * show it, and a guest's user must not find what its kernel's accesses left cached. */
 #define PTE_M2P_TABLE (PTE_P | PTE_US | PTE_A)
-#define PTE_M2P_LEAF (PTE_P | PTE_US | PTE_A | PTE_G | PTE_NX)
+#define PTE_M2P_LEAF (PTE_P | PTE_US | PTE_A | PTE_NX)
 void paging_init(void);
 enum map_cache { MAP_WB, MAP_UC };
 /* Map [ma, ma + size) for us, for ever; any byte address. */
