@@ -48,10 +48,11 @@ static noinline_fn void load_otherwise(mfn_t root)
 
 static inline void load_root(mfn_t m)
 {
-    if (spec_has(SPEC_PTI | SITE_TAGS))
+    if (spec_has(SPEC_PTI | SITE_TAGS)) {
         load_otherwise(m);
-    else
-        load_cr3(m);
+        return;
+    }
+    load_cr3(m);
     this_cpu()->root = m;
 }
 
