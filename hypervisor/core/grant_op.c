@@ -132,7 +132,7 @@ copy_side_get(const struct gnttab_copy_ptr *p, bool by_ref, bool readonly, struc
         if (p->domid != DOMID_SELF)
             return GNTST_permission_denied;
         side->frame = mfn_make(p->u.gmfn);
-        return grant_frame_get(self, side->frame, readonly) ? GNTST_okay : GNTST_bad_page;
+        return grant_frame_get(self, side->frame, readonly);
     }
     side->granter = domain_get_or_self(p->domid);
     if (side->granter == NULL)
@@ -217,7 +217,7 @@ static void op_unmap(uint64_t cmd, union grant_op *op, struct unmapped *waiting)
                                              op->unmap.handle, 0, u);
     } else {
         status = &op->replace.status;
-        *status = GNTST_bad_virt_addr;
+        *status = GNTST_general_error;
         if (op->replace.new_addr != 0)
             *status = (int16_t)grant_unmap_begin(d, op->replace.host_addr, 0, op->replace.handle,
                                                  op->replace.new_addr, u);

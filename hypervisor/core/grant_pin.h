@@ -109,18 +109,18 @@ static inline void grant_pin_drop(const struct grant_use *u)
     spin_unlock(&u->granter->grant.lock);
 }
 
-/* Reference to the granter's frame, with writable type unless readonly. */
-static inline must_check bool grant_frame_get(const struct domain *granter, mfn_t frame,
-                                              bool readonly)
+/* Reference to the granter's frame, with writable type unless readonly. GNTST_*. */
+static inline must_check int grant_frame_get(const struct domain *granter, mfn_t frame,
+                                             bool readonly)
 {
     struct page *p = page_lookup(frame.n);
 
     if (unlikely(!p || !page_get_of(p, granter)))
-        return false;
+        return GNTST_bad_page;
     if (readonly || likely(page_get_writable(p)))
-        return true;
+        return GNTST_okay;
     page_put_ref(p);
-    return false;
+    return GNTST_general_error;
 }
 
 static inline void grant_frame_put(mfn_t frame, bool readonly)
@@ -143,10 +143,11 @@ static inline __attribute__((always_inline)) must_check int grant_hold(struct gr
     spin_lock(&u->granter->grant.lock);
     rc = grant_pin_take_locked(u, grantee);
     spin_unlock(&u->granter->grant.lock);
-    if (likely(rc == GNTST_okay) && unlikely(!grant_frame_get(u->granter, u->frame, u->readonly))) {
+    if (unlikely(rc != GNTST_okay))
+        return rc;
+    rc = grant_frame_get(u->granter, u->frame, u->readonly);
+    if (unlikely(rc != GNTST_okay))
         grant_pin_drop(u);
-        rc = GNTST_bad_page;
-    }
     return rc;
 }
 

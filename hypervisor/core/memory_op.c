@@ -74,14 +74,12 @@ static long reservation_op(unsigned cmd, uint64_t start, guest_va arg)
     uint64_t i;
     int rc;
 
-    if (guest_read_obj(&op, arg) != 0)
-        return -XEN_EFAULT;
-    if (op.nr_extents > ~0ull >> EXTENT_SHIFT || start > op.nr_extents ||
-        op.extent_order > MEMORY_ORDER_MAX)
+    if (guest_read_obj(&op, arg) != 0 || op.nr_extents > ~0ull >> EXTENT_SHIFT ||
+        start > op.nr_extents || op.extent_order > MEMORY_ORDER_MAX)
         return (long)start;
     rc = domain_get_permitted(op.domid, &x.d);
     if (rc)
-        return rc;
+        return rc == -XEN_ESRCH ? (long)start : rc;
     x.list = guest_va_of(op.extent_start);
     x.order = op.extent_order;
     x.addr_bits = memory_addr_bits(op.mem_flags);
@@ -226,6 +224,8 @@ static long run(unsigned cmd, struct domain *d, union memory_arg *a)
     case XENMEM_memory_map:
         return memory_map(d, &a->map);
     case XENMEM_machine_memory_map:
+        if (a->map.nr_entries < boot_info.e820_count)
+            return -XEN_EINVAL;
         return put_map(&a->map, boot_info.e820, boot_info.e820_count);
     case XENMEM_set_memory_map:
         return memmap_install(d, &a->foreign_map.map);
@@ -277,8 +277,8 @@ long hc_memory_op(uint64_t cmd, uint64_t arg)
     const uint64_t start = cmd >> EXTENT_SHIFT;
     const guest_va at = guest_va_make(arg);
 
-    if (start && op != XENMEM_populate_physmap && op != XENMEM_increase_reservation &&
-        op != XENMEM_decrease_reservation)
+    /* Increase is 0, decrease 1. */
+    if (start && op > XENMEM_decrease_reservation && op != XENMEM_populate_physmap)
         return -XEN_ENOSYS;
     if (op < ARRAY_LEN(descs) && descs[index_nospec(op, ARRAY_LEN(descs))].size)
         return described_op((unsigned)index_nospec(op, ARRAY_LEN(descs)), at);

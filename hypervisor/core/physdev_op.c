@@ -62,9 +62,8 @@ static int set_iobitmap(struct vcpu *v, const struct physdev_set_iobitmap *op)
 
 static int map_gsi(const struct domain *d, struct physdev_map_pirq *op)
 {
-    if (op->index < 0 || !pirq_is_gsi(d, (uint32_t)op->index))
-        return -XEN_EINVAL;
-    if (op->pirq >= 0 && op->pirq != op->index)
+    if (op->index < 0 || !pirq_is_gsi(d, (uint32_t)op->index) ||
+        (op->pirq >= 0 && op->pirq != op->index))
         return -XEN_EINVAL;
     op->pirq = op->index;
     return 0;

@@ -75,7 +75,7 @@ static void descriptor_frames_put(mfn_t *frames, unsigned count)
     }
 }
 
-int pv_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, uint32_t entries)
+int pv_set_gdt(struct vcpu *v, mfn_t *frames, unsigned count, uint32_t entries)
 {
     mfn_t old[GDT_GUEST_FRAMES];
 
@@ -84,8 +84,7 @@ int pv_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, uint32_t ent
     for (unsigned i = 0; i < count; i++) {
         if (page_get_and_type(frames[i], v->domain, PGT_DESC) == 0)
             continue;
-        while (i--)
-            BUG_ON(page_put_and_type(frames[i]) != 0);
+        descriptor_frames_put(frames, i);
         return -XEN_EINVAL;
     }
     for (unsigned i = 0; i < GDT_GUEST_FRAMES; i++) {

@@ -22,8 +22,8 @@ bool desc_is_64bit_code(const struct vcpu *v, uint16_t cs);
 bool desc_sanitise_frame(uint64_t *entries);
 
 /* Replace v's GDT by count (<= GDT_GUEST_FRAMES) frames holding entries descriptors. v is current
- * or not running. All-or-nothing: 0, or -XEN_EINVAL. */
-int pv_set_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, uint32_t entries) must_check;
+ * or not running. All-or-nothing: 0, or -XEN_EINVAL; frames then is scratch. */
+int pv_set_gdt(struct vcpu *v, mfn_t *frames, unsigned count, uint32_t entries) must_check;
 /* MMUEXT_SET_LDT: base page-aligned in guest space, entries <= 8192. Frames are taken lazily. */
 int pv_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries) must_check;
 /* Give back every descriptor frame of v (teardown, reset); were there any? v is not running. */

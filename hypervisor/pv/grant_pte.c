@@ -23,7 +23,7 @@ static inline int find_slot(uint64_t host_addr, uint32_t flags, maddr_t *at)
         return host_addr % sizeof(uint64_t) ? GNTST_general_error : 0;
     }
     *at = pte_find_l1_of(current_vcpu(), host_addr);
-    return at->a ? 0 : GNTST_bad_virt_addr;
+    return at->a ? 0 : GNTST_general_error;
 }
 
 /* Is entry the mapping of m that flags describe? Accessed, dirty and software bits are the guest's.
@@ -88,7 +88,7 @@ int pv_grant_unmap(uint64_t host_addr, uint32_t flags, mfn_t m, uint64_t replace
         return GNTST_general_error; /* the ABI moves mappings between addresses only */
     from = pte_find_l1_of(current_vcpu(), replace_va);
     if (!from.a || slot_exchange(from, 0, ANY_MAPPING, m, &val) != 0)
-        return GNTST_bad_virt_addr;
+        return GNTST_general_error;
     rc = slot_exchange(at, val, flags, m, &old);
     if (rc && slot_replace(from, val) != 0 && val & PTE_P)
         pte_l1_drop(val); /* the table it came from is gone meanwhile: so is the entry */

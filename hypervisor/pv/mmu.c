@@ -93,23 +93,24 @@ static enum l1_change l1_classify(uint64_t old, uint64_t val, const struct domai
     return count_owner(READ_ONCE(p->count)) == fd->domid ? L1_OPEN_UP : L1_REPLACE;
 }
 
-/* Take what a new entry stands for; *val becomes the one to store. False: refused. */
-static inline bool l1_take_new(struct domain *d, struct domain *fd, uint64_t *val)
+/* Take what a new entry stands for; *val becomes the one to store. */
+static inline int l1_take_new(struct domain *d, struct domain *fd, uint64_t *val)
 {
-    if (!(*val & PTE_P))
-        return pte_absent_ok(*val, 1);
-    *val = pte_l1_take(d, fd, *val);
-    return *val != 0;
+    const uint64_t wanted = *val;
+
+    if (!(wanted & PTE_P))
+        return pte_absent_ok(wanted, 1) ? 0 : -XEN_EINVAL;
+    *val = pte_l1_take(d, fd, wanted);
+    return likely(*val) ? 0 : pte_l1_refusal(wanted);
 }
 
 /* The same of a changed one. */
-static bool l1_take_change(struct domain *d, struct domain *fd, enum l1_change change,
-                           uint64_t *val)
+static int l1_take_change(struct domain *d, struct domain *fd, enum l1_change change, uint64_t *val)
 {
     if (change == L1_REPLACE)
         return l1_take_new(d, fd, val);
     *val = (*val | PTE_US) & ~PTE_G;
-    return change != L1_OPEN_UP || page_get_writable(page_of(pte_mfn(*val)));
+    return change != L1_OPEN_UP || page_get_writable(page_of(pte_mfn(*val))) ? 0 : -XEN_EBUSY;
 }
 
 /* Give back what the entry e, before or after the change, stands for beyond the other. `held`: the
@@ -129,6 +130,7 @@ static int l1_write_locked(struct page *p, struct domain *d, struct domain *fd, 
     uint64_t was = READ_ONCE(*slot), before = was;
     enum l1_change change;
     bool stored;
+    int rc;
 
     if (how == MMU_COMPARE && was != *old) {
         mmu_table_unlock(p);
@@ -136,9 +138,10 @@ static int l1_write_locked(struct page *p, struct domain *d, struct domain *fd, 
         return -XEN_EAGAIN;
     }
     change = l1_classify(was, val, fd);
-    if (unlikely(!l1_take_change(d, fd, change, &val))) {
+    rc = l1_take_change(d, fd, change, &val);
+    if (unlikely(rc)) {
         mmu_table_unlock(p);
-        return -XEN_EINVAL;
+        return rc;
     }
     /* Only accessed and dirty may differ from `was` by now: the CPU sets them. */
     stored = slot_write(slot, val, how, &before);
@@ -167,6 +170,7 @@ int mmu_l1_set(struct domain *d, struct domain *fd, maddr_t at, uint64_t val)
 {
     struct page *p = page_lookup(maddr_to_mfn(at).n);
     uint64_t *slot, was;
+    int rc;
 
     if (unlikely(!p || !mmu_table_lock(p, d, PGT_L1)))
         return -XEN_ENOENT;
@@ -174,9 +178,10 @@ int mmu_l1_set(struct domain *d, struct domain *fd, maddr_t at, uint64_t val)
     was = READ_ONCE(*slot);
     if (unlikely(!l1_replaces(was, val)))
         return l1_write_locked(p, d, fd, slot, val, MMU_SET, NULL);
-    if (unlikely(!l1_take_new(d, fd, &val))) {
+    rc = l1_take_new(d, fd, &val);
+    if (unlikely(rc)) {
         mmu_table_unlock(p);
-        return -XEN_EINVAL;
+        return rc;
     }
     __atomic_exchange_n(slot, val, __ATOMIC_SEQ_CST);
     mmu_table_unlock(p);
@@ -196,9 +201,8 @@ static int table_write(struct domain *d, struct page *p, enum page_type type, un
     uint64_t old = READ_ONCE(*slot);
     bool replace;
 
-    if (level == 4 && root_slot_is_ours(index))
-        return -XEN_EINVAL;
-    if (unlikely(!(val & PTE_P) && !pte_absent_ok(val, level)))
+    if (unlikely((level == 4 && root_slot_is_ours(index)) ||
+                 (!(val & PTE_P) && !pte_absent_ok(val, level))))
         return -XEN_EINVAL;
     replace = !(old & val & PTE_P) || (old ^ val) & ~PTE_TABLE_HARMLESS;
     if (val & PTE_P && replace) {

@@ -122,7 +122,7 @@ static inline long update_va(struct vcpu *v, struct domain *frames, uint64_t va,
         return -XEN_EINVAL;
     rc = mmu_l1_set(v->domain, frames, at, pte);
     if (unlikely(rc))
-        return -XEN_EINVAL;
+        return rc == -XEN_ENOENT ? -XEN_EINVAL : rc;
     if (likely(flags == (UVMF_INVLPG | UVMF_LOCAL))) {
         hal_invlpg_local(va); /* an address of the guest's, or it had no table */
         return 0;

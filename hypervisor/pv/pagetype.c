@@ -111,7 +111,7 @@ static inline int entry_take(struct domain *d, unsigned level, uint64_t *slot)
     if (level == 1) {
         fixed = pte_l1_take(d, d, e);
         if (unlikely(!fixed))
-            return -XEN_EINVAL;
+            return pte_l1_refusal(e);
     } else {
         const int rc = pte_table_take(d, level, e);
 

@@ -46,6 +46,11 @@ uint64_t pte_l1_take_slow(struct domain *d, struct domain *fd, uint64_t e)
     return 0; /* a frame of RAM is cached as we say */
 }
 
+int pte_l1_refusal(uint64_t e)
+{
+    return page_lookup(pte_mfn(e).n) ? -XEN_EBUSY : -XEN_EPERM;
+}
+
 int pte_table_take(struct domain *d, unsigned level, uint64_t e)
 {
     if (e & PTE_TABLE_FORBIDDEN)

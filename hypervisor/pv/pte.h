@@ -77,6 +77,9 @@ static inline void pte_l1_drop(uint64_t e);
 int pte_table_take(struct domain *d, unsigned level, uint64_t e) must_check;
 int pte_table_drop(uint64_t e) must_check;
 
+/* Why: what it names is in use as something else or somebody else's (-XEN_EBUSY), or no RAM and
+ * not a device for this domain (-XEN_EPERM). */
+int pte_l1_refusal(uint64_t e);
 /* Everything but a frame of fd's with references to spare: device frames, refusals. */
 uint64_t pte_l1_take_slow(struct domain *d, struct domain *fd, uint64_t e) must_check;
 

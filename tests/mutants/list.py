@@ -67,7 +67,7 @@ HYPERVISOR = [
     ("gate-ring", "descriptors of any privilege are taken over as they are", "hypervisor/pv/desc.c",
      "        if (!desc_sanitise(&d))\n            return false;\n", ""),
     ("gdt-undo", "a GDT refused at its second frame keeps the first", "hypervisor/pv/desc.c",
-     "        while (i--)\n            BUG_ON(page_put_and_type(frames[i]) != 0);\n        return -XEN_EINVAL;",
+     "        descriptor_frames_put(frames, i);\n        return -XEN_EINVAL;",
      "        return -XEN_EINVAL;"),
 ]
 # What one CPU alone never sees.

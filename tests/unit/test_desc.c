@@ -2,8 +2,8 @@
 /*
  * pv/desc.c: which descriptors exist for a guest, and who holds the frames they are in (MM-24).
  *
- * Sabotage: let desc_sanitise() pass system descriptors: every_descriptor fails. Forget the
- * `while (i--)` of pv_set_gdt(): gdt_is_all_or_nothing fails the audit. Call
+ * Sabotage: let desc_sanitise() pass system descriptors: every_descriptor fails. Forget to
+ * put the frames before in pv_set_gdt(): gdt_is_all_or_nothing fails the audit. Call
  * hal_descriptors_changed() while pv.ldt_frames still names the old frames:
  * a_new_ldt_forgets_the_old_frames fails. Walk the user root in pv_ldt_fault():
  * ldt_is_found_from_user_mode fails. Drop `offset / 8 >= ldt_entries`: ldt_faults fails.
@@ -85,7 +85,7 @@ static void gdt_frames_are_held(void)
     /* A frame in use cannot be mapped writable; read-only it can. */
     CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_update_va_mapping, guest_va_at(PV_GDT),
                                    guest_maddr(&pvg, PV_GDT) | 3, 0, 0),
-                    -XEN_EINVAL);
+                    -XEN_EBUSY);
     CU_ASSERT_EQUAL(fake_hypercall(__HYPERVISOR_update_va_mapping, guest_va_at(PV_GDT),
                                    guest_maddr(&pvg, PV_GDT) | 1, 0, 0),
                     0);

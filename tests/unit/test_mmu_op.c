@@ -7,7 +7,8 @@
  * fails. Add PTE_RW to PTE_L1_HARMLESS: every_bit_of_live_entries fails the audit. Drop the
  * is_mapping() test in mapping_replace(): grant_entries fails. Do not raise SOFTIRQ_TABLES in
  * pv_defer(): refused_pins_leave_plain_memory fails. In mmu_l1_set() drop nothing of the entry
- * before: the audit fails, in test_audit.c already.
+ * before: the audit fails, in test_audit.c already. Let pte_l1_refusal() say -XEN_EINVAL:
+ * foreign_frames and others fail.
  */
 #include <string.h>
 
@@ -120,15 +121,16 @@ static void only_ones_own_frames(void)
     for (uint64_t m = 0; m < FAKE_FRAMES + 8; m++) {
         const bool own = m < FAKE_FRAMES && page_owner(mfn_make(m)) == 5;
         const uint64_t pte = m << PAGE_SHIFT | PTE_P;
+        const int rc = page_lookup(m) ? -XEN_EBUSY : -XEN_EPERM;
 
         if (own)
             continue;
-        CU_ASSERT_EQUAL(update(l1_slot(20), pte, DOMID_SELF), -XEN_EINVAL);
-        CU_ASSERT_EQUAL(update(l1_slot(20), pte | PTE_RW, DOMID_SELF), -XEN_EINVAL);
+        CU_ASSERT_EQUAL(update(l1_slot(20), pte, DOMID_SELF), rc);
+        CU_ASSERT_EQUAL(update(l1_slot(20), pte | PTE_RW, DOMID_SELF), rc);
     }
-    CU_ASSERT_EQUAL(update(l1_slot(20), PTE_ADDR | PTE_P, DOMID_SELF), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(update(l1_slot(20), PTE_ADDR | PTE_P, DOMID_SELF), -XEN_EPERM);
     CU_ASSERT_EQUAL(update(l1_slot(20), (uint64_t)FAKE_MMIO_FRAME << 12 | PTE_P, DOMID_SELF),
-                    -XEN_EINVAL);
+                    -XEN_EPERM);
     /* The shared page is its to map, writable. */
     CU_ASSERT_EQUAL(update(l1_slot(20),
                            mfn_to_maddr(ptr_to_mfn(g.d->shared_info)).a | PTE_P | PTE_RW,
@@ -429,21 +431,21 @@ static void control_domain_maps(void)
     begin(0);
     CU_ASSERT_EQUAL(update(l1_slot(20), dev | PTE_P | PTE_RW | PTE_PCD | PTE_PWT, DOMID_SELF), 0);
     CU_ASSERT_EQUAL(guest_ptr(&g, g.l1)[20], dev | PTE_P | PTE_RW | PTE_PCD | PTE_PWT | PTE_US);
-    CU_ASSERT_EQUAL(update(l1_slot(20), (dev + 0x1000) | PTE_P, DOMID_SELF), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(update(l1_slot(20), (dev + 0x1000) | PTE_P, DOMID_SELF), -XEN_EPERM);
     CU_ASSERT_EQUAL(update(l1_slot(20), 0x9f000 | PTE_P | PTE_RW, DOMID_SELF), 0); /* EBDA */
     /* RAM of the first MiB is nobody's: Linux looks for firmware's tables there. */
     CU_ASSERT_EQUAL(update(l1_slot(20), 0x80000 | PTE_P | PTE_RW, DOMID_SELF), 0);
     CU_ASSERT_EQUAL(update(l1_slot(20), mfn_to_maddr(ptr_to_mfn(g.d)).a | PTE_P, DOMID_SELF),
-                    -XEN_EINVAL);
-    CU_ASSERT_EQUAL(update(l1_slot(20), 1ull << 45 | PTE_P, DOMID_SELF), -XEN_EINVAL);
+                    -XEN_EBUSY);
+    CU_ASSERT_EQUAL(update(l1_slot(20), 1ull << 45 | PTE_P, DOMID_SELF), -XEN_EPERM);
     CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&g, 21) | PTE_P | PTE_PCD, DOMID_SELF),
-                    -XEN_EINVAL);
+                    -XEN_EBUSY);
 
     CU_ASSERT_EQUAL(update(l1_slot(20), guest_maddr(&other, 20) | PTE_P | PTE_RW, DOMID_SELF),
-                    -XEN_EINVAL);
+                    -XEN_EBUSY);
     CU_ASSERT_EQUAL(update(l1_slot(20), guest_maddr(&other, 20) | PTE_P | PTE_RW, 6), 0);
     CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&other, other.l1) | PTE_P | PTE_RW, 6),
-                    -XEN_EINVAL);
+                    -XEN_EBUSY);
     CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&other, other.l1) | PTE_P, 6), 0);
     CU_ASSERT_EQUAL(update(l1_slot(21), guest_maddr(&other, 22) | PTE_P, 77), -XEN_ESRCH);
     CU_ASSERT_EQUAL(update(l1_slot(22), guest_maddr(&other, 22) | PTE_P | PTE_RW, 0x7ff4),
@@ -587,7 +589,7 @@ static void grant_entries(void)
     CU_ASSERT_EQUAL(pv_grant_map(guest_va_at(20), GNTMAP_readonly, granter.frames[30]), GNTST_okay);
     CU_ASSERT_EQUAL(fake_audit(), 1); /* that no handle stands for it, and nothing else */
     /* Not by itself writable, whoever it says owns the frame. */
-    CU_ASSERT_EQUAL(map(20, guest_maddr(&granter, 30) | PTE_P | PTE_RW, 0), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(map(20, guest_maddr(&granter, 30) | PTE_P | PTE_RW, 0), -XEN_EBUSY);
     CU_ASSERT_EQUAL(pv_grant_unmap(guest_va_at(20), 0, granter.frames[30], 0), GNTST_general_error);
     CU_ASSERT_EQUAL(pv_grant_unmap(guest_va_at(20), GNTMAP_readonly, granter.frames[31], 0),
                     GNTST_general_error);
