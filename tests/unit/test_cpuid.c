@@ -16,6 +16,7 @@
 
 static bool intel;
 static uint32_t max_leaf = 0x20;
+static uint32_t max_extended = 0x80000021;
 
 static uint32_t extended_state_bytes(void)
 {
@@ -32,7 +33,7 @@ static void everything(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         r[0] = max_leaf;
         memcpy(&r[1], intel ? "GenuntelineI" : "AuthcAMDenti", 12);
     } else if (leaf == 0x80000000) {
-        r[0] = 0x80000021;
+        r[0] = max_extended;
     } else if (leaf == 0x80000008) {
         r[0] = 0x3934; /* 57 linear, 52 physical */
     } else if (leaf == 0xd && subleaf == 0) {
@@ -239,6 +240,13 @@ static void a_cpu_with_few_leaves(void)
     CU_ASSERT_EQUAL(r[0], 0xd);
     pv_cpuid(pvv, 0x80000000, 0, r);
     CU_ASSERT_EQUAL(r[0], 0x80000008);
+    max_extended = 0x80000004;
+    pv_cpuid_prepare();
+    pv_cpuid(pvv, 0x80000004, 0, r);
+    CU_ASSERT_FALSE(is_zero(r));
+    pv_cpuid(pvv, 0x80000005, 0, r);
+    CU_ASSERT_TRUE(is_zero(r));
+    max_extended = 0x80000021;
     fake_metal.cpuid = NULL;
     pv_cpuid_prepare();
     pv_cpuid(pvv, 0x80000001, 0, r);
