@@ -68,6 +68,15 @@ static void reap_remote(struct blkback *b)
     }
 }
 
+/* A port that stays masked would never ring again: whoever takes over begins with all of them. */
+static void unmasked(struct blkback *b, int res)
+{
+    if (res < 0) {
+        log_line("cannot unmask an event channel: %s", strerror(-res));
+        b->d->exit = true;
+    }
+}
+
 static void reap(struct blkback *b)
 {
     bool remote_ready = false;
@@ -84,7 +93,9 @@ static void reap(struct blkback *b)
             b->channel_ready = true;
         } else if (tag == &tag_remote) {
             remote_ready = true;
-        } else if (tag != &tag_unmask) {
+        } else if (tag == &tag_unmask) {
+            unmasked(b, cqe->res);
+        } else if (!uring_is_alarm(tag)) {
             serve_completed(b, tag, cqe->res);
         }
         seen++;

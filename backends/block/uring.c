@@ -19,9 +19,11 @@
 
 static const uint8_t allowed_ops[] = {
     IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED, IORING_OP_FSYNC,    IORING_OP_FALLOCATE,
-    IORING_OP_READ,       IORING_OP_WRITE,       IORING_OP_POLL_ADD,
+    IORING_OP_READ,       IORING_OP_WRITE,       IORING_OP_POLL_ADD, IORING_OP_TIMEOUT,
 };
 #define NR_OPS (sizeof(allowed_ops) / sizeof(allowed_ops[0]))
+
+static char alarm_tag;
 
 /* liburing 2.3 declares functions for these two operations and does not export them. */
 static int ring_register(struct uring *u, unsigned op, const void *arg, unsigned count)
@@ -159,13 +161,15 @@ void uring_wait_event(struct uring *u, void *tag)
     finish(sqe, tag, 0);
 }
 
+/* Kernels before 5.17 tell success, too. */
 void uring_unmask(struct uring *u, void *tag)
 {
+    const bool can_skip = u->ring.features & IORING_FEAT_CQE_SKIP;
     struct io_uring_sqe *sqe = get_sqe(u);
 
     io_uring_prep_write(sqe, URING_EVTCHN, u->port_out,
                         u->nr_out * (unsigned)sizeof(u->port_out[0]), 0);
-    finish(sqe, tag, IOSQE_CQE_SKIP_SUCCESS);
+    finish(sqe, tag, can_skip ? IOSQE_CQE_SKIP_SUCCESS : 0);
 }
 
 void uring_wait_channel(struct uring *u, void *tag)
@@ -182,6 +186,7 @@ static int enter_once(struct uring *u, uint64_t wait_us)
         .tv_sec = (long long)(wait_us / 1000000),
         .tv_nsec = (long long)(wait_us % 1000000) * 1000,
     };
+    struct io_uring_sqe *sqe;
     struct io_uring_cqe *cqe;
 
     if (!wait_us) {
@@ -190,7 +195,14 @@ static int enter_once(struct uring *u, uint64_t wait_us)
     if (wait_us == UINT64_MAX) {
         return io_uring_submit_and_wait(&u->ring, 1);
     }
-    return io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+    if (u->ring.features & IORING_FEAT_EXT_ARG) {
+        return io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+    }
+    /* Before 5.11 a time is a request like others. */
+    sqe = get_sqe(u);
+    io_uring_prep_timeout(sqe, &ts, 0, 0);
+    finish(sqe, &alarm_tag, 0);
+    return io_uring_submit_and_wait(&u->ring, 1);
 }
 
 void uring_wait_remote(struct uring *u, void *tag)
@@ -199,6 +211,11 @@ void uring_wait_remote(struct uring *u, void *tag)
 
     io_uring_prep_poll_add(sqe, URING_REMOTE, POLLIN);
     finish(sqe, tag, 0);
+}
+
+bool uring_is_alarm(const void *tag)
+{
+    return tag == &alarm_tag;
 }
 
 int uring_enter(struct uring *u, uint64_t wait_us)

@@ -52,10 +52,12 @@ void uring_punch(struct uring *u, void *tag, uint64_t offset, uint64_t len);
 
 /* Events into port_in: the bytes read complete. Re-arm after each completion. */
 void uring_wait_event(struct uring *u, void *tag);
-/* Unmask the ports in port_out; rides on the next submission, completes only on failure. */
+/* Unmask the ports in port_out; rides on the next submission. Success may complete, too. */
 void uring_unmask(struct uring *u, void *tag);
 void uring_wait_channel(struct uring *u, void *tag);
 void uring_wait_remote(struct uring *u, void *tag);
+/* Of a wait for a time, on old kernels: to be passed over. */
+bool uring_is_alarm(const void *tag);
 
 /*
  * Submit what is queued; wait for a completion: not at all (0), for so many microseconds, or for as
