@@ -35,6 +35,7 @@ int main(int argc, char **argv)
     suite_console();
     suite_device();
     suite_blkback();
+    suite_uring();
     suite_nbd();
     suite_qcow2();
     suite_net();

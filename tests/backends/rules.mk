@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Hosted tests of the backends: plain, and with address and undefined-behaviour sanitizers.
 # On a real Xen: tests/backends/on-xen.sh (see its head).
-BET_SUITES := main test_channel test_request test_packet test_guard test_console test_device test_blkback test_net test_conback \
+BET_SUITES := main test_channel test_request test_packet test_guard test_console test_device test_blkback test_uring test_net test_conback \
 	test_xsclient test_limit test_resume test_capture test_netcap captures
 BET_SUITES += test_nbd test_qcow2
 BET_UNDER_TEST := common/limit common/limit_text common/channel common/recorder common/journal common/device common/sandbox block/request \

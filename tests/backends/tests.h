@@ -10,6 +10,7 @@ void suite_guard(void);
 void suite_console(void);
 void suite_device(void);
 void suite_blkback(void);
+void suite_uring(void);
 void suite_nbd(void);
 void suite_qcow2(void);
 void suite_net(void);
