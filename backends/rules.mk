@@ -27,6 +27,11 @@ $(BE_O)/filters.c: $(BE_O)/mkfilters
 $(BE_O)/filters.o: $(BE_O)/filters.c
 	$(Q)$(CC) $(BE_CFLAGS) -c $< -o $@
 
+BE_LAYOUT := $(BE_O)/start.ld
+$(BE_LAYOUT): backends/start.list backends/helper/layout
+	@mkdir -p $(@D)
+	$(Q)backends/helper/layout $< >$@.part && mv $@.part $@
+
 # The block backend once more, without Xen: replay/memory.c is its grants and event channels.
 BE_REPLAY := capcheck capfile memory backend pace front series report blkreport command target blkreplay
 BE_REPLAY_O := $(BE_REPLAY:%=$(BE_O)/replay/%.o) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/host/nbduri.o \
@@ -50,9 +55,9 @@ $(BE_O)/%.o: backends/%.c
 	@echo "CC $<"
 	$(Q)$(CC) $(BE_CFLAGS) -c $< -o $@
 
-$(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/main.o $(BE_FILTERS)
+$(BE_O)/blkback: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_O)/block/main.o $(BE_FILTERS) $(BE_LAYOUT)
 	@echo "LD $@"
-	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
+	$(Q)$(CC) -o $@ $(filter-out %.ld,$^) $(call laid_out,$(BE_LAYOUT)) $(BE_XEN_LIBS)
 $(BE_O)/blkback-nbd: $(BE_COMMON_O) $(BE_BLOCK:%=$(BE_O)/block/%.o) $(BE_NBD:%=$(BE_O)/block/%.o) $(BE_O)/block/main-nbd.o
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ -Wl,-Bstatic -luring -lxengnttab -lxenevtchn -lxentoollog -lxentoolcore -lseccomp $(BE_NBD_LIBS)
@@ -62,12 +67,12 @@ $(BE_O)/blkreplay: $(BE_REPLAY_O)
 $(BE_O)/netreplay: $(BE_NETREPLAY_O)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BE_NETREPLAY_WRAP) -Wl,-Bstatic -lseccomp -Wl,-Bdynamic -lpthread
-$(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o $(BE_FILTERS)
+$(BE_O)/netback: $(BE_COMMON_O) $(BE_NET:%=$(BE_O)/net/%.o) $(BE_O)/net/main.o $(BE_FILTERS) $(BE_LAYOUT)
 	@echo "LD $@"
-	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
-$(BE_O)/conback: $(BE_COMMON_O) $(BE_CONSOLE:%=$(BE_O)/console/%.o) $(BE_O)/console/main.o $(BE_FILTERS)
+	$(Q)$(CC) -o $@ $(filter-out %.ld,$^) $(call laid_out,$(BE_LAYOUT)) $(BE_XEN_LIBS)
+$(BE_O)/conback: $(BE_COMMON_O) $(BE_CONSOLE:%=$(BE_O)/console/%.o) $(BE_O)/console/main.o $(BE_FILTERS) $(BE_LAYOUT)
 	@echo "LD $@"
-	$(Q)$(CC) -o $@ $^ $(BE_XEN_LIBS)
+	$(Q)$(CC) -o $@ $(filter-out %.ld,$^) $(call laid_out,$(BE_LAYOUT)) $(BE_XEN_LIBS)
 
 # Loaded into another program, so it is position-independent throughout.
 $(BE_O)/imagefd.so: backends/helper/imagefd.c backends/common/sandbox.c backends/common/sandbox.h backends/helper/imagefd.h

@@ -19,9 +19,12 @@ $(TS_O)/%.o: toolstack/%.c
 	$(Q)$(CC) $(TS_CFLAGS) -c $< -o $@
 
 $(TS_O)/tenue: $(TS_PURE:%=$(TS_O)/%.o) $(TS_SYSTEM:%=$(TS_O)/%.o) \
-		$(BUILD)/backends/common/sandbox.o $(BUILD)/backends/libtenue-devhost.a
+		$(BUILD)/backends/common/sandbox.o $(BUILD)/backends/libtenue-devhost.a $(TS_O)/start.ld
 	@echo "LD $@"
-	$(Q)$(CC) -o $@ $^ $(TS_LIBS)
+	$(Q)$(CC) -o $@ $(filter-out %.ld,$^) $(call laid_out,$(TS_O)/start.ld) $(TS_LIBS)
+$(TS_O)/start.ld: toolstack/start.list backends/helper/layout
+	@mkdir -p $(@D)
+	$(Q)backends/helper/layout $< >$@.part && mv $@.part $@
 
 .PHONY: toolstack
 toolstack: $(TS_O)/tenue
