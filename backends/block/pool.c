@@ -31,10 +31,10 @@ void pool_free(struct pool *p)
     munmap(p->base, POOL_PAGES * 4096ul);
 }
 
-/* The first page from i on that is in use, or is not. */
-static uint32_t next(const struct pool *p, uint32_t i, bool in_use)
+/* The first page of i..most that is in use, or is not; else most, or a little more. */
+static uint32_t next(const struct pool *p, uint32_t i, uint32_t most, bool in_use)
 {
-    while (i < POOL_PAGES) {
+    while (i < most) {
         uint64_t word = (in_use ? p->used[i / 64] : ~p->used[i / 64]) >> (i % 64);
 
         if (word) {
@@ -42,7 +42,18 @@ static uint32_t next(const struct pool *p, uint32_t i, bool in_use)
         }
         i = (i / 64 + 1) * 64;
     }
-    return POOL_PAGES;
+    return i;
+}
+
+/* A word at a time: a mask of what of it belongs to the run. */
+static uint64_t run_in_word(uint32_t first, uint32_t pages)
+{
+    return (pages < 64 ? (1ull << pages) - 1 : ~0ull) << (first % 64);
+}
+
+static uint32_t left_in_word(uint32_t first)
+{
+    return 64 - first % 64;
 }
 
 uint32_t pool_take(struct pool *p, uint32_t pages)
@@ -53,23 +64,25 @@ uint32_t pool_take(struct pool *p, uint32_t pages)
         return 0;
     }
     while (end - first < pages) {
-        first = next(p, end, false);
-        if (first == POOL_PAGES) {
+        first = next(p, end, POOL_PAGES, false);
+        if (first + pages > POOL_PAGES) {
             return POOL_NONE;
         }
-        end = next(p, first, true);
-    }
-    for (uint32_t i = first; i < first + pages; i++) {
-        p->used[i / 64] |= 1ull << (i % 64);
+        end = next(p, first, first + pages, true);
     }
     p->in_use += pages;
+    for (uint32_t i = first, left = pages, n; left; i += n, left -= n) {
+        n = left < left_in_word(i) ? left : left_in_word(i);
+        p->used[i / 64] |= run_in_word(i, n);
+    }
     return first;
 }
 
 void pool_give(struct pool *p, uint32_t first, uint32_t pages)
 {
-    for (uint32_t i = first; i < first + pages; i++) {
-        p->used[i / 64] &= ~(1ull << (i % 64));
-    }
     p->in_use -= pages;
+    for (uint32_t n; pages; first += n, pages -= n) {
+        n = pages < left_in_word(first) ? pages : left_in_word(first);
+        p->used[first / 64] &= ~run_in_word(first, n);
+    }
 }
