@@ -79,15 +79,14 @@ void pv_inject(struct cpu_user_regs *regs, uint8_t vector, uint64_t error)
     enter(v, regs, ti->address, TI_GET_IF(ti) != 0, &error, has_error);
 }
 
-/* The guest kernel runs in ring 3: hide from it that the CPU calls its accesses user ones. */
+/* The guest kernel runs in ring 3: hide from it that the CPU calls its accesses user ones. Where a
+ * process loads a selector, say that it was the process. */
 void pv_inject_page_fault(struct cpu_user_regs *regs, uint64_t cr2, uint32_t error)
 {
     struct vcpu *v = current_vcpu();
 
     WRITE_ONCE(v->vcpu_info->arch.cr2, cr2);
-    if (v->pv.kernel_mode)
-        error &= ~PF_USER;
-    pv_inject(regs, VEC_PF, error);
+    pv_inject(regs, VEC_PF, v->pv.kernel_mode ? error & ~PF_USER : error | PF_USER);
 }
 
 /* A 32-bit entry that the guest did not ask for is the fault that hardware would give. */

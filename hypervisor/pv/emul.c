@@ -115,16 +115,13 @@ static bool emulate_group7(struct vcpu *v, struct cpu_user_regs *regs, struct in
 {
     if (!insn_modrm(in))
         return false;
-    switch (in->modrm) {
-    case 0xd1:
+    if (in->modrm == 0xd1)
         return emulate_xsetbv(v, regs);
-    case 0xf9:
-        put_edx_eax(regs, hal_rdtsc());
-        regs->rcx = (uint32_t)v->pv.tsc_aux;
-        return true;
-    default:
+    if (in->modrm != 0xf9) /* rdtscp */
         return false;
-    }
+    put_edx_eax(regs, hal_rdtsc());
+    regs->rcx = (uint32_t)v->pv.tsc_aux;
+    return true;
 }
 
 static bool emulate_rdmsr(struct vcpu *v, struct cpu_user_regs *regs)
@@ -200,6 +197,8 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct
     uint64_t step = regs->rflags & EFLAGS_DF ? -(uint64_t)width : width;
     uint16_t port = (uint16_t)regs->rdx;
 
+    if (in->rep && regs->rcx == 0)
+        return true;
     if (in->addr32 || !pv_port_allowed(v, port, width))
         return false;
     /* A guest that single-steps is told after each element. */
@@ -207,8 +206,6 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct
         guest_va at = guest_va_make(*ptr + (out ? string_source_base(in) : 0));
         uint32_t data = 0;
 
-        if (in->rep && regs->rcx == 0)
-            return true;
         if (!pv_canonical(at.va))
             return false;
         if (!out)
@@ -221,13 +218,11 @@ static bool emulate_string_io(struct vcpu *v, struct cpu_user_regs *regs, struct
         if (out)
             pv_port_out(v->domain, port, width, data);
         *ptr += step;
-        if (!in->rep)
+        if (!in->rep || --regs->rcx == 0)
             return true;
-        regs->rcx--;
     }
-    in->again = regs->rcx != 0;
-    if (in->again)
-        insn_skip(regs, 0);
+    in->again = true;
+    insn_skip(regs, 0);
     return true;
 }
 

@@ -72,10 +72,10 @@ bool pv_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
     }
     if (constant_of(v, msr, value))
         return true;
-    *value = msr == MSR_TSC_AUX ? v->pv.tsc_aux : 0;
+    *value = msr == MSR_TSC_AUX ? v->pv.tsc_aux : msr == MSR_TSC ? hal_rdtsc() : 0;
     if (msr == MSR_UCODE_REV)
         return hal_rdmsr_safe(msr, value);
-    return msr == MSR_TSC_AUX || is_ignored(msr);
+    return msr == MSR_TSC_AUX || msr == MSR_TSC || is_ignored(msr);
 }
 
 static bool write_hypercall_page(struct domain *d, uint64_t value)

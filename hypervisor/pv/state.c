@@ -23,7 +23,7 @@ void pv_vcpu_init(struct vcpu *v)
         .root_user = MFN_NONE,
         .entry_frame = PV_ENTRY_FRAME_NONE,
         .cr4_guest = PV_CR4_FIXED,
-        .xcr0 = 1,
+        .xcr0 = XCR0_X87 | XCR0_SSE,
         .debugreg = {[6] = DR6_DEFAULT, [7] = DR7_DEFAULT},
     };
     __builtin_memset(v->pv.gdt_frames, 0xff, sizeof(v->pv.gdt_frames)); /* MFN_NONE */
@@ -187,17 +187,15 @@ void pv_fill_hypercall_page(void *page)
 {
     static const uint8_t stub[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
                                    0,    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
-    static const uint8_t iret[] = {0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret,
-                                   0,    0,    0,    0x0f, 0x05};
+    static const uint8_t iret[] = {0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0,
+                                   0x0f, 0x05, 0xcc, 0xcc, 0xcc};
     uint8_t *p = page;
 
     __builtin_memset(p, 0xcc, PAGE_SIZE);
     for (unsigned n = 0; n < HYPERCALL_SLOTS; n++, p += HYPERCALL_SLOT) {
-        if (n == __HYPERVISOR_iret) {
-            __builtin_memcpy(p, iret, sizeof(iret));
-            continue;
-        }
         __builtin_memcpy(p, stub, sizeof(stub));
         p[4] = (uint8_t)n;
     }
+    STATIC_ASSERT(replaces_all, sizeof(iret) == sizeof(stub));
+    __builtin_memcpy((uint8_t *)page + __HYPERVISOR_iret * HYPERCALL_SLOT, iret, sizeof(iret));
 }

@@ -14,7 +14,7 @@
 /* Not canonical, nor is anything near it: whoever writes a frame there faults. */
 #define PV_ENTRY_FRAME_NONE (1ull << 63)
 
-#define PV_CR4_FIXED (CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+#define PV_CR4_FIXED (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 #define PV_CR4_GUEST (CR4_TSD | CR4_DE | CR4_OSXSAVE) /* what a guest may toggle */
 
 /* Flags a guest may choose; the rest has one legal value in ring 3 (ENT-3). */

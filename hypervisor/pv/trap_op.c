@@ -14,7 +14,7 @@
 #define FRAME_BYTES (7 * sizeof(uint64_t)) /* RCX R11 RIP CS RFLAGS RSP SS */
 #define FRAME_BYTES_MAX (12 * sizeof(uint64_t))
 
-#define DR7_ALLOWED 0xffff03ffull /* all but the reserved bits and general detect */
+#define DR7_ALLOWED 0xffff03ffull /* all but the reserved bits; general detect is refused */
 
 bool pv_trap_entry_set(struct vcpu *v, const struct trap_info *ti)
 {
@@ -186,6 +186,8 @@ static unsigned debugreg_number(unsigned reg)
 int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
 {
     reg = debugreg_number(reg);
+    if ((reg | 1) == 7 && value >> 32)
+        return -XEN_EPERM;
     switch (reg) {
     case 0 ... 3:
         if (value != 0 && !guest_addr_ok(value))
@@ -195,11 +197,11 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
         value = (value & DR6_STATUS) | DR6_DEFAULT;
         break;
     case 7:
+        /* I/O breakpoints (type 2) would fire on our own port access. */
+        if (value & DR7_GENERAL_DETECT ||
+            (value & DR7_ENABLED && value >> 17 & ~(value >> 16) & 0x1111))
+            return -XEN_EPERM;
         value = (value & DR7_ALLOWED) | DR7_DEFAULT;
-        /* I/O breakpoints (type 2) are ours to refuse: they would fire on our own port access. */
-        for (unsigned i = 0; i < 4; i++)
-            if (value & (3ull << (2 * i)) && (value >> (16 + 4 * i) & 3) == 2)
-                return -XEN_EPERM;
         break;
     default:
         return -XEN_ENODEV;

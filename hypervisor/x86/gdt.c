@@ -94,7 +94,7 @@ void hal_descriptors_changed(void)
 void gdt_init_cpu(struct pcpu *c)
 {
     uint64_t va = PERCPU_VIRT + (uint64_t)c->cpu.id * PERCPU_STRIDE + PERCPU_GDT_OFF;
-    const struct table_register gdtr = {WINDOW_PAGES * PAGE_SIZE - 1, va};
+    const struct table_register gdtr = {(OUR_PAGE + 1) * PAGE_SIZE - 1, va};
     const uint64_t block = (uint64_t)c;
 
     c->window_virt = va;

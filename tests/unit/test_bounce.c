@@ -90,7 +90,7 @@ static void page_faults(void)
             pvr->error_code = error;
             pv_exception(pvr, 14, cr2);
             CU_ASSERT_EQUAL(pvv->vcpu_info->arch.cr2, cr2);
-            CU_ASSERT_EQUAL(pv_frame(2), kernel ? error & ~4u : error);
+            CU_ASSERT_EQUAL(pv_frame(2), kernel ? error & ~4u : error | 4);
         }
     pv_mode(false);
     pvr->error_code = 9;

@@ -179,7 +179,7 @@ static void control_registers(void)
     CU_ASSERT_EQUAL(pvr->rax, guest_maddr(&pvg, pvg.l4));
 
     for (unsigned bit = 0; bit < 64; bit++) { /* ENT-11: only TSD, DE, OSXSAVE change */
-        const uint64_t fixed = 0x620, mine = 1ull << bit & (1ull << 2 | 1ull << 3 | 1ull << 18);
+        const uint64_t fixed = 0x660, mine = 1ull << bit & (1ull << 2 | 1ull << 3 | 1ull << 18);
 
         pvr->rax = 1ull << bit;
         CU_ASSERT_TRUE(RUN(0x0f, 0x22, 0xe0));

@@ -36,8 +36,8 @@ static int listed(uint32_t msr)
         {0xc0010058, 0xc0010058},
         {0xc0011029, 0xc0011029},
     };
-    static const uint32_t own[] = {0x1b,       0x8b,       0x277,      0xc0000080, 0xc0000100,
-                                   0xc0000101, 0xc0000102, 0xc0000103, 0x40000000};
+    static const uint32_t own[] = {0x10,       0x1b,       0x8b,       0x277,      0xc0000080,
+                                   0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0x40000000};
 
     for (unsigned i = 0; i < ARRAY_LEN(ignored); i++)
         if (msr >= ignored[i][0] && msr <= ignored[i][1])

@@ -81,6 +81,7 @@
 #define DR6_SINGLE_STEP U64(0x4000)
 #define DR7_DEFAULT U64(0x400)
 #define DR7_ENABLED U64(0xff)
+#define DR7_GENERAL_DETECT U64(0x2000)
 
 #define XCR0_X87 U64(0x1)
 #define XCR0_SSE U64(0x2)
@@ -125,6 +126,7 @@
 #define MSR_FS_BASE 0xc0000100
 #define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
+#define MSR_TSC 0x10
 #define MSR_TSC_AUX 0xc0000103
 
 #define EFER_SCE U64(0x1)
