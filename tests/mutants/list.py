@@ -87,7 +87,7 @@ HYPERVISOR = [
     ("debug-address", "a breakpoint in the hypervisor's part is accepted", "hypervisor/pv/trap_op.c",
      "        if (value != 0 && !guest_addr_ok(value))\n            return -XEN_EPERM;\n", ""),
     ("debug-port", "the fourth breakpoint may be on the hypervisor's port accesses", "hypervisor/pv/trap_op.c",
-     "        for (unsigned i = 0; i < 4; i++)\n            if (value & (3ull", "        for (unsigned i = 0; i < 3; i++)\n            if (value & (3ull"),
+     "~(value >> 16) & 0x1111", "~(value >> 16) & 0x0111"),
     ("debug-detect", "a guest sets any bit of DR7", "hypervisor/pv/trap_op.c",
      "        value = (value & DR7_ALLOWED) | DR7_DEFAULT;\n", "        value = value | DR7_DEFAULT;\n"),
     ("copy-anybody", "a grant copy names another domain's frame without a grant", "hypervisor/core/grant_op.c",
