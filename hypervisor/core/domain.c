@@ -6,7 +6,9 @@
  * DYING, lets go of everything it holds stage by stage, and leaves it DEAD. A dead domain stays in
  * the table until the last frame of it that others still map is gone (LC-4, design 18); then it is
  * unlisted, and freed with its last reference. Those last two steps are done by domain_reap() from
- * SOFTIRQ_WORK, where no lock is held: their causes (page_put, domain_put) come from anywhere.
+ * SOFTIRQ_WORK, where no lock is held: their causes (page_put, domain_put) come from anywhere. The
+ * list for it holds a reference to what is on it, and so do CPUs that look at the same domain at
+ * the same time: one of them unlists it, and who drops the last reference frees it.
  *
  * The table is two levels of pointers, so that the owner of a frame is found without a lock by
  * whoever holds a reference to that frame. Locks: table_lock (RANK_DOMAIN_LIST) for changing the
@@ -149,13 +151,15 @@ void domain_ref(struct domain *d)
     __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
 }
 
-/* A domain is on the list once at most: reap_queued is its ticket. False: it was there. */
+/* A domain is on the list once at most: reap_queued is its ticket. False: it was there. With its
+ * last reference gone nobody else can name it, so that one may return as the list's. */
 static bool reap_later(struct domain *d)
 {
     struct domain *head = __atomic_load_n(&reap_list, __ATOMIC_RELAXED);
 
     if (__atomic_exchange_n(&d->reap_queued, true, __ATOMIC_ACQ_REL))
         return false;
+    domain_ref(d);
     do {
         d->reap_next = head;
     } while (!__atomic_compare_exchange_n(&reap_list, &head, d, false, __ATOMIC_RELEASE,
@@ -325,8 +329,8 @@ void domain_shutdown(struct domain *d, uint8_t reason)
         return;
     log_info("d%u shut down: %s", d->domid, shutdown_name(reason));
     d->shutdown_code = reason;
+    domain_pause_nosync(d); /* first: a resumption that sees the flag takes this pause back */
     __atomic_store_n(&d->shutting_down, true, __ATOMIC_RELEASE);
-    domain_pause_nosync(d);
     evtchn_send_global_virq(control_domain, VIRQ_DOM_EXC);
 }
 
@@ -420,17 +424,8 @@ void domain_pages_gone(struct domain *d)
 
 static void reap_one(struct domain *d)
 {
-    const uint16_t domid = d->domid;
     bool frames_remain;
 
-    if (d->unlisted) {
-        if (__atomic_load_n(&d->refs, __ATOMIC_ACQUIRE) != 0)
-            return;
-        domain_free(d);
-        if (DEBUG_BUILD && pv_audit() != 0) /* each end is when the books are looked at */
-            log_err("audit: so found after the end of domain %u", domid);
-        return;
-    }
     /* page_put() reports the last frame under this lock: having it means that it is done with d. */
     spin_lock(&d->pages.lock);
     frames_remain = d->pages.total != 0;
@@ -442,10 +437,23 @@ static void reap_one(struct domain *d)
         timer_set(&reap_timer, hal_now() + REAP_RETRY);
         return;
     }
+    if (__atomic_exchange_n(&d->unlisted, true, __ATOMIC_ACQ_REL))
+        return;
     table_remove(d);
-    d->unlisted = true;
     evtchn_send_global_virq(control_domain, VIRQ_DOM_EXC);
     domain_put(d);
+}
+
+/* Drop the list's reference. */
+static void reaped(struct domain *d)
+{
+    const uint16_t domid = d->domid;
+
+    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    domain_free(d);
+    if (DEBUG_BUILD && pv_audit() != 0) /* each end is when the books are looked at */
+        log_err("audit: so found after the end of domain %u", domid);
 }
 
 void domain_reap(void)
@@ -457,6 +465,7 @@ void domain_reap(void)
 
         __atomic_store_n(&d->reap_queued, false, __ATOMIC_RELEASE);
         reap_one(d);
+        reaped(d);
         d = next;
     }
 }

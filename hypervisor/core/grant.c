@@ -79,10 +79,10 @@ int grant_table_frames(struct domain *d, uint32_t first, uint32_t n, guest_va li
 
 int grant_table_unshare(struct domain *d)
 {
-    struct grant_table *t = &d->grant;
+    const struct grant_table *t = &d->grant;
 
-    for (; t->unshared < t->frames; t->unshared++)
-        if (page_unshare(t->frame[t->unshared].shared, d) != 0)
+    for (uint32_t i = 0; i < t->frames; i++)
+        if (page_unshare(t->frame[i].shared, d) != 0)
             return -XEN_EBUSY;
     return 0;
 }

@@ -390,7 +390,7 @@ int page_unshare(void *hv_page, struct domain *d)
     uint64_t seen = count_owner_tag(d->domid) | C_SHARED | 1;
 
     if (!word_cas(&p->count, &seen, C_HV))
-        return -XEN_EBUSY;
+        return seen == C_HV ? 0 : -XEN_EBUSY;
     p->type = 0;
     __atomic_fetch_sub(&d->pages.shared, 1, __ATOMIC_RELAXED);
     return 0;

@@ -84,6 +84,8 @@ HYPERVISOR = [
     ("reaped-early", "a domain is reaped while others still hold frames of it", "hypervisor/core/domain.c",
      "    if (READ_ONCE(d->dying) != DOMAIN_DEAD || frames_remain)",
      "    (void)frames_remain;\n    if (READ_ONCE(d->dying) != DOMAIN_DEAD)"),
+    ("reap-unheld", "the list of domains that end holds no reference to them", "hypervisor/core/domain.c",
+     "        return false;\n    domain_ref(d);\n", "        return false;\n"),
     ("debug-address", "a breakpoint in the hypervisor's part is accepted", "hypervisor/pv/trap_op.c",
      "        if (value != 0 && !guest_addr_ok(value))\n            return -XEN_EPERM;\n", ""),
     ("debug-port", "the fourth breakpoint may be on the hypervisor's port accesses", "hypervisor/pv/trap_op.c",

@@ -37,7 +37,7 @@ struct domain {
     peeked bool shutting_down;    /* [a] a SCHEDOP_shutdown or crash was taken; all vcpus paused */
     bool shutdown_claim;          /* [a] who set it fills in the code, then shutting_down */
     peeked uint8_t shutdown_code; /* [a] SHUTDOWN_* when shutting_down */
-    uint32_t refs;                /* [a] counted references, 1 for being in the list */
+    uint32_t refs;                /* [a] counted references, 1 for each list it is on */
     uint32_t pause_count;         /* [a] hypervisor's reasons to stop */
     peeked bool paused_by_controller;      /* [c] XEN_DOMCTL_pausedomain is on */
     bool domctl_busy;                      /* [a] claimed by a domctl in progress */

@@ -71,7 +71,6 @@ struct grant_table {
     uint32_t maptrack_free;                 /* [lock] first free handle or GHANDLE_NONE */
     uint32_t release_cursor;                /* teardown: next handle to release */
     uint64_t audited[PIN_KINDS]; /* scratch of the audit: pins that handles account for */
-    uint32_t unshared;           /* teardown: shared frames that nobody maps any more */
 };
 
 int grant_table_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack) must_check;

@@ -82,7 +82,7 @@ int domain_alloc_frames(struct domain *d, unsigned order, unsigned addr_bits,
 int domain_release_frame(struct domain *d, mfn_t mfn) must_check;
 /* Make a hypervisor page mappable by d. Undo with page_unshare once nothing maps it. */
 void page_share(void *hv_page, struct domain *d);
-/* -XEN_EBUSY while the guest still references it. */
+/* -XEN_EBUSY while the guest still references it; 0 also of a page that is not shared any more. */
 int page_unshare(void *hv_page, struct domain *d) must_check;
 
 /* Take a reference when d owns m (or it is shared with d). False: not RAM, other owner, dying

@@ -362,7 +362,7 @@ static void check_frame(uint64_t m)
 
 static void check_references(const struct domain *d)
 {
-    uint32_t refs = !d->unlisted;
+    uint32_t refs = (uint32_t)!d->unlisted + d->reap_queued;
 
     for (unsigned i = 0; i < DOMAINS_KNOWN; i++) {
         const struct grant_table *t = known[i] ? &known[i]->grant : NULL;
