@@ -16,15 +16,17 @@ static uint64_t wallclock_base; /* [wallclock_lock] UTC in ns at system time 0; 
 
 static void publish_clock(struct vcpu *v, struct vcpu_time_info *t)
 {
-    volatile struct vcpu_time_info *u = &v->vcpu_info->time;
+    struct vcpu_time_info *u = &v->vcpu_info->time;
 
     t->version = v->time_version + 1;
     v->time_version += 2;
-    u->version = t->version;
+    WRITE_ONCE(u->version, t->version);
     barrier();
-    *u = *t;
+    /* By words: if v is put down and up meanwhile, another vcpu may be copying them (vcpu.c). */
+    for (unsigned i = 0; i < sizeof(*t) / sizeof(uint64_t); i++)
+        WRITE_ONCE(((uint64_t *)u)[i], ((uint64_t *)t)[i]);
     barrier();
-    u->version = v->time_version;
+    WRITE_ONCE(u->version, v->time_version);
     v->time_stamp = t->tsc_timestamp;
     vcpu_time_publish(v);
 }

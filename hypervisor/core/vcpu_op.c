@@ -69,9 +69,7 @@ static long op_register_vcpu_info(struct vcpu *v, guest_va arg)
 
     if (guest_read_obj(&info, arg))
         return -XEN_EFAULT;
-    /* Acquire: what a vcpu that went down wrote to its old area comes before the copy of it. */
-    if (v != current_vcpu() &&
-        !(__atomic_load_n(&v->pause_flags, __ATOMIC_ACQUIRE) & (1u << VPF_DOWN)))
+    if (v != current_vcpu() && !(READ_ONCE(v->pause_flags) & (1u << VPF_DOWN)))
         return -XEN_EINVAL;
     return vcpu_map_vcpu_info(v, mfn_make(info.mfn), info.offset);
 }
