@@ -124,8 +124,8 @@ static bool build(struct actor *a)
                FRAMES_MAX);
     if (!d || !give_frames(&a->g, d))
         cannot("no memory for a guest");
-    a->domid = d->domid;
     give_context(&a->g);
+    a->domid = d->domid; /* from here on others may name it */
     __atomic_add_fetch(&built, 1, __ATOMIC_RELAXED);
     change_state(a, ACTOR_BUSY, ACTOR_LIVE);
     return true;
@@ -307,7 +307,7 @@ void control_step(void)
 
     switch (below(24)) {
     case 0:
-        if (one_in(10))
+        if (one_in(3))
             destroy(a);
         break;
     case 1:

@@ -27,10 +27,11 @@ static struct {
     unsigned done, refused;
 } counts[64]; /* by hypercall; a lost increment does no harm */
 
+/* By its number, too: another one's, which is gone, may have been at the same address. */
 struct actor *actor_of(const struct domain *d)
 {
     for (unsigned i = 0; i < ACTORS; i++)
-        if (actors[i].g.d == d)
+        if (actors[i].g.d == d && actors[i].domid == d->domid)
             return &actors[i];
     return NULL;
 }
