@@ -90,6 +90,7 @@ struct vif_spec {
     unsigned queues, mtu; /* 0: not given */
     unsigned coalesce_us, poll_us;
     bool spoofs;                        /* antispoof=off */
+    bool no_arena;                      /* arena=off */
     bool kernel;                        /* backend=kernel */
     char mirror[VIF_MIRROR];            /* a path or an interface; empty: none */
     char capture[DISK_CAPTURE];         /* where its packets are recorded; empty: nowhere */

@@ -102,6 +102,7 @@ static void fill_vif(const struct vif_spec *vif, unsigned index, struct devhost_
     spec->net.coalesce_us = vif->coalesce_us;
     spec->net.poll_us = vif->poll_us;
     spec->net.spoofs = vif->spoofs;
+    spec->net.no_arena = vif->no_arena;
     spec->capture = vif->capture[0] ? vif->capture : NULL;
     spec->net.mirror = vif->mirror[0] ? vif->mirror : NULL;
     spec->net.nr_ips = (unsigned)vif->nr_ips;

@@ -425,6 +425,7 @@ static int vif_kernel_agrees(struct place at, const struct vif_spec *vif, struct
         {"mirror=", vif->mirror[0] != 0},
         {"capture=", vif->capture[0] != 0},
         {"vifname=", vif->ifname[0] != 0},
+        {"arena=", vif->no_arena},
         {"rate=", vif->limit.rates.ops || vif->limit.rates.bytes},
         {"limit-group=", vif->limit.group[0] != 0},
     };

@@ -78,12 +78,11 @@ static int take_ip(struct place at, struct vif_spec *vif, struct diag *d, const 
     return 0;
 }
 
-static int take_antispoof(struct place at, struct vif_spec *vif, struct diag *d, const char *value)
+static int take_switch(struct place at, struct diag *d, const char *key, const char *value,
+                       bool *off)
 {
-    vif->spoofs = strcmp(value, "off") == 0;
-    if (vif->spoofs || strcmp(value, "on") == 0)
-        return 0;
-    return bad(at, d, "antispoof", value, "write on or off");
+    *off = strcmp(value, "off") == 0;
+    return *off || strcmp(value, "on") == 0 ? 0 : bad(at, d, key, value, "write on or off");
 }
 
 /* A file's path, from /, or an interface's name. */
@@ -114,7 +113,9 @@ int vif_serving_word(struct place at, struct vif_spec *vif, struct diag *d, cons
     if (strcmp(key, "ip") == 0)
         return take_ip(at, vif, d, value);
     if (strcmp(key, "antispoof") == 0)
-        return take_antispoof(at, vif, d, value);
+        return take_switch(at, d, key, value, &vif->spoofs);
+    if (strcmp(key, "arena") == 0)
+        return take_switch(at, d, key, value, &vif->no_arena);
     if (strcmp(key, "mirror") == 0)
         return take_mirror(at, vif, d, value);
     if (strcmp(key, "capture") == 0)

@@ -5,7 +5,8 @@
 
 #include "config.h"
 
-#define VIF_SERVING_WORDS "queues= mtu= coalesce-us= poll-us= ip= antispoof= mirror= capture="
+#define VIF_SERVING_WORDS                                                                          \
+    "queues= mtu= coalesce-us= poll-us= ip= antispoof= arena= mirror= capture="
 
 /* 0: taken. -1: known and wrong, complaint stored. 1: none of these words. */
 int vif_serving_word(struct place at, struct vif_spec *vif, struct diag *d, const char *key,

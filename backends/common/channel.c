@@ -79,10 +79,13 @@ static const char *const vif_front_keys[] = {
     "multi-queue-num-queues",
     "xdp-headroom",
     "ctrl-ring-ref",
+    "arena-ref",
+    "arena-pages",
     NULL,
 };
 static const char *const vif_queue_keys[] = {
-    "tx-ring-ref", "rx-ring-ref", "event-channel", "event-channel-tx", "event-channel-rx", NULL,
+    "tx-ring-ref",      "rx-ring-ref", "event-channel", "event-channel-tx",
+    "event-channel-rx", "arena-ref",   "arena-pages",   NULL,
 };
 static const char *const vif_back_keys[] = {
     "state",
@@ -94,6 +97,7 @@ static const char *const vif_back_keys[] = {
     "feature-split-event-channels",
     "feature-multicast-control",
     "feature-xdp-headroom",
+    "feature-tenue-arena",
     "multi-queue-max-queues",
     NULL,
 };

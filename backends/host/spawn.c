@@ -190,6 +190,7 @@ static void send_start(struct devhost_device *dev, struct channel_msg *m)
         channel_addf(m, "queues", "%u", dev->res.nr_taps);
         channel_addf(m, "coalesce", "%u", s->net.coalesce_us);
         channel_addf(m, "poll", "%u", s->net.poll_us);
+        channel_add(m, "arena", s->net.no_arena ? "0" : "1");
         add_guard(s, m);
         if (s->net.mirror) {
             channel_add(m, "mirror", s->net.mirror[0] == '/' ? "pcap" : "nic");

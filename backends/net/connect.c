@@ -153,6 +153,33 @@ static int begin_rings(struct net_queue *q, netif_tx_sring_t *txs, netif_rx_srin
     return 0;
 }
 
+/* If the guest brings one. False: the device was failed. */
+static bool map_arena(struct net_queue *q, const struct channel_msg *front)
+{
+    struct device *d = q->n->d;
+    uint64_t directory, nr_pages;
+    struct names ref, pages;
+
+    if (!q->n->arena || !channel_get(front, name_of(q, "arena-ref", &ref))) {
+        return true;
+    }
+    if (!channel_get_u64(front, name_of(q, "arena-ref", &ref), UINT32_MAX, &directory) ||
+        !channel_get_u64(front, name_of(q, "arena-pages", &pages), ARENA_PAGES_MAX, &nr_pages) ||
+        !nr_pages) {
+        device_fail(d,
+                    "queue %u: arena-ref is no grant reference, or arena-pages no number within "
+                    "1..%u",
+                    q->index, ARENA_PAGES_MAX);
+        return false;
+    }
+    if (!arena_map(&q->arena, d->gnt, (uint32_t)directory, (unsigned)nr_pages)) {
+        device_fail(d, "queue %u: the arena, or its directory %llu, cannot be mapped: %s", q->index,
+                    (unsigned long long)directory, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
 static int connect_queue(struct net_queue *q, const struct channel_msg *front)
 {
     struct gntdev *gnt = q->n->d->gnt;
@@ -168,6 +195,9 @@ static int connect_queue(struct net_queue *q, const struct channel_msg *front)
         goto out_tx;
     }
     rc = begin_rings(q, txs, rxs);
+    if (!rc && !map_arena(q, front)) {
+        rc = -EINVAL;
+    }
     if (!rc) {
         rc = bind_ports(q, front);
     }
@@ -180,6 +210,7 @@ static int connect_queue(struct net_queue *q, const struct channel_msg *front)
     return 0;
 
 out_rx:
+    arena_unmap(&q->arena, gnt);
     gntdev_unmap(gnt, rxs, 1);
 out_tx:
     gntdev_unmap(gnt, txs, 1);
@@ -195,6 +226,7 @@ static void disconnect_queue(struct net_queue *q)
     if (q->rx.port != q->tx.port) {
         evtchn_unbind(d->evt, q->rx.port);
     }
+    arena_unmap(&q->arena, d->gnt);
     gntdev_unmap(d->gnt, q->rx.ring.sring, 1);
     gntdev_unmap(d->gnt, q->tx.ring.sring, 1);
     throttle_round(q, METER_READ); /* nothing waits any more */
@@ -308,5 +340,6 @@ void net_advertise(struct device *d, struct channel_msg *back)
     channel_add(back, "feature-split-event-channels", "1");
     channel_add(back, "feature-multicast-control", "1");
     channel_add(back, "feature-xdp-headroom", "1");
+    channel_add(back, "feature-tenue-arena", n->arena ? "1" : "0");
     channel_addf(back, "multi-queue-max-queues", "%u", n->nr_taps);
 }

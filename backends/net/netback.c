@@ -379,6 +379,7 @@ static int net_init(struct device *d, const struct channel_msg *start)
     n->nr_taps = channel_get_or(start, "queues", NET_QUEUES, 1);
     n->coalesce_us = channel_get_or(start, "coalesce", COALESCE_MAX_US, 0);
     n->poll_us = channel_get_or(start, "poll", POLL_MAX_US, 0);
+    n->arena = channel_get_or(start, "arena", 1, 1);
     n->epfd = epoll_create1(EPOLL_CLOEXEC);
     if (init_journal(n) || init_meter(n) || n->epfd < 0 ||
         watch(n, d->channel, EPOLLIN, ON_CHANNEL) ||

@@ -6,6 +6,7 @@
  *   tx.c       guest to tap                  rx.c       tap to guest
  *   packet.c   rules of packets              mcast.c    multicast addresses a guest asked for
  *   tap.c      the descriptors               answers.c  responses that survive this process
+ *   arena.c    pages that stay mapped
  *   guard.c    in whose name a guest sends    mirror.c   every frame once more, elsewhere
  *   throttle.c packets that wait for a limit  capture.c what passed, recorded
  *
@@ -19,6 +20,7 @@
 #include "../common/backoff.h"
 #include "../common/device.h"
 #include "answers.h"
+#include "arena.h"
 #include "capture.h"
 #include "clock.h"
 #include "guard.h"
@@ -85,6 +87,7 @@ struct net_queue {
     bool tap_watched;
     struct tx_state tx;
     struct rx_state rx;
+    struct arena arena;
     struct meter_queue *m;
     uint64_t tx_packets, rx_packets, tx_dropped, rx_dropped, tx_spoofed;
 };
@@ -113,6 +116,7 @@ struct netback {
     struct clock_rate clock;
     struct meter *own_meter; /* where there is no other (tests) */
     bool mcast_control;
+    bool arena;                                /* offered */
     bool plain;                                /* buffers are ordinary memory, and it was said */
     uint32_t headroom;                         /* that the guest wants before each piece */
     struct net_journal *journal, *own_journal; /* own: where there is no other (tests) */

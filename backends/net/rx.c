@@ -191,7 +191,7 @@ static void finish_round(struct net_queue *q, struct rx_round *r, uint64_t tick)
 
     memset(r->bad, 0, sizeof(r->bad));
     /* A piece that could not be copied is told in its own slot; the guest drops that packet. */
-    if (gntdev_copy(q->n->d->gnt, true, r->pieces, r->nr_pieces, r->bad)) {
+    if (arena_copy(&q->arena, q->n->d->gnt, true, r->pieces, r->nr_pieces, r->bad)) {
         q->rx_dropped++;
         q->m->errors++;
     }

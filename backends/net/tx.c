@@ -3,8 +3,9 @@
  * tx.c - packets from the guest to the tap.
  *
  * A round copies slots into private memory, parses them into packets, copies all their pieces with
- * one batch of grant copies, answers every slot (the data is ours by then), and writes the packets.
- * Every slot is answered in the order and place it came, extra slots with NETIF_RSP_NULL.
+ * one batch of grant copies (or from the arena), answers every slot (the data is ours by then), and
+ * writes the packets. Every slot is answered in the order and place it came, extra slots with
+ * NETIF_RSP_NULL.
  *
  * Each piece has a page of the buffer to itself, so that no copy crosses one; the tap takes them in
  * one call. What the checks want to see is moved together in the first piece's page.
@@ -101,7 +102,8 @@ static bool collect(struct net_queue *q, struct tx_round *r, RING_IDX prod)
 
 static void copy_pieces(struct net_queue *q, struct tx_round *r)
 {
-    if (!r->nr_pieces || !gntdev_copy(q->n->d->gnt, false, r->pieces, r->nr_pieces, r->bad)) {
+    if (!r->nr_pieces ||
+        !arena_copy(&q->arena, q->n->d->gnt, false, r->pieces, r->nr_pieces, r->bad)) {
         return;
     }
     for (unsigned i = 0; i < r->nr_packets; i++) {

@@ -39,6 +39,7 @@ int main(int argc, char **argv)
     suite_nbd();
     suite_qcow2();
     suite_net();
+    suite_arena();
     suite_conback();
     suite_xsclient();
     suite_limit();

@@ -3,11 +3,11 @@
 # On a real Xen: tests/backends/on-xen.sh (see its head).
 BET_SUITES := main test_channel test_request test_packet test_guard test_console test_device test_blkback test_uring test_net test_conback \
 	test_xsclient test_limit test_resume test_capture test_netcap captures
-BET_SUITES += test_nbd test_qcow2
+BET_SUITES += test_nbd test_qcow2 test_arena
 BET_UNDER_TEST := common/limit common/limit_text common/channel common/recorder common/journal common/device common/sandbox block/request \
 	block/pool block/pgrants \
 	block/image block/uring block/queue block/gather block/capture block/serve block/blkback net/packet net/guard net/mirror net/mcast net/answers net/tap \
-	net/throttle net/capture net/tx net/rx net/connect net/netback \
+	net/throttle net/capture net/arena net/tx net/rx net/connect net/netback \
 	console/backlog console/logfile console/conback host/xsclient
 BET_UNDER_TEST += block/replay block/nbd block/no-uri host/nbduri host/qcow2 common/capture replay/capcheck replay/capfile replay/netcap
 BET_BUILD := $(BUILD)/tests/backends

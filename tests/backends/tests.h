@@ -14,6 +14,7 @@ void suite_uring(void);
 void suite_nbd(void);
 void suite_qcow2(void);
 void suite_net(void);
+void suite_arena(void);
 void suite_conback(void);
 void suite_xsclient(void);
 void suite_limit(void);

@@ -391,15 +391,17 @@ static void test_vif_serving(void)
     struct vif_spec vif;
     struct diag d;
 
-    CU_ASSERT_FATAL(vif_parse((struct place){"g", 1},
-                              "queues=4,mtu=9000,coalesce-us=0,poll-us=20,ip=10.0.0.5,"
-                              "ip=FD00:0::5,antispoof=off,mirror=/var/log/web.pcap,capture=/c",
-                              &vif, &d) == 0);
+    CU_ASSERT_FATAL(
+        vif_parse((struct place){"g", 1},
+                  "queues=4,mtu=9000,coalesce-us=0,poll-us=20,ip=10.0.0.5,"
+                  "ip=FD00:0::5,antispoof=off,arena=off,mirror=/var/log/web.pcap,capture=/c",
+                  &vif, &d) == 0);
     CU_ASSERT_EQUAL(vif.queues, 4);
     CU_ASSERT_EQUAL(vif.mtu, 9000);
     CU_ASSERT_EQUAL(vif.coalesce_us, 0);
     CU_ASSERT_EQUAL(vif.poll_us, 20);
     CU_ASSERT_TRUE(vif.spoofs);
+    CU_ASSERT_TRUE(vif.no_arena);
     CU_ASSERT_STRING_EQUAL(vif.mirror, "/var/log/web.pcap");
     CU_ASSERT_STRING_EQUAL(vif.capture, "/c");
     CU_ASSERT_EQUAL_FATAL(vif.nr_ips, 2);
@@ -407,6 +409,7 @@ static void test_vif_serving(void)
     CU_ASSERT_STRING_EQUAL(vif.ips[1], "fd00::5");
     CU_ASSERT_FATAL(vif_parse((struct place){"g", 1}, "antispoof=on", &vif, &d) == 0);
     CU_ASSERT_FALSE(vif.spoofs);
+    CU_ASSERT_FALSE(vif.no_arena);
     CU_ASSERT_EQUAL(vif.queues, 0);
     CU_ASSERT_EQUAL(vif.coalesce_us, VIF_COALESCE_US);
     refuse(MINIMAL "vif=['queues=9']\n", "g.cfg:3: vif queues \"9\"; write a number from 1 to 8");
@@ -418,6 +421,7 @@ static void test_vif_serving(void)
     refuse(MINIMAL "vif=['ip=10.0.0']\n", "vif ip \"10.0.0\"; write one address");
     refuse(MINIMAL "vif=['ip=10.0.0.0/8']\n", "write one address");
     refuse(MINIMAL "vif=['antispoof=maybe']\n", "write on or off");
+    refuse(MINIMAL "vif=['arena=1']\n", "vif arena \"1\"; write on or off");
     refuse(MINIMAL "vif=['mirror=a/b']\n",
            "g.cfg:3: vif mirror \"a/b\"; write a file's whole path");
     refuse(MINIMAL "vif=['capture=web0']\n", "g.cfg:3: vif capture \"web0\"; write a file's");

@@ -133,6 +133,7 @@ struct devhost_spec {
         unsigned poll_us;     /* look for more so long without sleeping, at a CPU's expense */
         const char *mirror;   /* each frame also goes into this pcap file (a path), or out of this
                                  interface; NULL: nowhere */
+        bool no_arena;        /* the guest is not offered pages that stay mapped (ADR 68) */
         bool spoofs; /* the guest may send in others' names: any address, any claim to one */
         unsigned nr_ips;
         char ips[DEVHOST_MAX_IPS][46]; /* its addresses; none of a family: any of that */

@@ -21,6 +21,7 @@
 
 #define DATA 2u
 #define PAGES 40u
+#define ARENA 16u /* of which so many may be mapped for good */
 #define ROUNDS_MAX 10000u
 #define RING_ENTRIES 256u
 
@@ -86,6 +87,12 @@ static void front(unsigned state, uint8_t features)
     channel_add(&m, "feature-gso-tcpv4", features & 4 ? "1" : "0");
     channel_add(&m, "feature-gso-tcpv6", features & 8 ? "1" : "0");
     channel_add(&m, "feature-ipv6-csum-offload", features & 16 ? "1" : "0");
+    if (features & 128) {
+        for (unsigned i = 0; i < ARENA; i++)
+            memcpy(fake_page(DATA) + 4 * i, &(uint32_t){DATA + i}, 4);
+        channel_addf(&m, "arena-ref", "%u", DATA);
+        channel_addf(&m, "arena-pages", "%u", ARENA);
+    }
     device_handle_message(&dev, &m);
     /* Of a station that is all zero, which is what most fuzzed frames come from. */
     nb->guard.on = features & 32;
