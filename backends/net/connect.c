@@ -3,8 +3,8 @@
  * connect.c - take the rings of a guest's queues, and give them back.
  *
  * A guest with one queue publishes its keys in its directory, one with several in a directory for
- * each ("queue-N/"). Each queue has two rings and one event channel, or one for each ring. Either
- * all queues are connected, or none.
+ * each ("queue-N/"). Each queue has two rings and one event channel: one for each ring is served,
+ * and not offered, as one event then says less. Either all queues are connected, or none.
  *
  * With d->resuming a predecessor had these very rings. What it had taken it had answered, or the
  * answers stand in the journal (answers.h): the rings are gone on with there. A packet that it had
@@ -137,6 +137,7 @@ static int begin_rings(struct net_queue *q, netif_tx_sring_t *txs, netif_rx_srin
                                      sizeof(netif_tx_response_t)};
     q->rx.to = (struct answers_ring){&rxs->rsp_prod, (uint8_t *)rxs->ring, sizeof(rxs->ring[0]),
                                      sizeof(netif_rx_response_t)};
+    q->tx.told = q->rx.told = 0;
     if (!q->n->d->resuming) {
         return 0;
     }
@@ -147,8 +148,8 @@ static int begin_rings(struct net_queue *q, netif_tx_sring_t *txs, netif_rx_srin
                     q->index);
         return -EBADMSG;
     }
-    q->tx.ring.req_cons = q->tx.ring.rsp_prod_pvt = q->tx.answers->done;
-    q->rx.ring.req_cons = q->rx.ring.rsp_prod_pvt = q->rx.answers->done;
+    q->tx.ring.req_cons = q->tx.ring.rsp_prod_pvt = q->tx.told = q->tx.answers->done;
+    q->rx.ring.req_cons = q->rx.ring.rsp_prod_pvt = q->rx.told = q->rx.answers->done;
     log_line("queue %u resumed at %u and %u", q->index, q->tx.ring.req_cons, q->rx.ring.req_cons);
     return 0;
 }
@@ -249,10 +250,7 @@ static void attach_taps(struct netback *n)
 static void start_queue(struct net_queue *q, bool resuming)
 {
     if (resuming) { /* the predecessor may have answered without a word */
-        net_notify(q, q->tx.port);
-        if (q->rx.port != q->tx.port) {
-            net_notify(q, q->rx.port);
-        }
+        net_tell_anyway(q);
     } else {
         tap_discard(q->tap);
     }
@@ -337,7 +335,6 @@ void net_advertise(struct device *d, struct channel_msg *back)
     channel_add(back, "feature-gso-tcpv4", "1");
     channel_add(back, "feature-gso-tcpv6", "1");
     channel_add(back, "feature-ipv6-csum-offload", "1");
-    channel_add(back, "feature-split-event-channels", "1");
     channel_add(back, "feature-multicast-control", "1");
     channel_add(back, "feature-xdp-headroom", "1");
     channel_add(back, "feature-tenue-arena", n->arena ? "1" : "0");

@@ -11,6 +11,12 @@
  * somebody waits for answers, and answers must not wait. While it gathers this process is more
  * urgent than those it sends to: each packet wakes its receiver, which would else run before the
  * next. With poll_us the loop looks again at once, for so long after the last packet.
+ *
+ * Who asks and waits for the answer has, on one CPU, the answer in the tap when the question is
+ * written, and the next question in the ring when told of the answer. So where that was of use
+ * before, the tap is read at once after a question; the guest is told that this went only then,
+ * together with the answer, by one event; and it is asked for one only when its ring is found empty
+ * after all that.
  */
 #include "netback.h"
 
@@ -28,6 +34,8 @@
 
 #define ONE_WAY_ROUNDS 8u
 #define IDLE_LOOKS 4u
+#define QUESTIONS_AT_ONCE 16u /* before the other descriptors are looked at */
+#define REPLY_APART_MAX 63u   /* rounds */
 #define URGENT_NICE (-10)
 #define LEAN_MAX 16u /* rounds */
 #define COALESCE_MAX_US 1000u
@@ -62,10 +70,41 @@ void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t
     q->m->rounds++;
 }
 
-void net_notify(struct net_queue *q, int port)
+static void notify(struct net_queue *q, int port)
 {
     q->m->notifications++;
     evtchn_notify(q->n->d->evt, port);
+}
+
+static bool is_news(RING_IDX *told, RING_IDX now, const RING_IDX *event)
+{
+    RING_IDX before = *told;
+
+    *told = now;
+    return ring_event_wanted(before, now, event);
+}
+
+void net_tell(struct net_queue *q)
+{
+    bool sent, received;
+
+    xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
+    sent = is_news(&q->tx.told, q->tx.ring.rsp_prod_pvt, &q->tx.ring.sring->rsp_event);
+    received = is_news(&q->rx.told, q->rx.ring.rsp_prod_pvt, &q->rx.ring.sring->rsp_event);
+    if (received) {
+        notify(q, q->rx.port);
+    }
+    if (sent && !(received && q->tx.port == q->rx.port)) {
+        notify(q, q->tx.port);
+    }
+}
+
+void net_tell_anyway(struct net_queue *q)
+{
+    notify(q, q->tx.port);
+    if (q->rx.port != q->tx.port) {
+        notify(q, q->rx.port);
+    }
 }
 
 /* ---- work ---- */
@@ -139,17 +178,41 @@ static void lean(struct netback *n, bool from_guest, bool to_guest)
     }
 }
 
-/* One round of each way of a queue. False: the device was failed. */
-static bool serve_queue(struct net_queue *q)
+/*
+ * Is it worth while to look for an answer as soon as the guest's packet is sent? After each time in
+ * vain not for twice as long.
+ */
+bool net_reply_expected(struct net_queue *q)
+{
+    if (q->n->gathering || q->tx.untried++ < q->tx.between) {
+        return false;
+    }
+    q->tx.untried = 0;
+    return true;
+}
+
+static void learn_reply(struct net_queue *q, bool came)
+{
+    if (came) {
+        q->tx.between = 0;
+    } else if (q->tx.between < REPLY_APART_MAX) {
+        q->tx.between = 2 * q->tx.between + 1;
+    }
+}
+
+/* One round of each way. False: the device was failed. */
+static bool serve_round(struct net_queue *q)
 {
     struct netback *n = q->n;
     uint64_t sent = q->rx_packets;
+    bool guest = q->tx.look;
 
     q->tx.packets_of_round = 0;
-    if (q->tx.look) {
-        q->tx.look = tx_serve(q);
+    q->tx.question = false;
+    if (guest) {
+        tx_serve(q);
         n->one_way += q->tx.packets_of_round != 0;
-        q->tx.look |= q->tx.packets_of_round == NET_BATCH;
+        q->rx.look |= q->tx.question;
     }
     if (n->d->connected && q->rx.look) {
         q->rx.look = rx_serve(q);
@@ -160,8 +223,34 @@ static bool serve_queue(struct net_queue *q)
             n->one_way = 0;
         }
     }
+    if (!n->d->connected) {
+        return false;
+    }
+    if (q->tx.question) {
+        learn_reply(q, q->rx_packets != sent);
+        net_tell(q); /* of what it sent; with an answer it heard of both at once */
+    }
     lean(n, q->tx.packets_of_round, q->rx_packets != sent);
-    return n->d->connected;
+    if (guest) {
+        q->tx.look = tx_waits(q) || q->tx.packets_of_round == NET_BATCH;
+    }
+    return true;
+}
+
+bool net_serve_queue(struct net_queue *q)
+{
+    bool guest = q->tx.look;
+    unsigned rounds = 0;
+
+    do {
+        if (!serve_round(q)) {
+            return false;
+        }
+    } while (q->tx.look && q->tx.question && ++rounds < QUESTIONS_AT_ONCE);
+    if (guest && !q->tx.look && !q->n->gathering && !throttle_waits(q, METER_WRITE)) {
+        q->tx.look = tx_want_event(q);
+    }
+    return true;
 }
 
 /* True if there is more to do without waiting. */
@@ -171,7 +260,7 @@ static bool serve(struct netback *n)
     bool more = false, worked;
 
     for (unsigned i = 0; i < n->nr_queues; i++) {
-        if (!serve_queue(&n->q[i])) {
+        if (!net_serve_queue(&n->q[i])) {
             return false;
         }
     }

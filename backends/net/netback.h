@@ -64,6 +64,10 @@ struct tx_state {
     int port;
     bool look; /* the guest notified, or there was more than a round */
     unsigned packets_of_round;
+    RING_IDX told; /* the guest was told of the answers up to here, if it wished */
+    bool question; /* this round: what comes back is looked for before it is told of */
+    /* Questions: since an answer was last looked for, and from one such to the next. */
+    unsigned untried, between;
     uint8_t *buffers; /* a page for each piece of a round; only what is used is ever touched */
 };
 
@@ -76,6 +80,7 @@ struct rx_state {
     uint8_t *buffers;
     size_t held; /* frame bytes of the packet at the buffers' start that waits for slots; 0: none */
     unsigned held_slots;
+    RING_IDX told;   /* as in the other ring */
     unsigned expect; /* packets that a round may read before the loop asks the tap again */
     unsigned ones;   /* rounds of one */
 };
@@ -136,10 +141,13 @@ struct netback {
 };
 
 /*
- * One round; true if there is more to do at once. May have failed the device: check d->connected.
+ * One round; rx_serve() is true if there is more to do at once. May have failed the device: check
+ * d->connected.
  */
-bool tx_serve(struct net_queue *q);
+void tx_serve(struct net_queue *q);
 bool rx_serve(struct net_queue *q);
+/* There are packets that may be taken now. */
+bool tx_waits(struct net_queue *q);
 /* Ask the guest to notify of its next packet. True if one came meanwhile. */
 bool tx_want_event(struct net_queue *q);
 
@@ -157,10 +165,17 @@ void net_advertise(struct device *d, struct channel_msg *back);
 void net_reconfigure(struct device *d, const struct channel_msg *front);
 
 /* netback.c */
+/* A round of both ways; while the guest asks and is answered, some more. False: the device was
+ * failed. */
+bool net_serve_queue(struct net_queue *q);
 /* A round is over that began at `tick` (__rdtsc()): `packets` with together so many bytes. */
 void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t bytes,
                uint64_t tick);
-void net_notify(struct net_queue *q, int port);
+/* Of the answers in both rings since the last call, if the guest wants to hear of them. */
+void net_tell(struct net_queue *q);
+/* Whether it wants to or not. */
+void net_tell_anyway(struct net_queue *q);
+bool net_reply_expected(struct net_queue *q);
 /* Before those it sends to. */
 void net_be_urgent(struct netback *n, bool urgent);
 void net_watch_tap(struct net_queue *q, bool on);

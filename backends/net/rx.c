@@ -186,7 +186,6 @@ static unsigned answer_packet(struct net_queue *q, const struct rx_round *r,
 static void finish_round(struct net_queue *q, struct rx_round *r, uint64_t tick)
 {
     uint64_t bytes = 0;
-    RING_IDX before = q->rx.ring.rsp_prod_pvt;
     unsigned n = 0;
 
     memset(r->bad, 0, sizeof(r->bad));
@@ -202,10 +201,7 @@ static void finish_round(struct net_queue *q, struct rx_round *r, uint64_t tick)
     answers_put(q->rx.answers, n, &q->rx.to);
     q->rx.ring.rsp_prod_pvt += n;
     q->rx_packets += r->nr_packets;
-    xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
-    if (ring_event_wanted(before, q->rx.ring.rsp_prod_pvt, &q->rx.ring.sring->rsp_event)) {
-        net_notify(q, q->rx.port);
-    }
+    net_tell(q);
     r->times.answered = capture_now(q->n);
     for (unsigned i = 0; q->n->capture && i < r->nr_packets; i++) {
         const struct rx_item *it = &r->item[i];

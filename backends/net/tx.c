@@ -34,13 +34,17 @@ struct tx_round {
     bool bad[GNT_COPY_BATCH];
 };
 
-/* Private copies of the next slots, at most what a packet may have. */
+/* Private copies of the next slots, at most what a packet may have; mostly it has one. */
 static unsigned copy_slots(struct net_queue *q, RING_IDX prod, union packet_tx_slot *slots)
 {
     RING_IDX avail = prod - q->tx.ring.req_cons;
     unsigned count = avail < PACKET_MAX_SLOTS ? avail : PACKET_MAX_SLOTS;
 
-    for (unsigned i = 0; i < count; i++) {
+    RING_COPY_REQUEST(&q->tx.ring, q->tx.ring.req_cons, &slots[0].req);
+    if (!(slots[0].req.flags & (NETTXF_extra_info | NETTXF_more_data))) {
+        return 1;
+    }
+    for (unsigned i = 1; i < count; i++) {
         RING_COPY_REQUEST(&q->tx.ring, q->tx.ring.req_cons + i, &slots[i].req);
     }
     return count;
@@ -130,7 +134,6 @@ static void change_mcast(struct net_queue *q, struct tx_round *r)
 
 static void respond(struct net_queue *q, struct tx_round *r)
 {
-    RING_IDX before = q->tx.ring.rsp_prod_pvt;
     unsigned n = 0;
 
     for (unsigned i = 0; i < r->nr_packets; i++) {
@@ -147,9 +150,8 @@ static void respond(struct net_queue *q, struct tx_round *r)
     }
     answers_put(q->tx.answers, n, &q->tx.to);
     q->tx.ring.rsp_prod_pvt += n;
-    xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
-    if (ring_event_wanted(before, q->tx.ring.rsp_prod_pvt, &q->tx.ring.sring->rsp_event)) {
-        net_notify(q, q->tx.port);
+    if (!q->tx.question) {
+        net_tell(q);
     }
 }
 
@@ -246,6 +248,23 @@ static void send_packets(struct net_queue *q, const struct tx_round *r, uint64_t
     net_count(q, METER_WRITE, sent, bytes, tick);
 }
 
+/* A stream's rounds are larger, and their answers can wait. */
+static bool is_small(const struct tx_round *r)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < r->nr_pieces; i++) {
+        bytes += r->pieces[i].len;
+    }
+    return bytes <= PACKET_PAGE;
+}
+
+bool tx_waits(struct net_queue *q)
+{
+    return !q->n->gathering && !throttle_waits(q, METER_WRITE) &&
+           RING_HAS_UNCONSUMED_REQUESTS(&q->tx.ring);
+}
+
 bool tx_want_event(struct net_queue *q)
 {
     int more;
@@ -254,7 +273,7 @@ bool tx_want_event(struct net_queue *q)
     return more;
 }
 
-bool tx_serve(struct net_queue *q)
+void tx_serve(struct net_queue *q)
 {
     static struct tx_round round; /* large, and one round at a time */
     uint64_t tick = __rdtsc();
@@ -264,15 +283,16 @@ bool tx_serve(struct net_queue *q)
                              RING_SIZE(&q->tx.ring))) {
         device_fail(q->n->d, "transmit ring %u: producer %u is impossible (consumer %u)", q->index,
                     prod, q->tx.ring.req_cons);
-        return false;
+        return;
     }
     round.nr_packets = round.nr_pieces = 0;
     round.times.begun = capture_now(q->n);
     if (!collect(q, &round, prod)) {
-        return false;
+        return;
     }
     throttle_round(q, METER_WRITE);
     if (round.nr_packets) {
+        q->tx.question = is_small(&round) && net_reply_expected(q);
         copy_pieces(q, &round);
         change_mcast(q, &round);
         respond(q, &round);
@@ -280,5 +300,4 @@ bool tx_serve(struct net_queue *q)
         send_packets(q, &round, tick);
         q->tx.packets_of_round = round.nr_packets;
     }
-    return q->n->gathering || throttle_waits(q, METER_WRITE) ? false : tx_want_event(q);
 }

@@ -14,7 +14,8 @@
  * begin_rings() that does not set req_cons fails "taken over"; as_record() that does not skip the
  * tap's header fails "mirror"; collect() (tx.c) without the limit "a limit"; hold() that asks for
  * slots all the same "a limit on what is received"; tx_serve() without throttle_round() "what waits
- * for a limit changes".
+ * for a limit changes"; respond() that tells at once fails "an answer at once", net_tell() with an
+ * event for each of two rings with one port too; learn_reply() that forgets fails "no answer".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -82,7 +83,7 @@ static void start_backend(int channel)
     nb = dev.priv;
 }
 
-static void open_guest(void)
+static void open_guest_with(bool split)
 {
     int s[2], t[2];
 
@@ -103,9 +104,14 @@ static void open_guest(void)
     SHARED_RING_INIT((netif_rx_sring_t *)fake_page(1));
     FRONT_RING_INIT(&tx, (netif_tx_sring_t *)fake_page(0), 4096);
     FRONT_RING_INIT(&rx, (netif_rx_sring_t *)fake_page(1), 4096);
-    front(1, true);
-    front(4, true);
+    front(1, split);
+    front(4, split);
     CU_ASSERT_TRUE_FATAL(dev.connected);
+}
+
+static void open_guest(void)
+{
+    open_guest_with(true);
 }
 
 static void close_guest(void)
@@ -174,7 +180,13 @@ static void tcp4(uint8_t *f, size_t payload)
 
 static bool transmit(unsigned queue)
 {
-    return tx_serve(&nb->q[queue]);
+    struct net_queue *q = &nb->q[queue];
+
+    tx_serve(q);
+    if (dev.connected) {
+        net_tell(q);
+    }
+    return dev.connected && (tx_waits(q) || (!throttle_waits(q, METER_WRITE) && tx_want_event(q)));
 }
 
 /* A round of as many packets as there are. */
@@ -832,6 +844,80 @@ static void test_storm(void)
     close_guest();
 }
 
+/* ---- a guest that asks, and has the next question there when it hears of the answer ---- */
+
+#define QUESTIONS 10u
+
+static unsigned answers, events_asked;
+
+static void ask(void)
+{
+    int wanted;
+
+    send_slot(DATA, 0, 100, 0, 7);
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&tx, wanted);
+    events_asked += wanted != 0;
+}
+
+/* The answer is there as soon as the question is read. */
+static void ask_somebody(void)
+{
+    static const uint8_t reply[NET_HEADROOM + 60];
+
+    ask();
+    CU_ASSERT_EQUAL(write(tap, reply, sizeof(reply)), (ssize_t)sizeof(reply));
+}
+
+static void hear_answer(int port)
+{
+    CU_ASSERT_EQUAL(port, FAKE_PORT);
+    answers++;
+    CU_ASSERT_EQUAL(rx.sring->rsp_prod, answers);
+    rx.sring->rsp_event = answers + 1;
+    tx.rsp_cons = tx.sring->rsp_prod;
+    tx.sring->rsp_event = tx.rsp_cons + 1;
+    if (answers < QUESTIONS) {
+        ask_somebody();
+    }
+}
+
+/* One event tells of a question that went, and of its answer; none is sent for the next one. */
+static void test_reply(void)
+{
+    open_guest_with(false);
+    events_asked = answers = 0;
+    post_buffers(QUESTIONS, DATA + 1);
+    fake_on_notify(hear_answer);
+    ask_somebody();
+    nb->q[0].tx.look = true;
+    CU_ASSERT_TRUE_FATAL(net_serve_queue(&nb->q[0]));
+    CU_ASSERT_EQUAL(answers, QUESTIONS);
+    CU_ASSERT_EQUAL(tx.sring->rsp_prod, QUESTIONS);
+    CU_ASSERT_EQUAL(fake_notified(), QUESTIONS);
+    CU_ASSERT_EQUAL(events_asked, 1);
+    CU_ASSERT_EQUAL(tx.sring->req_event, QUESTIONS + 1);
+    close_guest();
+}
+
+/* The guest is told as before, and the tap is looked at more and more seldom. */
+static void test_no_reply(void)
+{
+    open_guest();
+    events_asked = 0;
+    for (unsigned i = 1; i <= 100; i++) {
+        ask();
+        tx.sring->rsp_event = i;
+        nb->q[0].tx.look = true;
+        nb->one_way = 0; /* else it would be taken for a stream */
+        CU_ASSERT_TRUE_FATAL(net_serve_queue(&nb->q[0]));
+        CU_ASSERT_EQUAL(fake_notified(), i);
+        tx.rsp_cons = tx.sring->rsp_prod;
+    }
+    CU_ASSERT_EQUAL(events_asked, 100);
+    CU_ASSERT_TRUE(nb->q[0].tx.between >= 31);
+    close_guest();
+}
+
 void suite_net(void)
 {
     CU_pSuite s = CU_add_suite("netback", NULL, NULL);
@@ -855,5 +941,7 @@ void suite_net(void)
     CU_add_test(s, "mirror", test_mirror);
     CU_add_test(s, "taken over", test_taken_over);
     CU_add_test(s, "random slots", test_send_random);
+    CU_add_test(s, "an answer at once", test_reply);
+    CU_add_test(s, "no answer", test_no_reply);
     CU_add_test(s, "storm of notifications", test_storm);
 }

@@ -32,6 +32,7 @@ static int memory = -1;
 static uint8_t *guest; /* all pages, the guest's view */
 static bool granted[FAKE_PAGES], writable[FAKE_PAGES];
 static unsigned mapped, bound, notified;
+static void (*on_notify)(int port);
 static int fail_after = -1;
 static int events[2] = {-1, -1}; /* backend's end, guest's end */
 static char last_log[512];
@@ -66,6 +67,7 @@ void fake_reset(void)
         granted[i] = writable[i] = true;
     }
     mapped = bound = notified = 0;
+    on_notify = NULL;
     fail_after = -1;
     last_log[0] = 0;
     if (events[0] >= 0) {
@@ -101,6 +103,11 @@ unsigned fake_bound(void)
 unsigned fake_notified(void)
 {
     return notified;
+}
+
+void fake_on_notify(void (*act)(int port))
+{
+    on_notify = act;
 }
 
 void fake_fail_map_after(int n)
@@ -306,8 +313,10 @@ void evtchn_unbind(struct evtchn *e, int port)
 void evtchn_notify(struct evtchn *e, int port)
 {
     (void)e;
-    (void)port;
     notified++;
+    if (on_notify) {
+        on_notify(port);
+    }
 }
 
 int evtchn_read(struct evtchn *e)

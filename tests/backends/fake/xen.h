@@ -25,6 +25,8 @@ void fake_grant(uint32_t ref, bool granted, bool writable);
 unsigned fake_mapped(void);
 unsigned fake_bound(void);
 unsigned fake_notified(void);
+/* What the guest does as soon as it is notified, until fake_reset(). */
+void fake_on_notify(void (*act)(int port));
 
 /* The guest notifies; take what the backend unmasked (0: nothing). */
 void fake_kick(int port);

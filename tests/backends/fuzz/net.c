@@ -172,9 +172,8 @@ static void run(void)
     rx->req_prod = rx_prod;
     while (dev.connected && more) {
         lie_next_turn();
-        more = tx_serve(&nb->q[0]);
-        if (dev.connected)
-            more |= rx_serve(&nb->q[0]);
+        nb->q[0].tx.look = nb->q[0].rx.look = true;
+        more = net_serve_queue(&nb->q[0]) && (nb->q[0].tx.look || nb->q[0].rx.look);
         hear();
         demand(rounds++ < ROUNDS_MAX, "an end of the work");
     }
