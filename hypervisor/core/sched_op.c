@@ -11,7 +11,7 @@
 /* Unmask, then wait unless an event is there already: set the flag first, look again after. */
 static long op_block(struct vcpu *v)
 {
-    v->vcpu_info->evtchn_upcall_mask = 0;
+    WRITE_ONCE(v->vcpu_info->evtchn_upcall_mask, 0);
     if (READ_ONCE(v->vcpu_info->evtchn_upcall_pending))
         return 0;
     __atomic_fetch_or(&v->pause_flags, 1u << VPF_BLOCKED, __ATOMIC_SEQ_CST);
