@@ -41,12 +41,15 @@ def target_lines(sides, runs):
     return lines
 
 
+def linux_value(side, name, what):
+    """Of a row of lbench in the control domain, or None."""
+    found = side.get(targets.LINUX_PHASE, {}).get(name)
+    return getattr(rows.middle(found), what) if found else None
+
+
 def linux_rows(native, ours, xen):
     """Every row of lbench in the control domain: [(name, native, ours, xen, ours in ring 0)]"""
-    def value(side, name, what):
-        found = side.get(targets.LINUX_PHASE, {}).get(name)
-        return getattr(rows.middle(found), what) if found else None
-
+    value = linux_value
     names = list(ours.get(targets.LINUX_PHASE, {}))
     return [(n, value(native, n, "executed"), value(ours, n, "executed"), value(xen, n, "executed"), value(ours, n, "hyp"))
             for n in names]

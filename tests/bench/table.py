@@ -147,6 +147,14 @@ def gate_first_line(gates, sides):
                 both and "%s, Xen %s" % (figure(ours), figure(xen)))
 
 
+def gate_user_bound(gates, native, ours):
+    """A program that only computes: its own instructions and what interrupts it."""
+    a, b = (costdoc.linux_value(side, "user loop 1M adds", "executed") for side in (ours, native))
+    both = a is not None and b is not None
+    gates.check("user-bound code within 0.2 % of native", a if both else None, b * 1.002 if both else None,
+                both and "%s, native %s" % (figure(a), figure(b)))
+
+
 def load(out, side, run):
     log = "%s/%s-%s.log" % (out, side, run)
     if not os.path.exists(log) or not os.path.exists(log + ".prof"):
@@ -279,6 +287,8 @@ def report(out, runs, whole, docs=None):
             continue
         a, b = rows.middle(a), rows.middle(b)
         text.append(line(name, a, b, gate_row(gates, name, a, b) if gated else ""))
+    if "calls" in runs:
+        gate_user_bound(gates, load(out, "native", "calls")[0], sides[0]["calls"][0])
     if "life" in runs:
         text += whole_lives(sides)
         gate_first_line(gates, sides)
