@@ -151,6 +151,11 @@ static bool may_read(const struct conn *conn, const struct perms *p)
                  (perms_access(p, conn->domain->domid, conn->domain->target) & ACCESS_READ));
 }
 
+static bool is_on(const struct watch *w, const char *path, size_t len)
+{
+    return w->path_len == len && !memcmp(w->path, path, len);
+}
+
 /* Tells the watches on exactly the first len bytes of path, which lie levels above the change. */
 static void fire_at(struct bucket *bucket, const char *path, size_t len, int levels,
                     const struct perms *before, const struct perms *after)
@@ -159,7 +164,7 @@ static void fire_at(struct bucket *bucket, const char *path, size_t len, int lev
 
     LIST_FOREACH(w, bucket, in_bucket)
     {
-        if (w->path_len != len || memcmp(w->path, path, len))
+        if (!is_on(w, path, len))
             continue;
         if (w->depth != WATCH_ANY_DEPTH && levels > w->depth)
             continue;
@@ -168,42 +173,45 @@ static void fire_at(struct bucket *bucket, const char *path, size_t len, int lev
     }
 }
 
-/* True if somebody watches exactly the first len bytes of path. */
-static bool watched_at(const struct bucket *bucket, const char *path, size_t len)
-{
-    const struct watch *w;
+/* The first len bytes of a path: a path themselves. */
+struct prefix {
+    size_t len;
+    uint64_t hash;
+};
 
-    LIST_FOREACH(w, bucket, in_bucket)
-    if (w->path_len == len && !memcmp(w->path, path, len))
-        return true;
-    return false;
+/* From {0} to "/", and on by a name each time. False: it was the whole path. */
+static bool next_prefix(struct prefix *p, const char *path)
+{
+    if (p->len && !path[p->len])
+        return false;
+    if (!p->len)
+        p->hash = HASH_START;
+    do
+        p->hash = hash_add(p->hash, path[p->len++]);
+    while (p->len > 1 && path[p->len] && path[p->len] != '/');
+    return true;
 }
 
 bool watch_heard(const char *path)
 {
-    uint64_t hash = hash_add(HASH_START, '/');
+    const struct watch *w;
 
-    if (watched_at(bucket_of(hash), path, 1))
-        return true;
-    for (size_t i = 1; path[i]; i++) {
-        hash = hash_add(hash, path[i]);
-        if ((path[i + 1] == '/' || path[i + 1] == '\0') && watched_at(bucket_of(hash), path, i + 1))
-            return true;
+    for (struct prefix p = {0}; next_prefix(&p, path);) {
+        LIST_FOREACH(w, bucket_of(p.hash), in_bucket)
+        {
+            if (is_on(w, path, p.len))
+                return true;
+        }
     }
     return false;
 }
 
 void watch_fire(const char *path, const struct perms *before, const struct perms *after)
 {
-    uint64_t hash = hash_add(HASH_START, '/');
     int levels = (int)path_depth(path);
 
-    fire_at(bucket_of(hash), path, 1, levels, before, after);
-    for (size_t i = 1; path[i]; i++) {
-        hash = hash_add(hash, path[i]);
-        if (path[i + 1] == '/' || path[i + 1] == '\0')
-            fire_at(bucket_of(hash), path, i + 1, --levels, before, after);
-    }
+    for (struct prefix p = {0}; next_prefix(&p, path); levels--)
+        fire_at(bucket_of(p.hash), path, p.len, levels, before, after);
 }
 
 void watch_fire_removed(const char *path, const struct node *subtree)
