@@ -76,7 +76,7 @@ int verb_audit(int argc, char **argv)
     bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
 
     if (argc > 2 || (argc == 2 && !json))
-        return usage(argv[0]);
+        return usage();
     int rc = session_open(&s, NEED_HV);
     if (rc)
         return rc;

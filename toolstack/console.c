@@ -112,7 +112,7 @@ int verb_console(int argc, char **argv)
     uint32_t domid;
 
     if (argc != 2 || argv[1][0] == '-')
-        return usage(argv[0]);
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;

@@ -44,9 +44,9 @@ int verb_destroy(int argc, char **argv)
 
     while ((opt = getopt(argc, argv, "f")) != -1)
         if (opt != 'f') /* xl's "even Domain-0", which nobody can mean */
-            return usage("destroy");
+            return usage();
     if (optind + 1 != argc)
-        return usage("destroy");
+        return usage();
     int rc = session_open_domain(&s, NEED_HV | MAY_STORE, argv[optind], &domid);
     return rc ? rc : session_close(&s, destroy(&s, domid));
 }
@@ -103,7 +103,7 @@ int ask_guest(struct session *s, uint32_t domid, const char *what)
     return 0;
 }
 
-static int ask_and_wait(int argc, char **argv, const char *verb, const char *what)
+static int ask_and_wait(int argc, char **argv, const char *what)
 {
     static const struct option longs[] = {{"wait", no_argument, NULL, 'w'}, {0}};
     struct session s;
@@ -115,10 +115,10 @@ static int ask_and_wait(int argc, char **argv, const char *verb, const char *wha
         if (opt == 'w')
             wait = true;
         else if (opt != 'F') /* xl's fallback for guests without PV drivers: ours have them */
-            return usage(verb);
+            return usage();
     }
     if (optind + 1 != argc)
-        return usage(verb);
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[optind], &domid);
     if (rc)
         return rc;
@@ -130,12 +130,12 @@ static int ask_and_wait(int argc, char **argv, const char *verb, const char *wha
 
 int verb_shutdown(int argc, char **argv)
 {
-    return ask_and_wait(argc, argv, "shutdown", "poweroff");
+    return ask_and_wait(argc, argv, "poweroff");
 }
 
 int verb_reboot(int argc, char **argv)
 {
-    return ask_and_wait(argc, argv, "reboot", "reboot");
+    return ask_and_wait(argc, argv, "reboot");
 }
 
 static int on_domain(int argc, char **argv, int (*act)(struct hv *hv, uint32_t domid))
@@ -144,7 +144,7 @@ static int on_domain(int argc, char **argv, int (*act)(struct hv *hv, uint32_t d
     uint32_t domid;
 
     if (argc != 2 || argv[1][0] == '-')
-        return usage(argv[0]);
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
@@ -166,10 +166,11 @@ int verb_unpause(int argc, char **argv)
 
 int verb_init(int argc, char **argv)
 {
+    (void)argv;
     struct session s;
 
     if (argc != 1)
-        return usage(argv[0]);
+        return usage();
     int rc = session_open(&s, NEED_BOTH);
     return rc ? rc : session_close(&s, domain_init_control(s.hv, &s.st, &s.d));
 }

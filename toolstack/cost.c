@@ -140,7 +140,7 @@ int verb_cost(int argc, char **argv)
     int rc;
 
     if (parse(argc, argv, &o) != 0)
-        return usage("cost");
+        return usage();
     watch_catch_signals();
     if (o.enable || o.disable) {
         rc = session_open(&s, NEED_HV);

@@ -268,7 +268,7 @@ int verb_create(int argc, char **argv)
     struct options o;
 
     if (parse_options(argc, argv, &o) != 0)
-        return usage("create");
+        return usage();
     int rc = config_load(o.file, &cfg, &s.d);
 
     if (rc == 0 && o.dry_run) {

@@ -143,7 +143,7 @@ static void print_title(const struct view *view)
     printf("BE-path\n");
 }
 
-static int list_devices(int argc, char **argv, const char *verb, const struct view *view)
+static int list_devices(int argc, char **argv, const struct view *view)
 {
     static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {0}};
     struct session s;
@@ -154,11 +154,11 @@ static int list_devices(int argc, char **argv, const char *verb, const struct vi
 
     while ((opt = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (opt != 'j')
-            return usage(verb);
+            return usage();
         json = true;
     }
     if (optind + 1 != argc)
-        return usage(verb);
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[optind], &domid);
     if (rc)
         return rc;
@@ -181,10 +181,10 @@ static int list_devices(int argc, char **argv, const char *verb, const struct vi
 
 int verb_block_list(int argc, char **argv)
 {
-    return list_devices(argc, argv, "block-list", &disk_view);
+    return list_devices(argc, argv, &disk_view);
 }
 
 int verb_network_list(int argc, char **argv)
 {
-    return list_devices(argc, argv, "network-list", &vif_view);
+    return list_devices(argc, argv, &vif_view);
 }

@@ -266,7 +266,7 @@ static int groups(int argc, char **argv, bool json)
     int rc;
 
     if (argc > 2)
-        return usage("limits");
+        return usage();
     if (argc && !meter_group_name_valid(argv[0]))
         rc = diag_set(&s.d, "group \"%s\": 1 to %d letters, digits and _ . -, not . first", argv[0],
                       METER_GROUP_NAME_MAX);
@@ -287,7 +287,7 @@ int verb_limits(int argc, char **argv)
 
     while ((opt = getopt_long(argc, argv, "g", longs, NULL)) != -1) {
         if (opt != 'j' && opt != 'g')
-            return usage("limits");
+            return usage();
         json |= opt == 'j';
         of_groups |= opt == 'g';
     }
@@ -296,7 +296,7 @@ int verb_limits(int argc, char **argv)
     if (of_groups)
         return groups(argc, argv, json);
     if (argc > 3)
-        return usage("limits");
+        return usage();
     rc = session_open(&s, NEED_BOTH);
     if (rc)
         return rc;

@@ -121,7 +121,7 @@ int verb_list(int argc, char **argv)
     int json = json_option(argc, argv, "l", 1);
 
     if (json < 0)
-        return usage("list");
+        return usage();
     int rc = session_open(&s, NEED_HV | MAY_STORE);
     if (rc)
         return rc;
@@ -188,7 +188,7 @@ int verb_uptime(int argc, char **argv)
     int json = json_option(argc, argv, "", 1);
 
     if (json < 0)
-        return usage("uptime");
+        return usage();
     int rc = session_open(&s, NEED_BOTH);
     if (rc)
         return rc;
@@ -210,7 +210,7 @@ int verb_domid(int argc, char **argv)
     uint32_t domid;
 
     if (argc != 2 || argv[1][0] == '-')
-        return usage(argv[0]);
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
@@ -224,7 +224,7 @@ int verb_domname(int argc, char **argv)
     uint32_t domid;
 
     if (argc != 2 || argv[1][0] == '-')
-        return usage(argv[0]);
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
@@ -246,7 +246,7 @@ int verb_dmesg(int argc, char **argv)
     int n;
 
     if (argc > 2 || (argc == 2 && !clear))
-        return usage(argv[0]);
+        return usage();
     int rc = session_open(&s, NEED_HV);
     if (rc)
         return rc;
@@ -376,7 +376,7 @@ int verb_info(int argc, char **argv)
     int json = prometheus ? 0 : json_option(argc, argv, "", 0);
 
     if (json < 0)
-        return usage("info");
+        return usage();
     int rc = session_open(&s, NEED_HV);
     if (rc)
         return rc;

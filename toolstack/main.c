@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tenue: makes, lists and ends guests. This file is the table of verbs and what they share;
- * README.md is the map of the folder, tenue(1) the manual.
+ * tenue: makes, lists and ends guests. This file is the table of verbs; README.md is the map of
+ * the folder, tenue(1) the manual.
  */
 #include "verbs.h"
 
-#include "domain.h"
-#include "json.h"
-
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct verb {
@@ -119,24 +115,6 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
-int usage(const char *name)
-{
-    const struct verb *v = find_verb(name);
-
-    fprintf(stderr, "Usage: tenue %s %s\n", v->name, v->args);
-    return EXIT_USAGE;
-}
-
-void print_json(struct json *json)
-{
-    char *text = json_print(json);
-
-    if (text)
-        puts(text);
-    free(text);
-    json_free(json);
-}
-
 static int help_all(FILE *to)
 {
     fprintf(to, "Usage: tenue VERB [OPTIONS] ...\n\n");
@@ -162,43 +140,6 @@ static int help_verb(const char *name)
     return 0;
 }
 
-int session_open(struct session *s, unsigned need)
-{
-    memset(s, 0, sizeof(*s));
-    if (need & NEED_HV) {
-        s->hv = hv_open(&s->d);
-        if (!s->hv)
-            return session_close(s, -1);
-    }
-    if ((need & (NEED_STORE | MAY_STORE)) && store_open(&s->st, &s->d) != 0) {
-        if (need & NEED_STORE)
-            return session_close(s, -1);
-        fprintf(stderr, "tenue: warning: %s\n", s->d.text);
-        s->d.text[0] = 0;
-    }
-    return 0;
-}
-
-int session_open_domain(struct session *s, unsigned need, const char *what, uint32_t *domid)
-{
-    int rc = session_open(s, need);
-
-    if (rc == 0 && domain_find(s->hv, &s->st, what, domid, &s->d) != 0)
-        rc = session_close(s, -1);
-    return rc;
-}
-
-int session_close(struct session *s, int rc)
-{
-    store_close(&s->st);
-    hv_close(s->hv);
-    s->hv = NULL;
-    if (rc == 0)
-        return 0;
-    fprintf(stderr, "tenue: %s\n", s->d.text[0] ? s->d.text : "failed");
-    return EXIT_FAILED;
-}
-
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -214,5 +155,6 @@ int main(int argc, char **argv)
         return help_verb(name);
     if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
         return help_verb(name);
+    usage_is(v->name, v->args);
     return v->run(argc - 1, argv + 1);
 }

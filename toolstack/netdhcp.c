@@ -14,6 +14,7 @@
 #include "network.h"
 
 #include "netlink.h"
+#include "program.h"
 
 #include <ctype.h>
 #include <errno.h>

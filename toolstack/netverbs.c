@@ -308,7 +308,7 @@ int verb_net(int argc, char **argv)
     if (strcmp(what, "exec") == 0 && argc > 3) {
         char **command = argv + (strcmp(argv[3], "--") == 0 ? 4 : 3);
 
-        return *command ? net_exec(argv[2], command) : usage("net");
+        return *command ? net_exec(argv[2], command) : usage();
     }
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--json") == 0) {
@@ -323,5 +323,5 @@ int verb_net(int argc, char **argv)
         return net_show(argv[2], json);
     if (strcmp(what, "verify") == 0 && argc <= 3)
         return net_verify(argc == 3 ? argv[2] : NULL, json);
-    return usage("net");
+    return usage();
 }

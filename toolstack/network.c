@@ -8,97 +8,19 @@
 #include "network.h"
 
 #include "netlink.h"
+#include "program.h"
 #include "vifguard.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define FORWARDING "/proc/sys/net/ipv4/ip_forward"
-
-/* ---- programs ---- */
-
-static int memory_file(const char *text, struct diag *d)
-{
-    int fd = memfd_create("text", MFD_CLOEXEC);
-    const size_t len = strlen(text);
-
-    if (fd < 0 || write(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0) {
-        diag_errno(d, "no memory for a program's input");
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-/* What the program said, on one line. */
-static void complain(const char *program, int status, int out, struct diag *d)
-{
-    char said[600];
-    const ssize_t n = pread(out, said, sizeof(said) - 1, 0);
-
-    said[n > 0 ? n : 0] = 0;
-    for (char *p = said; *p; p++)
-        if (*p == '\n' || *p == '\t')
-            *p = ' ';
-    diag_set(d, "%s failed (%s %d): %s", program, WIFSIGNALED(status) ? "signal" : "status",
-             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), said);
-}
-
-int program_run(const char *const argv[], const char *input, char *said, size_t room,
-                struct diag *d)
-{
-    char *const env[] = {(char *)(uintptr_t) "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-    posix_spawn_file_actions_t plan;
-    pid_t pid;
-    int status = 0, rc = -1;
-    int in = memory_file(input, d), out = in >= 0 ? memory_file("", d) : -1;
-
-    if (out >= 0 && posix_spawn_file_actions_init(&plan) == 0) {
-        posix_spawn_file_actions_adddup2(&plan, in, 0);
-        posix_spawn_file_actions_adddup2(&plan, out, 1);
-        posix_spawn_file_actions_adddup2(&plan, out, 2);
-        posix_spawn_file_actions_addclosefrom_np(&plan, 3);
-        setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 0); /* it is ours that is searched */
-        rc = posix_spawnp(&pid, argv[0], &plan, NULL, (char *const *)(uintptr_t)argv, env);
-        posix_spawn_file_actions_destroy(&plan);
-        if (rc != 0)
-            rc =
-                diag_set(d, "cannot run %s: %s (is its package installed?)", argv[0], strerror(rc));
-        else if (waitpid(pid, &status, 0) != pid)
-            rc = diag_errno(d, "%s got lost", argv[0]);
-        else if (status != 0)
-            complain(argv[0], status, out, d);
-        else if (said) {
-            const ssize_t n = pread(out, said, room - 1, 0);
-
-            said[n > 0 ? n : 0] = 0;
-        }
-    }
-    if (in >= 0)
-        close(in);
-    if (out >= 0)
-        close(out);
-    return rc == 0 && status == 0 ? 0 : -1;
-}
-
-static int load_rules(char *text, struct diag *d)
-{
-    static const char *const nft[] = {"nft", "-f", "-", NULL};
-    int rc = text ? program_run(nft, text, NULL, 0, d) : diag_set(d, "out of memory");
-
-    free(text);
-    return rc;
-}
 
 /* ---- the kernel's side ---- */
 
@@ -201,7 +123,7 @@ static void stop_routing(const struct netstate *s, struct diag *d)
 
 static int apply(const struct network *net, struct diag *d)
 {
-    if (load_rules(net_rules(net), d) != 0 || make_bridge(net, d) != 0)
+    if (nft_load(net_rules(net), d) != 0 || make_bridge(net, d) != 0)
         return -1;
     if (routes(net) && start_routing(d) != 0)
         return -1;
@@ -218,7 +140,7 @@ static void take_away(struct netstate *s, struct network *net, struct diag *d)
     remove_bridge(net, d);
     netstate_remove(s, net);
     stop_routing(s, d);
-    (void)!load_rules(net_no_rules(name), d);
+    (void)!nft_load(net_no_rules(name), d);
 }
 
 /* ---- joining ---- */
@@ -371,7 +293,7 @@ static void add_ports(const struct network *net)
     struct diag ignored = {0};
 
     if (net->members[net->nr_members - 1].nr_forwards)
-        (void)!load_rules(net_more_ports(net), &ignored);
+        (void)!nft_load(net_more_ports(net), &ignored);
 }
 
 static int join(struct netstate *s, const char *owner, unsigned vif, const uint8_t mac[6],

@@ -47,11 +47,4 @@ int netdhcp_pid(const struct network *net);
 /* What `tenue net serve NAME` does: 0 once dnsmasq serves. */
 int netdhcp_serve(const char *name, struct diag *d);
 
-/*
- * Runs a program to its end with text as its input. What it says is the complaint, or goes to out,
- * unless that is NULL.
- */
-int program_run(const char *const argv[], const char *input, char *out, size_t room,
-                struct diag *d) MUST_CHECK;
-
 #endif

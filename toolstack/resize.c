@@ -60,7 +60,7 @@ int verb_block_resize(int argc, char **argv)
     uint32_t domid, disk;
 
     if (argc < 3 || argc > 4 || argv[1][0] == '-')
-        return usage(argv[0]);
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;

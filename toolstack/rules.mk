@@ -4,7 +4,7 @@ TS_O := $(BUILD)/toolstack
 TS_CFLAGS := $(CFLAGS_USER) -Ibackends/include -Ihypervisor/include/public
 # Pure modules, which the unit tests and fuzzers link as they are.
 TS_PURE := diag cpulist cfgparse config netspec nettext devspec diskserve vifserve json unpack elf zeros layout confine verdict image parts timeline
-TS_SYSTEM := hv store build check netlink netstate vifguard network netdhcp netprobe netverify netverbs labverb device domain handover supervise ask create control suspend console list devlist limits devmeter resize vcpus audit machine watch top cost trace main
+TS_SYSTEM := hv store build check netlink netstate program vifguard network netdhcp netprobe netverify netverbs labverb device domain handover supervise session ask create control suspend console list devlist limits devmeter resize vcpus audit machine watch top cost trace main
 # The program holds its libraries: to look up and map three costs a million instructions in a PV domain, at each create.
 TS_LIBS = $(call static_link,-lxencall -lxenforeignmemory -lxentoollog -lxentoolcore -levent_core -lz -llzma -lzstd -llz4 -lseccomp -lm)
 # The C library says that getaddrinfo, for disks at an NBD server, finds no name services beyond files and DNS.

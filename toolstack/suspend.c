@@ -81,13 +81,13 @@ int verb_suspend(int argc, char **argv)
 
     while ((opt = getopt(argc, argv, "t:")) != -1) {
         if (opt != 't')
-            return usage("suspend");
+            return usage();
         seconds = strtol(optarg, &rest, 10);
         if (*rest || seconds < 1 || seconds > 86400)
-            return usage("suspend");
+            return usage();
     }
     if (optind + 1 != argc)
-        return usage("suspend");
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[optind], &domid);
     return rc ? rc : session_close(&s, suspend(&s, domid, seconds));
 }
@@ -130,7 +130,7 @@ int verb_resume(int argc, char **argv)
     uint32_t domid;
 
     if (argc != 2 || argv[1][0] == '-')
-        return usage("resume");
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     return rc ? rc : session_close(&s, resume(&s, domid));
 }

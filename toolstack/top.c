@@ -459,7 +459,7 @@ int verb_top(int argc, char **argv)
     struct session s;
 
     if (parse(argc, argv, &o) != 0)
-        return usage("top");
+        return usage();
     int rc = session_open(&s, NEED_HV | MAY_STORE);
     if (rc)
         return rc;

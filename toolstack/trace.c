@@ -207,7 +207,7 @@ int verb_trace(int argc, char **argv)
     int rc;
 
     if (parse(argc, argv, &o) != 0)
-        return usage("trace");
+        return usage();
     watch_catch_signals();
     rc = o.domain ? session_open_domain(&s, NEED_HV | MAY_STORE, o.domain, &domid)
                   : session_open(&s, NEED_HV | MAY_STORE);

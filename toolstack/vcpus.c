@@ -127,10 +127,10 @@ int verb_sched(int argc, char **argv)
         else if (opt == 'j')
             json = true;
         else
-            return usage("sched");
+            return usage();
     }
     if (optind != argc || (!domain && (weight || cap)) || (json && (weight || cap)))
-        return usage("sched");
+        return usage();
     int rc = session_open(&s, NEED_HV | MAY_STORE);
 
     if (rc)
@@ -212,7 +212,7 @@ int verb_vcpu_list(int argc, char **argv)
 
     while ((opt = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (opt != 'j')
-            return usage("vcpu-list");
+            return usage();
         json = true;
     }
     rc = session_open(&s, NEED_HV | MAY_STORE);
@@ -288,7 +288,7 @@ int verb_vcpu_pin(int argc, char **argv)
     uint32_t domid;
 
     if (getopt(argc, argv, "") != -1 || argc - optind < 3 || argc - optind > 4)
-        return usage("vcpu-pin");
+        return usage();
     int rc = session_open_domain(&s, NEED_HV | MAY_STORE, argv[optind], &domid);
 
     return rc ? rc : session_close(&s, pin(&s, domid, argv + optind + 1, argc - optind - 1));
@@ -328,7 +328,7 @@ int verb_vcpu_set(int argc, char **argv)
     uint32_t domid;
 
     if (getopt(argc, argv, "") != -1 || argc - optind != 2)
-        return usage("vcpu-set");
+        return usage();
     int rc = session_open_domain(&s, NEED_BOTH, argv[optind], &domid);
 
     return rc ? rc : session_close(&s, set_vcpus(&s, domid, argv[optind + 1]));

@@ -40,8 +40,10 @@ int session_open_domain(struct session *s, unsigned need, const char *what,
 int machine_prometheus(struct session *s, const struct xen_sysctl_physinfo *m) MUST_CHECK;
 void prometheus_head(const char *name, const char *type, const char *help);
 
-/* main.c */
-int usage(const char *verb);
+/* session.c: the words of the verb that is about to run, and EXIT_USAGE after printing them. */
+void usage_is(const char *name, const char *args);
+int usage(void);
+/* Prints and frees it. */
 void print_json(struct json *json);
 
 /* control.c: asks the guest by its control/shutdown: "poweroff", "reboot", "suspend". */

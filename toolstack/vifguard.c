@@ -2,7 +2,7 @@
 /* Anti-spoofing for interfaces of the kernel's netback: see vifguard.h. */
 #include "vifguard.h"
 
-#include "network.h"
+#include "program.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -129,32 +129,26 @@ static int note(const char *ifname, struct diag *d)
 
 int vifguard_load(const char *ifname, const struct devhost_spec *spec, struct diag *d)
 {
-    static const char *const nft[] = {"nft", "-f", "-", NULL};
-    char *text;
-    int rc;
-
     vifguard_sweep();
     if (note(ifname, d) != 0)
         return -1;
-    text = vifguard_rules(ifname, spec);
-    rc = text ? program_run(nft, text, NULL, 0, d) : diag_set(d, "out of memory");
-    free(text);
-    return rc;
+    return nft_load(vifguard_rules(ifname, spec), d);
 }
 
 void vifguard_drop(const char *ifname)
 {
-    char text[96], path[64];
-    static const char *const nft[] = {"nft", "-f", "-", NULL};
+    char path[64];
+    char *rules;
     struct diag d = {0};
 
     file_of(ifname, path);
     if (access(path, F_OK) != 0)
         return; /* it had none */
     /* Named first, so that removing one that is not there is no error. */
-    snprintf(text, sizeof(text), "table netdev tenue-%.15s\ndelete table netdev tenue-%.15s\n",
-             ifname, ifname);
-    if (program_run(nft, text, NULL, 0, &d) != 0)
+    if (asprintf(&rules, "table netdev tenue-%.15s\ndelete table netdev tenue-%.15s\n", ifname,
+                 ifname) < 0)
+        rules = NULL;
+    if (nft_load(rules, &d) != 0)
         fprintf(stderr, "tenue: warning: %s\n", d.text);
     else
         unlink(path);
