@@ -266,13 +266,20 @@ static bool wake_locked(struct vcpu *v, unsigned to, bool *look)
     return true;
 }
 
-/* Runnable without a CPU: its guest sees the time as stolen. */
+/* v, whose queue is locked, is in none and does not run, nor will it be looked at in any case. */
+static bool at_rest(const struct vcpu *v)
+{
+    return !v->sched.queued && !v->sched.leaving && queue_of(v->cpu)->running != v;
+}
+
+/* Runnable without a CPU, if it has not got one meanwhile: its guest sees the time as stolen. */
 static void waits_for_cpu(struct vcpu *v)
 {
     struct run_queue *rq = lock_queue_of(v);
-    bool news = v->runstate.state != RUNSTATE_runnable;
+    bool news = at_rest(v) && v->runstate.state != RUNSTATE_runnable;
 
-    note_state(v, hal_now());
+    if (news)
+        note_state(v, hal_now());
     spin_unlock(&rq->lock);
     if (news)
         guest_log(v->domain, LOG_WARN, "vcpu %u waits: no CPU is free for it (sched=null)", v->id);
@@ -280,7 +287,7 @@ static void waits_for_cpu(struct vcpu *v)
 
 void sched_wake(struct vcpu *v)
 {
-    bool look = false, joined = false;
+    bool look = false, joined;
     unsigned here, to, cpu;
     cpumask_t hard;
 
@@ -298,8 +305,7 @@ void sched_wake(struct vcpu *v)
         if (to != here) /* claimed for nothing: it shall look, and be known to idle again */
             softirq_raise_on(to, SOFTIRQ_SCHED);
     }
-    if (!v->sched.queued && !v->sched.leaving && queue_of(here)->running != v)
-        joined = wake_locked(v, to, &look);
+    joined = at_rest(v) && wake_locked(v, to, &look);
     cpu = v->cpu;
     hard = v->sched.hard;
     sched_unlock_two(here, to);
@@ -332,18 +338,17 @@ void sched_sleep(struct vcpu *v)
 
 void sched_sleep_sync(struct vcpu *v)
 {
-    struct cpu *c = this_cpu();
     uint32_t where;
 
     sched_sleep(v);
     while ((where = __atomic_load_n(&v->is_running, __ATOMIC_ACQUIRE)) != 0) {
-        if (where - 1 != c->id) {
+        if (where - 1 != this_cpu()->id) {
             hal_unload_remote(where - 1, v);
             hal_spin_wait();
             continue;
         }
         /* Ours, so it is not the caller: it stayed loaded when this CPU went idle. */
-        BUG_ON(!c->idle);
+        BUG_ON(!this_cpu()->idle);
         hal_unload_current();
     }
 }
@@ -354,37 +359,29 @@ void sched_yield(struct vcpu *v)
     softirq_raise(SOFTIRQ_SCHED);
 }
 
-static void set_hard(struct vcpu *v, cpumask_t hard)
-{
-    struct run_queue *rq = lock_queue_of(v);
-
-    WRITE_ONCE(v->sched.hard, hard);
-    spin_unlock(&rq->lock);
-}
-
 /* Of ourselves we only say it: the scheduler sends us away on our way out. */
 int sched_set_affinity(struct vcpu *v, cpumask_t hard)
 {
-    int rc = sched_admit(v, hard);
+    const bool self = v == current_vcpu();
+    unsigned from, to;
+    int rc;
 
-    if (rc)
-        return rc;
-    if (v == current_vcpu()) {
-        set_hard(v, hard);
-        softirq_raise(SOFTIRQ_SCHED);
-        return 0;
-    }
-    vcpu_pause(v);
-    set_hard(v, hard);
-    if (!(hard & CPU_BIT(v->cpu))) {
-        unsigned from = v->cpu, to = (unsigned)__builtin_ctzll(hard);
-
+    if (!self)
+        vcpu_pause(v);
+    rc = sched_admit(v, hard);
+    if (rc == 0) {
+        from = v->cpu;
+        to = self || hard & CPU_BIT(from) ? from : (unsigned)__builtin_ctzll(hard);
         sched_lock_two(from, to);
+        WRITE_ONCE(v->sched.hard, hard);
         sched_carry(v, to);
         sched_unlock_two(from, to);
     }
-    vcpu_unpause(v);
-    return 0;
+    if (self)
+        softirq_raise(SOFTIRQ_SCHED);
+    else
+        vcpu_unpause(v);
+    return rc;
 }
 
 ns_t sched_idle_time(unsigned cpu)

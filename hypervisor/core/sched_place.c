@@ -72,15 +72,36 @@ static unsigned claim_own(struct vcpu *v, cpumask_t hard)
     return NO_CPU;
 }
 
+/* The first of those without one that wants to run takes it. */
+static void disown(uint32_t own)
+{
+    struct domain *d;
+    struct vcpu *v;
+
+    __atomic_store_n(&owner[own - 1], NULL, __ATOMIC_SEQ_CST);
+    for_each_domain (d)
+        for_each_vcpu (d, v)
+            if (!READ_ONCE(owner[own - 1]) && !READ_ONCE(v->sched.own) && vcpu_is_runnable(v))
+                sched_wake(v);
+}
+
 static unsigned static_place(struct vcpu *v, unsigned here)
 {
     cpumask_t hard = READ_ONCE(v->sched.hard);
     uint32_t own = READ_ONCE(v->sched.own);
 
-    if (likely(own))
-        return hard & CPU_BIT(own - 1) ? own - 1
-                                       : NO_CPU; /* going down; it will be looked at again */
-    return vcpu_is_runnable(v) ? claim_own(v, hard) : here;
+    if (likely(own && hard & CPU_BIT(own - 1)))
+        return own - 1;
+    if (!vcpu_is_runnable(v))
+        return here;
+    if (own) {
+        if (READ_ONCE(v->is_running) ||
+            !__atomic_compare_exchange_n(&v->sched.own, &own, 0, false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_RELAXED))
+            return NO_CPU; /* it is looked at again when it has left, or has another now */
+        disown(own);
+    }
+    return claim_own(v, hard);
 }
 
 unsigned sched_place(struct vcpu *v, unsigned here)
@@ -209,27 +230,12 @@ void sched_push(struct cpu *c, ns_t now)
 
 /* --- static policy: giving a CPU back --- */
 
-/* The first of those without one that wants to run takes it. */
-static void disown(uint32_t own)
-{
-    struct domain *d;
-    struct vcpu *v;
-
-    __atomic_store_n(&owner[own - 1], NULL, __ATOMIC_SEQ_CST);
-    for_each_domain (d)
-        for_each_vcpu (d, v)
-            if (!READ_ONCE(owner[own - 1]) && !READ_ONCE(v->sched.own) && vcpu_is_runnable(v))
-                sched_wake(v);
-}
-
 void sched_vcpu_release(struct vcpu *v)
 {
-    uint32_t own = READ_ONCE(v->sched.own);
+    const uint32_t own = __atomic_exchange_n(&v->sched.own, 0, __ATOMIC_SEQ_CST);
 
-    if (likely(!own))
-        return;
-    WRITE_ONCE(v->sched.own, 0);
-    disown(own);
+    if (own)
+        disown(own);
 }
 
 int sched_admit(struct vcpu *v, cpumask_t hard)

@@ -41,6 +41,8 @@ HYPERVISOR = [
      "    softirq_run_but_sched();\n    timer_rest();\n", "    softirq_run_but_sched();\n"),
     ("taken-cpu-given", "the static policy promises a CPU that another vcpu owns", "hypervisor/core/sched_place.c",
      "    if (claim_own(v, hard) == NO_CPU)\n        return -XEN_EBUSY;\n", "    (void)claim_own(v, hard);\n"),
+    ("waits-running", "a vcpu that runs is said to wait for a CPU of its own", "hypervisor/core/sched.c",
+     "    bool news = at_rest(v) && v->", "    bool news = v->"),
     ("copy-bounds", "a grant copy's length is checked on one side only", "hypervisor/core/grant_op.c",
      "    if (op->source.offset + (uint32_t)op->len > PAGE_SIZE ||\n        op->dest.offset + (uint32_t)op->len > PAGE_SIZE)",
      "    if (op->source.offset + (uint32_t)op->len > PAGE_SIZE)"),

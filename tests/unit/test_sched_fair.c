@@ -9,7 +9,7 @@
  * `earliest` as its key: storms_starve_nobody; sched_push() returns at once:
  * an_odd_one_out_takes_turns; no look at is_running in find_movable(): random_changes; no
  * timer_rest() in idle(): idle_ticks_wake_nobody; sched_admit() always returns 0:
- * static_partition_refuses.
+ * static_partition_refuses; no at_rest() in waits_for_cpu(): static_partition_wakes_running.
  */
 #include <stdlib.h>
 
@@ -352,6 +352,30 @@ static void static_partition_refuses(void)
     finish();
 }
 
+/* One that goes down, and away, is woken before its CPU has looked: until then it runs. */
+static void static_partition_wakes_running(void)
+{
+    struct vcpu *v;
+    unsigned home;
+
+    sim_begin(2);
+    sched_static = true;
+    v = sim[sim_domain(1, 256, 0, NS_NEVER, 0)].v;
+    sim_run(SIM_MS);
+    home = v->cpu;
+    fake_on_cpu(home);
+    vcpu_pause_set(v, VPF_DOWN);
+    CU_ASSERT_EQUAL(sched_set_affinity(v, (cpumask_t)1 << (1 - home)), 0);
+    fake_on_cpu(1 - home);
+    vcpu_pause_clear(v, VPF_DOWN);
+    CU_ASSERT_EQUAL(v->runstate.state, RUNSTATE_running);
+    sim_reset_counts();
+    sim_run(SIM_MS);
+    CU_ASSERT_EQUAL(sim[0].ran, SIM_MS);
+    CU_ASSERT_EQUAL(v->cpu, 1 - home);
+    finish();
+}
+
 /* Anything at any time on four CPUs, with the books looked at after each step. */
 static void change(unsigned *seed, unsigned i)
 {
@@ -454,5 +478,6 @@ void suite_sched_fair(void)
     CU_add_test(s, "yield makes room", yield_makes_room);
     CU_add_test(s, "static partition", static_partition);
     CU_add_test(s, "static partition refuses", static_partition_refuses);
+    CU_add_test(s, "static partition wakes running", static_partition_wakes_running);
     CU_add_test(s, "random changes", random_changes);
 }
