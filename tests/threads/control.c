@@ -15,6 +15,7 @@
 
 #include <tenue/hypercall.h>
 #include <tenue/m2p.h>
+#include <tenue/pv.h>
 #include <public/tenue_op.h>
 
 #define TABLE_BITS (PTE_P | PTE_RW | PTE_US | PTE_A)
@@ -372,9 +373,9 @@ static void let_go_of_others(void)
     struct guest *g = &actors[0].g;
     int rc;
 
-    for (unsigned i = FIRST_FREE; i < FIRST_FREE + SPARE_TABLES; i++)
-        while (mmu_unpin(g->d, g->frames[i]) == -XEN_ERESTART)
-            ;
+    /* Tables that it pinned and has no name for any more; those that were cut off half-way, too. */
+    while (pv_domain_unpin_all(g->d) == -XEN_ERESTART)
+        ;
     for (unsigned i = FIRST_FREE; i < GUEST_FRAMES; i++)
         while ((rc = mmu_write_at(g->d, g->d, guest_maddr(g, g->l1) + i * 8, 0, MMU_SET)) != 0)
             if (rc != -XEN_ERESTART)
