@@ -3,11 +3,14 @@
  * core/tlb.c: the clock that says who may still cache a translation (MM-4, MM-5).
  *
  * Sabotage: in tlb_stale_cpus() change >= into >: a_flush_before_the_stamp_does_not_count fails.
- * Drop the AGE_LIMIT half: a_cpu_that_never_flushes_stays_stale fails.
+ * Drop the AGE_LIMIT half: a_cpu_that_never_flushes_stays_stale fails. In heap_flush_stale()
+ * (pagealloc.c) flush all CPUs: only_the_stale_are_flushed fails.
  */
 #include <CUnit/CUnit.h>
 
 #include "fake/fake.h"
+
+#include "../../hypervisor/core/page_priv.h"
 
 #include <tenue/percpu.h>
 
@@ -56,6 +59,20 @@ static void a_cpu_that_never_flushes_stays_stale(void)
     cpus[1]->flush_stamp = kept;
 }
 
+/* Whoever reuses a frame interrupts those CPUs that may still cache a translation to it. */
+static void only_the_stale_are_flushed(void)
+{
+    const uint64_t frame_type = T_STAMPED | tlb_stamp();
+    unsigned flushes;
+
+    hal_tlb_flush(5);
+    flushes = fake_counts.full_flushes;
+    heap_flush_stale(frame_type);
+    CU_ASSERT_EQUAL(fake_counts.full_flushes - flushes, FAKE_CPUS - 2);
+    heap_flush_stale(frame_type);
+    CU_ASSERT_EQUAL(fake_counts.full_flushes - flushes, FAKE_CPUS - 2);
+}
+
 void suite_tlb(void);
 void suite_tlb(void)
 {
@@ -66,4 +83,5 @@ void suite_tlb(void)
     CU_add_test(s, "a flush around it does not", a_flush_around_the_stamp_does_not_count);
     CU_add_test(s, "CPUs that do not exist are not stale", masks_beyond_the_cpus_are_ignored);
     CU_add_test(s, "a CPU that never flushes stays stale", a_cpu_that_never_flushes_stays_stale);
+    CU_add_test(s, "only the stale are flushed", only_the_stale_are_flushed);
 }
