@@ -7,7 +7,7 @@ BE_NET := packet guard mirror mcast answers tap throttle capture arena tx rx con
 BE_CONSOLE := backlog logfile conback
 # Pure parts of the host's library that others use alone.
 BE_PURE := common/capture common/knobs common/limit common/limit_text common/meter
-BE_HOST := devhost device restart spawn nodes check resources mirror capture kernel xsclient
+BE_HOST := devhost device process relay spawn nodes check resources imagefile interface pty mirror capture kernel words xsclient
 BE_HOST += link nbduri helper chain qcow2
 
 BE_O := $(BUILD)/backends

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * devhost.c - the host object: its xenstore connection, watch events to devices, messages.
+ * devhost.c - the host object: its xenstore connection, watch events to devices.
  *
  * Owns the xs handle. Watches: one per device, on its frontend directory, token = the path itself;
  * an event anywhere below leads to one look at the front's state, however many events were queued
@@ -10,97 +10,13 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_UID_BASE 200000
 #define EVENTS_PER_TURN 256 /* then let others of the event loop have a turn */
-
-const char *devhost_event_name(enum devhost_event ev)
-{
-    switch (ev) {
-    case DEVHOST_EV_READY:
-        return "ready";
-    case DEVHOST_EV_CONNECTED:
-        return "connected";
-    case DEVHOST_EV_CLOSED:
-        return "closed";
-    case DEVHOST_EV_ERROR:
-        return "error";
-    case DEVHOST_EV_DIED:
-        return "died";
-    case DEVHOST_EV_RESTARTED:
-        return "restarted";
-    }
-    return "unknown";
-}
-
-const char *class_node(enum devhost_class cls)
-{
-    switch (cls) {
-    case DEVHOST_BLOCK:
-        return "vbd";
-    case DEVHOST_NET:
-        return "vif";
-    case DEVHOST_CONSOLE:
-        return "console";
-    }
-    return "unknown";
-}
-
-uint64_t now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-int err_set(char *err, size_t err_len, int rc, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(err, err_len, fmt, ap);
-    va_end(ap);
-    return rc;
-}
-
-static void log_text(struct devhost *h, const char *line)
-{
-    if (h->cfg.on_log) {
-        h->cfg.on_log(line, h->cfg.arg);
-    } else {
-        fprintf(stderr, "%s\n", line);
-    }
-}
-
-void host_log(struct devhost *h, const char *fmt, ...)
-{
-    char line[512];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof(line), fmt, ap);
-    va_end(ap);
-    log_text(h, line);
-}
-
-void device_log(struct devhost_device *dev, const char *fmt, ...)
-{
-    char line[512];
-    int n = snprintf(line, sizeof(line), "%s: ", dev->name);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
-    va_end(ap);
-    log_text(dev->host, line);
-}
 
 static void dispatch(struct devhost *h, const char *token)
 {
@@ -116,7 +32,7 @@ static void relay_pending(struct devhost *h)
     for (struct devhost_device *dev = h->devices; dev; dev = dev->next) {
         if (dev->relay_pending) {
             dev->relay_pending = false;
-            device_front_changed(dev);
+            relay_front(dev);
         }
     }
 }

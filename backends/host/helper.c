@@ -50,7 +50,7 @@ struct helper {
     char words[MAX_WORDS][WORD];
     char *argv[MAX_WORDS + 1];
     unsigned nr_words;
-    bool settling; /* ended by us, and device_settled() waits for it */
+    host_device_fn *settled; /* ended by us, and who waits for it; else NULL */
 };
 
 void helper_socket(const struct devhost_device *dev, char *buf, size_t len)
@@ -274,9 +274,11 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     drop_process(h);
     listen_anew(h);
-    if (h->settling) {
-        h->settling = false;
-        device_settled(h->dev);
+    if (h->settled) {
+        host_device_fn *settled = h->settled;
+
+        h->settled = NULL;
+        settled(h->dev);
     }
 }
 
@@ -335,13 +337,13 @@ void helper_suspect(struct devhost_device *dev)
     }
 }
 
-bool helper_end(struct devhost_device *dev)
+bool helper_end(struct devhost_device *dev, host_device_fn *then)
 {
     struct helper *h = dev->helper;
 
     h = h && h->pid ? h : NULL;
     if (h) {
-        h->settling = true;
+        h->settled = then;
         kill(h->pid, SIGTERM); /* it ends what it has begun, and makes durable what it answered */
     }
     return h;
@@ -439,7 +441,7 @@ int helper_grow(struct devhost_device *dev, uint64_t bytes, char *err, size_t er
     uint64_t size = size_of(f->fd);
     char said[200] = "no reason given";
 
-    if (h->settling) {
+    if (h->settled) {
         return err_set(err, err_len, -EBUSY, "%s: its backend is being replaced; try again",
                        f->path);
     }

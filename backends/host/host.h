@@ -3,17 +3,24 @@
  * host.h - inside the device host: what its files share. The public face is <tenue/devhost.h>.
  *
  *   devhost.c    one struct devhost: xenstore handle, watch dispatch
- *   device.c     life of a device: relay, close, death, restart
- *   restart.c    what follows a death: a successor, later and later, or the end
+ *   device.c     a device as its owner sees it: start, close, resize, free
+ *   process.c    its backend process: start, messages, death, and what follows one
+ *   relay.c      what front and backend tell each other through the store
  *   spawn.c      the backend process: descriptors, fork, exec, its log
  *   nodes.c      xenstore directories of a device
- *   resources.c  image, tap, pty and log descriptors
+ *   resources.c  what only root can open for a device:
+ *   imagefile.c  a disk's image
+ *   interface.c  a vif's tap, on its bridge
+ *   pty.c        a console's terminal and log
  *   mirror.c     where a network interface is mirrored to
  *   capture.c    where a device's requests are recorded
  *   check.c      looking at a device without touching it
  *   kernel.c     devices that the control domain's kernel serves
  *   link.c       connections to the server of a disk's image
  *   helper.c     the server of a qcow2 image; chain.c, qcow2.c: what such an image stands on
+ *   words.c      names, complaints, log lines, the time and timers
+ *
+ * Each stands above all that it calls, but for link_settle(), which is told whom to call.
  */
 #ifndef BACKENDS_HOST_HOST_H
 #define BACKENDS_HOST_HOST_H
@@ -99,7 +106,10 @@ struct devhost_device {
     char last_error[DEVHOST_ERR_MAX];
 };
 
-/* devhost.c */
+/* Something to do with a device later. */
+typedef void host_device_fn(struct devhost_device *dev);
+
+/* words.c */
 void host_log(struct devhost *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void device_log(struct devhost_device *dev, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -107,18 +117,27 @@ int err_set(char *err, size_t err_len, int rc, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 const char *class_node(enum devhost_class cls); /* "vbd" ... */
 uint64_t now_ms(void);
+void arm_timer(struct event *timer, unsigned ms);
 
-/* device.c: the front's state node, or one above it, changed. */
-void device_front_changed(struct devhost_device *dev);
-/* For restart.c. */
-void device_emit(struct devhost_device *dev, enum devhost_event ev, const char *detail);
-void device_arm_timer(struct event *timer, unsigned ms);
-void device_set_back_state(struct devhost_device *dev, unsigned state);
-void device_set_error(struct devhost_device *dev, const char *why);
-int device_start_process(struct devhost_device *dev, char *err, size_t err_len);
+/* relay.c: 0 or -ENOMEM. */
+int relay_open(struct devhost_device *dev);
+void relay_close(struct devhost_device *dev);
+/* The front's state node, or one above it, changed: the backend is told. */
+void relay_front(struct devhost_device *dev);
+/* May it write all of that? A complaint was logged if not. */
+bool relay_allows(struct devhost_device *dev, const struct channel_msg *m);
+/* The backend's keys go to the store, and what they amount to is an event. */
+void relay_back(struct devhost_device *dev, const struct channel_msg *m);
+void relay_back_state(struct devhost_device *dev, unsigned state);
+void relay_error(struct devhost_device *dev, const char *why);
+/* Tells the owner, who may free the device. */
+void relay_event(struct devhost_device *dev, enum devhost_event ev, const char *detail);
 
-/* Nothing of the dead process is under way any more. */
-void device_settled(struct devhost_device *dev);
+/* process.c: 0 or -ENOMEM. */
+int process_open(struct devhost_device *dev);
+/* Kills what runs. */
+void process_close(struct devhost_device *dev);
+int process_start(struct devhost_device *dev, char *err, size_t err_len);
 
 /* spawn.c: start the process on dev->res; sets pid, channel, pidfd, log_fd. 0 or -errno. */
 int spawn_backend(struct devhost_device *dev, char *err, size_t err_len);
@@ -137,10 +156,6 @@ int nodes_write_key(struct devhost *h, const struct devhost_spec *spec, const ch
                     const char *value);
 void nodes_read_front(struct devhost_device *dev, struct channel_msg *m);
 
-/* restart.c: the process is gone. */
-void restart_after(struct devhost_device *dev, const char *detail);
-void restart_now(struct devhost_device *dev);
-
 /* capture.c */
 int capture_check(const struct devhost_spec *s, char *err, size_t err_len);
 int capture_create(struct devhost_device *dev, char *err, size_t err_len);
@@ -152,15 +167,24 @@ int mirror_open(struct devhost_device *dev, char *err, size_t err_len);
 /* resources.c */
 int resources_open(struct devhost_device *dev, char *err, size_t err_len);
 void resources_close(struct resources *res);
-/* Open and lock an image as spec says; a descriptor or -errno. */
-int resources_open_image(const struct devhost_spec *spec, char *err, size_t err_len);
+
+/* imagefile.c: open and lock an image as spec says; a descriptor or -errno. */
+int image_open(const struct devhost_spec *spec, char *err, size_t err_len);
+/* Bytes; 0: it cannot discard. */
+uint32_t image_discard_granularity(int fd);
+
+/* interface.c: MTU of an interface, 0 if there is none of that name. */
+unsigned interface_mtu(const char *ifname);
 /* MTU of a vif, from its spec or its bridge. */
-int resources_mtu(const struct devhost_spec *s, unsigned *mtu, char *err, size_t err_len);
+int interface_choose_mtu(const struct devhost_spec *s, unsigned *mtu, char *err, size_t err_len);
+/* A tap with the queues of the spec, as the device's next descriptors. */
+int interface_open_tap(struct devhost_device *dev, char *err, size_t err_len);
 /* Puts an interface on its bridge, and up. */
-int resources_plug(const struct devhost_spec *spec, const char *ifname, unsigned mtu, char *err,
+int interface_plug(const struct devhost_spec *spec, const char *ifname, unsigned mtu, char *err,
                    size_t err_len);
-/* MTU of an interface, 0 if there is none of that name. */
-unsigned resources_if_mtu(const char *ifname);
+
+/* pty.c: terminal and log, as the device's next descriptors. */
+int console_open(struct devhost_device *dev, char *err, size_t err_len);
 
 /* kernel.c */
 int kernel_check(const struct devhost_spec *spec, char *err, size_t err_len);
@@ -173,8 +197,8 @@ void link_close(struct devhost_device *dev);
  * once that process has it. */
 int link_connect(struct devhost_device *dev, char *err, size_t err_len);
 void link_handed(struct devhost_device *dev);
-/* The process died: true if its server must end first, which then calls device_settled(). */
-bool link_settle(struct devhost_device *dev);
+/* The process died: true if its server must end first; then() follows. */
+bool link_settle(struct devhost_device *dev, host_device_fn *then);
 unsigned link_timeout(const struct devhost_spec *spec); /* seconds */
 /* The backend lost its connection: it gets another as soon as there is one. */
 void link_asked(struct devhost_device *dev);
@@ -184,8 +208,8 @@ int link_check(const struct devhost_spec *spec, char *err, size_t err_len);
 int helper_open(struct devhost_device *dev, char *err, size_t err_len);
 void helper_close(struct devhost_device *dev);
 int helper_check(char *err, size_t err_len);
-bool helper_up(struct devhost_device *dev);  /* it runs, or was started */
-bool helper_end(struct devhost_device *dev); /* in order, as far as it runs */
+bool helper_up(struct devhost_device *dev);                        /* it runs, or was started */
+bool helper_end(struct devhost_device *dev, host_device_fn *then); /* in order, if it runs */
 void helper_suspect(struct devhost_device *dev);
 /* The image becomes as large as that; the helper is ended for it, and started when it is needed. */
 int helper_grow(struct devhost_device *dev, uint64_t bytes, char *err, size_t err_len);

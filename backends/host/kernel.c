@@ -122,7 +122,7 @@ static int open_loop(int image, const struct devhost_spec *s, char *err, size_t 
 
 static int open_disk(struct devhost_kernel *k, char *err, size_t err_len)
 {
-    int fd = resources_open_image(&k->spec, err, err_len);
+    int fd = image_open(&k->spec, err, err_len);
     struct stat st;
 
     if (fd < 0) {
@@ -219,8 +219,8 @@ int devhost_kernel_go(struct devhost_kernel *k, char *err, size_t err_len)
     int rc = 0;
 
     if (k->spec.cls == DEVHOST_NET) {
-        rc = resources_mtu(&k->spec, &mtu, err, err_len);
-        rc = rc ? rc : resources_plug(&k->spec, k->ifname, mtu, err, err_len);
+        rc = interface_choose_mtu(&k->spec, &mtu, err, err_len);
+        rc = rc ? rc : interface_plug(&k->spec, k->ifname, mtu, err, err_len);
     }
     if (!rc) {
         rc = nodes_write_key(k->host, &k->spec, "hotplug-status", "connected");

@@ -219,9 +219,9 @@ void link_asked(struct devhost_device *dev)
  * successor writes. A helper of ours is ended in order, so that it forgets nothing either; its end
  * calls on. False: nothing to wait for. (A remote server has no such fence: ADR 0052.)
  */
-bool link_settle(struct devhost_device *dev)
+bool link_settle(struct devhost_device *dev, host_device_fn *then)
 {
-    return link_wanted(&dev->spec) && helper_end(dev);
+    return link_wanted(&dev->spec) && helper_end(dev, then);
 }
 
 int link_connect(struct devhost_device *dev, char *err, size_t err_len)

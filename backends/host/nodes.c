@@ -103,7 +103,7 @@ static unsigned mtu_of(const struct devhost_spec *s)
     unsigned mtu = s->net.mtu;
 
     if (!mtu && s->net.bridge) {
-        mtu = resources_if_mtu(s->net.bridge);
+        mtu = interface_mtu(s->net.bridge);
     }
     return mtu ? mtu : 1500;
 }
