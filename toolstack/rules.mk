@@ -18,10 +18,11 @@ $(TS_O)/%.o: toolstack/%.c
 	@echo "CC $<"
 	$(Q)$(CC) $(TS_CFLAGS) -c $< -o $@
 
+# The whole of the backends' library, so that a name which both have is an error.
 $(TS_O)/tenue: $(TS_PURE:%=$(TS_O)/%.o) $(TS_SYSTEM:%=$(TS_O)/%.o) \
 		$(BUILD)/backends/common/sandbox.o $(BUILD)/backends/libtenue-devhost.a $(TS_O)/start.ld
 	@echo "LD $@"
-	$(Q)$(CC) -o $@ $(filter-out %.ld,$^) $(call laid_out,$(TS_O)/start.ld) $(TS_LIBS)
+	$(Q)$(CC) -o $@ $(filter-out %.ld %.a,$^) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(call laid_out,$(TS_O)/start.ld) $(TS_LIBS)
 $(TS_O)/start.ld: toolstack/start.list backends/helper/layout
 	@mkdir -p $(@D)
 	$(Q)backends/helper/layout $< >$@.part && mv $@.part $@

@@ -202,7 +202,7 @@ int chain_open(const struct devhost_spec *spec, struct chain *c, char *err, size
 
     c->count = 0;
     buffered.block.force_buffered = true;
-    c->files[0].fd = image_open(&buffered, err, err_len);
+    c->files[0].fd = imagefile_open(&buffered, err, err_len);
     if (c->files[0].fd < 0) {
         return c->files[0].fd;
     }

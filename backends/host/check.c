@@ -48,7 +48,7 @@ static int check_block(const struct devhost_spec *s, char *err, size_t err_len)
         }
         return rc;
     }
-    fd = image_open(s, err, err_len);
+    fd = imagefile_open(s, err, err_len);
     if (fd < 0) {
         return fd;
     }

@@ -169,9 +169,9 @@ int resources_open(struct devhost_device *dev, char *err, size_t err_len);
 void resources_close(struct resources *res);
 
 /* imagefile.c: open and lock an image as spec says; a descriptor or -errno. */
-int image_open(const struct devhost_spec *spec, char *err, size_t err_len);
+int imagefile_open(const struct devhost_spec *spec, char *err, size_t err_len);
 /* Bytes; 0: it cannot discard. */
-uint32_t image_discard_granularity(int fd);
+uint32_t imagefile_discard_granularity(int fd);
 
 /* interface.c: MTU of an interface, 0 if there is none of that name. */
 unsigned interface_mtu(const char *ifname);
@@ -184,7 +184,7 @@ int interface_plug(const struct devhost_spec *spec, const char *ifname, unsigned
                    size_t err_len);
 
 /* pty.c: terminal and log, as the device's next descriptors. */
-int console_open(struct devhost_device *dev, char *err, size_t err_len);
+int pty_open(struct devhost_device *dev, char *err, size_t err_len);
 
 /* kernel.c */
 int kernel_check(const struct devhost_spec *spec, char *err, size_t err_len);

@@ -32,7 +32,7 @@ static int open_plain(const char *path, int flags, bool buffered)
     return fd;
 }
 
-int image_open(const struct devhost_spec *spec, char *err, size_t err_len)
+int imagefile_open(const struct devhost_spec *spec, char *err, size_t err_len)
 {
     const char *path = spec->block.path;
     bool ro = spec->block.readonly;
@@ -109,7 +109,7 @@ static uint32_t block_discard_granularity(dev_t rdev)
     return queue_limit(rdev, "discard_max_bytes") && g <= UINT32_MAX ? (uint32_t)g : 0;
 }
 
-uint32_t image_discard_granularity(int fd)
+uint32_t imagefile_discard_granularity(int fd)
 {
     struct stat st;
     off_t end;

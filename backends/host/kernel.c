@@ -122,7 +122,7 @@ static int open_loop(int image, const struct devhost_spec *s, char *err, size_t 
 
 static int open_disk(struct devhost_kernel *k, char *err, size_t err_len)
 {
-    int fd = image_open(&k->spec, err, err_len);
+    int fd = imagefile_open(&k->spec, err, err_len);
     struct stat st;
 
     if (fd < 0) {

@@ -89,7 +89,7 @@ static int open_log(struct resources *res, const char *path)
     return 0;
 }
 
-int console_open(struct devhost_device *dev, char *err, size_t err_len)
+int pty_open(struct devhost_device *dev, char *err, size_t err_len)
 {
     struct devhost_spec *s = &dev->spec;
     int rc = s->console.inherit_tty_from ? inherit_pty(&dev->res, s->console.inherit_tty_from)

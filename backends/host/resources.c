@@ -27,13 +27,13 @@ static int open_block(struct devhost_device *dev, char *err, size_t err_len)
         dev->res.discard_granularity = dev->spec.block.no_discard ? 0 : 4096;
         return link_open(dev, err, err_len);
     }
-    fd = image_open(&dev->spec, err, err_len);
+    fd = imagefile_open(&dev->spec, err, err_len);
     if (fd < 0) {
         return fd;
     }
     dev->res.fds[dev->res.nr_fds++] = fd;
     if (!dev->spec.block.readonly && !dev->spec.block.no_discard) {
-        dev->res.discard_granularity = image_discard_granularity(fd);
+        dev->res.discard_granularity = imagefile_discard_granularity(fd);
     }
     return 0;
 }
@@ -63,7 +63,7 @@ static int open_class(struct devhost_device *dev, char *err, size_t err_len)
     case DEVHOST_NET:
         return open_net(dev, err, err_len);
     case DEVHOST_CONSOLE:
-        return console_open(dev, err, err_len);
+        return pty_open(dev, err, err_len);
     }
     return err_set(err, err_len, -EINVAL, "unknown device class %d", dev->spec.cls);
 }

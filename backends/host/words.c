@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* words.c - what the host's files say things with: names, complaints, log lines, the time and timers. */
+/* words.c - what the host's files say things with: names, complaints, log lines, the time and
+ * timers. */
 #include <event2/event.h>
 #include <stdarg.h>
 #include <stdio.h>
