@@ -56,7 +56,7 @@ check-confinement: $(BET_BUILD)/subverted
 
 # Rings as a guest fills them: `make fuzz TARGET=block` or net (clang), journals as a process may leave them: TARGET=journal, captures as anybody may: TARGET=capture, and their seeds with any compiler.
 BET_FUZZ := block net journal capture
-BET_FUZZ_SOURCES := tests/backends/fuzz/guest tests/backends/fake/xen $(BET_UNDER_TEST:%=backends/%)
+BET_FUZZ_SOURCES := tests/backends/fuzz/guest tests/fuzz/lies tests/backends/fake/xen $(BET_UNDER_TEST:%=backends/%)
 BET_FUZZ_WRAP := -Wl,--wrap=gntdev_map,--wrap=gntdev_unmap,--wrap=gntdev_copy
 BET_FUZZ_WRAP_block := ,--wrap=uring_read,--wrap=uring_write,--wrap=uring_punch
 BET_FUZZ_WRAP_journal := $(BET_FUZZ_WRAP_block)

@@ -22,7 +22,7 @@ $(FT_FUZZ_B)/plain/%.o: %.c
 	@echo "CC $<"
 	$(Q)$(CC) $(FT_FUZZ_CFLAGS) -c -o $@ $<
 define FT_FUZZ_RULES
-FT_FUZZ_OBJ_$(1) := $(FT_FUZZ_SRC_$(1):%=%.o) tests/frontends/fuzz/$(1).o tests/frontends/fuzz/hostile.o
+FT_FUZZ_OBJ_$(1) := $(FT_FUZZ_SRC_$(1):%=%.o) tests/frontends/fuzz/$(1).o tests/frontends/fuzz/hostile.o tests/fuzz/lies.o
 $(FT_FUZZ_B)/$(1): $$(FT_FUZZ_OBJ_$(1):%=$(FT_FUZZ_B)/clang/%)
 	@clang -fsanitize=address,undefined -fsanitize=fuzzer -Wl,--wrap=__asan_memcpy -o $$@ $$^
 $(FT_FUZZ_B)/replay-$(1): $$(FT_FUZZ_OBJ_$(1):%=$(FT_FUZZ_B)/plain/%) $(FT_FUZZ_B)/plain/tests/fuzz/replay.o

@@ -153,7 +153,7 @@ static void run(void)
     sring->req_prod = prod;
     fake_kick(FAKE_PORT);
     do {
-        lie_next_turn();
+        reader_enter();
         blkback_turn(&dev);
         blkback_usage(&dev, &u);
         hear();
@@ -200,7 +200,7 @@ static void finish(void)
     struct blkback_usage u;
     struct stat st;
 
-    lie_end();
+    reader_leave();
     front(6, false);
     blkback_usage(&dev, &u);
     demand(!u.inflight && !u.inflight_writes && !u.pool_pages && !u.mapped, "everything back");
@@ -228,7 +228,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     front(1, persistent);
     front(3, persistent);
     demand(dev.connected, "a connection");
-    lie_begin(mode & 4 ? take32(&in) | 1 : 0);
+    lies(mode & 4 ? take32(&in) | 1 : 0, 0, guest_writes);
+    reader_enter();
     while (in.left)
         act(&in, persistent);
     run();

@@ -10,22 +10,14 @@
 #include <stdint.h>
 
 #include "../../fuzz/fuzz.h"
+#include "../../fuzz/lies.h"
 
 uint8_t take8(struct input *in);
 uint16_t take16(struct input *in);
 uint32_t take32(struct input *in);
 void take(struct input *in, void *to, size_t len);
 
-/*
- * With memory that lies, a byte of a mapped page that is read a second time before the next turn
- * has another value: every double read is seen by what follows from it. Only builds of clang can do
- * it.
- */
-void lie_begin(uint32_t seed); /* 0: tell the truth */
-void lie_next_turn(void);
-void lie_end(void);
-
-/* The rest of a check that must not fail. */
-void demand(bool good, const char *what);
+/* In a page that is mapped, and that the guest may write? For lies(). */
+bool guest_writes(const uint8_t *at);
 
 #endif

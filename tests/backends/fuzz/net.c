@@ -171,7 +171,7 @@ static void run(void)
     tx->req_prod = tx_prod;
     rx->req_prod = rx_prod;
     while (dev.connected && more) {
-        lie_next_turn();
+        reader_enter();
         nb->q[0].tx.look = nb->q[0].rx.look = true;
         more = net_serve_queue(&nb->q[0]) && (nb->q[0].tx.look || nb->q[0].rx.look);
         hear();
@@ -240,11 +240,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     front(1, features);
     front(4, features);
     demand(dev.connected, "a connection");
-    lie_begin(mode & 4 ? take32(&in) | 1 : 0);
+    lies(mode & 4 ? take32(&in) | 1 : 0, 0, guest_writes);
+    reader_enter();
     while (in.left)
         act(&in, features);
     run();
-    lie_end();
+    reader_leave();
     front(6, features);
     demand(!fake_mapped() && !fake_bound(), "no page mapped, no port bound");
     demand(!dev.exit, "a device that goes on");

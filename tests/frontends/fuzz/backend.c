@@ -4,6 +4,16 @@
 
 static bool kept[REFS]; /* when its device was closed: for good */
 
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    fake_state = backend_sees;
+    fake_event = backend_turn;
+    fake_sleep = backend_turn;
+    return 0;
+}
+
 void backend_begin(void)
 {
     memset(kept, 0, sizeof(kept));

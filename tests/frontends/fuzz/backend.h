@@ -9,6 +9,11 @@
 #include "../fake.h"
 #include "hostile.h"
 
+/* Each target's own: what its backend does when it is sent an event or the guest sleeps, and when
+ * the frontend's state changes. */
+void backend_turn(void);
+void backend_sees(unsigned state);
+
 /* Nothing is kept yet. */
 void backend_begin(void);
 /* Is this byte in a page that the backend was granted to write? */

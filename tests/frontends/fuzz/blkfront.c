@@ -109,21 +109,21 @@ static void act(void)
 }
 
 /* An event, or the guest sleeps. */
-static void turn(void)
+void backend_turn(void)
 {
-    bool was = driver_pause();
+    bool was = reader_pause();
 
     backend_looks();
     while (honest && ring.req_cons != ring.sring->req_prod)
         answer(false);
     for (unsigned n = honest ? 0 : take8() & 3; n; n--)
         act();
-    driver_resume(was);
+    reader_resume(was);
 }
 
-static void see_state(unsigned state)
+void backend_sees(unsigned state)
 {
-    bool was = driver_pause();
+    bool was = reader_pause();
     char *back = fake_node(BACK "/state", true);
 
     if (state == XenbusStateInitialised) {
@@ -138,14 +138,14 @@ static void see_state(unsigned state)
                                                       : "4");
     if (state == XenbusStateClosed)
         ring.sring = NULL;
-    driver_resume(was);
+    reader_resume(was);
 }
 
 /* ---- the guest ---- */
 
 static void ended(struct front_blk_io *io)
 {
-    bool was = driver_pause();
+    bool was = reader_pause();
     struct request *r = (struct request *)io;
 
     demand(r->n < NR_IOS && out[r->n] == r, "a request ends once");
@@ -160,7 +160,7 @@ static void ended(struct front_blk_io *io)
         submit();
         deep--;
     }
-    driver_resume(was);
+    reader_resume(was);
 }
 
 static void submit(void)
@@ -183,9 +183,9 @@ static void submit(void)
     demand(r->io.data, "memory");
     memset(r->io.data, what % SECRET, r->io.sectors * 512);
     out[n] = r;
-    driver_enter();
+    reader_enter();
     rc = front_blk_submit(blk, &r->io);
-    driver_leave();
+    reader_leave();
     if (!rc)
         return;
     demand(out[n] == r, "what was refused is not completed");
@@ -202,7 +202,7 @@ static void one_by_one(u8 what)
 
     demand(page, "memory");
     memset(page, 0, sectors * 512);
-    driver_enter();
+    reader_enter();
     if (what & 8)
         front_blk_read(blk, sector, page, sectors);
     else if (what & 16)
@@ -211,30 +211,30 @@ static void one_by_one(u8 what)
         front_blk_flush(blk);
     else
         front_blk_discard(blk, sector, take32());
-    driver_leave();
+    reader_leave();
     free(page);
 }
 
 static void open_device(void)
 {
-    driver_enter();
+    reader_enter();
     if (front_blk_open(51712, &blk)) {
-        driver_leave();
+        reader_leave();
         blk = NULL;
         ring.sring = NULL;
         nothing_left_but_kept();
         return;
     }
-    driver_leave();
+    reader_leave();
     demand(front_blk_max_sectors(blk) >= 88 && front_blk_max_sectors(blk) <= 256,
            "as many sectors as there are segments");
 }
 
 static void close_device(void)
 {
-    driver_enter();
+    reader_enter();
     front_blk_close(blk);
-    driver_leave();
+    reader_leave();
     blk = NULL;
     ring.sring = NULL;
     for (unsigned i = 0; i < NR_IOS; i++)
@@ -258,12 +258,12 @@ static void step_guest(void)
         break;
     case 3:
     case 4:
-        driver_enter();
+        reader_enter();
         if (what & 8)
             front_blk_poll(blk);
         else
             front_blk_wait(blk, front_port_now() + 1000);
-        driver_leave();
+        reader_leave();
         break;
     case 5:
         one_by_one(what);
@@ -288,23 +288,13 @@ static void afterwards(void)
     honest = true;
     backend_begin();
     fake_reset(FRONT, BACK);
-    lies(0, backend_writes);
+    lies(0, LIES, backend_writes);
     open_device();
     demand(blk && front_blk_sectors(blk) == SECTORS, "the next device opens");
     demand(!front_blk_write(blk, 5, page, 8) && !front_blk_read(blk, 5, page, 8), "and works");
     close_device();
     demand(!fake_grants_active() && !fake_pages_used(), "and leaves nothing");
     honest = false;
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    fake_state = see_state;
-    fake_event = turn;
-    fake_sleep = turn;
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -323,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         strcpy(fake_node(BACK "/feature-max-indirect-segments", true), mode & 4 ? "20" : "256");
     if (mode & 8)
         fail_at = take8();
-    lies(mode & 16 ? take32() | 1 : 0, backend_writes);
+    lies(mode & 16 ? take32() | 1 : 0, LIES, backend_writes);
     while (input_left())
         step_guest();
     if (blk)

@@ -95,9 +95,9 @@ static void act(void)
         answer_rx(what % 8 == 4);
 }
 
-static void turn(void)
+void backend_turn(void)
 {
-    bool was = driver_pause();
+    bool was = reader_pause();
 
     while (honest && connected && tx.req_cons != tx.sring->req_prod)
         answer_tx(false);
@@ -105,12 +105,12 @@ static void turn(void)
         tx.sring->req_event = tx.req_cons + 1;
     for (unsigned n = honest ? 0 : take8() & 3; n; n--)
         act();
-    driver_resume(was);
+    reader_resume(was);
 }
 
-static void see_state(unsigned state)
+void backend_sees(unsigned state)
 {
-    bool was = driver_pause();
+    bool was = reader_pause();
     char *back = fake_node(BACK "/state", true);
 
     connected = state == XenbusStateConnected;
@@ -122,7 +122,7 @@ static void see_state(unsigned state)
         strcpy(back, odd_text());
     else
         strcpy(back, state == XenbusStateInitialising ? "2" : connected ? "4" : "6");
-    driver_resume(was);
+    reader_resume(was);
 }
 
 /* ---- the guest ---- */
@@ -131,9 +131,9 @@ static void open_interface(void)
 {
     int rc;
 
-    driver_enter();
+    reader_enter();
     rc = front_net_open(0, &net);
-    driver_leave();
+    reader_leave();
     if (rc) {
         net = NULL;
         connected = false;
@@ -145,9 +145,9 @@ static void open_interface(void)
 
 static void close_interface(void)
 {
-    driver_enter();
+    reader_enter();
     front_net_close(net);
-    driver_leave();
+    reader_leave();
     net = NULL;
     connected = false;
     nothing_left_but_kept();
@@ -160,9 +160,9 @@ static int send(unsigned len, u8 fill)
 
     demand(frame, "memory");
     memset(frame, fill % SECRET, len);
-    driver_enter();
+    reader_enter();
     rc = front_net_send(net, frame, len, fill & FRONT_NET_CSUM_BLANK);
-    driver_leave();
+    reader_leave();
     free(frame);
     if (take8() & 1)
         backend_looks();
@@ -177,9 +177,9 @@ static int receive(unsigned size)
     int len;
 
     demand(buf, "memory");
-    driver_enter();
+    reader_enter();
     len = front_net_receive(net, buf, size, &flags);
-    driver_leave();
+    reader_leave();
     free(buf);
     after = front_net_stats(net);
     demand(len <= (int)size && (len <= 0 || len >= 14), "a frame that fits");
@@ -204,9 +204,9 @@ static void step_guest(void)
         receive(what & 8 ? FRAME_MAX : take16() % 9000);
         break;
     case 3:
-        driver_enter();
+        reader_enter();
         front_net_wait(net, front_port_now() + 1000);
-        driver_leave();
+        reader_leave();
         break;
     case 4:
         if (what > 200)
@@ -231,7 +231,7 @@ static void afterwards(void)
     honest = true;
     backend_begin();
     set_up();
-    lies(0, backend_writes);
+    lies(0, LIES, backend_writes);
     open_interface();
     demand(net, "the next interface opens");
     for (unsigned i = 0; i < 5; i++) {
@@ -242,16 +242,6 @@ static void afterwards(void)
     close_interface();
     demand(!fake_grants_active() && !fake_pages_used(), "and leaves nothing");
     honest = false;
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    fake_state = see_state;
-    fake_event = turn;
-    fake_sleep = turn;
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -266,7 +256,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         strcpy(fake_node(FRONT "/mtu", true), "9000");
     if (mode & 8)
         fail_at = take16() % 400;
-    lies(mode & 16 ? take32() | 1 : 0, backend_writes);
+    lies(mode & 16 ? take32() | 1 : 0, LIES, backend_writes);
     while (input_left())
         step_guest();
     if (net)

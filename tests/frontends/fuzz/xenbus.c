@@ -93,7 +93,7 @@ static void act(void)
 
 static void turn(void)
 {
-    bool was = driver_pause();
+    bool was = reader_pause();
 
     if (chatter) {
         chatter--;
@@ -101,7 +101,7 @@ static void turn(void)
     }
     for (unsigned n = take8() & 3; n; n--)
         act();
-    driver_resume(was);
+    reader_resume(was);
 }
 
 int front_evtchn_send(evtchn_port_t port)
@@ -150,7 +150,7 @@ static void read_value(u8 what)
     u64 number = 0;
 
     demand(value, "memory");
-    driver_enter();
+    reader_enter();
     if (what & 8) {
         if (!front_xs_read("a/path", value, size))
             demand(!!memchr(value, 0, size), "a value that ends");
@@ -159,7 +159,7 @@ static void read_value(u8 what)
     } else {
         front_xs_wait_u64("a/path", 1, 4, 1000000000);
     }
-    driver_leave();
+    reader_leave();
     free(value);
 }
 
@@ -170,23 +170,23 @@ static void write_value(void)
 
     memset(value, 'x', len);
     value[len] = '\0';
-    driver_enter();
+    reader_enter();
     front_xs_write("a/path", value);
-    driver_leave();
+    reader_leave();
 }
 
 static void watch(u8 what)
 {
     int n = take8() % NR_WATCHES;
 
-    driver_enter();
+    reader_enter();
     if (what & 8)
         front_xs_watch("a/path");
     else if (what & 16)
         front_xs_unwatch("a/path", n);
     else
         front_xs_fired(n);
-    driver_leave();
+    reader_leave();
 }
 
 static void type_and_print(u8 what)
@@ -195,12 +195,12 @@ static void type_and_print(u8 what)
     char *text = calloc(1, size + 1);
 
     demand(text, "memory");
-    driver_enter();
+    reader_enter();
     if (what & 8 && console.out_prod - console.out_cons <= sizeof(console.out) - size % 100)
         front_console_write(text, size % 100);
     else
         demand(front_console_read(text, size) <= size, "as much as fits");
-    driver_leave();
+    reader_leave();
     free(text);
 }
 
@@ -253,7 +253,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mode = take8();
     if (mode & 1)
         page.req_prod = page.req_cons = page.rsp_prod = page.rsp_cons = 0xfffffff0;
-    lies(mode & 16 ? take32() | 1 : 0, in_rings);
+    lies(mode & 16 ? take32() | 1 : 0, LIES, in_rings);
     while (input_left())
         step_guest();
     return 0;
