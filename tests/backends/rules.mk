@@ -28,7 +28,7 @@ $(BET_BUILD)/sanitized/%.o: %.c
 	@echo "CC $<"
 	$(Q)$(CC) $(BE_CFLAGS) $(BET_SANITIZE) -c $< -o $@
 
-BET_SOURCES := $(BET_SUITES:%=tests/backends/%) tests/backends/fake/xen tests/backends/fake/nbdserver $(BET_UNDER_TEST:%=backends/%)
+BET_SOURCES := $(BET_SUITES:%=tests/backends/%) tests/backends/fake/xen tests/backends/fake/clock tests/backends/fake/nbdserver $(BET_UNDER_TEST:%=backends/%)
 $(BET_BUILD)/unit: $(BET_SOURCES:%=$(BET_BUILD)/plain/%.o)
 	@echo "LD $@"
 	$(Q)$(CC) -o $@ $^ $(BET_LIBS)

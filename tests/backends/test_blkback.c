@@ -13,7 +13,8 @@
  * response"; without backoff_account() "storm of notifications" fails; without record() in
  * start_taken() "captured" does; a pool that is registered whole, or goes on where the last search
  * ended, fails "memory"; a pool of which all counts as registered fails "indirect"; read_limits()
- * without sector-size fails "large sectors".
+ * without sector-size fails "large sectors"; held_back() false fails "answers by number", without
+ * the number or the time that or "answers by time"; polling() false fails "polling".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@
 #include "../../backends/block/state.h"
 #include "../../backends/block/uring.h"
 #include "../../backends/common/ring.h"
+#include "fake/clock.h"
 #include "fake/xen.h"
 #include "tests.h"
 
@@ -49,7 +51,7 @@ static struct {
     blkif_front_ring_t ring;
     unsigned order;
     bool capture;
-    const char *sector_size; /* or NULL, the image's own */
+    const char *knobs[4][2]; /* words for how it is served, and their values */
     uint64_t next_id;
 } g;
 
@@ -119,8 +121,8 @@ static void open_guest(bool persistent, bool readonly, unsigned order)
     channel_add(&start, "readonly", readonly ? "1" : "0");
     channel_add(&start, "discard-granularity", "4096");
     channel_add(&start, "capture", g.capture ? "1" : "0");
-    if (g.sector_size) {
-        channel_add(&start, "sector-size", g.sector_size);
+    for (unsigned i = 0; i < 4 && g.knobs[i][0]; i++) {
+        channel_add(&start, g.knobs[i][0], g.knobs[i][1]);
     }
     CU_ASSERT_EQUAL_FATAL(blkback_ops.init(&dev, &start), 0);
     blkback_arm(&dev);
@@ -266,9 +268,10 @@ static void test_large_sectors(void)
 {
     blkif_request_t *r;
 
-    g.sector_size = "4096";
+    g.knobs[0][0] = "sector-size";
+    g.knobs[0][1] = "4096";
     open_guest(true, false, 0);
-    g.sector_size = NULL;
+    g.knobs[0][0] = NULL;
     paint(DATA, 2, 3);
     CU_ASSERT_EQUAL(one(BLKIF_OP_WRITE, 16, 2, DATA), BLKIF_RSP_OKAY);
     CU_ASSERT_EQUAL(one(BLKIF_OP_READ, 16, 2, DATA + 20), BLKIF_RSP_OKAY);
@@ -370,6 +373,8 @@ void __real_uring_fdatasync(struct uring *u, void *tag);
 void __wrap_uring_fdatasync(struct uring *u, void *tag);
 
 static unsigned flushes_beside_writes;
+static bool keep_flush; /* under way, until let_flush_end() */
+static void *kept_flush;
 
 void __wrap_uring_fdatasync(struct uring *u, void *tag)
 {
@@ -377,7 +382,19 @@ void __wrap_uring_fdatasync(struct uring *u, void *tag)
 
     blkback_usage(&dev, &usage);
     flushes_beside_writes += usage.inflight_writes > 0;
+    if (keep_flush) {
+        kept_flush = tag;
+        return;
+    }
     __real_uring_fdatasync(u, tag);
+}
+
+static void let_flush_end(void)
+{
+    struct blkback *b = dev.priv;
+
+    keep_flush = false;
+    __real_uring_fdatasync(&b->uring, kept_flush);
 }
 
 /* A flush is answered after all writes before it; a barrier keeps its place among all. */
@@ -720,6 +737,155 @@ static void test_notifications(void)
     close_guest();
 }
 
+/* ---- knobs: how often one rings the other; the clock is ours ---- */
+
+static unsigned unanswered(void)
+{
+    return (unsigned)(g.ring.req_prod_pvt - g.ring.sring->rsp_prod);
+}
+
+/* As a driver does it: the backend is rung only if it asked for that. */
+static unsigned kicks;
+
+static void push_as_asked(void)
+{
+    int wanted;
+
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&g.ring, wanted);
+    if (wanted) {
+        kicks++;
+        fake_kick(FAKE_PORT);
+    }
+}
+
+/* Until the image has done all but what stays under way. */
+static void turn_until_done(unsigned under_way)
+{
+    struct blkback_usage u;
+
+    do {
+        blkback_turn(&dev);
+        fake_unmasked();
+        blkback_usage(&dev, &u);
+    } while (dev.connected && u.inflight > under_way);
+}
+
+static void open_with(const char *batch, const char *batch_us, const char *poll_us)
+{
+    const char *const knobs[4][2] = {
+        {"batch", batch}, {"batch-us", batch_us}, {"poll-us", poll_us}, {"gather-us", "0"}};
+
+    memcpy(g.knobs, knobs, sizeof(knobs));
+    fake_ns = 1000000000000u;
+    kicks = 0;
+    open_guest(true, false, 0);
+    memset(g.knobs, 0, sizeof(g.knobs));
+}
+
+static void take_answers(void)
+{
+    while (RING_HAS_UNCONSUMED_RESPONSES(&g.ring)) {
+        CU_ASSERT_EQUAL(answer().status, BLKIF_RSP_OKAY);
+    }
+}
+
+/* Beside a flush that goes on and on, one read after the other: how often the guest is rung for
+ * them, who looks after each. */
+static unsigned rung_for(unsigned reads)
+{
+    unsigned before;
+
+    keep_flush = true;
+    fill(next_slot(), BLKIF_OP_FLUSH_DISKCACHE, 0, 0, 0);
+    push_as_asked();
+    turn_until_done(1);
+    before = fake_notified();
+    for (unsigned i = 0; i < reads; i++) {
+        fill(next_slot(), BLKIF_OP_READ, 8 * i, 1, DATA + i);
+        push_as_asked();
+        turn_until_done(1);
+        take_answers();
+    }
+    return fake_notified() - before;
+}
+
+static void flush_ends(void)
+{
+    let_flush_end();
+    turn_until_done(0);
+    take_answers();
+    CU_ASSERT_EQUAL(unanswered(), 0);
+    fake_ns = 0;
+    close_guest();
+}
+
+/* Answers are held back until there are so many; never when no more are to come. */
+static void test_batch(void)
+{
+    open_with("512", "0", "0");
+    CU_ASSERT_EQUAL(rung_for(16), 16);
+    flush_ends();
+    open_with("4", "1000", "0");
+    CU_ASSERT_EQUAL(rung_for(16), 4);
+    CU_ASSERT_EQUAL(unanswered(), 1);
+    flush_ends();
+    open_with("16", "1000", "0");
+    CU_ASSERT_EQUAL(rung_for(15), 0);
+    CU_ASSERT_EQUAL(unanswered(), 16);
+    flush_ends();
+}
+
+/* Or until so long has gone by since the first of them. */
+static void test_batch_us(void)
+{
+    open_with("512", "1000", "0");
+    CU_ASSERT_EQUAL(rung_for(1), 0);
+    fake_ns += 600000;
+    fill(next_slot(), BLKIF_OP_READ, 0, 1, DATA);
+    push_as_asked();
+    turn_until_done(1);
+    CU_ASSERT_EQUAL(unanswered(), 3);
+    fake_ns += 400000;
+    if (unanswered() == 3) { /* else it would wait for ever */
+        blkback_turn(&dev);
+    }
+    CU_ASSERT_EQUAL(unanswered(), 1);
+    flush_ends();
+}
+
+/* After work the rings are looked at for so long unasked; then the guest has to ring again. */
+static void test_poll_us(void)
+{
+    const struct {
+        const char *us;
+        unsigned kicks;
+    } polls[] = {{"0", 20},
+                 {"1000", 2}}; /* it had asked for the second when it came to the first */
+
+    for (unsigned k = 0; k < 2; k++) {
+        open_with("512", "0", polls[k].us);
+        for (unsigned i = 0; i < 20; i++) {
+            fill(next_slot(), BLKIF_OP_READ, 0, 1, DATA);
+            push_as_asked();
+            turn_until_done(0);
+            take_answers();
+            fake_ns += 900000;
+        }
+        CU_ASSERT_EQUAL(kicks, polls[k].kicks);
+        fake_ns += 100000;
+        if (k && kicks == polls[k].kicks) { /* else it would wait for ever */
+            blkback_turn(&dev);             /* its last look */
+        }
+        fill(next_slot(), BLKIF_OP_READ, 0, 1, DATA);
+        push_as_asked();
+        CU_ASSERT_EQUAL(kicks, polls[k].kicks + 1);
+        turn_until_done(0);
+        take_answers();
+        fake_ns = 0;
+        close_guest();
+    }
+}
+
 /* Notifications with nothing behind them: the first 32 are free, each further one costs its time.
  */
 static void test_storm(void)
@@ -789,5 +955,8 @@ void suite_blkback(void)
     CU_add_test(s, "state toggles under I/O", test_toggle);
     CU_add_test(s, "ring that changes while it is read", test_flipper);
     CU_add_test(s, "notifications", test_notifications);
+    CU_add_test(s, "answers by number", test_batch);
+    CU_add_test(s, "answers by time", test_batch_us);
+    CU_add_test(s, "polling", test_poll_us);
     CU_add_test(s, "storm of notifications", test_storm);
 }

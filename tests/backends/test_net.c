@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "../../backends/net/netback.h"
+#include "fake/clock.h"
 #include "fake/xen.h"
 #include "tests.h"
 
@@ -219,21 +220,6 @@ static void test_send(void)
 }
 
 /* ---- limits, by a clock of our own ---- */
-
-static uint64_t fake_ns; /* 0: the real one */
-
-int __real_clock_gettime(clockid_t id, struct timespec *t);
-int __wrap_clock_gettime(clockid_t id, struct timespec *t);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *t)
-{
-    if (!fake_ns) {
-        return __real_clock_gettime(id, t);
-    }
-    *t = (struct timespec){.tv_sec = (time_t)(fake_ns / 1000000000u),
-                           .tv_nsec = (long)(fake_ns % 1000000000u)};
-    return 0;
-}
 
 /* Five at once, then one a millisecond; what must wait stays in the ring, and no event is asked
  * for. */
