@@ -17,15 +17,7 @@
 #include "memory_priv.h"
 
 #define EXTENT_SHIFT 6 /* command in the bits below, first extent above */
-#define ANY_ADDRESS 64u
 #define RELEASE_BATCH 64u
-
-unsigned memory_addr_bits(unsigned mem_flags)
-{
-    const unsigned bits = XENMEMF_get_address_bits(mem_flags);
-
-    return bits && bits < ANY_ADDRESS ? bits : ANY_ADDRESS;
-}
 
 /* --- populate, increase, decrease --- */
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Between memory_op.c and exchange.c.
- */
+/* Between memory_op.c and exchange.c. */
 #ifndef TENUE_MEMORY_PRIV_H
 #define TENUE_MEMORY_PRIV_H
 
@@ -12,7 +10,15 @@
 #define MEMORY_ORDER_MAX 9u
 #define MEMORY_MAP_MAX 128u /* regions a guest can be told */
 
-unsigned memory_addr_bits(unsigned mem_flags); /* XENMEMF_address_bits, 64 for "any" */
+#define ANY_ADDRESS 64u
+
+/* XENMEMF_address_bits, or ANY_ADDRESS. */
+static inline unsigned memory_addr_bits(unsigned mem_flags)
+{
+    const unsigned bits = XENMEMF_get_address_bits(mem_flags);
+
+    return bits && bits < ANY_ADDRESS ? bits : ANY_ADDRESS;
+}
 
 long memory_exchange(guest_va arg); /* exchange.c */
 

@@ -6,11 +6,11 @@
  * half-done validations, entries of validated tables, vcpus' roots, descriptor frames, registered
  * areas, owed tables, and handles of device maps. On the way each entry is checked against the
  * rules for entries (MM-3, MM-13, MM-15, MM-17, MM-24) and each target for the one type it may
- * have (MM-1). What remains unexplained, or is explained without being counted, is a violation.
- * Free memory, event channels, grants and CPUs: the other files (audit.h).
+ * have (MM-1). What remains unexplained, or is explained without being counted, is a violation:
+ * tally.c counts. Free memory, event channels, grants and CPUs: the other files (audit.h).
  *
  * Runs while nothing else does: hosted tests after each call, or a debug key on an otherwise quiet
- * machine. It takes no lock and changes nothing. Cost: 8 bytes a frame, from the first run on.
+ * machine. It takes no lock and changes nothing.
  */
 #include "audit.h"
 
@@ -19,50 +19,6 @@
 
 #include "../pv/pte.h"
 #include "lib.h"
-
-#define REPORTS_MAX 16u
-
-struct recount {
-    uint32_t refs;
-    uint32_t type_refs : 31, listed : 1; /* on its owner's list */
-};
-STATIC_ASSERT(recount_size, sizeof(struct recount) == 8);
-
-static struct recount *recount;
-static unsigned violations;
-
-uint16_t page_owner(mfn_t m)
-{
-    const struct page *p = page_lookup(m.n);
-    uint64_t x = p ? READ_ONCE(p->count) : 0;
-
-    return x & C_DOM ? count_owner(x) : DOMID_INVALID;
-}
-
-static void violation(mfn_t m, const char *what)
-{
-    const struct page *p = page_lookup(m.n);
-
-    if (violations++ < REPORTS_MAX)
-        log_err("audit: frame %#lx (count %#lx, type %#lx): %s", m.n, p ? p->count : 0,
-                p ? p->type : 0, what);
-}
-
-void audit_explain(mfn_t m, enum page_type type)
-{
-    const struct page *p = page_lookup(m.n);
-
-    if (!p || !(p->count & C_DOM)) {
-        violation(m, "referenced, but owned by no domain");
-        return;
-    }
-    recount[m.n].refs++;
-    if (type == PGT_NONE)
-        return;
-    recount[m.n].type_refs++;
-    if (type_of(p->type) != type || p->type & T_STAMPED)
-        violation(m, "used as a type that it does not have");
-}
 
 /* --- what one frame explains --- */
 
@@ -73,7 +29,7 @@ static void check_device_entry(mfn_t table, uint64_t e)
     const mfn_t m = pte_mfn(e);
 
     if (!d || !d->is_control || m.n >> (hal_maddr_bits - PAGE_SHIFT) || hal_mmio_is_ours(m))
-        violation(table, "L1 entry maps a device that it may not");
+        audit_violation(table, "L1 entry maps a device that it may not");
 }
 
 /* Another domain's frame: mapped by the control domain, or through a grant in use (GT-1, MM-13). */
@@ -86,7 +42,7 @@ static void check_foreign_entry(mfn_t table, uint64_t e)
         return;
     if (!owner || !(grant_covers(owner, d->domid, pte_mfn(e), true) ||
                     (!(e & PTE_RW) && grant_covers(owner, d->domid, pte_mfn(e), false))))
-        violation(table, "L1 entry maps another domain's frame without a grant");
+        audit_violation(table, "L1 entry maps another domain's frame without a grant");
 }
 
 static void explain_l1_entry(mfn_t table, uint64_t e)
@@ -95,13 +51,13 @@ static void explain_l1_entry(mfn_t table, uint64_t e)
     const struct page *p = page_lookup(m.n);
 
     if (!(e & PTE_US) || e & PTE_G)
-        violation(table, "L1 entry without the user bit, or global");
+        audit_violation(table, "L1 entry without the user bit, or global");
     if (!p || !(p->count & C_STATE_MASK)) {
         check_device_entry(table, e);
         return;
     }
     if (e & PTE_CACHE)
-        violation(table, "L1 entry maps RAM other than write-back");
+        audit_violation(table, "L1 entry maps RAM other than write-back");
     if (count_owner(p->count) != page_owner(table))
         check_foreign_entry(table, e);
     audit_explain(m, e & PTE_RW ? PGT_WRITABLE : PGT_NONE);
@@ -110,9 +66,9 @@ static void explain_l1_entry(mfn_t table, uint64_t e)
 static void explain_table_entry(mfn_t table, enum page_type type, uint64_t e)
 {
     if (!(e & PTE_US) || e & PTE_TABLE_FORBIDDEN)
-        violation(table, "entry above L1 with forbidden bits");
+        audit_violation(table, "entry above L1 with forbidden bits");
     if (page_owner(pte_mfn(e)) != page_owner(table))
-        violation(table, "entry refers to another domain's table");
+        audit_violation(table, "entry refers to another domain's table");
     audit_explain(pte_mfn(e), (enum page_type)(type - 1));
 }
 
@@ -128,7 +84,7 @@ static void explain_table(mfn_t m, const struct page *p)
         if (type == PGT_L4 && root_slot_is_ours(i)) {
             if (p->type & T_VALID && t[i] != hal_root_template[i] &&
                 !(i == HV_L4_FIRST && t[i] == 0)) /* user roots do not show the M2P table */
-                violation(m, "root differs from the template");
+                audit_violation(m, "root differs from the template");
         } else if (t[i] & PTE_P) {
             if (type == PGT_L1)
                 explain_l1_entry(m, t[i]);
@@ -147,7 +103,7 @@ static void check_descriptors(mfn_t m)
     for (unsigned i = 0; i < PAGE_SIZE / sizeof(*entries); i++)
         if (entries[i] & present &&
             (entries[i] & (ring_3 | code_or_data)) != (ring_3 | code_or_data)) {
-            violation(m, "descriptor that the CPU must not see");
+            audit_violation(m, "descriptor that the CPU must not see");
             return;
         }
 }
@@ -192,27 +148,10 @@ static void explain_vcpu(const struct vcpu *v)
             audit_explain(v->pv.old_tables[i], (enum page_type)(PGT_L1 + i));
 }
 
-/* Mark what a list holds: frames of d, each on one list once. */
-static uint32_t mark_list(const struct domain *d, uint32_t first)
-{
-    uint32_t n = 0;
-
-    for (uint32_t m = first; m; m = frame_table[m].next, n++) {
-        const uint64_t c = m < frame_count ? frame_table[m].count : 0;
-
-        if (!(c & C_DOM) || c & C_SHARED || count_owner(c) != d->domid || recount[m].listed) {
-            violation(mfn_make(m), "on the list of a domain that it does not belong to, or twice");
-            break;
-        }
-        recount[m].listed = 1;
-    }
-    return n;
-}
-
 static void explain_domain(const struct domain *d)
 {
-    if (mark_list(d, d->pages.head) + mark_list(d, d->pages.kept) != d->pages.total)
-        violation(mfn_make(d->pages.head), "a domain's list and total disagree");
+    if (tally_list(d, d->pages.head) + tally_list(d, d->pages.kept) != d->pages.total)
+        audit_violation(mfn_make(d->pages.head), "a domain's list and total disagree");
     if (d->pages.walk)
         audit_explain(mfn_make(d->pages.walk), PGT_NONE);
     for (uint32_t i = 0; i < d->max_vcpus; i++)
@@ -220,33 +159,7 @@ static void explain_domain(const struct domain *d)
             explain_vcpu(d->vcpus[i]);
 }
 
-/* --- comparison --- */
-
-static void compare_frame(mfn_t m, const struct page *p)
-{
-    const uint64_t state = p->count & C_STATE_MASK;
-
-    if (state & (state - 1))
-        violation(m, "in two states");
-    if (state == C_HV && (p->count != C_HV || p->type))
-        violation(m, "the hypervisor's own, and has references or a type");
-    if (!(p->count & C_DOM))
-        return;
-    if (count_refs(p->count) > REFS_MAX || type_refs(p->type) > REFS_MAX)
-        violation(m, "more references than can be counted");
-    if (count_refs(p->count) != recount[m.n].refs)
-        violation(m, "references counted and references found differ");
-    if (type_refs(p->type) != recount[m.n].type_refs)
-        violation(m, "type references counted and found differ");
-    if (!(p->count & C_SHARED) && !recount[m.n].listed)
-        violation(m, "owned, and not on its owner's list");
-    if (p->type & T_LOCKED)
-        violation(m, "locked by nobody");
-    if (p->type & T_VALID && type_refs(p->type) == 0)
-        violation(m, "validated without references");
-}
-
-static void recount_all(void)
+static unsigned recount_all(void)
 {
     for (uint64_t i = 0; i < frame_count; i++)
         if (frame_table[i].count & C_DOM)
@@ -258,37 +171,19 @@ static void recount_all(void)
         domain_put(d);
         d = domain_next(from);
     }
-    violations += grant_audit();
-    for (uint64_t i = 0; i < frame_count; i++)
-        compare_frame(mfn_make(i), &frame_table[i]);
-    violations += heap_audit() + evtchn_audit() + cpu_audit();
-}
+    const unsigned grants = grant_audit();
 
-/* The first audit takes the memory and keeps it, so that later ones disturb neither the allocator
- * nor, through it, any TLB. */
-static bool recount_begin(void)
-{
-    const uint64_t bytes = frame_count * sizeof(*recount);
-    unsigned order = 0;
-
-    if (recount) {
-        memset(recount, 0, bytes);
-        return true;
-    }
-    while (PAGE_SIZE << order < bytes)
-        order++;
-    recount = hv_alloc_pages(order);
-    return recount != NULL;
+    return grants + tally_compare() + heap_audit() + evtchn_audit() + cpu_audit();
 }
 
 unsigned pv_audit(void)
 {
-    if (!recount_begin()) {
+    if (!tally_begin()) {
         log_err("audit: no memory to recount %lu frames", frame_count);
         return 1;
     }
-    violations = 0;
-    recount_all();
+    const unsigned violations = recount_all();
+
     if (violations)
         log_err("audit: %u violation(s)", violations);
     return violations;

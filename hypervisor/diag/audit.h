@@ -8,8 +8,15 @@
 
 #include <tenue/vcpu.h>
 
-/* audit.c: somebody holds a general reference of m, with type != PGT_NONE a type reference too. */
+/* tally.c: begins to count, from nothing; false without memory. */
+bool tally_begin(void);
+void audit_violation(mfn_t m, const char *what);
+/* Somebody holds a general reference of m, with type != PGT_NONE a type reference too. */
 void audit_explain(mfn_t m, enum page_type type);
+/* Marks what a list holds, frames of d, each on one list once: how many. */
+uint32_t tally_list(const struct domain *d, uint32_t first);
+/* What was counted beside what was found. The violations of all of tally.c. */
+unsigned tally_compare(void);
 /* Ports and their peers, virtual and physical interrupts (EV-1, EV-3). */
 unsigned evtchn_audit(void);
 /* Which vcpu is loaded where, the root in force (MM-18), run queues. */
