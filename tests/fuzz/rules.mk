@@ -57,7 +57,7 @@ $(FUZZ_HV:%=fuzz-%): fuzz-%: $(FUZZ_B)/%
 fuzz-store: $(BUILD)/tests/xenstore/fuzz_store
 	$(call FUZZ_RUN,store,$<,2000,tests/fuzz/seeds/store)
 fuzz-guest_file: $(BUILD)/tests/toolstack/fuzz_config
-	$(call FUZZ_RUN,guest_file,$<,2000,)
+	$(call FUZZ_RUN,guest_file,$<,2000,tests/fuzz/seeds/guest_file)
 fuzz-image: $(BUILD)/tests/toolstack/fuzz_image $(BUILD)/tests/toolstack/mkkernel
 	@mkdir -p $(FUZZ_B)/corpus/image
 	@for k in linux low legacy program bzimage; do $(word 2,$^) $$k $(FUZZ_B)/corpus/image/$$k; done

@@ -82,7 +82,7 @@ SOAK += soak-idle soak-many-vcpus
 
 # Networks of guests: who reaches whom.
 .PHONY: check-net
-check-net: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img $(BE_O)/netreplay
+check-net: $(BUILD)/hypervisor/tenue $(IMAGES)/control.cpio $(IMAGES)/vmlinux-control $(IMAGES)/data.img $(BE_O)/netreplay ## who reaches whom in the five kinds of network; closes with 25 of 25
 	@tests/system/net
 CHECK_SYSTEM += check-net
 

@@ -78,17 +78,8 @@ check-toolstack-on-xen check-toolstack-on-tenue: check-toolstack-on-%: $(BUILD)/
 	@ln -sf $(CURDIR)/$(IMAGES)/guest.cpio $(TT_KIT)/$*/domu.cpio
 	NAME=toolstack-on-$* BUILD=$(TT_PROGRAMS) STORE=lite tests/toolstack/on-xen.sh $(TT_KIT)/$*
 
-# Fuzzing, by hand: make fuzz-toolstack FUZZ_SECONDS=600
-FUZZ_SECONDS ?= 30
+# The programs of `make fuzz TARGET=guest_file` and image.
 TT_FUZZ_FLAGS := -Ihypervisor/include/public -Ibackends/include -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 $(TT_O)/fuzz_%: tests/toolstack/fuzz_%.c $(TS_PURE:%=toolstack/%.c) backends/common/sandbox.c $(BE_PURE:%=backends/%.c)
 	@mkdir -p $(@D)
 	clang $(TT_FUZZ_FLAGS) -o $@ $^ -lz -llzma -lzstd -llz4 -lseccomp -lm
-.PHONY: fuzz-toolstack
-fuzz-toolstack: $(TT_O)/fuzz_config $(TT_O)/fuzz_image $(TT_O)/mkkernel
-	@mkdir -p $(TT_O)/corpus/config $(TT_O)/corpus/image
-	@for k in linux low legacy program bzimage; do $(TT_O)/mkkernel $$k $(TT_O)/corpus/image/$$k; done
-	@printf 'name="a"; kernel="/k"\nmemory=12\ndisk=["/a,raw,xvda,w"]\nvif=["mac=00:16:3e:00:00:01,bridge=b"]\n' \
-		>$(TT_O)/corpus/config/seed
-	$(TT_O)/fuzz_config -max_total_time=$(FUZZ_SECONDS) -max_len=2000 -verbosity=0 $(TT_O)/corpus/config
-	$(TT_O)/fuzz_image -max_total_time=$(FUZZ_SECONDS) -max_len=40000 -verbosity=0 $(TT_O)/corpus/image

@@ -49,9 +49,7 @@ check-xenstore-confined: $(XSL_BIN)
 check-xenstore-on-xen: $(XSL_BIN)
 	$(XST_DIR)/on-xen.sh $(XSL_BIN)
 
-# Fuzzing needs clang; FUZZ_SECONDS sets for how long, FUZZ_CORPUS where new inputs go.
-FUZZ_SECONDS ?= 60
-FUZZ_CORPUS ?= $(XST_BUILD)/corpus
+# The program of `make fuzz TARGET=store`.
 XST_FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all -Ixenstore-lite
 
@@ -59,12 +57,6 @@ $(XST_BUILD)/fuzz_store: $(XST_DIR)/fuzz/fuzz_store.c $(XSL_CORE:%=xenstore-lite
 		$(wildcard xenstore-lite/*.h)
 	@mkdir -p $(@D)
 	clang $(XST_FUZZ_FLAGS) -o $@ $(filter %.c,$^)
-
-.PHONY: fuzz-xenstore
-fuzz-xenstore: $(XST_BUILD)/fuzz_store ## fuzz the store for FUZZ_SECONDS
-	@mkdir -p $(FUZZ_CORPUS)
-	$< -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
-		-artifact_prefix=$(XST_BUILD)/ $(FUZZ_CORPUS) tests/fuzz/seeds/store
 
 # Its seeds, with any compiler.
 $(XST_BUILD)/sanitized/fuzz/%.o: $(XST_DIR)/fuzz/%.c
