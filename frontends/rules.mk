@@ -110,5 +110,5 @@ install-lwip: sdk-lwip $(FRONT_B)/pkgconfig/tenue-lwip.pc ## after install: TCP/
 	@cp $(FRONT_B)/pkgconfig/tenue-lwip.pc "$(DESTDIR)$(PREFIX)/lib/pkgconfig/"
 
 DIR ?= examples
-new-guest: ## a guest of your own, which builds and boots: NAME=x, DIR=where (examples)
+new-guest: $(FRONT_STAGED) $(BUILD)/hypervisor/tenue ## a guest of your own, which builds and boots: NAME=x, DIR=where (examples)
 	@frontends/new-guest "$(NAME)" "$(DIR)"
