@@ -37,7 +37,8 @@ struct devices {
     struct devhost *host;
     struct event_base *base;
     devices_log_fn *log;
-    void *log_arg;
+    devices_store_fn *on_store;
+    void *arg; /* for both */
     size_t nr;
     struct slot slots[DEVICES_MAX];
     struct event *look; /* pending while some are not ready that the kernel serves */
@@ -55,7 +56,7 @@ static void say(struct devices *devs, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
-    devs->log(line, devs->log_arg);
+    devs->log(line, devs->arg);
 }
 
 static void set_limit(const struct limit_spec *limit, struct devhost_spec *spec)
@@ -182,11 +183,18 @@ static void on_log(const char *line, void *arg)
 {
     struct devices *devs = arg;
 
-    devs->log(line, devs->log_arg);
+    devs->log(line, devs->arg);
 }
 
-struct devices *devices_open(struct event_base *base, devices_log_fn *log, void *arg,
-                             struct diag *d)
+static void on_store(void *arg)
+{
+    struct devices *devs = arg;
+
+    devs->on_store(devs->arg);
+}
+
+struct devices *devices_open(struct event_base *base, struct xsc *xs, devices_log_fn *log,
+                             devices_store_fn *store, void *arg, struct diag *d)
 {
     struct devices *devs = calloc(1, sizeof(*devs));
     char err[DEVHOST_ERR_MAX] = "";
@@ -197,8 +205,14 @@ struct devices *devices_open(struct event_base *base, devices_log_fn *log, void 
     }
     devs->base = base;
     devs->log = log;
-    devs->log_arg = arg;
-    struct devhost_config cfg = {.base = base, .on_event = on_event, .on_log = on_log, .arg = devs};
+    devs->on_store = store;
+    devs->arg = arg;
+    struct devhost_config cfg = {.base = base,
+                                 .on_event = on_event,
+                                 .on_log = on_log,
+                                 .on_store = on_store,
+                                 .arg = devs,
+                                 .xs = xs};
     devs->host = devhost_open(&cfg, err, sizeof(err));
     if (!devs->host) {
         diag_set(d, "%s", err);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <tenue/devhost.h>
+#include <tenue/xsclient.h>
 
 enum { DEVICES_MAX = CONFIG_MAX_DISKS + CONFIG_MAX_VIFS + 1 };
 
@@ -25,8 +26,12 @@ typedef void devices_log_fn(const char *line, void *arg);
 /* Looks at every disk and vif without side effects; complaints name the guest file's line. */
 int devices_check(const struct guest_config *cfg, struct diag *d) MUST_CHECK;
 
-struct devices *devices_open(struct event_base *base, devices_log_fn *log, void *arg,
-                             struct diag *d);
+/* Called when a watch has fired that is no device's. */
+typedef void devices_store_fn(void *arg);
+
+/* The connection becomes theirs, unless they cannot be opened; the caller may go on to use it. */
+struct devices *devices_open(struct event_base *base, struct xsc *xs, devices_log_fn *log,
+                             devices_store_fn *store, void *arg, struct diag *d);
 void devices_close(struct devices *devs);
 
 /*

@@ -60,12 +60,13 @@ struct supervisor {
     struct guest_config *cfg; /* the command's, whose memory this is */
     uint8_t uuid[16];
     struct hv *hv;
-    struct store st;
+    struct store st; /* the device host's, who also hears its events, until that is lost */
     struct devices *devs;
     struct net_port ports[CONFIG_MAX_VIFS]; /* its networks, from the first life to the last */
     struct built built;
     struct event_base *base;
-    struct event *store_ev, *tick_ev, *listen_ev, *client_ev, *term_ev;
+    struct event *store_ev; /* of a connection of our own, else NULL */
+    struct event *tick_ev, *listen_ev, *client_ev, *term_ev;
     int listen_fd, client_fd; /* client_fd: one request at a time, -1 when none */
     int parent_fd;            /* the command that made us, -1 once it has let go */
     int log_fd, lock_fd;
@@ -151,6 +152,13 @@ static bool random_uuid(uint8_t uuid[16])
 
 /* ---- what happens to us: callbacks only take notes ---- */
 
+static void on_released(void *arg)
+{
+    struct supervisor *s = arg;
+
+    s->look = true;
+}
+
 static void on_store(evutil_socket_t fd, short what, void *arg)
 {
     struct supervisor *s = arg;
@@ -162,6 +170,8 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
         free(event);
         s->look = true;
     }
+    if (errno != EAGAIN)
+        event_del(s->store_ev); /* the next tick opens another */
 }
 
 static void on_store_queued(void *arg)
@@ -176,11 +186,36 @@ static int watch_store(struct supervisor *s, struct diag *d)
 {
     if (!xsc_watch(s->st.xs, "@releaseDomain", "end"))
         return diag_errno(d, "the store refuses a watch");
-    s->store_ev = event_new(s->base, xsc_fd(s->st.xs), EV_READ | EV_PERSIST, on_store, s);
-    if (!s->store_ev || event_add(s->store_ev, NULL) != 0)
-        return diag_set(d, "out of memory");
-    xsc_on_queued(s->st.xs, on_store_queued, s);
     return 0;
+}
+
+static void leave_store(struct supervisor *s)
+{
+    if (s->store_ev) {
+        event_free(s->store_ev);
+        store_close(&s->st);
+    }
+    s->store_ev = NULL;
+    s->st.xs = NULL; /* the device host closes what it was given */
+}
+
+static bool reopen_store(struct supervisor *s)
+{
+    struct diag d = {0};
+
+    leave_store(s);
+    if (store_open(&s->st, &d) != 0)
+        return false;
+    s->store_ev = event_new(s->base, xsc_fd(s->st.xs), EV_READ | EV_PERSIST, on_store, s);
+    if (!s->store_ev) {
+        store_close(&s->st);
+        return false;
+    }
+    xsc_on_queued(s->st.xs, on_store_queued, s);
+    if (event_add(s->store_ev, NULL) == 0 && watch_store(s, &d) == 0)
+        return true;
+    leave_store(s);
+    return false;
 }
 
 /* A store that answers "no such node" is alive as well. */
@@ -200,23 +235,16 @@ static bool store_lives(struct supervisor *s)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct supervisor *s = arg;
-    struct diag d = {0};
 
     (void)fd;
     (void)what;
     s->look = true;
     if (store_lives(s))
         return;
-    if (s->store_ev) {
+    if (s->st.xs)
         log_line(s, "the store does not answer");
-        event_free(s->store_ev);
-        s->store_ev = NULL;
-    }
-    store_close(&s->st);
-    if (store_open(&s->st, &d) == 0 && watch_store(s, &d) == 0)
+    if (reopen_store(s))
         log_line(s, "the store is back");
-    else
-        store_close(&s->st);
 }
 
 static void on_term(evutil_socket_t fd, short what, void *arg)
@@ -357,10 +385,8 @@ static int open_all(struct supervisor *s, struct diag *d)
     if (!s->term_ev || !s->tick_ev || event_add(s->term_ev, NULL) != 0 ||
         event_add(s->tick_ev, &tick) != 0)
         return diag_set(d, "out of memory");
-    if (watch_store(s, d) != 0)
-        return -1;
-    s->devs = devices_open(s->base, on_device_line, s, d);
-    return s->devs ? 0 : -1;
+    s->devs = devices_open(s->base, s->st.xs, on_device_line, on_released, s, d);
+    return s->devs ? watch_store(s, d) : -1;
 }
 
 static void leave_networks(struct supervisor *s)
@@ -374,10 +400,11 @@ static void leave_networks(struct supervisor *s)
 
 static void close_all(struct supervisor *s)
 {
-    struct event **events[] = {&s->store_ev, &s->tick_ev, &s->listen_ev, &s->client_ev,
-                               &s->term_ev};
+    struct event **events[] = {&s->tick_ev, &s->listen_ev, &s->client_ev, &s->term_ev};
     struct sockaddr_un addr;
 
+    if (s->devs)
+        leave_store(s);
     devices_close(s->devs);
     leave_networks(s);
     for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)

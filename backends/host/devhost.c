@@ -2,9 +2,9 @@
 /*
  * devhost.c - the host object: its xenstore connection, watch events to devices.
  *
- * Owns the xs handle. Watches: one per device, on its frontend directory, token = the path itself;
- * an event anywhere below leads to one look at the front's state, however many events were queued
- * (BE-9).
+ * Owns the xs handle, which a caller may share: events of its watches are passed on. Watches: one
+ * per device, on its frontend directory, token = the path itself; an event anywhere below leads to
+ * one look at the front's state, however many events were queued (BE-9).
  */
 #include "host.h"
 
@@ -20,10 +20,15 @@
 
 static void dispatch(struct devhost *h, const char *token)
 {
+    bool ours = false;
+
     for (struct devhost_device *dev = h->devices; dev; dev = dev->next) {
         if (!strcmp(dev->front, token)) {
-            dev->relay_pending = true;
+            ours = dev->relay_pending = true;
         }
+    }
+    if (!ours && h->cfg.on_store) {
+        h->cfg.on_store(h->cfg.arg);
     }
 }
 
@@ -120,7 +125,7 @@ struct devhost *devhost_open(const struct devhost_config *cfg, char *err, size_t
         h->cfg.uid_base = DEFAULT_UID_BASE;
     }
     set_backend_dir(h);
-    h->xs = xsc_open();
+    h->xs = cfg->xs ? cfg->xs : xsc_open();
     if (!h->xs) {
         err_set(err, err_len, 0, "cannot reach xenstore: %s (is the store daemon running?)",
                 strerror(errno));
@@ -138,7 +143,9 @@ out_xs:
     if (h->xs_event) {
         event_free(h->xs_event);
     }
-    xsc_close(h->xs);
+    if (!cfg->xs) {
+        xsc_close(h->xs);
+    }
 out_free:
     free(h);
     return NULL;

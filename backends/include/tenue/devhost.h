@@ -48,6 +48,7 @@
 #include <tenue/limit.h>
 
 struct event_base;
+struct xsc;
 struct devhost;
 struct devhost_device;
 
@@ -180,12 +181,17 @@ typedef void devhost_event_fn(struct devhost_device *dev, enum devhost_event ev,
                               void *arg);
 /* One line without newline, already naming the device. NULL in the config: stderr. */
 typedef void devhost_log_fn(const char *line, void *arg);
+/* A watch fired that is none of the host's. */
+typedef void devhost_store_fn(void *arg);
 
 struct devhost_config {
     struct event_base *base;    /* required; libevent 2.1, the caller runs it */
     devhost_event_fn *on_event; /* may be NULL */
     devhost_log_fn *on_log;     /* may be NULL */
-    void *arg;                  /* for both */
+    devhost_store_fn *on_store; /* may be NULL */
+    void *arg;                  /* for all */
+    struct xsc *xs; /* the caller's connection to the store, which becomes the host's: the caller
+                       may go on to use it, and to set watches. NULL: the host opens one */
     const char *backend_dir; /* where blkback, netback, conback are; NULL: $TENUE_BACKEND_DIR, else
                                 ../lib/tenue as seen from the program, else /usr/lib/tenue */
     uid_t uid_base; /* a backend for guest N runs as user and group uid_base + N, so that the
@@ -205,7 +211,7 @@ int devhost_check(const struct devhost_spec *spec, char *err, size_t err_len);
  * result is dir, or a constant. */
 const char *devhost_installed_beside(char *dir, size_t len);
 
-/* Opens a xenstore connection of its own (socket). NULL with err filled on failure. */
+/* NULL with err filled on failure; cfg->xs is the caller's then, as before. */
 struct devhost *devhost_open(const struct devhost_config *cfg, char *err, size_t err_len);
 
 /* Frees every device still there (as devhost_device_free) and the connection. NULL is fine. */
