@@ -38,11 +38,9 @@ static inline int mmu_write_at(struct domain *d, struct domain *fd, uint64_t mad
                                enum mmu_write how)
 {
     const maddr_t at = maddr_make(maddr);
-    int rc;
+    const int rc = how == MMU_SET ? mmu_l1_set(d, fd, at, val)
+                                  : mmu_l1_write(d, fd, at, val, how, NULL);
 
-    if (unlikely(maddr % sizeof(uint64_t)))
-        return -XEN_EINVAL;
-    rc = how == MMU_SET ? mmu_l1_set(d, fd, at, val) : mmu_l1_write(d, fd, at, val, how, NULL);
     return unlikely(rc == -XEN_ENOENT) ? mmu_other_write(d, at, val, how) : rc;
 }
 

@@ -33,16 +33,18 @@ static noinline_fn int m2p_update(const struct domain *owner, mfn_t m, uint64_t 
 
 static inline int update_one(struct domain *d, struct domain *fd, const struct mmu_update *req)
 {
-    const uint64_t maddr = req->ptr & ~3ull;
+    const uint64_t maddr = req->ptr & ~7ull;
 
-    switch (req->ptr & 3) {
+    switch (req->ptr & 7) {
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_NO_TRANSLATE:
         return mmu_write_at(d, fd, maddr, req->val, MMU_SET);
     case MMU_PT_UPDATE_PRESERVE_AD:
         return mmu_write_at(d, fd, maddr, req->val, MMU_PRESERVE_AD);
-    default: /* MMU_MACHPHYS_UPDATE */
+    case MMU_MACHPHYS_UPDATE:
         return m2p_update(fd, maddr_to_mfn(maddr_make(maddr)), req->val);
+    default:
+        return -XEN_ENOSYS;
     }
 }
 
@@ -85,9 +87,8 @@ long hc_mmu_update(uint64_t reqs, uint64_t count, uint64_t done, uint64_t domid)
     struct vcpu *const v = current_vcpu();
     struct mmu_domains md;
     struct batch b;
-    int rc;
+    int rc = batch_begin(&b, reqs, count, done);
 
-    rc = batch_begin(&b, reqs, count, done);
     if (likely(!rc))
         rc = mmu_domains_get(&md, v->domain, (uint32_t)domid);
     if (unlikely(rc))

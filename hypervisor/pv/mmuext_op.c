@@ -158,9 +158,8 @@ long hc_mmuext_op(uint64_t ops, uint64_t count, uint64_t done, uint64_t domid)
     struct vcpu *v = current_vcpu();
     struct mmu_domains md;
     struct batch b;
-    int rc;
+    int rc = batch_begin(&b, ops, count, done);
 
-    rc = batch_begin(&b, ops, count, done);
     if (!rc)
         rc = mmu_domains_get(&md, v->domain, (uint16_t)domid);
     if (rc)

@@ -313,9 +313,8 @@ static int claimed_validate(struct page *p, enum page_type type, uint64_t was)
     const bool partial = was & T_PARTIAL;
     const uint32_t refs = partial ? type_refs(was) : 0;
     unsigned cursor = partial ? type_cursor(was) : 0;
-    int rc;
+    int rc = contents_validate(p, type, &cursor);
 
-    rc = contents_validate(p, type, &cursor);
     if (likely(rc == 0)) {
         word_store(p, type_bits(type) | (was & T_PINNED) | T_VALID | (refs + 1));
         if (partial && refs == 0)

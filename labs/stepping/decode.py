@@ -89,12 +89,12 @@ class Decoder:
             return registers[0] & mask
         if not call.prefix:
             return None
-        width = 8 if call.select.startswith("bits 0-1") else 4
+        width = 8 if call.select.startswith("bits 0-2") else 4
         data = read(registers[0], width)
         if data is None:
             return -1
         number = int.from_bytes(data, "little")
-        return number & 3 if width == 8 else number
+        return number & 7 if width == 8 else number
 
     @staticmethod
     def operation(call, number):

@@ -88,7 +88,7 @@ static s64 operation_of(u64 nr, u64 a1)
 
     switch (nr) {
     case __HYPERVISOR_mmu_update:
-        return peek(a1, &ptr, sizeof(ptr)) ? (s64)(ptr & 3) : RECORD_NO_OPERATION;
+        return peek(a1, &ptr, sizeof(ptr)) ? (s64)(ptr & 7) : RECORD_NO_OPERATION;
     case __HYPERVISOR_mmuext_op:
     case __HYPERVISOR_domctl:
     case __HYPERVISOR_sysctl:

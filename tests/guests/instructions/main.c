@@ -2,11 +2,13 @@
 /*
  * Contract: what each odd instruction does, in the guest kernel and in its user mode: it runs, or
  * it is this fault with this error code, reported at the instruction (a trap: behind it), with the
- * flags as they were. The table is what Xen 4.17 answers.
+ * flags as they were; which model-specific registers there are, with which value, and which take
+ * a write. The tables are what Xen 4.17 answers.
  *
  * Invariants: EMU-2, EMU-3, EMU-5, ENT-3, ENT-7, ENT-13.
  * A failure means: a kernel that probes for what it may do is told otherwise than on Xen.
- * Sabotage: in pv/trap_op.c drop the test of the upper half of DR6 and DR7: dr7_64_bits runs.
+ * Sabotage: in pv/trap_op.c drop the test of the upper half of DR6 and DR7: dr7_64_bits runs; in
+ * pv/msr.c give HWCR to Intel's processors: rdmsr c0010015 faults.
  */
 #include "guest.h"
 
@@ -161,6 +163,77 @@ static void compare(unsigned i, bool user, bool faulted, const struct front_regs
     check((r->rflags & 0x247700) == 0x200, "%s, %s: flags %lx", who, rows[i].name, r->rflags);
 }
 
+enum { ANY, INTEL, AMD };
+#define NO GP(0)
+
+/* By processor: the fault and value of a read, the faults of writes of 0 and of ones. */
+static const struct {
+    u32 first, last, whose;
+    u64 read, value, write_0, write_ones;
+} msrs[] = {
+    {0x0, 0x1, ANY, OK, 0, NO, NO},
+    {0x17, 0x17, INTEL, OK, 0, NO, NO},
+    {0x1b, 0x1b, ANY, OK, 0xfee00900, NO, NO},
+    {0x3a, 0x3a, INTEL, OK, 1, NO, NO},
+    {0xc1, 0xc8, INTEL, OK, 0, OK, OK},
+    {0xce, 0xce, ANY, OK, 0, NO, NO},
+    {0xfe, 0xfe, ANY, NO, 0, NO, NO}, /* MTRRs */
+    {0x140, 0x140, ANY, OK, 0, OK, NO},
+    {0x174, 0x176, ANY, NO, 0, NO, NO}, /* SYSENTER */
+    {0x186, 0x189, INTEL, OK, 0, OK, OK},
+    {0x199, 0x199, INTEL, OK, 0, OK, OK},
+    {0x1a0, 0x1a0, ANY, OK, 0x801801, OK, OK},
+    {0x1d9, 0x1d9, ANY, NO, 0, NO, NO}, /* DEBUGCTL */
+    {0x200, 0x26f, ANY, NO, 0, NO, NO}, /* MTRRs */
+    {0x282, 0x29f, ANY, OK, 0, OK, OK},
+    {0x38d, 0x390, INTEL, OK, 0, OK, OK},
+    {0x408, 0x47f, ANY, OK, 0, OK, OK},
+    {0x480, 0x4ff, ANY, NO, 0, NO, NO}, /* VMX */
+    {0x800, 0x83f, ANY, NO, 0, NO, NO}, /* x2APIC */
+    {0xc0000081, 0xc0000084, ANY, NO, 0, NO, NO},
+    {0xc0010000, 0xc0010007, AMD, OK, 0, OK, OK},
+    {0xc0010010, 0xc0010010, AMD, OK, 0, NO, NO},
+    {0xc0010011, 0xc0010014, ANY, NO, 0, NO, NO},
+    {0xc0010015, 0xc0010015, AMD, OK, 0, OK, OK},
+    {0xc0010016, 0xc001001a, AMD, OK, 0, NO, NO},
+    {0xc001001b, 0xc001001c, ANY, NO, 0, NO, NO},
+    {0xc0010061, 0xc001006b, AMD, OK, 0, OK, OK},
+    {0xc0010114, 0xc0010117, ANY, NO, 0, NO, NO}, /* SVM */
+    {0xc0010200, 0xc001020b, AMD, OK, 0, OK, OK},
+    {0xc0011020, 0xc0011028, ANY, NO, 0, NO, NO},
+    {0xc0011029, 0xc0011029, AMD, OK, 2, OK, OK},
+};
+
+static u64 write_msr(u32 msr, u64 value)
+{
+    return FAULT("wrmsr", : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)));
+}
+
+static void one_msr(unsigned row, u32 msr, bool there)
+{
+    u32 low = 0, high = 0;
+    u64 fault = FAULT("rdmsr", : "+a"(low), "+d"(high) : "c"(msr));
+
+    check(fault == (there ? msrs[row].read : NO), "rdmsr %x: %lx", msr, fault);
+    if (fault == OK)
+        check((low | (u64)high << 32) == msrs[row].value, "rdmsr %x: %x %x", msr, high, low);
+    fault = write_msr(msr, 0);
+    check(fault == (there ? msrs[row].write_0 : NO), "wrmsr %x, 0: %lx", msr, fault);
+    fault = write_msr(msr, ~0UL);
+    check(fault == (there ? msrs[row].write_ones : NO), "wrmsr %x, ones: %lx", msr, fault);
+}
+
+static void registers(void)
+{
+    u32 a = 0, b, c = 0, d;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    const u32 whose = b == 0x756e6547 ? INTEL : AMD; /* "Genu" */
+    for (unsigned i = 0; i < FRONT_ARRAY_SIZE(msrs); i++)
+        for (u32 msr = msrs[i].first; msr <= msrs[i].last; msr++)
+            one_msr(i, msr, msrs[i].whose == ANY || msrs[i].whose == whose);
+}
+
 static void values(void)
 {
     u64 cr4 = 0, a = 0, b = 0;
@@ -187,4 +260,5 @@ void guest_test(void)
         compare(i, true, r.faulted, &r.regs);
     }
     values();
+    registers();
 }
