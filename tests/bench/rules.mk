@@ -2,7 +2,6 @@
 # tests/bench/: ours beside Debian's Xen 4.17, as instructions. Its README tells how to read the table.
 BENCH := $(BUILD)/bench
 BENCH_LINUX := lbench blkbench netbench xsbench hvmem mark
-BENCH_RAMDISKS := $(BENCH)/guest.cpio $(BENCH)/control.cpio
 DEPS_PACKAGES += libxen-dev qemu-system-x86 python3 iproute2 util-linux
 
 $(BENCH)/%.o: tests/bench/%.c

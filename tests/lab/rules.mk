@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 # tests/lab/: `tenue lab` without a machine, and its experiments on the embedded one.
 LAB := $(BUILD)/lab
-LAB_SOURCES := $(wildcard toolstack/lab/* toolstack/lab/experiments/*)
 DEPS_PACKAGES += gnuplot-nox
 
 .PHONY: check-lab

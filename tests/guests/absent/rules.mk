@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += absent
-GUEST_FLAVOUR_absent := high

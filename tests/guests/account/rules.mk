@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += account
-GUEST_FLAVOUR_account := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += bad-addresses
-GUEST_FLAVOUR_bad-addresses := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += cpuid
-GUEST_FLAVOUR_cpuid := high

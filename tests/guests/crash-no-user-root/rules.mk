@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += crash-no-user-root
-GUEST_FLAVOUR_crash-no-user-root := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += crash-stack-edge
-GUEST_FLAVOUR_crash-stack-edge := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += debugreg
-GUEST_FLAVOUR_debugreg := high

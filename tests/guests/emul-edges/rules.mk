@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += emul-edges
-GUEST_FLAVOUR_emul-edges := high

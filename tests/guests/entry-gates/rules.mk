@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += entry-gates
-GUEST_FLAVOUR_entry-gates := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += evtchn
-GUEST_FLAVOUR_evtchn := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += flip-inputs
-GUEST_FLAVOUR_flip-inputs := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += fpu
-GUEST_FLAVOUR_fpu := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += grant-junk
-GUEST_FLAVOUR_grant-junk := high

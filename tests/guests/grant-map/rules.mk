@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += grant-map
-GUEST_FLAVOUR_grant-map := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += grant-table
-GUEST_FLAVOUR_grant-table := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += hello
-GUEST_FLAVOUR_hello := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += hostile-sweep
-GUEST_FLAVOUR_hostile-sweep := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += iret-sweep
-GUEST_FLAVOUR_iret-sweep := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += iret
-GUEST_FLAVOUR_iret := high

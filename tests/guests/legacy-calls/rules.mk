@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += legacy-calls
-GUEST_FLAVOUR_legacy-calls := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += log-flood
-GUEST_FLAVOUR_log-flood := high

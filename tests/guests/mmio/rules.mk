@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += mmio
-GUEST_FLAVOUR_mmio := high

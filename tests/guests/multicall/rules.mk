@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += multicall
-GUEST_FLAVOUR_multicall := high

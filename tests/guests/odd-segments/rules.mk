@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += odd-segments
-GUEST_FLAVOUR_odd-segments := high

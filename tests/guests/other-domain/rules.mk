@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += other-domain
-GUEST_FLAVOUR_other-domain := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += pin-unpin
-GUEST_FLAVOUR_pin-unpin := high

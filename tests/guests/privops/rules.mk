@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += privops
-GUEST_FLAVOUR_privops := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS_DOMU += scale
-GUEST_FLAVOUR_scale := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += sched
-GUEST_FLAVOUR_sched := high

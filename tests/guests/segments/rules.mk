@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += segments
-GUEST_FLAVOUR_segments := high

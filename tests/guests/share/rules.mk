@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS_DOMU += share
-GUEST_FLAVOUR_share := high

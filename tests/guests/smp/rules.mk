@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += smp
-GUEST_FLAVOUR_smp := high

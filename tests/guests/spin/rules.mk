@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS_DOMU += spin
-GUEST_FLAVOUR_spin := high

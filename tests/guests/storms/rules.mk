@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += storms
-GUEST_FLAVOUR_storms := high

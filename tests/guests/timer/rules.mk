@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += timer
-GUEST_FLAVOUR_timer := high

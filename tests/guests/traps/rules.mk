@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += traps
-GUEST_FLAVOUR_traps := high

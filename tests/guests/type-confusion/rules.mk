@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += type-confusion
-GUEST_FLAVOUR_type-confusion := high

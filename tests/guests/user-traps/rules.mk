@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += user-traps
-GUEST_FLAVOUR_user-traps := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += userspace
-GUEST_FLAVOUR_userspace := high

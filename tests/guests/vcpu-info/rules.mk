@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += vcpu-info
-GUEST_FLAVOUR_vcpu-info := high

@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 GUESTS += vcpu-lies
-GUEST_FLAVOUR_vcpu-lies := high
