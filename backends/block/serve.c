@@ -11,8 +11,8 @@
  *     way: while it is set nothing more is taken from that ring. A flush is issued only when no
  *     write of its queue is in flight, so it covers every write answered before it, in whatever
  *     queue; the image itself orders nothing;
- *   - what a predecessor had taken comes before anything new of the same ring, in its order. Doing
- * it again changes nothing: the guest was not answered, so it has not relied on it.
+ *   - what a predecessor had taken comes before anything new of the same ring, in its order.
+ *     Doing it again changes nothing: the guest was not answered, so it has not relied on it.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Roots and translations. Our own mappings are global and survive root loads (not under page-table
- * isolation: isolation.c); everything of a
- * guest's is not global, so loading CR3 is a full flush, unless translations are tagged
- * (pv/tags.c). Each full flush is stamped (tenue/tlb.h).
+ * isolation: isolation.c); a guest's are not global, so loading CR3 is a full flush, unless
+ * translations are tagged (pv/tags.c). Each full flush is stamped (tenue/tlb.h).
  *
  * Shootdown: the asker raises a request on each other CPU of the mask, sends an interrupt and
  * waits. A CPU answers in the interrupt, or, as it has interrupts off in the hypervisor, in
