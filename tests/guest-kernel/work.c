@@ -5,7 +5,8 @@
  * - CPU: sorts numbers.
  * - file serving: a server of static files answers one connection after the other over the
  *   loopback, with sendfile from a tmpfs; the client's part is in it.
- * - compile: gcc -O1 -c of the files, into the current directory, which is the tmpfs, too.
+ * - compile: gcc -O1 -c of the files, into the current directory, which is the tmpfs, too. Then
+ *   make, by its own rules: each of them compiled without optimisation, and linked.
  *
  * Nothing is tuned to a kernel: the calls are those that such programs make.
  */
@@ -156,22 +157,39 @@ static void compile(char *const *words)
 
     if (posix_spawn(&p, words[0], NULL, NULL, words, environ) || waitpid(p, &status, 0) != p ||
         status) {
-        fprintf(stderr, "work: the compiler ended with %d\n", status);
+        fprintf(stderr, "work: %s ended with %d\n", words[0], status);
         exit(1);
+    }
+}
+
+/* DIRECTORY/NAME.c: make finds it there, and is asked for NAME. */
+static void programs(char **words, char *const *sources, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char *name = strdup(strrchr(sources[i], '/') + 1);
+
+        name[strlen(name) - 2] = 0;
+        words[i] = name;
     }
 }
 
 int main(int count, char **words)
 {
     static char gcc[] = "/usr/bin/gcc", gnu[] = "-D_GNU_SOURCE", level[] = "-O1", only[] = "-c";
+    static char make[] = "/usr/bin/make", all[] = "-sB", with[] = "CC=gcc -D_GNU_SOURCE",
+                where[] = "VPATH=/usr/src/bench";
     char *compiler[SOURCES_MOST + 5] = {gcc, gnu, level, only};
+    char *maker[SOURCES_MOST + 5] = {make, all, with, where};
 
     if (count < 2 || count - 2 > SOURCES_MOST)
         return 2;
     BENCH(words[1], "sort 100,000 numbers", 1, sort());
     files(words[1]);
     memcpy(compiler + 4, words + 2, sizeof(char *) * (count - 2));
-    if (count > 2)
+    programs(maker + 4, words + 2, count - 2);
+    if (count > 2) {
         BENCH(words[1], "compile three files, gcc -O1", 1, compile(compiler));
+        BENCH(words[1], "make three programs", 1, compile(maker));
+    }
     return 0;
 }
