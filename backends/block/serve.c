@@ -71,10 +71,10 @@ static void unmap_segments(struct blkback *b, struct blk_io *io)
 #endif
 
 /*
- * Whole sectors, as the kernels at both ends copy theirs. The C library's loop over vector
- * registers is no faster for a page, and leaves them to be saved at the next switch.
+ * Sectors, or segments' descriptors, as the kernels at both ends copy theirs. The C library's loop
+ * over vector registers is no faster for a page, and leaves them to be saved at the next switch.
  */
-static void copy_sectors(void *to, const void *from, size_t bytes)
+static void copy_words(void *to, const void *from, size_t bytes)
 {
 #ifdef PLAIN_COPY
     memcpy(to, from, bytes);
@@ -99,9 +99,9 @@ static int move_data(struct blkback *b, struct blk_io *io, bool to_guest)
         if (!mapped) {
             copies[nr_copies++] = (struct gnt_copy){buf, seg->gref, seg->offset, seg->bytes};
         } else if (to_guest) {
-            copy_sectors(mapped + seg->offset, buf, seg->bytes);
+            copy_words(mapped + seg->offset, buf, seg->bytes);
         } else {
-            copy_sectors(buf, mapped + seg->offset, seg->bytes);
+            copy_words(buf, mapped + seg->offset, seg->bytes);
         }
         buf += seg->bytes;
     }
@@ -330,22 +330,32 @@ void serve_completed(struct blkback *b, struct blk_io *io, int res)
 
 /* ---- the ring ---- */
 
+/* The pages that list the segments stay mapped as all others of the guest's. */
 static int read_indirect(struct blkback *b, struct request *req)
 {
     struct blkif_request_segment segs[REQUEST_MAX_SEGMENTS];
     struct gnt_copy copies[REQUEST_MAX_INDIRECT_PAGES];
+    void *page[REQUEST_MAX_INDIRECT_PAGES] = {NULL};
     size_t left = req->nr_segments * sizeof(segs[0]);
     uint8_t *to = (uint8_t *)segs;
+    unsigned nr_copies = 0;
 
-    /* Always by copy: the guest may rewrite the page while we look. */
+    if (b->pgrants) {
+        pgrants_get(b->pgrants, req->indirect_grefs, req->nr_indirect_pages, page);
+    }
+    /* Into memory of our own first: the guest may rewrite the page while we look. */
     for (unsigned i = 0; i < req->nr_indirect_pages; i++) {
         uint16_t n = (uint16_t)(left < GNT_PAGE ? left : GNT_PAGE);
 
-        copies[i] = (struct gnt_copy){to, req->indirect_grefs[i], 0, n};
+        if (page[i]) {
+            copy_words(to, page[i], n);
+        } else {
+            copies[nr_copies++] = (struct gnt_copy){to, req->indirect_grefs[i], 0, n};
+        }
         to += n;
         left -= n;
     }
-    if (gntdev_copy(b->d->gnt, false, copies, req->nr_indirect_pages, NULL)) {
+    if (nr_copies && gntdev_copy(b->d->gnt, false, copies, nr_copies, NULL)) {
         return BLKIF_RSP_ERROR;
     }
     return request_add_segments(req, &b->lim, segs);

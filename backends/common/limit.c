@@ -98,8 +98,13 @@ static void bucket_give(struct limit_bucket *b, uint64_t cost)
 
 static uint64_t take_one(struct limit *l, uint64_t now, uint64_t bytes, uint64_t cost[2])
 {
-    uint64_t wait = bucket_take(&l->ops, now, 1, true, &cost[0]);
+    uint64_t wait;
 
+    cost[0] = cost[1] = 0;
+    if (!limit_is_set(l)) {
+        return 0; /* of most devices, for each of their operations */
+    }
+    wait = bucket_take(&l->ops, now, 1, true, &cost[0]);
     if (wait) {
         return wait;
     }

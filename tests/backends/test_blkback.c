@@ -6,15 +6,16 @@
  *
  * Guest pages: 0..15 ring, 16 indirect descriptors, 32.. data.
  *
- * Sabotage: swapping the arguments of copy_sectors() in move_data() fails "write and read"; not
+ * Sabotage: swapping the arguments of copy_words() in move_data() fails "write and read"; not
  * looking at inflight_writes in start_held() fails "flush waits for writes"; skipping
  * ring_producer_valid() hangs "lying producer"; leaving out pool_give() in io_finish() fails nearly
  * all at close_guest(); filling the response with fives instead of zeros fails "bytes of a
  * response"; without backoff_account() "storm of notifications" fails; without record() in
  * start_taken() "captured" does; a pool that is registered whole, or goes on where the last search
- * ended, fails "memory"; a pool of which all counts as registered fails "indirect"; read_limits()
- * without sector-size fails "large sectors"; held_back() false fails "answers by number", without
- * the number or the time that or "answers by time"; polling() false fails "polling".
+ * ended, fails "memory"; a pool of which all counts as registered fails "indirect", and so does
+ * read_indirect() without pgrants_get(); read_limits() without sector-size fails "large sectors";
+ * held_back() false fails "answers by number", without the number or the time that or "answers by
+ * time"; polling() false fails "polling".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
@@ -301,11 +302,11 @@ static int indirect(uint8_t op, uint64_t sector, unsigned nr, uint32_t table)
     return answer().status;
 }
 
-static void test_indirect(void)
+static void indirect_requests(bool persistent)
 {
     struct blkif_request_segment *seg;
 
-    open_guest(true, false, 0);
+    open_guest(persistent, false, 0);
     seg = (void *)fake_page(INDIRECT_PAGE);
     for (unsigned i = 0; i < 256; i++) {
         seg[i] = (struct blkif_request_segment){.gref = DATA + i % 128, .last_sect = 7};
@@ -316,6 +317,7 @@ static void test_indirect(void)
     CU_ASSERT_EQUAL(indirect(BLKIF_OP_READ, 1000, 128, INDIRECT_PAGE), BLKIF_RSP_OKAY);
     paint(DATA + 200, 128, 9);
     CU_ASSERT_EQUAL(memcmp(fake_page(DATA), fake_page(DATA + 200), 128 * 4096), 0);
+    CU_ASSERT_EQUAL(fake_mapped(), persistent ? 1 + 1 + 128 : 1); /* ring, table, data */
     /* More than is registered, so by the page tables. */
     CU_ASSERT_EQUAL(indirect(BLKIF_OP_WRITE, 0, 256, INDIRECT_PAGE), BLKIF_RSP_OKAY);
     paint(DATA, 128, 0);
@@ -326,6 +328,12 @@ static void test_indirect(void)
     seg[3].last_sect = 8;
     CU_ASSERT_EQUAL(indirect(BLKIF_OP_READ, 0, 4, INDIRECT_PAGE), BLKIF_RSP_ERROR);
     close_guest();
+}
+
+static void test_indirect(void)
+{
+    indirect_requests(false);
+    indirect_requests(true);
 }
 
 /* A grant that is refused, at each place of a request, with and without mappings. */
