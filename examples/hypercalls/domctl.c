@@ -3,6 +3,7 @@
 #include "example.h"
 
 #include <xen/domctl.h>
+#include <xen/physdev.h>
 
 GUEST_RUN("append=guest_loglvl=none");
 
@@ -207,8 +208,11 @@ EXAMPLE(gettscinfo)
 
 EXAMPLE(irq_permission)
 {
+    struct physdev_map_pirq line = {
+        .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = 12, .pirq = 12};
     struct xen_domctl op = {.u.irq_permission = {.pirq = 12, .allow_access = 0}};
 
+    check_eq(hc_physdev_op(PHYSDEVOP_map_pirq, &line), 0); /* who takes a line away has it */
     check_eq(domctl(&op, XEN_DOMCTL_irq_permission), 0);
 }
 
