@@ -23,7 +23,7 @@
 
 #define GATHER_MIN 4u    /* smaller bursts are not waited for */
 #define GATHER_PROBE 64u /* rounds after which a larger size is tried */
-#define GATHER_PROBE_MOST 8192u
+#define GATHER_PROBE_MOST 512u
 
 struct gather {
     unsigned expect;   /* size of a burst, as far as known */
