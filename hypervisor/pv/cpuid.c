@@ -3,7 +3,8 @@
  * What the forced-emulation CPUID answers: a policy table over the hardware's leaves (EMU-9).
  * A leaf that is not listed is zero; a feature bit passes only when a row here has it and the
  * CPU does. Hidden on purpose: what PV cannot give (paging tricks, SMEP/SMAP, PCID, VMX/SVM, ...)
- * and FSGSBASE, whose presence costs a guest one trapped RDMSR per context switch.
+ * and FSGSBASE, whose presence costs a guest one trapped RDMSR per context switch (a guest that
+ * sets CR4.FSGSBASE nevertheless has it).
  * Hypervisor leaves: arch-x86/cpuid.h, base 0x40000000.
  *
  * Answers that are the same for as long as the machine runs are made once (pv_cpuid_prepare) and

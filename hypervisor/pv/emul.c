@@ -177,11 +177,9 @@ static bool emulate_port_access(struct vcpu *v, struct cpu_user_regs *regs, cons
 /* Base of the segment that outs reads from; only the flat ones and FS/GS exist here (EMU-3). */
 static uint64_t string_source_base(const struct insn *in)
 {
-    if (in->segment == 0x64)
-        return hal_segbase_read(HAL_FS_BASE);
-    if (in->segment == 0x65)
-        return hal_segbase_read(HAL_GS_BASE);
-    return 0;
+    const bool gs = in->segment == 0x65;
+
+    return gs || in->segment == 0x64 ? hal_segbase_read(gs ? HAL_GS_BASE : HAL_FS_BASE) : 0;
 }
 
 /*
@@ -266,8 +264,7 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
     if (in.two_byte)
         done = v->pv.kernel_mode && emulate_two_byte(v, regs, &in);
     else if (in.opcode == 0xfa || in.opcode == 0xfb)
-        done =
-            pv_iopl_ok(v); /* cli, sti: no effect, as the popf that undoes cli cannot be trapped */
+        done = pv_iopl_ok(v); /* no effect, as the popf that undoes cli cannot be trapped */
     else
         done = emulate_io(v, regs, &in);
     if (done && !in.again)

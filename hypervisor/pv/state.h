@@ -15,7 +15,8 @@
 #define PV_ENTRY_FRAME_NONE (1ull << 63)
 
 #define PV_CR4_FIXED (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
-#define PV_CR4_GUEST (CR4_TSD | CR4_DE | CR4_OSXSAVE) /* what a guest may toggle */
+/* What a guest may toggle. */
+#define PV_CR4_GUEST (CR4_TSD | CR4_DE | CR4_FSGSBASE | CR4_OSXSAVE)
 
 /* Flags a guest may choose; the rest has one legal value in ring 3 (ENT-3). */
 #define PV_EFLAGS_GUEST (0xcd5ull | EFLAGS_TF | EFLAGS_RF | EFLAGS_AC | EFLAGS_ID)

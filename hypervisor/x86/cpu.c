@@ -3,9 +3,9 @@
  * What this CPU can do and how it is set up: the metal's side of the feature policy. What guests
  * are told is pv/cpuid.c's business.
  *
- * CR4 is one function of the host's policy and the guest's view (ENT-11): TSD and DE are the
- * guest's; FSGSBASE stays off, as guests could then install bases nobody checked; UMIP is off
- * unless asked for, because user space may use SIDT and friends on a PV kernel.
+ * CR4 is one function of the host's policy and the guest's view (ENT-11): TSD, DE and FSGSBASE are
+ * the guest's (what WRFSBASE loads is canonical, and is read back before another vcpu runs); UMIP
+ * is off unless asked for, because user space may use SIDT and friends on a PV kernel.
  */
 #include <tenue/vcpu.h>
 
@@ -13,11 +13,11 @@
 #include "lib.h"
 #include "machine.h"
 
-#define CR4_GUEST (CR4_TSD | CR4_DE)
 #define APIC_BASE_X2APIC (1u << 10)
 
 struct cpu_features cpu_features;
 uint64_t host_cr4;
+static uint64_t cr4_guest = CR4_TSD | CR4_DE; /* FSGSBASE, too, where there is any */
 unsigned hal_maddr_bits;
 
 static enum spec_vendor vendor_of(const char *ebx)
@@ -46,6 +46,7 @@ void cpu_detect(void)
     cpu_features.sysenter = cpu_features.vendor == SPEC_INTEL && (r[3] >> 11 & 1);
     cpu_features.x2apic = (r[2] >> 21 & 1) && (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC);
     cpuid_if_there(7, 0, r);
+    cr4_guest |= r[1] & 1 ? CR4_FSGSBASE : 0;
     host_cr4 |= r[1] >> 7 & x86_options.smep ? CR4_SMEP : 0;
     host_cr4 |= r[1] >> 20 & x86_options.smap ? CR4_SMAP : 0;
     host_cr4 |= r[2] >> 2 & x86_options.umip ? CR4_UMIP : 0;
@@ -76,7 +77,7 @@ void cpu_init(struct pcpu *c)
 
 void hal_cr4_changed(void)
 {
-    const uint64_t v = host_cr4 | (this_cpu()->current->pv.cr4_guest & CR4_GUEST);
+    const uint64_t v = host_cr4 | (this_cpu()->current->pv.cr4_guest & cr4_guest);
     struct pcpu *c = this_pcpu();
 
     if (c->cr4 == v)

@@ -178,8 +178,9 @@ static void control_registers(void)
     CU_ASSERT_TRUE(RUN(0x0f, 0x20, 0xd8));
     CU_ASSERT_EQUAL(pvr->rax, guest_maddr(&pvg, pvg.l4));
 
-    for (unsigned bit = 0; bit < 64; bit++) { /* ENT-11: only TSD, DE, OSXSAVE change */
-        const uint64_t fixed = 0x660, mine = 1ull << bit & (1ull << 2 | 1ull << 3 | 1ull << 18);
+    for (unsigned bit = 0; bit < 64; bit++) { /* ENT-11: only TSD, DE, FSGSBASE, OSXSAVE */
+        const uint64_t fixed = 0x660,
+                       mine = 1ull << bit & (1ull << 2 | 1ull << 3 | 1ull << 16 | 1ull << 18);
 
         pvr->rax = 1ull << bit;
         CU_ASSERT_TRUE(RUN(0x0f, 0x22, 0xe0));

@@ -65,7 +65,7 @@ static void round_trip(void)
     CU_ASSERT_EQUAL(ap->regs.rflags,
                     0x250ed5 | 0x100 | 2); /* TF RF AC ID and the arithmetic ones */
     CU_ASSERT_EQUAL(ap->pv.iopl, 3);
-    CU_ASSERT_EQUAL(ap->pv.cr4_guest, 0x660 | 1 << 2 | 1 << 3 | 1 << 18);
+    CU_ASSERT_EQUAL(ap->pv.cr4_guest, 0x660 | 1 << 2 | 1 << 3 | 1 << 16 | 1 << 18);
     CU_ASSERT_EQUAL(pvg.d->pv.vm_assist & ~0x10000003full, 0);
     memset(&back, 0xaa, sizeof(back));
     pv_vcpu_get_context(ap, &back);
