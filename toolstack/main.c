@@ -6,6 +6,7 @@
 #include "verbs.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,6 +141,11 @@ static int help_verb(const char *name)
     return 0;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -147,13 +153,16 @@ int main(int argc, char **argv)
         return help_all(stderr);
     const char *name = argv[1];
 
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+    if (strcmp(name, "help") == 0 || asks_for_help(name))
         return argc > 2 ? help_verb(argv[2]) : help_all(stdout);
     const struct verb *v = find_verb(name);
 
     if (!v)
         return help_verb(name);
-    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+    if (argc > 2 && asks_for_help(argv[2]))
+        return help_verb(name);
+    /* "net verify --help", too; the verbs of tenue lab tell of themselves. */
+    if (argc == 4 && asks_for_help(argv[3]) && v->run != verb_lab)
         return help_verb(name);
     usage_is(v->name, v->args);
     return v->run(argc - 1, argv + 1);

@@ -316,6 +316,8 @@ int verb_net(int argc, char **argv)
             memmove(&argv[i], &argv[i + 1], (size_t)(argc - i) * sizeof(*argv));
             argc--;
             i--;
+        } else if (argv[i][0] == '-') {
+            return usage();
         }
     if (strcmp(what, "list") == 0 && argc == 2)
         return net_list(json);

@@ -58,6 +58,8 @@ manners "no verb" 2 'Usage: tenue VERB' "$TENUE"
 manners "help" 0 'block-list' "$TENUE" help
 manners "help for a verb" 0 'Usage: tenue create [-c] [-p] [-q] [-n|--dry-run] FILE' "$TENUE" help create
 manners "--help behind a verb" 0 'Usage: tenue list' "$TENUE" list --help
+manners "--help behind a verb of a verb" 0 'Usage: tenue net list' "$TENUE" net verify --help
+manners "an unknown option of a verb of a verb" 2 'Usage: tenue net list' "$TENUE" net verify --jsn
 manners "an unknown verb" 2 'there is no verb "lst"' "$TENUE" lst
 manners "a missing word" 2 'Usage: tenue destroy' "$TENUE" destroy
 manners "an unknown option" 2 'Usage: tenue create' "$TENUE" create -z g.cfg
