@@ -3,7 +3,7 @@
 BE_CFLAGS := $(CFLAGS_USER) -D__XEN_INTERFACE_VERSION__=0x00040e00 -Ibackends/include
 BE_COMMON := channel recorder journal gntdev evtchn log sandbox device limit
 BE_BLOCK := request pool pgrants image uring queue gather capture serve blkback
-BE_NET := packet guard mirror mcast answers tap throttle capture arena tx rx connect netback
+BE_NET := packet guard mirror mcast answers tap throttle capture arena queue tx rx serve connect netback
 BE_CONSOLE := backlog logfile conback
 # Pure parts of the host's library that others use alone.
 BE_PURE := common/capture common/knobs common/limit common/limit_text common/meter

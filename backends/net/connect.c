@@ -315,10 +315,8 @@ void net_disconnect(struct device *d)
     for (unsigned i = 0; i < n->nr_queues; i++) {
         disconnect_queue(&n->q[i]);
     }
-    n->nr_queues = n->nr_masked = n->one_way = 0;
-    n->gathering = false;
-    n->lean = 0;
-    net_be_urgent(n, false);
+    n->nr_queues = 0;
+    net_stop_serving(n);
 }
 
 void net_reconfigure(struct device *d, const struct channel_msg *front)

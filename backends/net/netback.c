@@ -4,19 +4,6 @@
  *
  * Owns the buffers. A queue of the tap is watched only while connected and while no packet waits
  * for the guest's buffers. Ports stay masked until a round is done.
- *
- * A guest that sends one way only (datagrams, say) would wake this process for each packet. After
- * ONE_WAY_ROUNDS such rounds the loop gathers: no event is asked for, the ring is looked at every
- * coalesce_us until IDLE_LOOKS looks in a row find nothing. A packet the other way ends it:
- * somebody waits for answers, and answers must not wait. While it gathers this process is more
- * urgent than those it sends to: each packet wakes its receiver, which would else run before the
- * next. With poll_us the loop looks again at once, for so long after the last packet.
- *
- * Who asks and waits for the answer has, on one CPU, the answer in the tap when the question is
- * written, and the next question in the ring when told of the answer. So where that was of use
- * before, the tap is read at once after a question; the guest is told that this went only then,
- * together with the answer, by one event; and it is asked for one only when its ring is found empty
- * after all that.
  */
 #include "netback.h"
 
@@ -25,259 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../common/log.h"
 
-#define ONE_WAY_ROUNDS 8u
-#define IDLE_LOOKS 4u
-#define QUESTIONS_AT_ONCE 16u /* before the other descriptors are looked at */
-#define REPLY_APART_MAX 63u   /* rounds */
-#define URGENT_NICE (-10)
-#define LEAN_MAX 16u /* rounds */
 #define COALESCE_MAX_US 1000u
 #define POLL_MAX_US 10000u
 #define EVENTS 8
 
 /* What an epoll event is about. */
 enum { ON_CHANNEL = NET_QUEUES, ON_PORTS };
-
-void net_watch_tap(struct net_queue *q, bool on)
-{
-    struct epoll_event ev = {.events = on ? EPOLLIN : 0u, .data.u32 = q->index};
-
-    if (on != q->tap_watched) {
-        q->tap_watched = on;
-        epoll_ctl(q->n->epfd, EPOLL_CTL_MOD, q->tap, &ev);
-    }
-}
-
-/* ---- meter: "read" is what the guest gets, "write" what it sends ---- */
-
-void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t bytes,
-               uint64_t tick)
-{
-    uint64_t ns = clock_since(&q->n->clock, tick);
-    struct meter_latency *l = &q->m->latency[op];
-
-    l->count += packets;
-    l->sum_ns += packets * ns;
-    l->bucket[meter_bucket(ns)] += packets;
-    q->m->bytes[op] += bytes;
-    q->m->rounds++;
-}
-
-static void notify(struct net_queue *q, int port)
-{
-    q->m->notifications++;
-    evtchn_notify(q->n->d->evt, port);
-}
-
-static bool is_news(RING_IDX *told, RING_IDX now, const RING_IDX *event)
-{
-    RING_IDX before = *told;
-
-    *told = now;
-    return ring_event_wanted(before, now, event);
-}
-
-void net_tell(struct net_queue *q)
-{
-    bool sent, received;
-
-    xen_mb(); /* the responses are out before the guest's wish to hear of them is read */
-    sent = is_news(&q->tx.told, q->tx.ring.rsp_prod_pvt, &q->tx.ring.sring->rsp_event);
-    received = is_news(&q->rx.told, q->rx.ring.rsp_prod_pvt, &q->rx.ring.sring->rsp_event);
-    if (received) {
-        notify(q, q->rx.port);
-    }
-    if (sent && !(received && q->tx.port == q->rx.port)) {
-        notify(q, q->tx.port);
-    }
-}
-
-void net_tell_anyway(struct net_queue *q)
-{
-    notify(q, q->tx.port);
-    if (q->rx.port != q->tx.port) {
-        notify(q, q->rx.port);
-    }
-}
-
-/* ---- work ---- */
-
-static void unmask(struct netback *n)
-{
-    while (n->nr_masked) {
-        evtchn_unmask(n->d->evt, n->masked[--n->nr_masked]);
-    }
-}
-
-static uint64_t packets(const struct netback *n)
-{
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < n->nr_queues; i++) {
-        const struct net_queue *q = &n->q[i];
-
-        sum += q->tx_packets + q->rx_packets + q->tx_dropped + q->rx_dropped;
-    }
-    return sum;
-}
-
-void net_be_urgent(struct netback *n, bool urgent)
-{
-    if (n->urgent != urgent) {
-        n->urgent = urgent;
-        setpriority(PRIO_PROCESS, 0, urgent ? URGENT_NICE : 0); /* or not: it is for speed */
-    }
-}
-
-/* Turn what is under way into events again; whoever came before that is looked at now. */
-static void stop_gathering(struct netback *n)
-{
-    n->gathering = false;
-    n->one_way = n->idle_looks = 0;
-    for (unsigned i = 0; i < n->nr_queues; i++) {
-        n->q[i].tx.look = tx_want_event(&n->q[i]);
-    }
-}
-
-static void choose_mode(struct netback *n, bool worked)
-{
-    if (n->poll_us) {
-        uint64_t now = clock_kernel_ns();
-
-        if (worked) {
-            n->last_work = now;
-            n->gathering = true;
-        } else if (n->gathering && now - n->last_work > n->poll_us * 1000ull) {
-            stop_gathering(n);
-        }
-    } else if (n->gathering) {
-        n->idle_looks = worked ? 0 : n->idle_looks + 1;
-        if (n->idle_looks == IDLE_LOOKS || !n->one_way) {
-            stop_gathering(n);
-        }
-    } else if (n->coalesce_us && n->one_way >= ONE_WAY_ROUNDS) {
-        n->gathering = true;
-    }
-}
-
-/* Towards urgency by a round from the guest, away from it by one to it: the same would hurt there.
- */
-static void lean(struct netback *n, bool from_guest, bool to_guest)
-{
-    n->lean += from_guest && n->lean < LEAN_MAX;
-    n->lean -= to_guest && n->lean > 0;
-    if (n->lean == LEAN_MAX || !n->lean) {
-        net_be_urgent(n, n->lean);
-    }
-}
-
-/*
- * Is it worth while to look for an answer as soon as the guest's packet is sent? After each time in
- * vain not for twice as long.
- */
-bool net_reply_expected(struct net_queue *q)
-{
-    if (q->n->gathering || q->tx.untried++ < q->tx.between) {
-        return false;
-    }
-    q->tx.untried = 0;
-    return true;
-}
-
-static void learn_reply(struct net_queue *q, bool came)
-{
-    if (came) {
-        q->tx.between = 0;
-    } else if (q->tx.between < REPLY_APART_MAX) {
-        q->tx.between = 2 * q->tx.between + 1;
-    }
-}
-
-/* One round of each way. False: the device was failed. */
-static bool serve_round(struct net_queue *q)
-{
-    struct netback *n = q->n;
-    uint64_t sent = q->rx_packets;
-    bool guest = q->tx.look;
-
-    q->tx.packets_of_round = 0;
-    q->tx.question = false;
-    if (guest) {
-        tx_serve(q);
-        n->one_way += q->tx.packets_of_round != 0;
-        q->rx.look |= q->tx.question;
-    }
-    if (n->d->connected && q->rx.look) {
-        q->rx.look = rx_serve(q);
-        if (n->d->connected) {
-            net_watch_tap(q, !q->rx.held);
-        }
-        if (q->rx_packets != sent) {
-            n->one_way = 0;
-        }
-    }
-    if (!n->d->connected) {
-        return false;
-    }
-    if (q->tx.question) {
-        learn_reply(q, q->rx_packets != sent);
-        net_tell(q); /* of what it sent; with an answer it heard of both at once */
-    }
-    lean(n, q->tx.packets_of_round, q->rx_packets != sent);
-    if (guest) {
-        q->tx.look = tx_waits(q) || q->tx.packets_of_round == NET_BATCH;
-    }
-    return true;
-}
-
-bool net_serve_queue(struct net_queue *q)
-{
-    bool guest = q->tx.look;
-    unsigned rounds = 0;
-
-    do {
-        if (!serve_round(q)) {
-            return false;
-        }
-    } while (q->tx.look && q->tx.question && ++rounds < QUESTIONS_AT_ONCE);
-    if (guest && !q->tx.look && !q->n->gathering && !throttle_waits(q, METER_WRITE)) {
-        q->tx.look = tx_want_event(q);
-    }
-    return true;
-}
-
-/* True if there is more to do without waiting. */
-static bool serve(struct netback *n)
-{
-    uint64_t before = packets(n);
-    bool more = false, worked;
-
-    for (unsigned i = 0; i < n->nr_queues; i++) {
-        if (!net_serve_queue(&n->q[i])) {
-            return false;
-        }
-    }
-    worked = packets(n) != before;
-    if (worked && n->d->journal) {
-        n->d->journal->progress++;
-    }
-    choose_mode(n, worked);
-    if (n->nr_masked && !n->gathering) {
-        backoff_account(&n->backoff, worked);
-        unmask(n);
-    }
-    for (unsigned i = 0; i < n->nr_queues; i++) {
-        more |= n->q[i].tx.look || n->q[i].rx.look;
-    }
-    return more;
-}
 
 /* ---- loop ---- */
 
@@ -333,7 +77,7 @@ static void net_run(struct device *d)
     struct epoll_event ev[EVENTS];
 
     while (!d->exit) {
-        int nr = wait_for_events(n, serve(n), ev);
+        int nr = wait_for_events(n, net_serve(n), ev);
 
         for (int i = 0; i < nr && !d->exit; i++) {
             if (ev[i].data.u32 == ON_CHANNEL) {
@@ -445,16 +189,6 @@ static int init_meter(struct netback *n)
     return n->d->meter ? 0 : -ENOMEM;
 }
 
-/* What net_be_urgent() needs once this process is nobody's. */
-static void allow_urgency(void)
-{
-    const struct rlimit nice = {20 - URGENT_NICE, 20 - URGENT_NICE};
-
-    if (setrlimit(RLIMIT_NICE, &nice)) {
-        log_line("network: RLIMIT_NICE: %s; going on without", strerror(errno));
-    }
-}
-
 static int net_init(struct device *d, const struct channel_msg *start)
 {
     struct netback *n = calloc(1, sizeof(*n));
@@ -486,8 +220,7 @@ static int net_init(struct device *d, const struct channel_msg *start)
     for (unsigned i = 0; i < n->nr_taps && !rc; i++) {
         rc = init_queue(n, i);
     }
-    allow_urgency();
-    prctl(PR_SET_TIMERSLACK, 1000ul); /* gathering is timed in microseconds */
+    net_prepare_serving();
     if (rc) {
         log_line("network: start: %s", strerror(-rc));
     }

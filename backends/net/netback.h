@@ -3,6 +3,7 @@
  * netback.h - the network backend: what its files share.
  *
  *   netback.c  start, event loop             connect.c  connect and disconnect the rings
+ *   serve.c    rounds, and when to wait       queue.c    what both ways of a queue share
  *   tx.c       guest to tap                  rx.c       tap to guest
  *   packet.c   rules of packets              mcast.c    multicast addresses a guest asked for
  *   tap.c      the descriptors               answers.c  responses that survive this process
@@ -140,6 +141,23 @@ struct netback {
     struct backoff backoff;
 };
 
+/* Without a capture the clock is not asked. */
+static inline uint64_t capture_now(const struct netback *n)
+{
+    return n->capture ? clock_kernel_ns() : 0;
+}
+
+/* queue.c */
+/* A round is over that began at `tick` (__rdtsc()): `packets` with together so many bytes. */
+void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t bytes,
+               uint64_t tick);
+/* Of the answers in both rings since the last call, if the guest wants to hear of them. */
+void net_tell(struct net_queue *q);
+/* Whether it wants to or not. */
+void net_tell_anyway(struct net_queue *q);
+void net_watch_tap(struct net_queue *q, bool on);
+
+/* tx.c, rx.c */
 /*
  * One round; rx_serve() is true if there is more to do at once. May have failed the device: check
  * d->connected.
@@ -150,12 +168,19 @@ bool rx_serve(struct net_queue *q);
 bool tx_waits(struct net_queue *q);
 /* Ask the guest to notify of its next packet. True if one came meanwhile. */
 bool tx_want_event(struct net_queue *q);
+/* The guest's question was (not) answered at once: what the next ones are worth. */
+void tx_learn_reply(struct net_queue *q, bool came);
 
-/* Without a capture the clock is not asked. */
-static inline uint64_t capture_now(const struct netback *n)
-{
-    return n->capture ? clock_kernel_ns() : 0;
-}
+/* serve.c */
+/* Once, before this process gives up its rights. */
+void net_prepare_serving(void);
+/* A round of both ways; while the guest asks and is answered, some more. False: the device was
+ * failed. */
+bool net_serve_queue(struct net_queue *q);
+/* All queues. True if there is more to do without waiting. */
+bool net_serve(struct netback *n);
+/* The guest is gone; what was learnt of it says nothing of the next. */
+void net_stop_serving(struct netback *n);
 
 /* connect.c */
 int net_connect(struct device *d, const struct channel_msg *front, struct channel_msg *back);
@@ -163,22 +188,6 @@ void net_disconnect(struct device *d);
 void net_advertise(struct device *d, struct channel_msg *back);
 /* The guest changed keys while it is connected. */
 void net_reconfigure(struct device *d, const struct channel_msg *front);
-
-/* netback.c */
-/* A round of both ways; while the guest asks and is answered, some more. False: the device was
- * failed. */
-bool net_serve_queue(struct net_queue *q);
-/* A round is over that began at `tick` (__rdtsc()): `packets` with together so many bytes. */
-void net_count(struct net_queue *q, enum meter_op op, unsigned packets, uint64_t bytes,
-               uint64_t tick);
-/* Of the answers in both rings since the last call, if the guest wants to hear of them. */
-void net_tell(struct net_queue *q);
-/* Whether it wants to or not. */
-void net_tell_anyway(struct net_queue *q);
-bool net_reply_expected(struct net_queue *q);
-/* Before those it sends to. */
-void net_be_urgent(struct netback *n, bool urgent);
-void net_watch_tap(struct net_queue *q, bool on);
 
 /* throttle.c */
 void throttle_init(struct netback *n);

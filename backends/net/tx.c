@@ -19,6 +19,7 @@
 #include "netback.h"
 
 #define FIRST_AT 16u /* in its page: room for the tap's header, and the frame's header aligned */
+#define REPLY_APART_MAX 63u /* rounds */
 
 struct tx_round {
     unsigned nr_packets, nr_pieces;
@@ -273,6 +274,28 @@ bool tx_want_event(struct net_queue *q)
     return more;
 }
 
+/*
+ * Is it worth while to look for an answer as soon as the guest's packet is sent? After each time in
+ * vain not for twice as long.
+ */
+static bool reply_expected(struct net_queue *q)
+{
+    if (q->n->gathering || q->tx.untried++ < q->tx.between) {
+        return false;
+    }
+    q->tx.untried = 0;
+    return true;
+}
+
+void tx_learn_reply(struct net_queue *q, bool came)
+{
+    if (came) {
+        q->tx.between = 0;
+    } else if (q->tx.between < REPLY_APART_MAX) {
+        q->tx.between = 2 * q->tx.between + 1;
+    }
+}
+
 void tx_serve(struct net_queue *q)
 {
     static struct tx_round round; /* large, and one round at a time */
@@ -292,7 +315,7 @@ void tx_serve(struct net_queue *q)
     }
     throttle_round(q, METER_WRITE);
     if (round.nr_packets) {
-        q->tx.question = is_small(&round) && net_reply_expected(q);
+        q->tx.question = is_small(&round) && reply_expected(q);
         copy_pieces(q, &round);
         change_mcast(q, &round);
         respond(q, &round);

@@ -7,7 +7,7 @@ BET_SUITES += test_nbd test_qcow2 test_arena
 BET_UNDER_TEST := common/limit common/limit_text common/channel common/recorder common/journal common/device common/sandbox block/request \
 	block/pool block/pgrants \
 	block/image block/uring block/queue block/gather block/capture block/serve block/blkback net/packet net/guard net/mirror net/mcast net/answers net/tap \
-	net/throttle net/capture net/arena net/tx net/rx net/connect net/netback \
+	net/throttle net/capture net/arena net/queue net/tx net/rx net/serve net/connect net/netback \
 	console/backlog console/logfile console/conback host/xsclient
 BET_UNDER_TEST += block/replay block/nbd block/no-uri host/nbduri host/qcow2 common/capture replay/capcheck replay/capfile replay/netcap
 BET_BUILD := $(BUILD)/tests/backends

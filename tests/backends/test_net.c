@@ -15,7 +15,7 @@
  * tap's header fails "mirror"; collect() (tx.c) without the limit "a limit"; hold() that asks for
  * slots all the same "a limit on what is received"; tx_serve() without throttle_round() "what waits
  * for a limit changes"; respond() that tells at once fails "an answer at once", net_tell() with an
- * event for each of two rings with one port too; learn_reply() that forgets fails "no answer".
+ * event for each of two rings with one port too; tx_learn_reply() that forgets fails "no answer".
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
