@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clients: output, flushing, ending.
+ * Connections: their output on its way to the client, and to the journal.
  *
- * Owns: struct conn, its output buffer, the lists of all and of dirty connections.
+ * Owns: struct conn, its output buffer, the lists of all, of dirty and of dead connections.
  * Invariants: output consists of whole messages (its head may be inside one that is half sent);
  *   pending events are bounded by the "output" quota, replies by the transports, which take no
  *   further request while output is pending.
- * Leaves to others: reading requests (sock.c, ring.c), meaning (ops.c).
+ * Leaves to others: reading requests (sock.c, ring.c), meaning (ops.c), the end (client.c).
  */
 #include "conn.h"
 
@@ -17,8 +17,6 @@
 #include "journal.h"
 #include "log.h"
 #include "quota.h"
-#include "transaction.h"
-#include "watch.h"
 
 /* A privileged client may lag this far; beyond it, something is wrong with it. */
 #define PRIVILEGED_OUTPUT_MAX (1u << 20)
@@ -29,7 +27,7 @@
 struct conn_list conn_all = LIST_HEAD_INITIALIZER(conn_all);
 
 static struct conn *dirty_list;
-static bool some_dead;
+static LIST_HEAD(, conn) dead_list = LIST_HEAD_INITIALIZER(dead_list);
 
 void conn_init(struct conn *conn, const struct transport *transport, struct domain *domain,
                bool privileged)
@@ -43,22 +41,17 @@ void conn_init(struct conn *conn, const struct transport *transport, struct doma
     LIST_INSERT_HEAD(&conn_all, conn, all);
 }
 
-static void forget_requests(struct conn *conn, enum journal_type why)
-{
-    journal_put(why, &conn->id, sizeof(conn->id), NULL, 0, NULL, 0);
-    watch_remove_all(conn);
-    transaction_abort_all(conn);
-}
-
-void conn_reset(struct conn *conn)
-{
-    forget_requests(conn, JOURNAL_RESET);
-}
-
 void conn_kill(struct conn *conn)
 {
+    if (conn->dead)
+        return;
     conn->dead = true;
-    some_dead = true;
+    LIST_INSERT_HEAD(&dead_list, conn, in_dead);
+}
+
+struct conn *conn_first_dead(void)
+{
+    return LIST_FIRST(&dead_list);
 }
 
 void conn_mark_dirty(struct conn *conn)
@@ -80,11 +73,12 @@ static void unlink_dirty(struct conn *conn)
     conn->dirty = false;
 }
 
-void conn_destroy(struct conn *conn)
+void conn_fini(struct conn *conn)
 {
-    forget_requests(conn, JOURNAL_GONE);
     if (conn->dirty)
         unlink_dirty(conn);
+    if (conn->dead)
+        LIST_REMOVE(conn, in_dead);
     LIST_REMOVE(conn, all);
     free(conn->out.data);
     conn->transport->destroy(conn);
@@ -204,46 +198,6 @@ void conn_send_event(struct conn *conn, const char *path, const char *token)
     conn_send(conn, &header, path, path_len, token, token_len);
 }
 
-static void bury_the_dead(void)
-{
-    struct conn *conn, *next;
-
-    while (some_dead) {
-        some_dead = false;
-        for (conn = LIST_FIRST(&conn_all); conn; conn = next) {
-            next = LIST_NEXT(conn, all);
-            if (conn->dead)
-                conn_destroy(conn);
-        }
-    }
-}
-
-static void stage_all(void)
-{
-    for (struct conn *conn = dirty_list; conn; conn = conn->next_dirty)
-        if (!conn->dead && conn->transport->stage)
-            conn->transport->stage(conn);
-}
-
-void conn_flush_all(void)
-{
-    struct conn *conn;
-
-    stage_all();
-    for (conn = dirty_list; conn; conn = conn->next_dirty)
-        if (!conn->dead)
-            conn_note(conn);
-    domains_note_changes();
-    journal_commit(store_generation());
-    while ((conn = dirty_list)) {
-        dirty_list = conn->next_dirty;
-        conn->dirty = false;
-        if (!conn->dead)
-            conn->transport->publish(conn);
-    }
-    bury_the_dead();
-}
-
 struct conn *conn_find(uint64_t id)
 {
     struct conn *conn;
@@ -304,4 +258,28 @@ void conn_note_sent(struct conn *conn, size_t bytes)
     journal_put(JOURNAL_SENT, &note, sizeof(note), NULL, 0, NULL, 0);
     conn_sent(conn, bytes);
     conn->out.dropped = 0;
+}
+
+void conn_stage_all(void)
+{
+    struct conn *conn;
+
+    for (conn = dirty_list; conn; conn = conn->next_dirty)
+        if (!conn->dead && conn->transport->stage)
+            conn->transport->stage(conn);
+    for (conn = dirty_list; conn; conn = conn->next_dirty)
+        if (!conn->dead)
+            conn_note(conn);
+}
+
+void conn_publish_all(void)
+{
+    struct conn *conn;
+
+    while ((conn = dirty_list)) {
+        dirty_list = conn->next_dirty;
+        conn->dirty = false;
+        if (!conn->dead)
+            conn->transport->publish(conn);
+    }
 }

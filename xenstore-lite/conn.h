@@ -4,11 +4,11 @@
  *
  * The transport (sock.c, ring.c) hands complete messages to ops_dispatch() and is called back to
  * flush.  Replies and events are appended to one output buffer, in order; a connection with output
- * is "dirty" and conn_flush_all() at the end of an event-loop turn gives it one flush, however many
- * messages it got: one send or one notification.
+ * is "dirty" and the end of an event-loop turn (turn.h) gives it one flush, however many messages
+ * it got: one send or one notification.
  *
- * A connection that breaks during a turn is only marked dead; conn_flush_all() also buries the
- * dead, so no callback ever loses the connection under its feet (XS-14).
+ * A connection that breaks during a turn is only marked dead; the turn's end also buries the dead,
+ * so no callback ever loses the connection under its feet (XS-14).
  */
 #ifndef XSL_CONN_H
 #define XSL_CONN_H
@@ -68,6 +68,7 @@ struct conn {
     uint32_t failed_commits; /* in a row; see transaction.h on fairness */
     uint32_t last_tx_id;
     struct conn *next_dirty;
+    LIST_ENTRY(conn) in_dead;
     struct outbuf out;
     TAILQ_HEAD(watch_list, watch) watches;
     LIST_HEAD(, transaction) transactions;
@@ -79,14 +80,14 @@ extern struct conn_list conn_all;
 void conn_init(struct conn *conn, const struct transport *transport, struct domain *domain,
                bool privileged);
 
-/* Forgets watches, transactions and output: a reconnecting ring, RESET_WATCHES (keeps output). */
-void conn_reset(struct conn *conn);
-
 /* The connection ends with this turn of the event loop. */
 void conn_kill(struct conn *conn);
 
-/* Ends it now; only for owners of the transport outside of callbacks. */
-void conn_destroy(struct conn *conn);
+/* One that is to be ended (client.h), or NULL. */
+struct conn *conn_first_dead(void);
+
+/* It is gone, memory and all; nothing of it may be elsewhere any more. For client_destroy(). */
+void conn_fini(struct conn *conn);
 
 static inline size_t conn_pending(const struct conn *conn)
 {
@@ -121,7 +122,11 @@ void conn_send_event(struct conn *conn, const char *path, const char *token);
 /* Asks for a note and a flush at the end of this turn. */
 void conn_mark_dirty(struct conn *conn);
 
-/* The end of a turn: its commit, one flush for every dirty connection, the burial of the dead. */
-void conn_flush_all(void);
+/*
+ * All dirty ones: before the turn's commit their output goes where the client will find it, and is
+ * noted; after it, the client may know.
+ */
+void conn_stage_all(void);
+void conn_publish_all(void);
 
 #endif

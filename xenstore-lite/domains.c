@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client.h"
 #include "conn.h"
 #include "journal.h"
 #include "log.h"
@@ -321,7 +322,7 @@ static void domain_purge(struct domain *d)
     bool was_introduced = d->introduced;
 
     if (d->conn)
-        conn_destroy(d->conn);
+        client_destroy(d->conn);
     d->conn = NULL;
     d->introduced = false;
     d->ending_told = false;

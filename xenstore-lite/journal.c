@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "resume.h"
 #include "wire.h"
 
 #define MAGIC 0x65756e6574787331ull /* changes with the format of notes */
@@ -51,10 +50,11 @@ struct note {
 #define HEAD_BYTES ((sizeof(struct journal_area) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
 
 static struct journal_area *area;
-static char *notes;       /* of the half that counts */
+static uint64_t half;     /* that notes go to: SECOND_HALF, or 0 */
+static char *notes;       /* its bytes */
 static size_t tail;       /* where the next note goes */
-static size_t rewrite_at; /* longer than this, and the state is written anew */
-static bool rewriting, replaying;
+static size_t rewrite_at; /* longer than this, and the state is to be written anew */
+static bool replaying;
 
 size_t journal_size(void)
 {
@@ -130,10 +130,10 @@ int journal_attach(void *memory)
     }
     if (!area->magic)
         area->committed = 0;
-    notes = half_of(area->committed);
+    half = area->committed & SECOND_HALF;
+    notes = half_of(half);
     tail = (size_t)(area->committed & ~SECOND_HALF);
     rewrite_at = 0; /* the first turn writes all that there is */
-    rewriting = false;
     if (tail > HALF_BYTES)
         return -EINVAL;
     return area->magic == MAGIC;
@@ -228,24 +228,23 @@ static void put_turn(uint64_t generation)
     journal_put(JOURNAL_COMMIT, &turn, sizeof(turn), NULL, 0, NULL, 0);
 }
 
-/* The state in the other half; the memory of this one goes back. */
-static void rewrite(uint64_t generation)
+bool journal_is_long(void)
 {
-    const uint64_t other = ~area->committed & SECOND_HALF;
-    char *old = notes;
+    return area && tail >= rewrite_at;
+}
 
-    rewriting = true;
-    notes = half_of(other);
+void journal_begin_anew(void)
+{
+    half ^= SECOND_HALF;
+    notes = half_of(half);
     tail = 0;
-    resume_write_all();
-    if (area)
-        put_turn(generation);
-    rewriting = false;
-    if (!area)
-        return;
-    atomic_store_explicit(&area->committed, other | tail, memory_order_release);
+}
+
+/* The state stands in the other half now; the memory of this one goes back. */
+static void drop_half(uint64_t old)
+{
     /* Fails over memory that is no file's (tests): then it is only not given back. */
-    (void)madvise(old, HALF_BYTES, MADV_REMOVE);
+    (void)madvise(half_of(old), HALF_BYTES, MADV_REMOVE);
     rewrite_at = 2 * tail > REWRITE_MIN ? 2 * tail : REWRITE_MIN;
     if (rewrite_at > HALF_BYTES / 2)
         rewrite_at = HALF_BYTES / 2;
@@ -253,18 +252,17 @@ static void rewrite(uint64_t generation)
 
 void journal_commit(uint64_t generation)
 {
-    if (!area || rewriting)
-        return;
-    if (tail >= rewrite_at) {
-        rewrite(generation);
-    } else {
-        put_turn(generation);
-        if (area)
-            atomic_store_explicit(&area->committed, (area->committed & SECOND_HALF) | tail,
-                                  memory_order_release);
-    }
+    uint64_t before;
+
     if (!area)
         return;
+    put_turn(generation);
+    if (!area)
+        return;
+    before = area->committed;
+    atomic_store_explicit(&area->committed, half | tail, memory_order_release);
+    if ((before & SECOND_HALF) != half)
+        drop_half(before);
     area->magic = MAGIC;
     area->serving = 0;
     area->turns++;

@@ -10,8 +10,8 @@
  * two commits, taking bytes from a socket and giving bytes to one, is in the two slots: their
  * lengths are written by the kernel itself, within the system call (recvmmsg, sendmmsg).
  *
- * When the notes have grown much beyond what they say, resume_write_all() writes the present state
- * into the other half, and that one counts from then on. Without journal_open() nothing is noted.
+ * When the notes have grown much beyond what they say, the present state is written into the other
+ * half, and that one counts from the next commit on. Without journal_open() nothing is noted.
  *
  * Locks: none, one thread. Read back by a store of the same version only, which trusts it as itself
  * but for lengths.
@@ -115,7 +115,11 @@ void journal_put_node(enum journal_type type, int32_t owner, const char *path, c
 size_t journal_mark(void);
 void journal_forget(size_t mark);
 
-/* The turn has happened. Writes the state anew first when the notes have become long. */
+/* The notes have become long; then the next ones may begin anew, and say all that there is. */
+bool journal_is_long(void);
+void journal_begin_anew(void);
+
+/* The turn has happened. */
 void journal_commit(uint64_t generation);
 
 /* Whose request is being served, 0 for nobody's: known to the guard if it is our last. */

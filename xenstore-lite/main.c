@@ -34,6 +34,7 @@
 #include "ring.h"
 #include "sock.h"
 #include "transaction.h"
+#include "turn.h"
 #include "watch.h"
 
 #define VERSION "0.1"
@@ -158,7 +159,7 @@ static void parse_options(int argc, char **argv)
 static void turn_over(void)
 {
     ring_run_ready();
-    conn_flush_all();
+    turn_end();
     if (ring_any_ready())
         event_active(again, 0, 0);
 }

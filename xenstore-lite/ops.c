@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client.h"
 #include "journal.h"
 #include "log.h"
 #include "quota.h"
@@ -543,7 +544,7 @@ static int handle_unwatch(struct request *r)
 
 static int handle_reset_watches(struct request *r)
 {
-    conn_reset(r->conn);
+    client_reset(r->conn);
     r->tx = NULL;
     return request_ok(r);
 }

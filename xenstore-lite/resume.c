@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "client.h"
 #include "journal.h"
 #include "log.h"
 #include "quota.h"
@@ -134,9 +135,9 @@ static int apply_to_conn(enum journal_type type, uint64_t id)
     if (!conn)
         return 0; /* it came and went within one turn */
     if (type == JOURNAL_GONE)
-        conn_destroy(conn);
+        client_destroy(conn);
     else
-        conn_reset(conn);
+        client_reset(conn);
     return 0;
 }
 
@@ -321,7 +322,7 @@ void resume_rings(void)
             continue;
         log_line("domain %u: its ring cannot be connected again: %s", conn->domain->domid,
                  strerror(-rc));
-        conn_destroy(conn);
+        client_destroy(conn);
     }
 }
 

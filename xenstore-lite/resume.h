@@ -23,7 +23,7 @@ int resume_state(const struct resume_sockets *sockets);
 /* Pages and ports of the rings; a ring that is gone ends, its domain's end is noticed later. */
 void resume_rings(void);
 
-/* The journal's part: notes for all that there is. */
+/* Notes for all that there is, into a journal that begins anew. */
 void resume_write_all(void);
 
 #endif

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client.h"
 #include "conn.h"
 #include "hv.h"
 #include "log.h"
@@ -229,7 +230,7 @@ static void ring_describe(const struct conn *conn, struct conn_state *state, con
 /* The guest starts over (a new kernel after kexec, firmware handing over): so do we. */
 static void reconnect(struct ring *r)
 {
-    conn_reset(&r->conn);
+    client_reset(&r->conn);
     conn_sent(&r->conn, conn_pending(&r->conn));
     r->in_len = 0;
     r->bad = false;
@@ -402,7 +403,7 @@ static int finish_open(struct ring *r, uint32_t remote_port)
     r->own_page = true;
     rc = bind_port(r, remote_port);
     if (rc) {
-        conn_destroy(&r->conn);
+        client_destroy(&r->conn);
         return rc;
     }
     connect_page(r);
@@ -423,7 +424,7 @@ int ring_open(struct domain *d, uint32_t remote_port)
         return -ENOMEM;
     rc = domains_hv()->map_ring(d->domid, &r->map);
     if (rc) {
-        conn_destroy(&r->conn);
+        client_destroy(&r->conn);
         return rc;
     }
     return finish_open(r, remote_port);
@@ -439,7 +440,7 @@ int ring_open_self(struct domain *d)
         return -ENOMEM;
     rc = domains_hv()->own_ring(&r->map, &remote_port);
     if (rc) {
-        conn_destroy(&r->conn);
+        client_destroy(&r->conn);
         return rc;
     }
     return finish_open(r, remote_port);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The store daemon, and its objects without main() and without Xen's libraries for the tests.
 XSL_DIR := xenstore-lite
-XSL_CORE := wire perms node store quota log conn watch difference transaction domains ops control ring \
-	journal resume hv_none
+XSL_CORE := wire perms node store quota log conn watch difference transaction client domains ops control ring \
+	journal resume turn hv_none
 XSL_MAIN := sock xen guarded keeper confine main
 XSL_BIN := $(BUILD)/xenstore-lite/xenstore-lite
 XSL_LIBS := -levent_core -lxenevtchn -lxengnttab -lxencall -lseccomp

@@ -7,7 +7,7 @@
  *   leave when the turn is committed; no further request is read while output is pending, so what a
  *   client can make us hold is bounded.
  * Locks: none, one thread.
- * Leaves to others: accepting (guard.c), meaning (ops.c), the end of a connection (conn.c).
+ * Leaves to others: accepting (guard.c), meaning (ops.c), the end of a connection (client.c).
  */
 #include "sock.h"
 
@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "conn.h"
 #include "guarded.h"
 #include "journal.h"
@@ -242,7 +243,7 @@ static int connect_client(struct sock_client *c, int fd)
     c->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
     if (c->readable && c->writable && event_add(c->readable, NULL) == 0)
         return 0;
-    conn_destroy(&c->conn);
+    client_destroy(&c->conn);
     return -ENOMEM;
 }
 
@@ -307,7 +308,7 @@ void sock_end_strays(void)
     for (conn = LIST_FIRST(&conn_all); conn; conn = next) {
         next = LIST_NEXT(conn, all);
         if (conn->transport == &sock_transport && client_of(conn)->fd < 0)
-            conn_destroy(conn);
+            client_destroy(conn);
     }
 }
 

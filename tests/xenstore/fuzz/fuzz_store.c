@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client.h"
 #include "conn.h"
 #include "domains.h"
 #include "log.h"
@@ -20,6 +21,7 @@
 #include "quota.h"
 #include "ring.h"
 #include "transaction.h"
+#include "turn.h"
 #include "watch.h"
 
 #define CLIENTS 3
@@ -100,7 +102,7 @@ static void tell(struct conn *conn, uint32_t type, uint32_t tx, const void *payl
     free(copy);
     if (domains_audit())
         abort();
-    conn_flush_all();
+    turn_end();
 }
 
 static void raw_message(struct conn *conn, struct input *in)
@@ -179,7 +181,7 @@ static void ring_step(struct input *in)
     ring_run_ready();
     if (domains_audit())
         abort();
-    conn_flush_all();
+    turn_end();
 }
 
 static void life_and_death(struct input *in)
@@ -194,7 +196,7 @@ static void life_and_death(struct input *in)
     domains_check_deaths();
     if (domains_audit())
         abort();
-    conn_flush_all();
+    turn_end();
 }
 
 static void start(void)
@@ -218,8 +220,8 @@ static void finish(void)
     struct conn *conn;
 
     while ((conn = LIST_FIRST(&conn_all)))
-        conn_destroy(conn);
-    conn_flush_all();
+        client_destroy(conn);
+    turn_end();
     watch_fini();
     view_fini(&store_main);
     if (node_bytes_total())

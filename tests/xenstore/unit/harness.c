@@ -45,8 +45,8 @@ void harness_end(void)
     struct conn *conn;
 
     while ((conn = LIST_FIRST(&conn_all)))
-        conn_destroy(conn);
-    conn_flush_all();
+        client_destroy(conn);
+    turn_end();
     watch_fini();
     if (store_main.root)
         view_fini(&store_main);
@@ -102,7 +102,7 @@ struct client *client_new(uint16_t domid)
 
 void client_end(struct client *c)
 {
-    conn_destroy(&c->conn);
+    client_destroy(&c->conn);
 }
 
 /* Takes messages off the output: keeps the one reply (discards all if nobody asks) and events. */

@@ -13,11 +13,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "client.h"
 #include "conn.h"
 #include "domains.h"
 #include "ops.h"
 #include "quota.h"
 #include "transaction.h"
+#include "turn.h"
 #include "watch.h"
 
 #define EVENTS_MAX 64

@@ -6,9 +6,9 @@
  * else's transaction is disturbed; what fires afterwards fires for others; its number's next user
  * finds nothing of it.
  *
- * Sabotage: in conn_reset() (conn.c) leave out transaction_abort_all() (transactions and bytes stay
- * booked) or watch_remove_all() (the next event goes to a client that is gone); in domain_purge()
- * leave out purge_nodes() (the number's next user may write).
+ * Sabotage: in client_reset() (client.c) leave out transaction_abort_all() (transactions and bytes
+ * stay booked) or watch_remove_all() (the next event goes to a client that is gone); in
+ * domain_purge() leave out purge_nodes() (the number's next user may write).
  */
 #include "harness.h"
 

@@ -430,7 +430,7 @@ static void live_and_die(unsigned kind)
         if (kind == 2 && !turns)
             die_in = 1 + pick(RINGS);
         die_noting = kind == 3 && !turns;
-        conn_flush_all();
+        turn_end();
     }
 }
 
@@ -457,7 +457,7 @@ static void prepare(void)
         CU_ASSERT_EQUAL(store_create(&store_main, path, i, NULL, 0), 0);
         domains_apply_ledger(&store_main.ledger);
     }
-    conn_flush_all();
+    turn_end();
 }
 
 static void end(void)
@@ -502,7 +502,7 @@ static void test_deaths(void)
         dump(after);
         if (kind == 0)
             compare(before, after, i);
-        conn_flush_all();
+        turn_end();
     }
     for (unsigned i = 0; i < RINGS; i++)
         answered += guests[i].answered;
@@ -564,14 +564,14 @@ static void test_adopted(void)
         CU_ASSERT_EQUAL(clients[0]->conn.failed_commits, 0);
         conn_sent(&clients[0]->conn, conn_pending(&clients[0]->conn));
         conn_mark_dirty(&clients[0]->conn);
-        conn_flush_all();
+        turn_end();
         CU_ASSERT_EQUAL(domains_audit(), 0);
         dump(before);
         die();
         start(true);
         dump(after);
         compare(before, after, i);
-        conn_flush_all();
+        turn_end();
     }
     end();
     free(before);
@@ -595,9 +595,9 @@ static void test_rewriting(void)
             store_create(&store_main, path, -1, value, 3);
         domains_apply_ledger(&store_main.ledger);
         if (i % 7 == 0)
-            conn_flush_all();
+            turn_end();
     }
-    conn_flush_all();
+    turn_end();
     dump(before);
     die();
     start(true);
@@ -618,7 +618,7 @@ static void test_blame(void)
     start(true);
     CU_ASSERT_EQUAL(guests[2].page->error, XENSTORE_ERROR_PROTO);
     CU_ASSERT_EQUAL(guests[1].page->error, XENSTORE_ERROR_NONE);
-    conn_flush_all();
+    turn_end();
     end();
 }
 

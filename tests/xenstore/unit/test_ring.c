@@ -64,7 +64,7 @@ static void turn(void)
 {
     ring_process_page(conn);
     ring_run_ready();
-    conn_flush_all();
+    turn_end();
 }
 
 /* Sends in portions of the given size and reads all that comes; returns bytes of output. */
@@ -298,11 +298,11 @@ static void test_unheard(void)
     put(out[0], len[0]);
     ring_process_page(conn);
     put(out[1], len[1]); /* it sees the first one still there */
-    conn_flush_all();
+    turn_end();
     have = get(in, sizeof(in));
     CU_ASSERT(ring_any_ready());
     ring_run_ready();
-    conn_flush_all();
+    turn_end();
     CU_ASSERT_EQUAL(get(in, sizeof(in)), have);
     CU_ASSERT_FALSE(ring_any_ready());
 }
@@ -322,7 +322,7 @@ static void test_room_unheard(void)
     get(in, 100);
     ring_process_page(conn);
     get(in, 100); /* not full any more when it looks */
-    conn_flush_all();
+    turn_end();
     CU_ASSERT(ring_any_ready());
     CU_ASSERT(answers > 20);
 }
@@ -352,7 +352,7 @@ static void test_release_while_ready(void)
     CU_ASSERT(rings[1]->req_cons < rings[1]->req_prod);
     ring_run_ready();
     CU_ASSERT_FALSE(ring_any_ready());
-    conn_flush_all();
+    turn_end();
     CU_ASSERT_EQUAL(rings[1]->req_cons, rings[1]->req_prod);
     for (int i = 0; i < 3; i++)
         free(rings[i]);

@@ -212,7 +212,7 @@ static void test_slow_program(void)
             forget_events(dom0);
     }
     CU_ASSERT_TRUE(w->conn.dead);
-    conn_flush_all();
+    turn_end();
     forget_events(dom0);
     EXPECT(do_read(dom0, 0, "/g/1"), "");
 }
