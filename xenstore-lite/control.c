@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "audit.h"
 #include "log.h"
 #include "ops.h"
 #include "quota.h"
@@ -41,7 +42,7 @@ static void __attribute__((format(printf, 2, 3))) say(struct answer *a, const ch
 
 static int control_check(struct answer *a, int count, const char *arg[])
 {
-    unsigned int wrong = domains_audit();
+    unsigned int wrong = audit_books();
 
     (void)arg;
     if (count)

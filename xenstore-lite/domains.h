@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains: what each uses of the store, and the life from INTRODUCE to removal.
+ * Domains: the table, and the books about what each uses of the store.
  *
  * A domain is "known" as soon as anything is charged to its id (a node it owns, a list that names
- * it) and until that is gone; it is "introduced" while it may have a ring.  When a known domain is
- * gone from the hypervisor, or RELEASEd, everything that belongs to its id is removed, so that the
- * next bearer of the id inherits nothing (XS-8).
+ * it) and until that is gone; it is "introduced" while it may have a ring (life.h).
  */
 #ifndef XSL_DOMAINS_H
 #define XSL_DOMAINS_H
@@ -18,7 +16,6 @@
 #include "store.h"
 
 struct conn;
-struct ring;
 
 /* A domain in the journal; a domain that is not known has no other fields. */
 struct domain_state {
@@ -60,6 +57,12 @@ struct domain *domains_first(void);
 /* Makes a domain known; -ESRCH if the hypervisor says that it does not exist. */
 int domain_know(struct domain *d);
 
+void domain_mark_known(struct domain *d);
+/* Forgets a domain to which nothing is charged any more. */
+void domain_forget_if_unused(struct domain *d);
+/* What was found out or decided about it goes to the journal with the end of the turn. */
+void domain_changed(struct domain *d);
+
 /* The journal: those that changed, all of them; back from it. */
 void domains_note_changes(void);
 void domains_note_all(void);
@@ -74,23 +77,6 @@ unsigned long domain_memory(const struct domain *d);
 /* Bytes of all nodes of the store proper, as charged. */
 size_t domains_bytes(void);
 
-/* The control domain's own ring, if its kernel has one: 0 or -errno. */
-int domains_introduce_self(void);
-
-/* The messages; 0 or -errno. */
-int domains_introduce(uint16_t domid, uint64_t frame, uint32_t port);
-int domains_release(uint16_t domid);
-int domains_resume(uint16_t domid);
-int domains_set_target(uint16_t domid, uint16_t target);
 bool domains_is_introduced(uint16_t domid);
-
-/* Some domain ended or died: find out which, and clean up. */
-void domains_check_deaths(void);
-
-/*
- * Recounts everything from scratch and compares (XS-5).  Returns the number of differences, each of
- * which is logged.
- */
-unsigned int domains_audit(void);
 
 #endif

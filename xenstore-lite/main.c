@@ -26,6 +26,7 @@
 #include "guarded.h"
 #include "hv.h"
 #include "journal.h"
+#include "life.h"
 #include "keeper.h"
 #include "log.h"
 #include "ops.h"
@@ -182,7 +183,7 @@ static void on_event_channel(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (int i = 0; i < count; i++) {
         if ((int)ports[i] == death_port)
-            domains_check_deaths();
+            life_check_deaths();
         else
             ring_port_fired(ports[i]);
     }
@@ -307,14 +308,14 @@ static void take_over(void)
             count += sock_client_resume(id, fd) == 0;
         }
     sock_end_strays();
-    domains_check_deaths();
+    life_check_deaths();
     log_line("signal %d ended the store before this one; went on with %u clients", guarded.death,
              count);
 }
 
 static int start_domains(const struct hv *hv, bool resumes)
 {
-    int rc = resumes ? 0 : domains_introduce_self();
+    int rc = resumes ? 0 : life_introduce_self();
 
     if (rc)
         log_line("the control domain's kernel offers no ring (%s): its own devices will not work",

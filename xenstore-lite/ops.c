@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "client.h"
 #include "journal.h"
+#include "life.h"
 #include "log.h"
 #include "quota.h"
 #include "transaction.h"
@@ -609,7 +611,7 @@ static int handle_introduce(struct request *r)
     int rc = number_arguments(r, 3, limit, value);
 
     if (!rc)
-        rc = domains_introduce((uint16_t)value[0], value[1], (uint32_t)value[2]);
+        rc = life_introduce((uint16_t)value[0], value[1], (uint32_t)value[2]);
     return rc ? rc : request_ok(r);
 }
 
@@ -619,7 +621,7 @@ static int handle_release(struct request *r)
     int rc = number_arguments(r, 1, limit_domids, &domid);
 
     if (!rc)
-        rc = domains_release((uint16_t)domid);
+        rc = life_release((uint16_t)domid);
     return rc ? rc : request_ok(r);
 }
 
@@ -629,7 +631,7 @@ static int handle_resume(struct request *r)
     int rc = number_arguments(r, 1, limit_domids, &domid);
 
     if (!rc)
-        rc = domains_resume((uint16_t)domid);
+        rc = life_resume((uint16_t)domid);
     return rc ? rc : request_ok(r);
 }
 
@@ -639,7 +641,7 @@ static int handle_set_target(struct request *r)
     int rc = number_arguments(r, 2, limit_domids, value);
 
     if (!rc)
-        rc = domains_set_target((uint16_t)value[0], (uint16_t)value[1]);
+        rc = life_set_target((uint16_t)value[0], (uint16_t)value[1]);
     return rc ? rc : request_ok(r);
 }
 
@@ -729,7 +731,7 @@ static void trace(const struct request *r, int rc)
 
 static void audit_or_stop(const struct request *r)
 {
-    if (domains_audit()) {
+    if (audit_books()) {
         log_line("audit failed after message type %u", r->header.type);
         exit(70);
     }

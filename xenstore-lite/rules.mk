@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The store daemon, and its objects without main() and without Xen's libraries for the tests.
 XSL_DIR := xenstore-lite
-XSL_CORE := wire perms node store quota log conn watch difference transaction client domains ops control ring \
+XSL_CORE := wire perms node store quota log conn watch difference transaction client domains life audit ops control ring \
 	journal resume turn hv_none
 XSL_MAIN := sock xen guarded keeper confine main
 XSL_BIN := $(BUILD)/xenstore-lite/xenstore-lite

@@ -13,7 +13,7 @@
 #             crash at random under Xen in this emulator as soon as a guest is busy as well)
 #   BENCH=1   also run xsbench in the control domain
 #
-# Sabotage: drop domains_check_deaths() from the event handler in main.c ("guest powers off" fails);
+# Sabotage: drop life_check_deaths() from the event handler in main.c ("guest powers off" fails);
 # leave out the notification in finish_open() of ring.c ("kernel's own ring" fails).
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)

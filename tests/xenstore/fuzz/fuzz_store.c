@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "client.h"
 #include "conn.h"
 #include "domains.h"
+#include "life.h"
 #include "log.h"
 #include "ops.h"
 #include "quota.h"
@@ -77,7 +79,7 @@ static struct conn *client_of(int i)
         return client[i];
     client[i] = calloc(1, sizeof(struct conn));
     if (i) {
-        domains_introduce((uint16_t)i, 1, 1);
+        life_introduce((uint16_t)i, 1, 1);
         domain_of((uint16_t)i)->conn = client[i];
     }
     conn_init(client[i], &fuzz_transport, domain_of((uint16_t)i), i == 0);
@@ -100,7 +102,7 @@ static void tell(struct conn *conn, uint32_t type, uint32_t tx, const void *payl
     memcpy(copy, payload, len);
     ops_dispatch(conn, &header, copy);
     free(copy);
-    if (domains_audit())
+    if (audit_books())
         abort();
     turn_end();
 }
@@ -160,7 +162,7 @@ static void ring_step(struct input *in)
     uint8_t what = next(in), len = next(in);
 
     if (!domain_of(3)->introduced)
-        domains_introduce(3, 1, 1);
+        life_introduce(3, 1, 1);
     if (!domain_of(3)->conn)
         ring = ring_attach_page(domain_of(3), page);
     switch (what % 4) {
@@ -179,7 +181,7 @@ static void ring_step(struct input *in)
     }
     ring_process_page(ring);
     ring_run_ready();
-    if (domains_audit())
+    if (audit_books())
         abort();
     turn_end();
 }
@@ -193,8 +195,8 @@ static void life_and_death(struct input *in)
     if (how % 3 == 0)
         handle_of[domid]++;
     gone[domid] = how & 4;
-    domains_check_deaths();
-    if (domains_audit())
+    life_check_deaths();
+    if (audit_books())
         abort();
     turn_end();
 }
@@ -210,7 +212,7 @@ static void start(void)
         abort();
     perms_unref(root);
     domains_apply_ledger(&store_main.ledger);
-    domains_introduce_self();
+    life_introduce_self();
     tell(client_of(0), XS_MKDIR, 0, "/g", 3);
     tell(client_of(0), XS_SET_PERMS, 0, "/g\0b1", 6);
 }

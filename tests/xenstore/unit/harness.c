@@ -70,7 +70,7 @@ void harness_reset(void)
     perms_unref(root);
     domains_apply_ledger(&store_main.ledger);
     CU_ASSERT_EQUAL_FATAL(watch_init(), 0);
-    CU_ASSERT_EQUAL_FATAL(domains_introduce_self(), 0);
+    CU_ASSERT_EQUAL_FATAL(life_introduce_self(), 0);
 }
 
 static void no_flush(struct conn *conn)
@@ -93,7 +93,7 @@ struct client *client_new(uint16_t domid)
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     if (domid && !domains_is_introduced(domid))
-        CU_ASSERT_EQUAL(domains_introduce(domid, 1, 1), 0);
+        CU_ASSERT_EQUAL(life_introduce(domid, 1, 1), 0);
     conn_init(&c->conn, &fake_transport, domain_of(domid), domid == 0);
     if (domid)
         c->conn.domain->conn = &c->conn;
@@ -145,7 +145,7 @@ const char *ask(struct client *c, uint32_t type, uint32_t tx, const void *data, 
     free(copy);
     drain(c, &replied);
     CU_ASSERT_TRUE(replied);
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
     return c->type == XS_ERROR ? c->reply : "OK";
 }
 

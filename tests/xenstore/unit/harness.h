@@ -13,9 +13,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "audit.h"
 #include "client.h"
 #include "conn.h"
 #include "domains.h"
+#include "life.h"
 #include "ops.h"
 #include "quota.h"
 #include "transaction.h"

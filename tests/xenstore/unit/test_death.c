@@ -55,7 +55,7 @@ static void nothing_booked(void)
     CU_ASSERT_EQUAL(d->transaction_bytes, 0);
     CU_ASSERT_EQUAL(d->watches, 0);
     CU_ASSERT_EQUAL(d->watch_bytes, 0);
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
 }
 
 /* Whole or not at all; and the judge's own, which touched something else, commits. */
@@ -102,7 +102,7 @@ static void test_domain_dies(void)
     for (size_t k = 0; k <= NR_STEPS; k++) {
         run_steps(k);
         fake_domain(1, false);
-        domains_check_deaths();
+        life_check_deaths();
         nothing_booked();
         CU_ASSERT_EQUAL(domain_of(1)->nodes, 0);
         CU_ASSERT_EQUAL(domain_of(1)->bytes, 0);
@@ -113,7 +113,7 @@ static void test_domain_dies(void)
         EXPECT(do_write(guest, 0, "/g/value", "mine now"), "EACCES");
         do_write(judge, 0, "/g/new", "fires");
         CU_ASSERT_EQUAL(events(guest), 0);
-        CU_ASSERT_EQUAL(domains_audit(), 0);
+        CU_ASSERT_EQUAL(audit_books(), 0);
     }
 }
 

@@ -63,16 +63,16 @@ static void test_shutdown_then_death(void)
     client_new(5);
     forget_events(dom0);
     fake_domain_shutdown(5, true);
-    domains_check_deaths();
+    life_check_deaths();
     CU_ASSERT_EQUAL(events(dom0), 1);
-    domains_check_deaths();
+    life_check_deaths();
     CU_ASSERT_EQUAL(events(dom0), 1);
     EXPECT(ask_args(dom0, XS_RESUME, 0, "5"), "OK");
-    domains_check_deaths();
+    life_check_deaths();
     forget_events(dom0);
     CU_ASSERT_TRUE(domains_is_introduced(5));
     fake_domain(5, false);
-    domains_check_deaths();
+    life_check_deaths();
     CU_ASSERT_TRUE(heard(dom0, "@releaseDomain out"));
     CU_ASSERT_FALSE(domains_is_introduced(5));
     CU_ASSERT_FALSE(domain_of(5)->known);
@@ -103,7 +103,7 @@ static void expect_no_traces(void)
     ask_args(dom0, XS_GET_PERMS, 0, "@releaseDomain");
     CU_ASSERT_EQUAL(dom0->len, 3);
     CU_ASSERT_EQUAL(domain_memory(domain_of(5)), 0);
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
 }
 
 static void test_nothing_is_inherited(void)
@@ -113,7 +113,7 @@ static void test_nothing_is_inherited(void)
     do_watch(dom0, "/g/a/b", "gone");
     forget_events(dom0);
     fake_domain(5, false);
-    domains_check_deaths();
+    life_check_deaths();
     CU_ASSERT_TRUE(heard(dom0, "/g/a/b gone"));
     expect_no_traces();
     prepare();
@@ -128,7 +128,7 @@ static void test_new_bearer(void)
     prepare();
     make_traces(client_new(5));
     fake_domain_handle(5, 1);
-    domains_check_deaths();
+    life_check_deaths();
     expect_no_traces();
 
     prepare();
@@ -148,7 +148,7 @@ static void test_death_before_introduction(void)
     do_mkdir(dom0, 0, "/h");
     do_perms(dom0, 0, "/h|n0|r5");
     fake_domain(5, false);
-    domains_check_deaths();
+    life_check_deaths();
     EXPECT(do_read(dom0, 0, "/g"), "ENOENT");
     EXPECT(do_read(dom0, 0, "/h"), "");
     CU_ASSERT_FALSE(domain_of(5)->known);
@@ -163,7 +163,7 @@ static void test_root_falls_back(void)
     do_perms(dom0, 0, "/|n5");
     CU_ASSERT_EQUAL(domain_of(5)->nodes, 1);
     fake_domain(5, false);
-    domains_check_deaths();
+    life_check_deaths();
     CU_ASSERT_EQUAL(node_owner(store_main.root), 0);
 }
 
@@ -186,10 +186,10 @@ static void test_deaths_entangled(void)
     }
     fake_domain(5, false);
     fake_domain(3, false);
-    domains_check_deaths();
+    life_check_deaths();
     for (uint16_t i = 1; i < 6; i++)
         CU_ASSERT_FALSE(domain_of(i)->known);
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
 }
 
 void suite_domains(void)

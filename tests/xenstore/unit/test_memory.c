@@ -69,7 +69,7 @@ static void risky(struct client *c, uint32_t type, uint32_t tx, const char *args
     ops_dispatch(&c->conn, &header, data);
     rest = countdown;
     countdown = 0;
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
     forget_events(c);
     countdown = rest;
 }
@@ -119,7 +119,7 @@ static bool run_with_failure(unsigned long at)
     countdown = at;
     run_script(dom0, guest);
     countdown = 0;
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
     whole = has(judge, "/x/new/deep") && !has(judge, "/y") &&
             !strcmp(do_read(judge, 0, "/x/old"), "changed");
     none = !has(judge, "/x/new") && has(judge, "/y/z") &&
@@ -128,9 +128,9 @@ static bool run_with_failure(unsigned long at)
     CU_ASSERT(failed || whole);
     /* what could not be purged for want of memory goes at the next occasion */
     fake_domain(1, false);
-    domains_check_deaths();
+    life_check_deaths();
     CU_ASSERT_FALSE(domain_of(1)->known);
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
     return failed;
 }
 

@@ -177,10 +177,10 @@ static void start(bool resumes)
         CU_ASSERT_EQUAL_FATAL(resume_state(&sockets), 0);
         resume_rings();
     } else {
-        CU_ASSERT_EQUAL_FATAL(domains_introduce_self(), 0);
+        CU_ASSERT_EQUAL_FATAL(life_introduce_self(), 0);
     }
     store_main.noted = true;
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
 }
 
 /* What a process takes with it. */
@@ -452,7 +452,7 @@ static void prepare(void)
     for (uint16_t i = 1; i < RINGS; i++) {
         char path[32];
 
-        CU_ASSERT_EQUAL(domains_introduce(i, 1, 7), 0);
+        CU_ASSERT_EQUAL(life_introduce(i, 1, 7), 0);
         snprintf(path, sizeof(path), "/local/domain/%u", i);
         CU_ASSERT_EQUAL(store_create(&store_main, path, i, NULL, 0), 0);
         domains_apply_ledger(&store_main.ledger);
@@ -565,7 +565,7 @@ static void test_adopted(void)
         conn_sent(&clients[0]->conn, conn_pending(&clients[0]->conn));
         conn_mark_dirty(&clients[0]->conn);
         turn_end();
-        CU_ASSERT_EQUAL(domains_audit(), 0);
+        CU_ASSERT_EQUAL(audit_books(), 0);
         dump(before);
         die();
         start(true);

@@ -27,7 +27,7 @@ static void prepare(void)
     page = aligned_alloc(4096, 4096);
     memset(page, 0, 4096);
     guest_req_prod = guest_rsp_cons = 0;
-    domains_introduce(1, 1, 1);
+    life_introduce(1, 1, 1);
     do_mkdir(dom0, 0, "/local/domain/1");
     do_perms(dom0, 0, "/local/domain/1|n1");
     conn = ring_attach_page(domain_of(1), page);
@@ -336,7 +336,7 @@ static void test_release_while_ready(void)
 
     prepare();
     for (uint16_t i = 2; i < 4; i++)
-        domains_introduce(i, 1, 1);
+        life_introduce(i, 1, 1);
     len = message(out, XS_RELEASE, 1, "3", 2);
     len += message(out + len, XS_RELEASE, 2, "2", 2);
     rings[0] = busy_ring(0, out, len);

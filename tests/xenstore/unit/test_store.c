@@ -130,15 +130,15 @@ static void test_audit_notices(void)
 {
     harness_reset();
     client_new(1);
-    CU_ASSERT_EQUAL(domains_audit(), 0);
+    CU_ASSERT_EQUAL(audit_books(), 0);
     domain_of(1)->nodes++;
-    CU_ASSERT_EQUAL(domains_audit(), 1);
+    CU_ASSERT_EQUAL(audit_books(), 1);
     domain_of(1)->nodes--;
     domain_of(0)->bytes -= 1;
     domain_of(0)->watches++;
     domain_of(0)->transactions++;
     domain_of(0)->acls++;
-    CU_ASSERT_EQUAL(domains_audit(), 4);
+    CU_ASSERT_EQUAL(audit_books(), 4);
     domain_of(0)->bytes += 1;
     domain_of(0)->watches--;
     domain_of(0)->transactions--;

@@ -256,7 +256,7 @@ static void test_domain_dies_meanwhile(void)
     u = do_start(a);
     EXPECT(do_write(a, u, "/x/2", "fine"), "OK");
     fake_domain(3, false);
-    domains_check_deaths();
+    life_check_deaths();
     EXPECT(do_end(a, t, true), "EAGAIN");
     EXPECT(do_end(a, u, true), "OK");
     CU_ASSERT_EQUAL(domain_of(3)->nodes, 0);
