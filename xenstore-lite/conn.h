@@ -2,7 +2,7 @@
 /*
  * A client: what it has asked and what still has to reach it.
  *
- * The transport (sock.c, ring.c) hands complete messages to ops_dispatch() and is called back to
+ * The transport (sock.c, ring.c) has complete messages for ops_dispatch() and is called back to
  * flush.  Replies and events are appended to one output buffer, in order; a connection with output
  * is "dirty" and the end of an event-loop turn (turn.h) gives it one flush, however many messages
  * it got: one send or one notification.

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XS_CONTROL: what xenstore-control asks of the daemon itself.
+ * Commands to the daemon itself.
  *
  * Owns: the table of commands.
  * Invariants: a command's answer fits in a message, cut at a line if need be.
  * Leaves to others: who may send it (ops.c: the control domain).
  */
+#include "control.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,10 +15,9 @@
 #include <sys/resource.h>
 
 #include "audit.h"
+#include "domains.h"
 #include "log.h"
-#include "ops.h"
 #include "quota.h"
-#include "transaction.h"
 
 #define ARGS_MAX 4
 
@@ -89,8 +90,8 @@ static int control_memreport(struct answer *a, int count, const char *arg[])
     if (count > 1)
         return -EINVAL;
     getrusage(RUSAGE_SELF, &usage);
-    say(a, "requests %lu\nnode bytes, snapshots included %zu\npeak resident KiB %ld\n", ops_count,
-        node_bytes_total(), usage.ru_maxrss);
+    say(a, "requests %lu\nnode bytes, snapshots included %zu\npeak resident KiB %ld\n",
+        request_count(), node_bytes_total(), usage.ru_maxrss);
     for (const struct domain *d = domains_first(); d; d = d->next_known)
         say_domain(a, d);
     return 0;

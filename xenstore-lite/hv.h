@@ -47,8 +47,4 @@ const struct hv *hv_none(void);
 /* Opens the device nodes; NULL after logging which one is missing. */
 const struct hv *hv_xen_open(void);
 
-/* The keeper's part (keeper.h): the device that can do anything. 0, or -errno after logging. */
-int hv_xen_open_privileged(void);
-int hv_xen_domain_info(uint16_t domid, struct hv_domain_info *info);
-
 #endif

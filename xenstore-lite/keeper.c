@@ -5,7 +5,7 @@
  * Owns: the keeper's process, the socket between the two.
  * Invariants: the keeper believes nothing of a request but its four bytes; it ends when the store
  * does; files are removed only when the store says that it ends in order, for after a crash they
- * may already be the next store's. Leaves to others: hypercalls (xen.c), what a log is (log.c),
+ * may already be the next store's. Leaves to others: hypercalls (privcmd.c), what a log is (log.c),
  * confinement (confine.c).
  */
 #include "keeper.h"
@@ -20,6 +20,7 @@
 
 #include "confine.h"
 #include "log.h"
+#include "privcmd.h"
 
 #define KEEPER_FD 3
 
@@ -75,7 +76,7 @@ static int answer_request(const struct keeper_job *job, const struct request *r,
     case ASK_READY:
         return -1;
     case ASK_DOMAIN:
-        a->rc = job->hypervisor ? hv_xen_domain_info(r->domid, &a->info) : -ENOSYS;
+        a->rc = job->hypervisor ? privcmd_domain_info(r->domid, &a->info) : -ENOSYS;
         return -1;
     case ASK_LOG:
     case ASK_ROTATE:
@@ -135,7 +136,7 @@ static void __attribute__((noreturn)) keeper(const struct keeper_job *job, int f
     log_to_stderr();
     prctl(PR_SET_NAME, "xenstore-keeper");
     ignore_signals();
-    if (job->hypervisor && hv_xen_open_privileged())
+    if (job->hypervisor && privcmd_open())
         _exit(1);
     if (confine_enter(&confine_keeper, 0))
         _exit(1);

@@ -2,8 +2,8 @@
 /*
  * A domain's life as the store sees it: from INTRODUCE to removal.
  *
- * When a known domain is gone from the hypervisor, or RELEASEd, everything that belongs to its id is
- * removed, so that the next bearer of the id inherits nothing (XS-8).
+ * When a known domain is gone from the hypervisor, or RELEASEd, everything that belongs to its id
+ * is removed, so that the next bearer of the id inherits nothing (XS-8).
  */
 #ifndef XSL_LIFE_H
 #define XSL_LIFE_H

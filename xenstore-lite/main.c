@@ -159,9 +159,9 @@ static void parse_options(int argc, char **argv)
 /* End of every callback: output leaves, the dead are buried, rings with more to do come back. */
 static void turn_over(void)
 {
-    ring_run_ready();
+    turn_serve_ready();
     turn_end();
-    if (ring_any_ready())
+    if (ring_count_ready())
         event_active(again, 0, 0);
 }
 
@@ -185,7 +185,7 @@ static void on_event_channel(evutil_socket_t fd, short what, void *arg)
         if ((int)ports[i] == death_port)
             life_check_deaths();
         else
-            ring_port_fired(ports[i]);
+            turn_port_fired(ports[i]);
     }
     turn_over();
     hv->unmask(ports, count);

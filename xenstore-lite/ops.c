@@ -17,6 +17,7 @@
 
 #include "audit.h"
 #include "client.h"
+#include "control.h"
 #include "journal.h"
 #include "life.h"
 #include "log.h"
@@ -30,34 +31,7 @@
 /* Snapshots may keep this much alive beyond twice the store itself. */
 #define SNAPSHOT_BYTES_MAX (16u << 20)
 
-unsigned long ops_count;
 bool ops_audit_always;
-
-int request_reply(const struct request *r, const void *data, size_t len)
-{
-    struct xsd_sockmsg header = r->header;
-
-    if (len > XENSTORE_PAYLOAD_MAX)
-        return -E2BIG;
-    header.len = (uint32_t)len;
-    conn_send(r->conn, &header, data, len, NULL, 0);
-    return 0;
-}
-
-int request_ok(const struct request *r)
-{
-    return request_reply(r, "OK", 3);
-}
-
-static void reply_error(const struct request *r, int err)
-{
-    struct xsd_sockmsg header = r->header;
-    const char *name = wire_error_name(err);
-
-    header.type = XS_ERROR;
-    header.len = (uint32_t)strlen(name) + 1;
-    conn_send(r->conn, &header, name, header.len, NULL, 0);
-}
 
 static unsigned int access_by_list(const struct conn *conn, const struct perms *p)
 {
@@ -744,12 +718,10 @@ void ops_dispatch(struct conn *conn, const struct xsd_sockmsg *header, const cha
 
     journal_serving(conn->id);
     rc = run(&r);
-
-    ops_count++;
     if (rc) {
         if (r.tx && (rc == -ENOMEM || rc == -ENOSPC))
             transaction_doom(r.tx, rc);
-        reply_error(&r, -rc);
+        request_error(&r, -rc);
     }
     if (log_tracing)
         trace(&r, rc);

@@ -11,7 +11,7 @@
  *   at a time is taken, and none while output is pending, so a guest that does not read stops being
  *   served.
  * Locks: none, one thread.
- * Leaves to others: meaning (ops.c), hypervisor calls (hv.h).
+ * Leaves to others: who is served when (turn.c), meaning (ops.c), hypervisor calls (hv.h).
  */
 #include "ring.h"
 
@@ -24,11 +24,6 @@
 #include "conn.h"
 #include "hv.h"
 #include "log.h"
-#include "ops.h"
-#include "transaction.h"
-
-/* Requests served before the others get their turn. */
-#define RING_TURN 32
 
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
@@ -257,56 +252,61 @@ static bool collect(struct ring *r, struct xsd_sockmsg *header)
     return !r->bad && r->in_len == WIRE_HEADER + header->len;
 }
 
-static void process(struct ring *r)
+bool ring_begin_turn(struct conn *conn)
 {
-    struct xsd_sockmsg header;
+    struct ring *r = ring_of(conn);
 
     if (!r->reconnected && READ_ONCE(r->map.page->connection) == XENSTORE_RECONNECT)
         reconnect(r);
     if (r->reconnected)
-        return; /* what the page says counts from the end of this turn on */
+        return false; /* what the page says counts from the end of this turn on */
     r->waiting = false;
-    for (int turn = 0; !r->bad && !r->conn.dead; turn++) {
-        push(r);
-        if (conn_pending(&r->conn) || !collect(r, &header))
-            return;
-        if (transaction_must_wait(&r->conn) && ops_changes_store(header.type)) {
-            r->waiting = true;
-            return;
-        }
-        if (turn == RING_TURN) {
-            make_ready(r);
-            return;
-        }
-        r->in_len = 0;
-        ops_dispatch(&r->conn, &header, r->in + WIRE_HEADER);
-    }
+    return true;
 }
 
-void ring_port_fired(uint32_t port)
+const char *ring_request(struct conn *conn, struct xsd_sockmsg *header)
 {
-    if (port < port_count && by_port[port])
-        process(by_port[port]);
+    struct ring *r = ring_of(conn);
+
+    if (r->bad || conn->dead)
+        return NULL;
+    push(r);
+    return conn_pending(conn) || !collect(r, header) ? NULL : r->in + WIRE_HEADER;
 }
 
-bool ring_any_ready(void)
+void ring_take_request(struct conn *conn)
 {
-    return !TAILQ_EMPTY(&ready_rings);
+    ring_of(conn)->in_len = 0;
 }
 
-/*
- * Each ring that is ready now gets one turn; those that become ready meanwhile queue up behind.  A
- * turn may end other domains, so nothing is remembered across it but how many turns are left.
- */
-void ring_run_ready(void)
+void ring_wait_for_floor(struct conn *conn)
 {
-    uint32_t turns = ready_count;
-    struct ring *r;
+    ring_of(conn)->waiting = true;
+}
 
-    while (turns-- && (r = TAILQ_FIRST(&ready_rings))) {
-        drop_ready(r);
-        process(r);
-    }
+void ring_wait_for_turn(struct conn *conn)
+{
+    make_ready(ring_of(conn));
+}
+
+struct conn *ring_of_port(uint32_t port)
+{
+    return port < port_count && by_port[port] ? &by_port[port]->conn : NULL;
+}
+
+uint32_t ring_count_ready(void)
+{
+    return ready_count;
+}
+
+struct conn *ring_next_ready(void)
+{
+    struct ring *r = TAILQ_FIRST(&ready_rings);
+
+    if (!r)
+        return NULL;
+    drop_ready(r);
+    return &r->conn;
 }
 
 void ring_wake_waiting(void)
@@ -524,9 +524,4 @@ struct conn *ring_attach_page(struct domain *d, void *page)
     connect_page(r);
     d->conn = &r->conn;
     return &r->conn;
-}
-
-void ring_process_page(struct conn *conn)
-{
-    process(ring_of(conn));
 }

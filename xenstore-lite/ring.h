@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <xen/io/xs_wire.h>
 
 struct conn;
 struct conn_state;
@@ -30,18 +31,28 @@ int ring_resume(struct conn *conn);
 /* Its request is not served again. */
 void ring_blame(struct conn *conn);
 
-/* A local port fired. */
-void ring_port_fired(uint32_t port);
+/*
+ * Serving a ring: a turn begins, false when nothing counts before it ends; the next request's
+ * bytes, until it is taken the same again, NULL when none is whole or the guest has to read first;
+ * the ring goes on when the floor is free, or after the others' turns.
+ */
+bool ring_begin_turn(struct conn *conn);
+const char *ring_request(struct conn *conn, struct xsd_sockmsg *header);
+void ring_take_request(struct conn *conn);
+void ring_wait_for_floor(struct conn *conn);
+void ring_wait_for_turn(struct conn *conn);
 
-/* Rings that used up their turn get another; whether there are rings that wait for one. */
-void ring_run_ready(void);
-bool ring_any_ready(void);
+/* The ring of a local port, or NULL. */
+struct conn *ring_of_port(uint32_t port);
+
+/* Rings that used up their turn, and the first of them, which then is none of them any more. */
+uint32_t ring_count_ready(void);
+struct conn *ring_next_ready(void);
 
 /* Requests that had to wait for a privileged transaction may go on. */
 void ring_wake_waiting(void);
 
 /* A ring over any page, with no event channel: for tests. */
 struct conn *ring_attach_page(struct domain *d, void *page);
-void ring_process_page(struct conn *conn);
 
 #endif

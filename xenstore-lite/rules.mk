@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 # The store daemon, and its objects without main() and without Xen's libraries for the tests.
 XSL_DIR := xenstore-lite
-XSL_CORE := wire perms node store quota log conn watch difference transaction client domains life audit ops control ring \
-	journal resume turn hv_none
-XSL_MAIN := sock xen guarded keeper confine main
+# From the bottom up: each uses those before it.
+XSL_CORE := wire log hv_none journal perms node store difference quota domains conn watch transaction client ring life \
+	audit request control ops resume turn
+XSL_MAIN := guarded confine privcmd keeper xen sock main
 XSL_BIN := $(BUILD)/xenstore-lite/xenstore-lite
 XSL_LIBS := -levent_core -lxenevtchn -lxengnttab -lxencall -lseccomp
 XSL_CORE_OBJS := $(XSL_CORE:%=$(BUILD)/xenstore-lite/%.o)

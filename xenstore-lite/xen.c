@@ -2,9 +2,9 @@
 /*
  * The hypervisor through Xen's stable libraries and the control domain's device nodes.
  *
- * Owns: the handles of libxenevtchn and libxengnttab, and in the keeper's process that of
- * libxencall. Invariants: pages that come from here are shared with a guest (ring.c treats them
- * so). Leaves to others: policy.
+ * Owns: the handles of libxenevtchn and libxengnttab.
+ * Invariants: pages that come from here are shared with a guest (ring.c treats them so).
+ * Leaves to others: policy, what takes more rights (keeper.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +20,9 @@
 
 #define __XEN_TOOLS__ 1
 #include <xen/xen.h>
-#include <xen/domctl.h>
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
 #include <xen/sys/xenbus_dev.h>
-#include <xencall.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
@@ -38,25 +36,6 @@ enum { MAPPED_GRANT, MAPPED_OWN };
 
 static xenevtchn_handle *evtchn;
 static xengnttab_handle *gnttab;
-static xencall_handle *call;      /* the keeper's */
-static struct xen_domctl *domctl; /* memory that hypercalls may use */
-
-int hv_xen_domain_info(uint16_t domid, struct hv_domain_info *info)
-{
-    memset(domctl, 0, sizeof(*domctl));
-    domctl->cmd = XEN_DOMCTL_getdomaininfo;
-    domctl->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    domctl->domain = domid;
-    if (xencall1(call, __HYPERVISOR_domctl, (uint64_t)(uintptr_t)domctl) < 0)
-        return -errno;
-    /* The operation answers for the next living domain if there is none of that id. */
-    if (domctl->domain != domid)
-        return -ESRCH;
-    info->shutdown = domctl->u.getdomaininfo.flags & XEN_DOMINF_shutdown;
-    info->dying = domctl->u.getdomaininfo.flags & XEN_DOMINF_dying;
-    memcpy(info->handle, domctl->u.getdomaininfo.handle, sizeof(info->handle));
-    return 0;
-}
 
 static int xen_map_ring(uint16_t domid, struct hv_ring_page *ring)
 {
@@ -174,9 +153,10 @@ static void xen_unmask(const uint32_t *ports, int count)
 
 static void say_missing(const char *what)
 {
-    log_line("cannot open %s: %s. Load the modules xen-evtchn, xen-gntdev and xen-privcmd, or run "
-             "with --no-rings where there is no hypervisor",
-             what, strerror(errno));
+    log_line(
+        "cannot open %s: %s. Load the modules xen-evtchn and xen-gntdev, or run with --no-rings "
+        "where there is no hypervisor",
+        what, strerror(errno));
 }
 
 const struct hv *hv_xen_open(void)
@@ -204,17 +184,4 @@ const struct hv *hv_xen_open(void)
     if (missing)
         say_missing(missing);
     return missing ? NULL : &xen;
-}
-
-int hv_xen_open_privileged(void)
-{
-    const char *missing = NULL;
-
-    if (!(call = xencall_open(NULL, 0)))
-        missing = "/dev/xen/privcmd";
-    else if (!(domctl = xencall_alloc_buffer(call, sizeof(*domctl))))
-        missing = "hypercall memory";
-    if (missing)
-        say_missing(missing);
-    return missing ? -ENODEV : 0;
 }

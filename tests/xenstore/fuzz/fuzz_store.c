@@ -179,8 +179,8 @@ static void ring_step(struct input *in)
     default:
         page->connection = len % 3;
     }
-    ring_process_page(ring);
-    ring_run_ready();
+    turn_serve_ring(ring);
+    turn_serve_ready();
     if (audit_books())
         abort();
     turn_end();

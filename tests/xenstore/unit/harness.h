@@ -20,6 +20,7 @@
 #include "life.h"
 #include "ops.h"
 #include "quota.h"
+#include "request.h"
 #include "transaction.h"
 #include "turn.h"
 #include "watch.h"

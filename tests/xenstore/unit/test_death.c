@@ -8,7 +8,7 @@
  *
  * Sabotage: in client_reset() (client.c) leave out transaction_abort_all() (transactions and bytes
  * stay booked) or watch_remove_all() (the next event goes to a client that is gone); in
- * domain_purge() leave out purge_nodes() (the number's next user may write).
+ * purge() (life.c) leave out purge_nodes() (the number's next user may write).
  */
 #include "harness.h"
 

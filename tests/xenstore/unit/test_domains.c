@@ -2,7 +2,7 @@
 /*
  * Introduction, death, recycled ids (XS-7, XS-8).
  *
- * Sabotage: in domain_purge() leave out purge_nodes(); in check_bearer() leave out the comparison
+ * Sabotage: in purge() (life.c) leave out purge_nodes(); in check_bearer() leave out the comparison
  * of handles; in check_death() forget ending_told.
  */
 #include "harness.h"

@@ -401,11 +401,11 @@ static void one_turn(void)
             guest_asks(i);
         if (pick(4))
             guest_reads(&guests[i]);
-        ring_port_fired(10u + i);
+        turn_port_fired(10u + i);
     }
     if (clients[pick(CLIENTS)])
         client_asks(clients[pick(CLIENTS)]);
-    ring_run_ready();
+    turn_serve_ready();
 }
 
 /* By what they see in their rings; nobody serves them now. */

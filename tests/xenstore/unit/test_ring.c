@@ -4,8 +4,8 @@
  * oversized messages, never reading, reconnecting.
  *
  * Sabotage: in take() drop the check of available; in collect() drop the check of the length; in
- * process() go on while output is pending; in ring_publish() look at nothing again; let
- * ring_run_ready() move the queue to a list of its own.
+ * ring_request() go on while output is pending; in ring_publish() look at nothing again; let
+ * turn_serve_ready() ask for the next ring before it serves one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +62,8 @@ static size_t get(char *bytes, size_t max)
 
 static void turn(void)
 {
-    ring_process_page(conn);
-    ring_run_ready();
+    turn_serve_ring(conn);
+    turn_serve_ready();
     turn_end();
 }
 
@@ -213,10 +213,10 @@ static void test_turns_are_bounded(void)
     while (len + 16 <= sizeof(out))
         len += message(out + len, 99, 1, "", 0);
     put(out, len);
-    before = ops_count;
-    ring_process_page(conn);
-    CU_ASSERT(ops_count - before <= 32);
-    CU_ASSERT(ops_count - before > 0);
+    before = request_count();
+    turn_serve_ring(conn);
+    CU_ASSERT(request_count() - before <= 32);
+    CU_ASSERT(request_count() - before > 0);
 }
 
 static void test_reconnect(void)
@@ -279,7 +279,7 @@ static struct xenstore_domain_interface *busy_ring(uint16_t domid, const char *t
     if (len)
         memcpy(busy->req + busy->req_prod, tail, len);
     busy->req_prod += (uint32_t)len;
-    ring_process_page(ring_attach_page(domain_of(domid), busy));
+    turn_serve_ring(ring_attach_page(domain_of(domid), busy));
     return busy;
 }
 
@@ -296,15 +296,15 @@ static void test_unheard(void)
     for (unsigned i = 0; i < 2; i++)
         len[i] = message(out[i], XS_GET_DOMAIN_PATH, i + 1, "1", 2);
     put(out[0], len[0]);
-    ring_process_page(conn);
+    turn_serve_ring(conn);
     put(out[1], len[1]); /* it sees the first one still there */
     turn_end();
     have = get(in, sizeof(in));
-    CU_ASSERT(ring_any_ready());
-    ring_run_ready();
+    CU_ASSERT(ring_count_ready() > 0);
+    turn_serve_ready();
     turn_end();
     CU_ASSERT_EQUAL(get(in, sizeof(in)), have);
-    CU_ASSERT_FALSE(ring_any_ready());
+    CU_ASSERT_EQUAL(ring_count_ready(), 0);
 }
 
 /* As above for answers: more than a ring full of them, of which it takes some early. */
@@ -318,12 +318,12 @@ static void test_room_unheard(void)
         answers++;
     turn();
     CU_ASSERT(conn_pending(conn) > 0);
-    CU_ASSERT_FALSE(ring_any_ready()); /* full: it will tell us */
+    CU_ASSERT_EQUAL(ring_count_ready(), 0); /* full: it will tell us */
     get(in, 100);
-    ring_process_page(conn);
+    turn_serve_ring(conn);
     get(in, 100); /* not full any more when it looks */
     turn_end();
-    CU_ASSERT(ring_any_ready());
+    CU_ASSERT(ring_count_ready() > 0);
     CU_ASSERT(answers > 20);
 }
 
@@ -342,16 +342,16 @@ static void test_release_while_ready(void)
     rings[0] = busy_ring(0, out, len);
     rings[1] = busy_ring(2, NULL, 0);
     rings[2] = busy_ring(3, NULL, 0);
-    ring_run_ready();
-    CU_ASSERT_FALSE(ring_any_ready());
+    turn_serve_ready();
+    CU_ASSERT_EQUAL(ring_count_ready(), 0);
     CU_ASSERT_FALSE(domains_is_introduced(2));
     CU_ASSERT_FALSE(domains_is_introduced(3));
     /* the queue is sound: others still get their turns */
     free(rings[1]);
     rings[1] = busy_ring(4, NULL, 0);
     CU_ASSERT(rings[1]->req_cons < rings[1]->req_prod);
-    ring_run_ready();
-    CU_ASSERT_FALSE(ring_any_ready());
+    turn_serve_ready();
+    CU_ASSERT_EQUAL(ring_count_ready(), 0);
     turn_end();
     CU_ASSERT_EQUAL(rings[1]->req_cons, rings[1]->req_prod);
     for (int i = 0; i < 3; i++)
