@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "netback.h"
+#include "state.h"
 
 void capture_guest(struct netback *n)
 {

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "../common/log.h"
-#include "netback.h"
+#include "state.h"
 
 struct names {
     char text[CHANNEL_KEY_MAX + 1];

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../common/log.h"
+#include "state.h"
 
 #define COALESCE_MAX_US 1000u
 #define POLL_MAX_US 10000u

@@ -4,7 +4,7 @@
  */
 #include <sys/epoll.h>
 
-#include "netback.h"
+#include "state.h"
 
 void net_watch_tap(struct net_queue *q, bool on)
 {

@@ -17,7 +17,7 @@
  */
 #include <string.h>
 
-#include "netback.h"
+#include "state.h"
 
 struct rx_round {
     unsigned nr_packets, nr_pieces;

@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 
 #include "../common/log.h"
-#include "netback.h"
+#include "state.h"
 
 #define ONE_WAY_ROUNDS 8u
 #define IDLE_LOOKS 4u

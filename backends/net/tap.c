@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "netback.h"
+#include "state.h"
 
 #define DISCARD_MAX 4096u
 

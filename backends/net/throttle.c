@@ -9,7 +9,7 @@
  * Invariant: a queue that is said to wait holds a packet that was refused in its last round, so the
  * loop never waits for a time that has passed.
  */
-#include "netback.h"
+#include "state.h"
 
 #define LOOK_NS 100000000ull /* how long a change of the limit may go unnoticed */
 

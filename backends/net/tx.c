@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 
 #include "../common/log.h"
-#include "netback.h"
+#include "state.h"
 
 #define FIRST_AT 16u /* in its page: room for the tap's header, and the frame's header aligned */
 #define REPLY_APART_MAX 63u /* rounds */

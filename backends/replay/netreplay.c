@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../net/netback.h"
+#include "../net/state.h"
 #include "backend.h"
 #include "command.h"
 #include "netfront.h"

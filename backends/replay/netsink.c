@@ -17,7 +17,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "../net/netback.h"
+#include "../net/state.h"
 #include "backend.h"
 
 #define WAITING 256u

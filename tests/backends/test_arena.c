@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../../backends/net/netback.h"
+#include "../../backends/net/state.h"
 #include "fake/xen.h"
 #include "tests.h"
 

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "../../backends/net/netback.h"
+#include "../../backends/net/state.h"
 #include "fake/clock.h"
 #include "fake/xen.h"
 #include "tests.h"

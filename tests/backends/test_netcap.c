@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../backends/net/netback.h"
+#include "../../backends/net/state.h"
 #include "../../backends/replay/netcap.h"
 #include "captures.h"
 #include "tests.h"

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../../../backends/net/netback.h"
+#include "../../../backends/net/state.h"
 #include "../fake/xen.h"
 #include "guest.h"
 
