@@ -166,11 +166,12 @@ int verb_unpause(int argc, char **argv)
 
 int verb_init(int argc, char **argv)
 {
-    (void)argv;
     struct session s;
+    int rc;
 
+    (void)argv;
     if (argc != 1)
         return usage();
-    int rc = session_open(&s, NEED_BOTH);
+    rc = session_open(&s, NEED_BOTH);
     return rc ? rc : session_close(&s, domain_init_control(s.hv, &s.st, &s.d));
 }
