@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The notes (record.h), of calls and of events whose handlers run. A note's place is taken by one
- * atomic addition, so vcpus may make calls at once; when the room is used up, the rest is only
- * counted. This file is built without FRONT_RECORD: its own calls are nobody's business.
+ * The notes (record.h), of calls and of events whose handlers run. Room for a note is taken by one
+ * atomic addition, so vcpus may make calls at once; when it is used up, the rest is only counted. A
+ * loop that waits would use it up with one answer: what a place is told again and again is noted so
+ * many times and not more. This file is built without FRONT_RECORD: its own calls are nobody's
+ * business.
  */
 #define __XEN_TOOLS__ 1
 #include "record.h"
@@ -18,6 +20,9 @@
 #include <tenue_op.h>
 
 #define NOTES 6000u
+#define REPETITIONS 64u /* of notes of one place; then only results that are new there */
+#define PLACES 1024u    /* a power of two */
+#define RESULTS 6u
 #define FIELDS_ROOM (256u * 1024)
 #define EVENT 0xff
 
@@ -26,6 +31,13 @@ struct note {
     s64 rc, ticks, operation;
     u32 fields, fields_len; /* in the pool */
     u8 nr;
+};
+
+/* A place that makes calls, and one operation called there. */
+struct place {
+    u64 key; /* 0: nobody's */
+    u32 calls, nr_results;
+    s64 results[RESULTS];
 };
 
 /* What the hypervisor writes for an operation: where in the structure, and how much. */
@@ -47,6 +59,7 @@ static const struct told tolds[] = {
 };
 
 static struct note notes[NOTES];
+static struct place places[PLACES];
 static char pool[FIELDS_ROOM];
 static u32 nr_notes, pool_used;
 static bool dumping;
@@ -118,48 +131,84 @@ static s64 operation_of(u64 nr, u64 a1)
 /* "name=hex ..." of what was told. */
 static void note_fields(struct note *n, const u64 *args)
 {
-    u32 start = __atomic_load_n(&pool_used, __ATOMIC_RELAXED), used = start;
+    char text[2048];
+    u32 used = 0;
 
     for (unsigned i = 0; i < FRONT_ARRAY_SIZE(tolds); i++) {
         const struct told *t = &tolds[i];
         u8 bytes[64];
 
         if (t->nr != n->nr || t->operation != n->operation || t->size > sizeof(bytes) ||
-            !peek(args[t->arg] + t->at, bytes, t->size) || used + 256 > sizeof(pool))
+            !peek(args[t->arg] + t->at, bytes, t->size) || used + 256 > sizeof(text))
             continue;
-        used += (u32)front_snprintf(pool + used, 64, " %s=", t->name);
+        used += (u32)front_snprintf(text + used, 64, " %s=", t->name);
         for (unsigned b = 0; b < t->size; b++)
-            used += (u32)front_snprintf(pool + used, 8, "%02x", bytes[b]);
+            used += (u32)front_snprintf(text + used, 8, "%02x", bytes[b]);
     }
-    n->fields = start;
-    n->fields_len = used - start;
-    pool[used++] = 0;
-    __atomic_store_n(&pool_used, used, __ATOMIC_RELAXED);
+    if (!used)
+        return;
+    n->fields = __atomic_fetch_add(&pool_used, used + 1, __ATOMIC_RELAXED);
+    if (n->fields > sizeof(pool) - sizeof(text))
+        return;
+    memcpy(pool + n->fields, text, used + 1);
+    n->fields_len = used;
+}
+
+/* Whether this answer is worth a note: one of the place's first, or one it did not get before. */
+static bool notable(u64 place, s64 operation, s64 rc)
+{
+    u64 key = place ^ (u64)operation << 48;
+    struct place *p = NULL;
+    bool novel = true;
+    u32 known;
+
+    for (u32 i = 0; i < PLACES; i++) {
+        u64 none = 0;
+
+        p = &places[((key * 0x9e3779b97f4a7c15UL >> 32) + i) & (PLACES - 1)];
+        if (__atomic_compare_exchange_n(&p->key, &none, key, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED) ||
+            none == key)
+            break;
+    }
+    if (p->key != key) /* no room: rather a note too many */
+        return true;
+    known = READ_ONCE(p->nr_results);
+    for (u32 i = 0; i < known; i++)
+        novel &= p->results[i] != rc;
+    if (!novel || known == RESULTS)
+        return __atomic_fetch_add(&p->calls, 1, __ATOMIC_RELAXED) < REPETITIONS;
+    /* Of vcpus that are here at once, one may overwrite the other's: noted once more, then. */
+    p->results[known] = rc;
+    WRITE_ONCE(p->nr_results, known + 1);
+    return true;
 }
 
 static struct note *take(void)
 {
-    u32 i;
+    u32 i = __atomic_fetch_add(&nr_notes, 1, __ATOMIC_RELAXED);
 
-    if (dumping) /* the printing of notes is none */
-        return NULL;
-    i = __atomic_fetch_add(&nr_notes, 1, __ATOMIC_RELAXED);
     return i < NOTES ? &notes[i] : NULL;
 }
 
 long front_hypercall_recorded(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
     const u64 args[] = {a1, a2, a3, a4, a5};
-    struct note *n = take();
-    s64 operation = n ? operation_of(nr, a1) : 0;
-    u64 before = front_rdtsc(), after;
+    u64 place = (u64)__builtin_return_address(0), before, after;
+    struct note *n;
+    s64 operation;
     long rc;
 
+    if (dumping) /* the printing of notes is none */
+        return front_hypercall(nr, a1, a2, a3, a4, a5);
+    operation = operation_of(nr, a1);
+    before = front_rdtsc();
     rc = front_hypercall(nr, a1, a2, a3, a4, a5);
     after = front_rdtsc();
+    n = notable(place, operation, rc) ? take() : NULL;
     if (!n)
         return rc;
-    *n = (struct note){.place = (u64)__builtin_return_address(0),
+    *n = (struct note){.place = place,
                        .rc = rc,
                        .ticks = (s64)(after - before),
                        .operation = operation,
@@ -171,7 +220,7 @@ long front_hypercall_recorded(u64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 
 void front_event_recorded(unsigned port)
 {
-    struct note *n = take();
+    struct note *n = dumping ? NULL : take();
 
     if (n)
         *n = (struct note){.rc = port, .nr = EVENT};

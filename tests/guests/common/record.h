@@ -16,7 +16,8 @@
 #define RECORD_NO_OPERATION (-1L)
 
 unsigned record_count(void);
-/* The ticks of the last call of that number and operation since note `from`; -1: there was none. */
+/* The ticks of the last noted call of that number and operation since note `from`; -1: there was
+ * none. */
 s64 record_cost(unsigned from, unsigned nr, long operation);
 void record_dump(void);
 
