@@ -170,6 +170,8 @@ long hc_console_io(uint64_t cmd, uint64_t count, uint64_t buf)
     case CONSOLEIO_read:
         if (!current_domain()->is_control)
             return -XEN_EPERM;
+        if (count > INT32_MAX)
+            return -XEN_E2BIG;
         return console_read(count, guest_va_make(buf));
     default:
         return -XEN_ENOSYS;

@@ -324,7 +324,7 @@ long hc_domctl(uint64_t uop_va)
         return rc ? rc : guest_write_obj(uop, &op);
     }
     /* Asking for information iterates: the answer is about the next domain there is. */
-    d = domain_get_or_self(op.domain);
+    d = domain_get(op.domain);
     if (!d && op.cmd == XEN_DOMCTL_getdomaininfo)
         d = domain_next(op.domain);
     if (!d)

@@ -212,7 +212,7 @@ static long run(unsigned cmd, struct domain *d, union memory_arg *a)
     case XENMEM_maximum_reservation:
         return READ_ONCE(d->pages.max);
     case XENMEM_maximum_gpfn: /* as the guest says in its shared page */
-        return (long)(READ_ONCE(d->shared_info->arch.max_pfn) - 1);
+        return (long)((READ_ONCE(d->shared_info->arch.max_pfn) ?: 1) - 1);
     case XENMEM_memory_map:
         return memory_map(d, &a->map);
     case XENMEM_machine_memory_map:

@@ -149,6 +149,8 @@ long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg_va)
         timer_stop(&v->singleshot);
         return 0;
     case VCPUOP_send_nmi:
+        if (!guest_va_is_null(arg))
+            return -XEN_EINVAL;
         if (!__atomic_exchange_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST))
             vcpu_kick(v);
         return 0;

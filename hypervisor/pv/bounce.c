@@ -121,13 +121,12 @@ void pv_sysenter(struct cpu_user_regs *regs)
 static void deliver_nmi(struct vcpu *v, struct cpu_user_regs *regs)
 {
     const struct trap_info *ti = &v->pv.traps[VEC_NMI];
-    uint64_t handler = v->pv.nmi.address != 0 ? v->pv.nmi.address : ti->address;
 
     v->nmi_pending = false;
-    if (handler == 0)
+    if (ti->address == 0)
         return; /* nobody asked for NMIs: dropped, as the sender was told they may be */
     v->in_nmi = true;
-    enter(v, regs, handler, true, NULL, 0);
+    enter(v, regs, ti->address, TI_GET_IF(ti) != 0, NULL, 0);
 }
 
 void pv_deliver_event(struct cpu_user_regs *regs)

@@ -131,8 +131,8 @@ int pv_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
 {
     mfn_t old[ARRAY_LEN(v->pv.ldt_frames)];
 
-    if (entries > LDT_ENTRIES_MAX || base % PAGE_SIZE != 0 ||
-        !guest_range_ok(guest_va_make(base), (uint64_t)entries * sizeof(uint64_t)))
+    if (entries > LDT_ENTRIES_MAX || (entries && base % PAGE_SIZE != 0) ||
+        (entries && !guest_range_ok(guest_va_make(base), entries * sizeof(uint64_t))))
         return -XEN_EINVAL;
     if (entries == 0 && v->pv.ldt_entries == 0)
         return 0;

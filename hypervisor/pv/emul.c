@@ -41,7 +41,7 @@ static bool read_cr(struct vcpu *v, unsigned cr, uint64_t *value)
 /* A new kernel root by instruction; validation that is preempted goes on when it runs again. */
 static bool write_cr3(struct vcpu *v, uint64_t value, struct insn *in)
 {
-    int rc = pv_root_set(v, maddr_to_mfn(maddr_make(value)), false);
+    int rc = pv_root_set(v, maddr_to_mfn(maddr_make(value)).n, false);
 
     in->again = rc == -XEN_ERESTART;
     return rc == 0 || in->again;

@@ -41,7 +41,7 @@ static noinline_fn int flush_many(const struct domain *d, const struct mmuext_op
     const bool page = op->cmd == MMUEXT_INVLPG_MULTI || op->cmd == MMUEXT_INVLPG_ALL;
     const guest_va bitmap = guest_va_of(op->arg2.vcpumask);
 
-    return mmu_flush(d, all ? NULL : &bitmap, page, op->arg1.linear_addr);
+    return mmu_flush(d, all ? NULL : &bitmap, page, op->arg1.linear_addr) ? -XEN_EINVAL : 0;
 }
 
 static int cache_op(const struct vcpu *v)
@@ -84,11 +84,11 @@ static int self_op(struct vcpu *v, const struct mmuext_op *op)
     switch (op->cmd) {
     case MMUEXT_NEW_BASEPTR:
         if (op->arg1.mfn != v->pv.root_kernel.n)
-            return pv_root_set(v, mfn_make(op->arg1.mfn), false);
+            return pv_root_set(v, op->arg1.mfn, false);
         hal_tlb_flush_local(); /* what a load would have done */
         return 0;
     case MMUEXT_NEW_USER_BASEPTR:
-        return pv_root_set(v, op->arg1.mfn ? mfn_make(op->arg1.mfn) : MFN_NONE, true);
+        return pv_root_set(v, op->arg1.mfn, true);
     case MMUEXT_TLB_FLUSH_LOCAL:
         hal_tlb_flush_local(); /* the user root, too */
         return 0;

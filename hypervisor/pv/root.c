@@ -72,11 +72,13 @@ static inline void root_in_force(struct vcpu *v, mfn_t m, bool user)
         tlb_tag_owes(!user);
 }
 
-int pv_root_set(struct vcpu *v, mfn_t m, bool user)
+int pv_root_set(struct vcpu *v, uint64_t frame, bool user)
 {
     mfn_t *root = user ? &v->pv.root_user : &v->pv.root_kernel;
-    const mfn_t old = *root;
+    const mfn_t old = *root, m = frame == 0 && user ? MFN_NONE : mfn_make(frame);
 
+    if (frame == MFN_NONE.n)
+        return -XEN_EINVAL;
     if (mfn_eq(old, m)) {
         root_in_force(v, m, user);
         return 0;
@@ -87,8 +89,6 @@ int pv_root_set(struct vcpu *v, mfn_t m, bool user)
         if (rc)
             return rc;
         root_show_m2p(m, !user || mfn_eq(m, v->pv.root_kernel));
-    } else if (!user) {
-        return -XEN_EINVAL;
     }
     *root = m;
     root_in_force(v, m, user);

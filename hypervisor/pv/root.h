@@ -9,11 +9,11 @@
 #include <tenue/pv.h>
 #include <tenue/vcpu.h>
 
-/* Make m v's root for kernel or user mode, validating it as an L4 where it is not one; loads it
- * when v is current and in that mode, which is a flush even of the same root. MFN_NONE is for user
- * mode only. v is current or does not run. -XEN_EINVAL; -XEN_ERESTART: nothing changed, call again.
- */
-int pv_root_set(struct vcpu *v, mfn_t m, bool user) must_check;
+/* Make the frame that a guest names v's root for kernel or user mode, validating it as an L4 where
+ * it is not one; loads it when v is current and in that mode, which is a flush even of the same
+ * root. 0 says that user mode has none. v is current or does not run. -XEN_EINVAL; -XEN_ERESTART:
+ * nothing changed, call again. */
+int pv_root_set(struct vcpu *v, uint64_t frame, bool user) must_check;
 /* Teardown, or before new context: give up both roots and all owed tables; v is loaded nowhere.
  * -XEN_ERESTART: call again. */
 int pv_root_release(struct vcpu *v) must_check;

@@ -42,17 +42,14 @@ static bool context_is_sane(const vcpu_guest_context_t *c)
     if (c->gdt_ents > FIRST_RESERVED_GDT_ENTRY || c->ldt_ents > 8192)
         return false;
     /* Guest user mode needs its root from the first instruction on (ENT-15). */
-    return c->flags & VGCF_in_kernel || c->ctrlreg[1] != 0;
+    return c->flags & VGCF_in_kernel || xen_cr3_to_pfn(c->ctrlreg[1]) != 0;
 }
 
 static int set_roots(struct vcpu *v, const vcpu_guest_context_t *c)
 {
-    int rc = pv_root_set(v, mfn_make(xen_cr3_to_pfn(c->ctrlreg[3])), false);
+    int rc = pv_root_set(v, xen_cr3_to_pfn(c->ctrlreg[3]), false);
 
-    if (rc == 0)
-        rc = pv_root_set(v, c->ctrlreg[1] != 0 ? mfn_make(xen_cr3_to_pfn(c->ctrlreg[1])) : MFN_NONE,
-                         true);
-    return rc;
+    return rc ? rc : pv_root_set(v, xen_cr3_to_pfn(c->ctrlreg[1]), true);
 }
 
 static int set_tables(struct vcpu *v, const vcpu_guest_context_t *c)

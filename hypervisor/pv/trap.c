@@ -42,11 +42,13 @@ static noinline_fn void invalid_opcode(struct cpu_user_regs *regs)
     insn_skip(regs, FEP_LENGTH);
 }
 
+/* The gates of int3 and into are everybody's. */
 static bool may_raise(const struct vcpu *v, uint8_t vector)
 {
     unsigned dpl = TI_GET_DPL(&v->pv.traps[vector]);
 
-    return v->pv.traps[vector].address != 0 && dpl >= (v->pv.kernel_mode ? 1u : 3u);
+    return v->pv.traps[vector].address != 0 &&
+           (dpl >= (v->pv.kernel_mode ? 1u : 3u) || vector == VEC_BP || vector == VEC_OF);
 }
 
 /* int n, of length len with RIP still on it: enter the handler, or #GP naming the vector. */

@@ -56,9 +56,12 @@ static int callback_set(struct vcpu *v, unsigned type, uint64_t address, bool ma
     struct pv_callback *const slots[] = {
         [CALLBACKTYPE_event] = &v->pv.event,       [CALLBACKTYPE_failsafe] = &v->pv.failsafe,
         [CALLBACKTYPE_syscall] = &v->pv.syscall,   [CALLBACKTYPE_syscall32] = &v->pv.syscall32,
-        [CALLBACKTYPE_sysenter] = &v->pv.sysenter, [CALLBACKTYPE_nmi] = &v->pv.nmi,
+        [CALLBACKTYPE_sysenter] = &v->pv.sysenter,
     };
+    const struct trap_info nmi = {VEC_NMI, 4, PV_SEL_KERNEL_CS, address}; /* 4: masks events */
 
+    if (type == CALLBACKTYPE_nmi)
+        return pv_trap_entry_set(v, &nmi) ? 0 : -XEN_EINVAL;
     if (type >= ARRAY_LEN(slots) || slots[type] == NULL)
         return -XEN_ENOSYS;
     if (address != 0 && !guest_addr_ok(address))
@@ -69,22 +72,19 @@ static int callback_set(struct vcpu *v, unsigned type, uint64_t address, bool ma
 
 long hc_callback_op(uint64_t cmd, uint64_t arg)
 {
+    const bool set = cmd == CALLBACKOP_register, unset = cmd == CALLBACKOP_unregister;
     struct callback_register op = {0};
 
-    /* Both structures begin with the type. */
-    if (cmd == CALLBACKOP_register && guest_read_obj(&op, guest_va_make(arg)) != 0)
-        return -XEN_EFAULT;
-    if (cmd == CALLBACKOP_unregister) {
-        if (guest_read(&op, guest_va_make(arg), sizeof(struct callback_unregister)) != 0)
-            return -XEN_EFAULT;
-        /* A guest cannot run without these three; the others may go. */
-        if (op.type == CALLBACKTYPE_event || op.type == CALLBACKTYPE_failsafe ||
-            op.type == CALLBACKTYPE_syscall)
-            return -XEN_EINVAL;
-        op.flags = 0;
-    } else if (cmd != CALLBACKOP_register) {
+    if (!set && !unset)
         return -XEN_ENOSYS;
-    }
+    /* Both structures begin with the type. */
+    if (guest_read(&op, guest_va_make(arg),
+                   set ? sizeof(op) : sizeof(struct callback_unregister)) != 0)
+        return -XEN_EFAULT;
+    /* A guest cannot run without these three; the others may go. */
+    if (unset && (op.type == CALLBACKTYPE_event || op.type == CALLBACKTYPE_failsafe ||
+                  op.type == CALLBACKTYPE_syscall))
+        return -XEN_EINVAL;
     return callback_set(current_vcpu(), op.type, op.address, op.flags & CALLBACKF_mask_events);
 }
 
@@ -187,7 +187,7 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
 {
     reg = debugreg_number(reg);
     if ((reg | 1) == 7 && value >> 32)
-        return -XEN_EPERM;
+        return -XEN_EINVAL;
     switch (reg) {
     case 0 ... 3:
         if (value != 0 && !guest_addr_ok(value))

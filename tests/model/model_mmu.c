@@ -183,7 +183,7 @@ static int op_root(const struct actor *a)
     const bool user = arg.kind & 1;
 
     (void)a;
-    return pv_root_set(current_vcpu(), user && arg.kind & 2 ? MFN_NONE : arg.m, user);
+    return pv_root_set(current_vcpu(), user && arg.kind & 2 ? 0 : arg.m.n, user);
 }
 
 static int op_flush(const struct actor *a)
@@ -300,8 +300,8 @@ static void actor_begin(struct actor *a, uint16_t domid)
         fake_written(a->frames[3])[i < 3 ? i : i + 120] = mfn_to_maddr(a->frames[i]).a | PTE_P |
                                                           (i > 4 ? PTE_RW : 0);
     for (unsigned i = 0; i < 2; i++)
-        check(pv_root_set(a->d->vcpus[i], a->frames[0], false) == 0 &&
-                  pv_root_set(a->d->vcpus[i], a->frames[4], true) == 0,
+        check(pv_root_set(a->d->vcpus[i], a->frames[0].n, false) == 0 &&
+                  pv_root_set(a->d->vcpus[i], a->frames[4].n, true) == 0,
               "no root");
 }
 

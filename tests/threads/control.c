@@ -81,7 +81,7 @@ static void give_context(struct guest *g)
         struct vcpu *v = g->d->vcpus[i];
         int rc;
 
-        while ((rc = again(pv_root_set(v, g->frames[g->l4], false))) != 0)
+        while ((rc = again(pv_root_set(v, g->frames[g->l4].n, false))) != 0)
             if (rc != -XEN_ERESTART)
                 cannot("a root was refused");
         v->regs.rip = GUEST_BASE;

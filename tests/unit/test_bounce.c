@@ -231,7 +231,7 @@ static void nmi_waits_for_an_iret(void)
     pvv->nmi_pending = true;
     pvv->vcpu_info->evtchn_upcall_mask = 1;
     pv_deliver_event(pvr);
-    CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(PV_AT_NMI));
+    CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(2));
     CU_ASSERT_EQUAL(pv_frame(3), 0xe030 | 1ull << 32);
     CU_ASSERT_FALSE(pvv->nmi_pending);
     CU_ASSERT_TRUE(pvv->in_nmi);
@@ -240,11 +240,7 @@ static void nmi_waits_for_an_iret(void)
     pv_deliver_event(pvr);
     CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(PV_AT_EVENT));
     CU_ASSERT_TRUE(pvv->nmi_pending);
-    /* Vector 2 when no callback was registered; dropped when there is neither. */
-    pvv->in_nmi = false;
-    pvv->pv.nmi.address = 0;
-    pv_deliver_event(pvr);
-    CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(2));
+    /* Dropped when there is no handler. */
     pvv->in_nmi = false;
     pvv->pv.traps[2].address = 0;
     pvv->nmi_pending = true;
@@ -361,8 +357,8 @@ static void no_handler_is_the_end(void)
     pv_end();
 }
 
-/* int n: the DPL of the guest's table decides; else #GP that names the vector, RIP on the
- * instruction. */
+/* int n: the DPL of the guest's table decides, but for int 3 and int 4; else #GP that names the
+ * vector, RIP on the instruction. */
 static void int_n_asks_the_table(void)
 {
     pv_begin(5);
@@ -370,7 +366,7 @@ static void int_n_asks_the_table(void)
         for (unsigned dpl = 0; dpl < 4; dpl++)
             for (unsigned kernel = 0; kernel < 2; kernel++) {
                 const uint8_t insn[] = {0xcd, (uint8_t)vector};
-                const bool may = dpl >= (kernel ? 1u : 3u);
+                const bool may = dpl >= (kernel ? 1u : 3u) || vector == 3 || vector == 4;
 
                 if (vector == 13)
                     continue;
@@ -413,7 +409,7 @@ static void int_n_is_what_the_instruction_says(void)
     pv_end();
 }
 
-/* One-byte forms: int3, and into of 32-bit code. Refused, RIP is on them again. */
+/* One-byte forms: int3, and into of 32-bit code. Without a handler RIP is on them again. */
 static void one_byte_software_interrupts(void)
 {
     static const struct {
@@ -422,14 +418,14 @@ static void one_byte_software_interrupts(void)
 
     pv_begin(5);
     for (unsigned i = 0; i < 2; i++)
-        for (unsigned dpl = 0; dpl < 4; dpl += 3) {
-            pvv->pv.traps[forms[i].vector].flags = (uint8_t)dpl;
+        for (unsigned there = 0; there < 2; there++) {
+            pvv->pv.traps[forms[i].vector].address = there ? PV_HANDLER(forms[i].vector) : 0;
             pv_mode(false);
             pv_code(16, &forms[i].code, 1);
             pvr->rip++;
             pv_software_interrupt(pvr, forms[i].vector);
-            CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(dpl ? forms[i].vector : 13u));
-            CU_ASSERT_EQUAL(pv_frame(dpl ? 2 : 3), guest_va_at(PV_CODE) + (dpl ? 17 : 16));
+            CU_ASSERT_EQUAL(pvr->rip, PV_HANDLER(there ? forms[i].vector : 13u));
+            CU_ASSERT_EQUAL(pv_frame(there ? 2 : 3), guest_va_at(PV_CODE) + (there ? 17 : 16));
         }
     pv_end();
 }

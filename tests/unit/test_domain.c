@@ -206,11 +206,15 @@ static void create_and_destroy(void)
 /* LC-2 */
 static void not_on_oneself(void)
 {
+    domid_t self;
+
     control_up();
-    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_pausedomain, DOMID_SELF), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_destroydomain, 0), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_resumedomain, DOMID_SELF), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_setvcpucontext, DOMID_SELF), -XEN_EINVAL);
+    self = current_domain()->domid;
+    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_pausedomain, self), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_destroydomain, self), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_resumedomain, self), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_setvcpucontext, self), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_pausedomain, DOMID_SELF), -XEN_ESRCH);
     CU_ASSERT_EQUAL(simple_domctl(XEN_DOMCTL_pausedomain, 999), -XEN_ESRCH);
     control_down();
 }

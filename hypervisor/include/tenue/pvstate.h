@@ -45,7 +45,7 @@ struct pv_vcpu {
     uint64_t gs_base_kernel; /* guest kernel's GS base: active in kernel mode */
     uint64_t gs_base_user;   /* inactive in kernel mode */
     struct trap_info *traps; /* 256 entries, own page; address 0: none; cs ring 3 */
-    struct pv_callback event, failsafe, syscall, syscall32, sysenter, nmi;
+    struct pv_callback event, failsafe, syscall, syscall32, sysenter; /* NMIs: traps[2] */
     mfn_t gdt_frames[GDT_GUEST_FRAMES]; /* descriptor-typed, MFN_NONE when absent */
     uint32_t gdt_entries;
     uint64_t ldt_base;    /* guest linear address */

@@ -206,8 +206,8 @@ static void start_vcpus(struct actor *a)
     for (unsigned i = 0; i < started; i++) {
         struct vcpu *v = a->d->vcpus[i];
 
-        if (pv_root_set(v, a->frames[L4], false) != 0 ||
-            pv_root_set(v, a->frames[USER_L4], true) != 0)
+        if (pv_root_set(v, a->frames[L4].n, false) != 0 ||
+            pv_root_set(v, a->frames[USER_L4].n, true) != 0)
             cannot("a root was refused");
         v->initialised = true;
         v->regs.rsp = guest_va_at(HOLES);

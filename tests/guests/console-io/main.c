@@ -45,5 +45,6 @@ void guest_test(void)
     across_pages();
     check_eq(hc_console_io(CONSOLEIO_read, sizeof(buf), buf), 0); /* nobody types */
     check_eq(hc_console_io(CONSOLEIO_read, 0, buf), 0);
+    check_eq(hc_console_io(CONSOLEIO_read, 0x80000000, buf), -XEN_E2BIG);
     check_eq(hc_console_io(99, 1, buf), -XEN_ENOSYS);
 }

@@ -49,6 +49,8 @@ static void registers(void)
     check_eq(hc_get_debugreg(0), 0x1000);
     check(hc_set_debugreg(0, 0x0000800000000000UL) < 0, "a breakpoint that is not canonical");
     check(hc_set_debugreg(8, 0) < 0, "debug register 8");
+    check_eq(hc_set_debugreg(6, 1UL << 32), -XEN_EINVAL);
+    check_eq(hc_set_debugreg(7, 1UL << 32), -XEN_EINVAL);
     check(hc_get_debugreg(8) < 0, "read of debug register 8: %ld", hc_get_debugreg(8));
     check(hc_set_debugreg(7, 1UL << 13 | 1) < 0 || !(hc_get_debugreg(7) & 1 << 13),
           "general detect is on");

@@ -188,6 +188,7 @@ static void ldt(void)
     check_eq(load(0x0f), FAULT_NONE);
     check_eq(load(0), FAULT_NONE);
     check_eq(front_mmuext_va(MMUEXT_SET_LDT, 0, 0), 0);
+    check_eq(front_mmuext_va(MMUEXT_SET_LDT, HYPERVISOR_VIRT_START + 1, 0), 0); /* none, anywhere */
     check_eq(load(0x07), GP(0x04));
     check_eq(front_page_rw(table), 0);
     check(front_mmuext_va(MMUEXT_SET_LDT, (u64)table + 8, 1) < 0, "an LDT that is not aligned");

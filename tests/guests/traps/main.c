@@ -10,6 +10,7 @@
  * A failure means: a kernel's exception handlers return to the wrong place, or believe that the
  * kernel's own faults came from user mode.
  * Sabotage: in frontends/x86/entry.S swap the two pops of front_trap_stubs: rcx/r11 checks fail.
+ * In pv/trap.c take VEC_BP out of may_raise(): int3 with an entry of privilege 0 is #GP.
  */
 #include "guest.h"
 
@@ -161,6 +162,23 @@ static void software(void)
     expect("int 13", 13, 8 * 13 + 2, 0);
 }
 
+/* int3 and into are everybody's, whatever privilege their table entries ask for. */
+static void breakpoint_of_ring_0(void)
+{
+    const struct trap_info privileged[] = {
+        {.vector = 3, .cs = FLAT_KERNEL_CS, .address = front_trap_stub(3)},
+        {.vector = 4, .cs = FLAT_KERNEL_CS, .address = front_trap_stub(4)},
+        {.address = 0},
+    };
+
+    check_eq(hc_set_trap_table(privileged), 0);
+    RAISE("int3");
+    expect("#BP", 3, 0, 1);
+    RAISE("int $4");
+    expect("#OF", 4, 0, 2);
+    front_trap_init();
+}
+
 static void event_mask_flag(void)
 {
     struct trap_info one[2] = {
@@ -195,5 +213,6 @@ void guest_test(void)
     page_faults();
     single_step();
     software();
+    breakpoint_of_ring_0();
     event_mask_flag();
 }

@@ -9,7 +9,8 @@
  * Invariants: LC-9, ENT-2, ENT-3, ENT-7, ENT-8, ENT-12, ENT-15, HC-1, HC-11, EV-9, HC-12.
  * Advisories: 1, 12, 20, 98, 193, 327.
  * A failure means: a guest starts a vCPU in a state that no instruction could have reached.
- * Sabotage: let context_is_sane() in pv/state.c accept user mode without a user root: it starts.
+ * Sabotage: let context_is_sane() in pv/state.c accept user mode without a user root: it starts. In
+ * pv/root.c drop the test for MFN_NONE.n: NEW_USER_BASEPTR takes it for none.
  */
 #include "guest.h"
 
@@ -86,6 +87,11 @@ static void bad_contexts(void)
     c.user_regs.cs = FLAT_USER_CS;
     c.user_regs.ss = FLAT_USER_SS;
     refused("user mode without a user root");
+    c.flags = 0;
+    c.user_regs.cs = FLAT_USER_CS;
+    c.user_regs.ss = FLAT_USER_SS;
+    c.ctrlreg[1] = 0xfff; /* no number, though not zero */
+    refused("user mode on flags of a user root");
     c.gdt_ents = 8193;
     c.gdt_frames[0] = front_va_to_mfn(table);
     refused("a GDT of 8193 entries");
@@ -101,6 +107,7 @@ static void bad_contexts(void)
     refused("a syscall callback that is not canonical");
     c.gs_base_user = 0x8000000000000000UL;
     refused("a user GS base that is not canonical");
+    check_eq(front_mmuext1(MMUEXT_NEW_USER_BASEPTR, ~0UL), -XEN_EINVAL);
     check(hc_vcpu_op(VCPUOP_initialise, 1, HYPERVISOR_VIRT_START) < 0, "the hypervisor's memory");
     check(hc_vcpu_op(VCPUOP_initialise, 1, 0x1000) < 0, "no memory");
     check(hc_vcpu_op(VCPUOP_initialise, 8, &c) < 0, "vCPU 8 of 8");

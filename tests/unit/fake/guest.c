@@ -51,6 +51,6 @@ void guest_init(struct guest *g, struct domain *d)
     if (mmu_pin(d, g->frames[g->l4], PGT_L4) != 0)
         cannot("its tables were refused");
     for (unsigned i = 0; i < d->max_vcpus; i++)
-        if (pv_root_set(d->vcpus[i], g->frames[g->l4], false) != 0)
+        if (pv_root_set(d->vcpus[i], g->frames[g->l4].n, false) != 0)
             cannot("its root was refused");
 }

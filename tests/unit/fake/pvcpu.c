@@ -35,11 +35,11 @@ static void map_page(unsigned frame, uint64_t bits)
 
 static void entry_points(void)
 {
-    static const unsigned types[] = {CALLBACKTYPE_event,    CALLBACKTYPE_failsafe,
-                                     CALLBACKTYPE_syscall,  CALLBACKTYPE_syscall32,
-                                     CALLBACKTYPE_sysenter, CALLBACKTYPE_nmi};
-    struct pv_callback *const slots[] = {&pvv->pv.event,     &pvv->pv.failsafe, &pvv->pv.syscall,
-                                         &pvv->pv.syscall32, &pvv->pv.sysenter, &pvv->pv.nmi};
+    static const unsigned types[] = {CALLBACKTYPE_event, CALLBACKTYPE_failsafe,
+                                     CALLBACKTYPE_syscall, CALLBACKTYPE_syscall32,
+                                     CALLBACKTYPE_sysenter};
+    struct pv_callback *const slots[] = {&pvv->pv.event, &pvv->pv.failsafe, &pvv->pv.syscall,
+                                         &pvv->pv.syscall32, &pvv->pv.sysenter};
 
     for (unsigned i = 0; i < PV_TRAPS; i++) {
         struct trap_info ti = {
@@ -57,7 +57,7 @@ static void user_root(void)
     uint64_t *user = guest_ptr(&pvg, pvg.user_l4);
 
     user[pte_index(GUEST_BASE, 4)] = guest_ptr(&pvg, pvg.l4)[pte_index(GUEST_BASE, 4)];
-    if (pv_root_set(pvv, pvg.frames[pvg.user_l4], true) != 0)
+    if (pv_root_set(pvv, pvg.frames[pvg.user_l4].n, true) != 0)
         cannot("its user root was refused");
 }
 

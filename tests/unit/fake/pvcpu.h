@@ -27,14 +27,7 @@ extern struct vcpu *pvv;          /* its vcpu 0, current */
 extern struct cpu_user_regs *pvr; /* its live registers */
 
 #define PV_HANDLER(vector) (0xffffffff81000000ull + (vector)*16u) /* of each vector, and then: */
-enum {
-    PV_AT_EVENT = 256,
-    PV_AT_FAILSAFE,
-    PV_AT_SYSCALL,
-    PV_AT_SYSCALL32,
-    PV_AT_SYSENTER,
-    PV_AT_NMI
-};
+enum { PV_AT_EVENT = 256, PV_AT_FAILSAFE, PV_AT_SYSCALL, PV_AT_SYSCALL32, PV_AT_SYSENTER };
 
 /* Domain domid (0: the control domain) in guest kernel mode; every register has its own value. */
 void pv_begin(uint16_t domid);
