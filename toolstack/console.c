@@ -110,10 +110,8 @@ int verb_console(int argc, char **argv)
 {
     struct session s;
     uint32_t domid;
+    int rc = session_open_argument(&s, argc, argv, &domid);
 
-    if (argc != 2 || argv[1][0] == '-')
-        return usage();
-    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
     int tty = console_open(&s.st, domid, &s.d);

@@ -142,10 +142,8 @@ static int on_domain(int argc, char **argv, int (*act)(struct hv *hv, uint32_t d
 {
     struct session s;
     uint32_t domid;
+    int rc = session_open_argument(&s, argc, argv, &domid);
 
-    if (argc != 2 || argv[1][0] == '-')
-        return usage();
-    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
     rc = domid ? act(s.hv, domid) : -EPERM;

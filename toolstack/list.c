@@ -208,10 +208,8 @@ int verb_domid(int argc, char **argv)
 {
     struct session s;
     uint32_t domid;
+    int rc = session_open_argument(&s, argc, argv, &domid);
 
-    if (argc != 2 || argv[1][0] == '-')
-        return usage();
-    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
     printf("%u\n", domid);
@@ -222,10 +220,8 @@ int verb_domname(int argc, char **argv)
 {
     struct session s;
     uint32_t domid;
+    int rc = session_open_argument(&s, argc, argv, &domid);
 
-    if (argc != 2 || argv[1][0] == '-')
-        return usage();
-    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     if (rc)
         return rc;
     char *name = domain_name(&s.st, domid);

@@ -61,6 +61,13 @@ int session_open_domain(struct session *s, unsigned need, const char *what, uint
     return rc;
 }
 
+int session_open_argument(struct session *s, int argc, char **argv, uint32_t *domid)
+{
+    if (argc != 2 || argv[1][0] == '-')
+        return usage();
+    return session_open_domain(s, NEED_BOTH, argv[1], domid);
+}
+
 int session_close(struct session *s, int rc)
 {
     store_close(&s->st);

@@ -128,9 +128,7 @@ int verb_resume(int argc, char **argv)
 {
     struct session s;
     uint32_t domid;
+    int rc = session_open_argument(&s, argc, argv, &domid);
 
-    if (argc != 2 || argv[1][0] == '-')
-        return usage();
-    int rc = session_open_domain(&s, NEED_BOTH, argv[1], &domid);
     return rc ? rc : session_close(&s, resume(&s, domid));
 }

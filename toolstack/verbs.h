@@ -28,13 +28,15 @@ struct session {
 };
 enum { NEED_HV = 1, NEED_STORE = 2, NEED_BOTH = 3, MAY_STORE = 4 };
 
-/* 0, or EXIT_FAILED after printing the complaint. */
-int session_open(struct session *s, unsigned need) MUST_CHECK;
 /* Prints the complaint if rc says failure, closes, and returns the exit code. */
 int session_close(struct session *s, int rc);
+/* 0, or EXIT_FAILED after printing the complaint. */
+int session_open(struct session *s, unsigned need) MUST_CHECK;
 /* The same with a domain looked up by the verb's only plain word. */
 int session_open_domain(struct session *s, unsigned need, const char *what,
                         uint32_t *domid) MUST_CHECK;
+/* For verbs that take a domain and nothing else: also EXIT_USAGE. */
+int session_open_argument(struct session *s, int argc, char **argv, uint32_t *domid) MUST_CHECK;
 
 /* machine.c: the machine's metrics, as Prometheus wants them. */
 int machine_prometheus(struct session *s, const struct xen_sysctl_physinfo *m) MUST_CHECK;
