@@ -10,11 +10,6 @@ static double seconds(uint64_t ns)
     return (double)ns / 1e9;
 }
 
-bool part_is_hypervisor(unsigned part)
-{
-    return part >= TENUE_PART_SWITCH;
-}
-
 static int difference(struct tenue_part_time *to, const struct tenue_part_time *earlier,
                       const struct tenue_part_time *later)
 {

@@ -43,7 +43,6 @@ struct part_report {
 /* later - earlier; fails when a counter fell. */
 int parts_add(struct part_report *r, const struct part_snapshot *earlier,
               const struct part_snapshot *later, struct diag *d) MUST_CHECK;
-bool part_is_hypervisor(unsigned part); /* time spent in ring 0 for the vCPU */
 
 void parts_print(const struct part_report *r, const struct part_names *names, FILE *to);
 struct json *parts_json(const struct part_report *r, const struct part_names *names);

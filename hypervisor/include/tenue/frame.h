@@ -3,8 +3,7 @@
  * Frame numbers and addresses as distinct types: mixing them is a compile error. This is the only
  * place where one is made from an integer or turned into another kind.
  *
- *   mfn_t    machine frame number          maddr_t  machine byte address
- *   pfn_t    a guest's own frame numbering  (what gfn means for a PV guest is an mfn)
+ *   mfn_t    machine frame number (what gfn means for a PV guest)    maddr_t  machine byte address
  */
 #ifndef TENUE_FRAME_H
 #define TENUE_FRAME_H
@@ -15,9 +14,6 @@ typedef struct {
     uint64_t n;
 } mfn_t;
 typedef struct {
-    uint64_t n;
-} pfn_t;
-typedef struct {
     uint64_t a;
 } maddr_t;
 
@@ -26,10 +22,6 @@ typedef struct {
 static inline mfn_t mfn_make(uint64_t n)
 {
     return (mfn_t){n};
-}
-static inline pfn_t pfn_make(uint64_t n)
-{
-    return (pfn_t){n};
 }
 static inline maddr_t maddr_make(uint64_t a)
 {

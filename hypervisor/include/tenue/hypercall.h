@@ -12,8 +12,6 @@
 
 #include <tenue/abi.h>
 
-#define HYPERCALL_ARGS_MAX 5
-
 /* The entry point from the metal: number in rax, arguments in rdi rsi rdx r10 r8, result to rax.
  * Guest kernel mode was checked by the caller. */
 void hypercall_entry(struct cpu_user_regs *regs);

@@ -13,7 +13,6 @@
 #include <tenue/hypercall.h>
 #include <tenue/percpu.h>
 
-#define PTE_RW_BIT 2u
 #define STRUCT_MAX 1300u
 #define LIST_MAX 40u
 

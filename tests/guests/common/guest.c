@@ -80,15 +80,6 @@ void guest_skip(const char *fmt, ...)
     va_end(ap);
 }
 
-void guest_error(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    escalate(ERROR, fmt, ap);
-    va_end(ap);
-}
-
 bool guest_on_xen(void)
 {
     char extra[XEN_EXTRAVERSION_LEN] = "";

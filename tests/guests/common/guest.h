@@ -2,7 +2,7 @@
 /*
  * What every test guest shares: checks that are counted and printed where they fail, and one
  * verdict line at the end. A guest defines guest_test(); returning from it is a pass unless a
- * check failed or guest_skip()/guest_error() was called. FAIL beats ERROR beats SKIP beats PASS.
+ * check failed, guest_skip() was called, or the guest died (an ERROR). FAIL beats ERROR beats SKIP.
  */
 #ifndef TESTS_GUEST_H
 #define TESTS_GUEST_H
@@ -32,7 +32,6 @@ bool guest_check(bool ok, const char *file, int line, const char *what, const ch
     __attribute__((format(printf, 5, 6)));
 bool guest_check_eq(u64 got, u64 want, const char *file, int line, const char *what);
 void guest_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void guest_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Print the verdict now and reset the machine. */
 void guest_end(void) __attribute__((noreturn));
 /* Have the hypervisor recount its books, and check that they balance. Done at the end of every
