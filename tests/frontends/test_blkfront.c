@@ -395,21 +395,29 @@ static void several(const char *what, unsigned indirect, bool inner)
     fake_nothing_left(what);
 }
 
-/* With requests out: one wrong answer, and all of them have failed, once each. */
-static void test_lies_among_many(void)
+/* A device of a slow backend, with five requests that wait for their answers. */
+static struct front_blk *five_out(const char *what, enum front_blk_op op)
 {
     struct front_blk *b = NULL;
 
+    set_up();
+    slow = true;
+    ended = wrong = 0;
+    front_blk_open(51712, &b);
+    for (unsigned n = 0; n < 5; n++) {
+        ios[n].io =
+            (struct front_blk_io){.op = op, .sectors = 8, .data = ios[n].data, .done = one_ended};
+        CHECK(what, front_blk_submit(b, &ios[n].io) == 0);
+    }
+    return b;
+}
+
+/* With requests out: one wrong answer, and all of them have failed, once each. */
+static void test_lies_among_many(void)
+{
     for (enum lie l = ANOTHER_ID; l <= FAR_INDEX; l++) {
-        set_up();
-        slow = true;
-        ended = wrong = 0;
-        front_blk_open(51712, &b);
-        for (unsigned n = 0; n < 5; n++) {
-            ios[n].io = (struct front_blk_io){
-                .op = FRONT_BLK_READ, .sectors = 8, .data = ios[n].data, .done = one_ended};
-            CHECK("a lie among many", front_blk_submit(b, &ios[n].io) == 0);
-        }
+        struct front_blk *b = five_out("a lie among many", FRONT_BLK_READ);
+
         lie = l;
         CHECK("a lie among many", front_blk_wait(b, front_port_now() + 1000) == -XEN_EIO);
         CHECK("a lie among many",
@@ -424,18 +432,7 @@ static void test_lies_among_many(void)
 /* Closed while requests are out: they fail. */
 static void test_close_early(void)
 {
-    struct front_blk *b = NULL;
-
-    set_up();
-    slow = true;
-    ended = wrong = 0;
-    front_blk_open(51712, &b);
-    for (unsigned n = 0; n < 5; n++) {
-        ios[n].io = (struct front_blk_io){
-            .op = FRONT_BLK_WRITE, .sectors = 8, .data = ios[n].data, .done = one_ended};
-        front_blk_submit(b, &ios[n].io);
-    }
-    front_blk_close(b);
+    front_blk_close(five_out("closed early", FRONT_BLK_WRITE));
     CHECK("closed early", ended == 5 && wrong == 5 && ios[4].io.result == -XEN_EIO);
     fake_nothing_left("closed early");
 }
