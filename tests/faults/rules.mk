@@ -71,7 +71,7 @@ soak-faults: $(IMAGES)/disks.cpio ## the fault scenarios for longer (SEED=)
 	tests/system/scenarios/powercut --points 200 --boot 3 --seconds 60 $(if $(SEED),--seed $(SEED)) || a=1; exit $$a
 soak-images: $(IMAGES)/disks.cpio ## check-images, a server that stays away, a full disk, a shared base, a disk that grows
 	@tests/system/scenarios/images --all
-soak-fio: $(IMAGES)/disks.cpio $(FAULTS_B)/fio-control.cpio ## fio's verify workloads on raw, qcow2 and NBD, backends killed (KILLS=, SEED=)
+soak-fio: $(IMAGES)/disks.cpio $(FAULTS_B)/fio-control.cpio ## 50 kills of a disk's backend under fio's verify workloads on each of raw, qcow2, NBD, 4096-byte sectors (KILLS=, SEED=)
 	@tests/system/scenarios/fio $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 soak-killed-disk: ## 200 kills of a disk's backend under load (SEED=)
 	@tests/system/scenarios/killed-disk --kills 200 $(if $(SEED),--seed $(SEED))
