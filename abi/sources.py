@@ -92,7 +92,7 @@ class Sources:
         if "tests" not in self.cache:
             wrappers, found = self.wrappers(), {}
             for path in sorted(self.top.glob("tests/guests/*/main.c")) + sorted(self.top.glob("tests/unit/test_*.c")) + \
-                    sorted(self.top.glob("tests/model/*.c")) + sorted(self.top.glob("examples/hypercalls/*.c")):
+                    sorted(self.top.glob("tests/model/*.c")):
                 words = set(re.findall(r"\w+", strip_comments(self.text(path))))
                 for w in [w for w in words if w in wrappers]:
                     words |= wrappers[w]

@@ -478,7 +478,8 @@ static void add_vcpu_info(const struct vcpu *v, struct xen_domctl_getdomaininfo 
     info->max_vcpu_id = v->id;
     if (READ_ONCE(v->pause_flags) & (1u << VPF_DOWN))
         return;
-    info->nr_online_vcpus++;
+    if (info->nr_online_vcpus++ == 0)
+        info->flags |= XEN_DOMINF_blocked; /* until one is seen that is not */
     if (!(READ_ONCE(v->pause_flags) & (1u << VPF_BLOCKED)))
         info->flags &= ~XEN_DOMINF_blocked;
     if (vcpu_runstate(v).state == RUNSTATE_running)
@@ -491,7 +492,6 @@ void domain_get_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 
     memset(info, 0, sizeof(*info));
     info->domain = d->domid;
-    info->flags = XEN_DOMINF_blocked;
     info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
     for_each_vcpu (d, v)
         add_vcpu_info(v, info);

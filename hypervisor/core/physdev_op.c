@@ -138,7 +138,7 @@ static int run(struct domain *d, uint32_t cmd, union physdev_arg *a)
         return hal_ioapic_read(a->apic.apic_physbase, a->apic.reg, &a->apic.value);
     case PHYSDEVOP_alloc_irq_vector: /* its users ignore the number, which must only be plausible */
         a->irq.vector = a->irq.irq;
-        return pirq_is_valid(d, a->irq.irq) ? 0 : -XEN_EINVAL;
+        return 0;
     case PHYSDEVOP_map_pirq:
         if (names_other(d, a->map_pirq.domid))
             return -XEN_EOPNOTSUPP;

@@ -214,8 +214,9 @@ static int run(struct xen_sysctl *op)
     case XEN_SYSCTL_getcpuinfo:
         return op_getcpuinfo(&op->u.getcpuinfo);
     case XEN_SYSCTL_availheap:
-        op->u.availheap.avail_bytes = READ_ONCE(heap_free_frames) << PAGE_SHIFT;
-        return op->u.availheap.node > 0 ? -XEN_EINVAL : 0;
+        op->u.availheap.avail_bytes =
+            op->u.availheap.node > 0 ? 0 : READ_ONCE(heap_free_frames) << PAGE_SHIFT;
+        return 0;
     case XEN_SYSCTL_cputopoinfo:
         return op_cputopoinfo(&op->u.cputopoinfo);
     case XEN_SYSCTL_numainfo:
