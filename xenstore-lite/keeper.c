@@ -4,9 +4,9 @@
  *
  * Owns: the keeper's process, the socket between the two.
  * Invariants: the keeper believes nothing of a request but its four bytes; it ends when the store
- * does; files are removed only when the store says that it ends in order, for after a crash they
- * may already be the next store's. Leaves to others: hypercalls (privcmd.c), what a log is (log.c),
- * confinement (confine.c).
+ *   does; files are removed only when the store says that it ends in order, for after a crash they
+ *   may already be the next store's.
+ * Leaves to others: hypercalls (privcmd.c), what a log is (log.c), confinement (confine.c).
  */
 #include "keeper.h"
 

@@ -7,9 +7,10 @@
  * Invariants: notes are done by the functions that did them the first time, so books and watches
  *   need no second description; no event leaves on the way, for whoever was to hear has heard, or
  *   has it in his output. A transaction is the one thing that does not come back whole: its
- * snapshot is gone, its commit answers EAGAIN, which every client must be ready for. Locks: none,
- * one thread. Leaves to others: format and commits (journal.c), the transports' own part (ring.c,
- * sock.c).
+ *   snapshot is gone, its commit answers EAGAIN, which every client must be ready for.
+ * Locks: none, one thread.
+ * Leaves to others: format and commits (journal.c, turn.c), the transports' own part (ring.c,
+ *   sock.c).
  */
 #include "resume.h"
 

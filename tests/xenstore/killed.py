@@ -11,7 +11,7 @@ twice, or differs from the model fails the test; EAGAIN at a commit is the one t
 recounts its books (xenstore-control check).
 
 Sabotage, each seen: in sock.c let sent() not note it (answers twice); let journal_unnoted_received() return 0 (requests
-lost); let watch.c note no watch (events missing); in conn.c publish before the commit (a store that remembers less than
+lost); let watch.c note no watch (events missing); in turn.c publish before the commit (a store that remembers less than
 its clients); let journal_inherited() ignore who came when (comers hang).
 """
 import os
