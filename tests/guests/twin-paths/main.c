@@ -22,7 +22,7 @@
 #include <xen/callback.h>
 #include <xen/nmi.h>
 
-GUEST_RUN("vcpus=1 timeout=120 twin=fastpaths=off");
+GUEST_RUN("vcpus=1 ours timeout=120 twin=fastpaths=off");
 
 /* What an entry stub saw, before anything else of ours ran. */
 struct seen {
