@@ -476,7 +476,7 @@ static int unknown_key(struct load *l, const struct cfg_entry *e)
             nearest = keys[i].name;
         }
     }
-    if (nearest && best <= 3)
+    if (nearest && best <= 1 + strlen(e->key) / 5)
         return bad(l, e->line, "unknown key \"%s\"; did you mean \"%s\"?", e->key, nearest);
     return bad(l, e->line, "unknown key \"%s\"; tenue.cfg(5) lists those there are", e->key);
 }

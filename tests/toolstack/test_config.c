@@ -131,6 +131,7 @@ static void test_key_errors(void)
 {
     refuse(MINIMAL "memry=3\n", "g.cfg:3: unknown key \"memry\"; did you mean \"memory\"?");
     refuse(MINIMAL "xyzzyplugh=3\n", "tenue.cfg(5) lists");
+    refuse(MINIMAL "bogus=3\n", "tenue.cfg(5) lists"); /* no key is as near as a typing error */
     refuse(MINIMAL "bootloader='pygrub'\n", "g.cfg:3: the key \"bootloader\" is not offered");
     refuse("kernel='/k'\n", "no name; add name");
     refuse("name='a'\n", "no kernel; add kernel");
