@@ -40,7 +40,7 @@
 #define SHORTS 16u /* so often in a row: it waits for answers; then at once so often, */
 #define BURSTS 64u /* after so many it is tried at once again, */
 #define AGAIN 128u /* so often: perhaps it is not interrupted often now */
-#define SHORTS_MAX (SHORTS + 6) /* and twice so often after each try more */
+#define SHORTS_MAX (SHORTS + 4) /* and twice so often after each try more */
 
 uint32_t sched_wake_margin_us = 250; /* an interruption costs, so a small lead is left alone */
 
