@@ -229,26 +229,30 @@ int life_introduce(uint16_t domid, uint64_t frame, uint32_t port)
     return 0;
 }
 
-int life_release(uint16_t domid)
+/* Of another than the control domain, which stays. */
+static int check_introduced(uint16_t domid)
 {
-    struct domain *d = domain_of(domid);
-
     if (domid == 0)
         return -EINVAL;
-    if (!d->introduced)
-        return -ENOENT;
-    purge(d);
-    return 0;
+    return domain_of(domid)->introduced ? 0 : -ENOENT;
+}
+
+int life_release(uint16_t domid)
+{
+    int rc = check_introduced(domid);
+
+    if (!rc)
+        purge(domain_of(domid));
+    return rc;
 }
 
 int life_resume(uint16_t domid)
 {
     struct domain *d = domain_of(domid);
+    int rc = check_introduced(domid);
 
-    if (domid == 0)
-        return -EINVAL;
-    if (!d->introduced)
-        return -ENOENT;
+    if (rc)
+        return rc;
     d->ending_told = false;
     domain_changed(d);
     return 0;
@@ -257,10 +261,11 @@ int life_resume(uint16_t domid)
 int life_set_target(uint16_t domid, uint16_t target)
 {
     struct domain *d = domain_of(domid);
+    int rc = domid == target ? -EINVAL : check_introduced(domid);
 
-    if (domid == 0 || domid == target)
-        return -EINVAL;
-    if (!d->introduced || !domain_of(target)->introduced)
+    if (rc)
+        return rc;
+    if (!domain_of(target)->introduced)
         return -ENOENT;
     d->target = target;
     domain_changed(d);
