@@ -2,10 +2,10 @@
 /*
  * What the forced-emulation CPUID answers: a policy table over the hardware's leaves (EMU-9).
  * A leaf that is not listed is zero; a feature bit passes only when a row here has it and the
- * CPU does. Hidden on purpose: what PV cannot give (paging tricks, SMEP/SMAP, PCID, VMX/SVM, ...)
- * and FSGSBASE, whose presence costs a guest one trapped RDMSR per context switch (a guest that
- * sets CR4.FSGSBASE nevertheless has it).
- * Hypervisor leaves: arch-x86/cpuid.h, base 0x40000000.
+ * CPU does, or was seen to do. Hidden on purpose: what PV cannot give (paging tricks, SMEP/SMAP,
+ * PCID, VMX/SVM, ...) and FSGSBASE, whose presence costs a guest one trapped RDMSR per context
+ * switch (a guest that sets CR4.FSGSBASE nevertheless has it). Hypervisor leaves: arch-x86/cpuid.h,
+ * base 0x40000000.
  *
  * Answers that are the same for as long as the machine runs are made once (pv_cpuid_prepare) and
  * looked up: executing CPUID is slow, and where we are a guest ourselves very much so.
@@ -16,7 +16,7 @@
 #include "state.h"
 
 #define LEAF_MAX 0xdu
-#define LEAF_EXT_MAX 0x80000008u
+#define LEAF_EXT_MAX 0x80000021u
 #define XEN_BASE 0x40000000u
 #define XEN_VERSION_EAX (4u << 16 | 17u)
 /* Ours: "Tenue" in ebx ecx, extension interface version in eax. */
@@ -43,6 +43,7 @@
 /* 80000001: ecx lahf abm sse4a misalignsse prefetchw; edx syscall nx mmxext rdtscp lm */
 #define FE1_ECX (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8))
 #define FE1_EDX (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(27) | BIT(29) | BIT(30) | BIT(31))
+#define FE21_EAX_NULL_CLEARS_BASE BIT(6)
 #define FE1_EDX_AMD_COPY (F1_EDX & 0x0183f3ffu) /* AMD repeats leaf 1 here */
 #define ALL ~0u, ~0u, ~0u, ~0u
 
@@ -150,7 +151,11 @@ static void leaf_native(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
     switch (leaf) {
     case 0:
     case 0x80000000:
-        r[0] = MIN(r[0], leaf ? LEAF_EXT_MAX : LEAF_MAX);
+        r[0] = leaf && hal_null_clears_base ? LEAF_EXT_MAX
+                                            : MIN(r[0], leaf ? LEAF_EXT_MAX : LEAF_MAX);
+        break;
+    case LEAF_EXT_MAX: /* from Zen 3 on CPUs say it themselves; earlier ones' leaves end before */
+        r[0] = hal_null_clears_base ? FE21_EAX_NULL_CLEARS_BASE : 0;
         break;
     case 1:
         if (r[2] & F1_ECX_XSAVE)
@@ -180,7 +185,8 @@ void pv_cpuid_compute(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
         leaf_hypervisor(leaf, subleaf, r);
     } else if (leaf <= (first ? LEAF_EXT_MAX : LEAF_MAX)) {
         hal_cpuid(first, 0, top);
-        if (leaf <= top[0]) /* above its own maximum a CPU answers with some other leaf */
+        /* Above its own maximum a CPU answers with some other leaf. */
+        if (leaf <= top[0] || leaf == LEAF_EXT_MAX)
             leaf_native(leaf, subleaf, r);
     }
 }

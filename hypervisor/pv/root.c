@@ -99,14 +99,11 @@ int pv_root_set(struct vcpu *v, uint64_t frame, bool user)
 
 static int root_drop(mfn_t *root)
 {
-    if (!mfn_is_none(*root)) {
-        int rc = page_put_and_type(*root);
+    const int rc = mfn_is_none(*root) ? 0 : page_put_and_type(*root);
 
-        if (rc)
-            return rc; /* the reference is still counted, and still ours */
+    if (rc == 0) /* else the reference is still counted, and still ours */
         *root = MFN_NONE;
-    }
-    return 0;
+    return rc;
 }
 
 int pv_root_release(struct vcpu *v)

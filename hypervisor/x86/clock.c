@@ -154,8 +154,7 @@ ns_t hal_now(void)
 void hal_time_params(struct vcpu_time_info *t)
 {
     *t = params;
-    if (cpu_count != 1)
-        t->flags = 0; /* offsets could differ */
+    t->flags = cpu_count == 1 ? XEN_PVCLOCK_TSC_STABLE_BIT : 0; /* else offsets may differ */
 }
 
 void hal_timer_arm(ns_t deadline)
@@ -227,8 +226,6 @@ void clock_init(void)
     choose_reference(&r);
     calibrate(&r);
     params.tsc_timestamp = hal_rdtsc();
-    params.flags = cpu_features.tsc_invariant ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
     hal_wallclock_at_boot = rtc_seconds() - hal_now() / NS_PER_SEC;
-    log_info("clock: TSC at %u.%03u MHz by %s%s\n", hal_tsc_khz / 1000, hal_tsc_khz % 1000, r.name,
-             params.flags ? ", invariant" : "");
+    log_info("clock: TSC at %u.%03u MHz by %s\n", hal_tsc_khz / 1000, hal_tsc_khz % 1000, r.name);
 }

@@ -19,6 +19,7 @@ struct cpu_features cpu_features;
 uint64_t host_cr4;
 static uint64_t cr4_guest = CR4_TSD | CR4_DE; /* FSGSBASE, too, where there is any */
 unsigned hal_maddr_bits;
+bool hal_null_clears_base;
 
 static enum spec_vendor vendor_of(const char *ebx)
 {
@@ -55,10 +56,11 @@ void cpu_detect(void)
     cpu_features.xsaveopt = cpu_features.xsave && (r[0] & 1);
     cpuid_if_there(0x80000001, 0, r);
     cpu_features.rdtscp = r[3] >> 27 & 1;
-    cpuid_if_there(0x80000007, 0, r);
-    cpu_features.tsc_invariant = r[3] >> 8 & 1;
     cpuid_if_there(0x80000008, 0, r);
     hal_maddr_bits = r[0] != 0 ? r[0] & 0xff : 36;
+    wrmsr(MSR_FS_BASE, 1);
+    __asm__ volatile("mov %0, %%fs" ::"r"(0));
+    hal_null_clears_base = rdmsr(MSR_FS_BASE) == 0;
     cpu_features.fx_leaks_pointers = cpu_is_amd() && !(r[1] >> 2 & 1);
 }
 

@@ -115,7 +115,7 @@ void xcr0_load(struct pcpu *c, uint64_t v);
 
 struct cpu_features {
     enum spec_vendor vendor;
-    bool xsave, xsaveopt, rdtscp, x2apic, tsc_invariant, sysenter;
+    bool xsave, xsaveopt, rdtscp, x2apic, sysenter;
     bool fx_leaks_pointers; /* FXSAVE keeps no x87 pointers without a pending exception (REG-2) */
 };
 extern struct cpu_features cpu_features;

@@ -104,7 +104,7 @@ HYPERVISOR = [
     ("cpuid-shown", "a guest sees the features that it is not to use", "hypervisor/pv/cpuid.c",
      "        r[reg] &= pass[reg];", "        r[reg] &= pass[reg] | 0x10;"),
     ("cpuid-beyond", "leaves above the CPU's own greatest are asked for", "hypervisor/pv/cpuid.c",
-     "        if (leaf <= top[0]) /*", "        if (leaf <= top[0] || first) /*"),
+     "        if (leaf <= top[0] || leaf == LEAF_EXT_MAX)", "        if (leaf <= top[0] || first)"),
     ("cpuid-supervisor", "supervisor states of XSAVE are shown", "hypervisor/pv/cpuid.c",
      "        r[0] &= 7; /*", "        r[0] &= 15; /*"),
     ("gdt-undo", "a GDT refused at its second frame keeps the first", "hypervisor/pv/desc.c",

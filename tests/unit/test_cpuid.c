@@ -47,7 +47,8 @@ static void everything(uint32_t leaf, uint32_t subleaf, uint32_t r[4])
 static bool is_listed(uint32_t leaf)
 {
     return leaf <= 2 || leaf == 4 || leaf == 7 || leaf == 0xd ||
-           (leaf >= 0x40000000 && leaf <= 0x40000006) || (leaf >= 0x80000000 && leaf <= 0x80000008);
+           (leaf >= 0x40000000 && leaf <= 0x40000006) ||
+           (leaf >= 0x80000000 && leaf <= 0x80000008) || leaf == 0x80000021;
 }
 
 static bool is_zero(const uint32_t r[4])
@@ -239,7 +240,19 @@ static void a_cpu_with_few_leaves(void)
     pv_cpuid(pvv, 0, 0, r);
     CU_ASSERT_EQUAL(r[0], 0xd);
     pv_cpuid(pvv, 0x80000000, 0, r);
-    CU_ASSERT_EQUAL(r[0], 0x80000008);
+    CU_ASSERT_EQUAL(r[0], 0x80000021);
+    max_extended = 0x80000008;
+    for (unsigned clears = 0; clears < 2; clears++) { /* what the CPU does counts, not its leaf */
+        hal_null_clears_base = clears;
+        pv_cpuid_prepare();
+        pv_cpuid(pvv, 0x80000000, 0, r);
+        CU_ASSERT_EQUAL(r[0], clears ? 0x80000021 : 0x80000008);
+        pv_cpuid(pvv, 0x80000021, 0, r);
+        CU_ASSERT_EQUAL(r[0], clears << 6);
+        CU_ASSERT_EQUAL(r[1] | r[2] | r[3], 0);
+        pv_cpuid(pvv, 0x80000009, 0, r);
+        CU_ASSERT_TRUE(is_zero(r));
+    }
     max_extended = 0x80000004;
     pv_cpuid_prepare();
     pv_cpuid(pvv, 0x80000004, 0, r);

@@ -131,7 +131,9 @@ void hal_wbinvd(void);
 /* PAT as Xen's PV ABI has it, entry by entry: WB WT UC- UC WC WP UC UC. Guests' PWT, PCD and PAT
  * bits select from it. */
 #define HAL_PAT 0x050100070406ull
-extern unsigned hal_maddr_bits; /* physical address width */
+extern unsigned hal_maddr_bits;   /* physical address width */
+extern bool hal_null_clears_base; /* a null selector in FS or GS makes the base zero: not on AMD's
+                                     before Zen 2 */
 uint32_t hal_cpu_apic_id(unsigned cpu);
 
 /* --- console and the end --- */

@@ -4,12 +4,13 @@
  * bases and the user GS selector; the two GS bases change places with the mode; addresses that are
  * not canonical are -EINVAL. set_gdt takes pages of descriptors, forces them to ring 3 and holds
  * the pages read-only until replaced; update_descriptor edits one; the LDT's pages come in when a
- * descriptor is first used.
+ * descriptor is first used. Where leaf 0x80000021 says so, a null selector leaves no base.
  *
  * Invariants: MM-24, ENT-2, ENT-12, EMU-3.
  * A failure means: thread-local storage of processes or of the kernel is corrupted, or a guest
  * gains a descriptor of the hypervisor's level.
- * Sabotage: drop the present bit from DATA: the loads of its selector fault.
+ * Sabotage: drop the present bit from DATA: the loads of its selector fault. Let
+ * hal_load_gs_user_sel() return at once: the GS base outlives its selector.
  */
 #include "guest.h"
 
@@ -19,6 +20,9 @@ GUEST_RUN("vcpus=1");
 #define DATA_R0 0x00cf93000000ffffUL /* the same at ring 0: to be raised to ring 3 */
 #define CODE64 0x00affb000000ffffUL
 #define TSS 0x0000890000000067UL
+
+#define MSR_FS_BASE 0xc0000100
+#define MSR_KERNEL_GS_BASE 0xc0000102
 
 static u64 words[4] = {0x1111, 0x2222, 0x3333, 0x4444};
 
@@ -81,6 +85,29 @@ static void user_selector(void)
     check(sel == 0 || sel == FLAT_USER_DS32, "gs %x", sel);
     check_eq(hc_set_segment_base(SEGBASE_GS_USER_SEL, 0), 0);
     check_eq(gs0(), 0x3333);
+}
+
+static u64 base_of(u32 msr)
+{
+    u32 low = 0, high = 0;
+
+    check_eq(FAULT("rdmsr", : "=a"(low), "=d"(high) : "c"(msr)), FAULT_NONE);
+    return (u64)high << 32 | low;
+}
+
+/* What a leaf promises: a kernel that reads it no longer clears the bases that it leaves behind. */
+static void null_selector(void)
+{
+    const bool said = front_cpuid(0x80000000, 0).eax >= 0x80000021 &&
+                      front_cpuid(0x80000021, 0).eax & 1u << 6;
+    const u64 mine = (u64)&words[1];
+
+    check_eq(hc_set_segment_base(SEGBASE_GS_USER, mine), 0);
+    check_eq(hc_set_segment_base(SEGBASE_GS_USER_SEL, 0), 0);
+    check(!said || base_of(MSR_KERNEL_GS_BASE) == 0, "the GS base outlives its selector");
+    check_eq(hc_set_segment_base(SEGBASE_FS, mine), 0);
+    __asm__ volatile("mov %w0, %%fs" : : "r"(0));
+    check(!said || base_of(MSR_FS_BASE) == 0, "the FS base outlives its selector");
 }
 
 static u64 load(u16 sel)
@@ -201,6 +228,7 @@ void guest_test(void)
     check_eq(front_user_root_init(), 0);
     bases();
     user_selector();
+    null_selector();
     gdt();
     bad_gdt();
     ldt();

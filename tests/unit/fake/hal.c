@@ -30,6 +30,7 @@ uint64_t hal_xcr0_supported = 7;
 uint32_t hal_tsc_khz = 1000000;
 uint64_t hal_wallclock_at_boot = 1600000000;
 unsigned hal_gsi_count = 24, hal_maddr_bits = 40;
+bool hal_null_clears_base = true;
 
 void fake_metal_reset(void)
 {
