@@ -75,7 +75,7 @@ static bool emulate_mov(struct vcpu *v, struct cpu_user_regs *regs, struct insn 
     unsigned reg;
     uint64_t *r;
 
-    if (!insn_modrm(in) || in->modrm >> 6 != 3)
+    if (!insn_next(in, &in->modrm)) /* registers, whatever mod says */
         return false;
     reg = insn_reg(in);
     r = insn_gpr(regs, insn_rm(in));
@@ -96,8 +96,13 @@ static uint64_t edx_eax(const struct cpu_user_regs *regs)
     return (uint32_t)regs->rax | regs->rdx << 32;
 }
 
-static bool emulate_xsetbv(struct vcpu *v, const struct cpu_user_regs *regs)
+static bool emulate_xsetbv(struct vcpu *v, struct cpu_user_regs *regs, struct insn *in)
 {
+    if (!(v->pv.cr4_guest & CR4_OSXSAVE)) {
+        in->again = true;
+        pv_inject(regs, VEC_UD, PV_NO_ERROR);
+        return true;
+    }
     if ((uint32_t)regs->rcx != 0 || !hal_xsetbv(edx_eax(regs)))
         return false;
     v->pv.xcr0 = edx_eax(regs);
@@ -116,7 +121,7 @@ static bool emulate_group7(struct vcpu *v, struct cpu_user_regs *regs, struct in
     if (!insn_modrm(in))
         return false;
     if (in->modrm == 0xd1)
-        return emulate_xsetbv(v, regs);
+        return emulate_xsetbv(v, regs, in);
     if (in->modrm != 0xf9) /* rdtscp */
         return false;
     put_edx_eax(regs, hal_rdtsc());

@@ -9,7 +9,8 @@
  *
  * Out: exit_to_guest tests for work and events with interrupts off, then restores every register.
  * SYSRET loads RIP and RFLAGS from RCX and R11, so it is taken only when pv/ said that these are dead
- * (EXIT_SYSRET_OK), and RIP is canonical, the selectors are the flat ones and TF, RF are clear (ENT-1).
+ * (EXIT_SYSRET_OK), and RIP is canonical, the selectors are the flat ones and RF is clear (ENT-1). With TF
+ * it traps at once, so that a single step over a hypercall ends behind it; after IRET, one instruction later.
  * IRET may fault on selectors of the guest's: its address is known to trap.c (ENT-8).
  *
  * ISOLATION, LEAVE_... (isolation.inc) are where a CPU that needs it changes CR3 and
@@ -129,7 +130,7 @@ exit_restore:
     jne exit_iret
     cmpw $GUEST_SS, REGS_ss(%rsp)
     jne exit_iret
-    testl $(EFLAGS_TF | EFLAGS_RF), %r11d
+    testl $EFLAGS_RF, %r11d
     jnz exit_iret
     POP r15, r14, r13, r12, rbp, rbx
     addq $8, %rsp /* R11 */

@@ -8,7 +8,8 @@
  * Invariants: EMU-2, EMU-3, EMU-5, ENT-3, ENT-7, ENT-13.
  * A failure means: a kernel that probes for what it may do is told otherwise than on Xen.
  * Sabotage: in pv/trap_op.c drop the test of the upper half of DR6 and DR7: dr7_64_bits runs; in
- * pv/msr.c give HWCR to Intel's processors: rdmsr c0010015 faults.
+ * pv/msr.c give HWCR to Intel's processors: rdmsr c0010015 faults. In pv/emul.c drop the test of
+ * CR4_OSXSAVE: xsetbv runs; ask for mod 3 in emulate_mov(): read_cr0_mod faults.
  */
 #include "guest.h"
 
@@ -41,6 +42,7 @@ GUEST_RUN("vcpus=1 append=guest_loglvl=none");
     ROW(rsm, "", ".byte 0x0f, 0xaa", UD(), UD())                                                   \
     ROW(read_cr0, "", "mov %cr0, %rax", OK, GP(0))                                                 \
     ROW(read_cr1, "", ".byte 0x0f, 0x20, 0xc8", GP(0), GP(0))                                      \
+    ROW(read_cr0_mod, "", ".byte 0x0f, 0x20, 0", OK, GP(0))                                        \
     ROW(read_cr8, "", "mov %cr8, %rax", GP(0), GP(0))                                              \
     ROW(cr0_em, CR(0, "or $4, %eax"), "mov %rax, %cr0", GP(0), TRAPS)                              \
     ROW(cr0_mp, CR(0, "xor $2, %eax"), "mov %rax, %cr0", GP(0), TRAPS)                             \
@@ -61,6 +63,7 @@ GUEST_RUN("vcpus=1 append=guest_loglvl=none");
     ROW(dr7_gd, "mov $0x2400, %eax\n", "mov %rax, %dr7", GP(0), GP(0))                             \
     ROW(dr7_io, "mov $0x20002, %eax\n", "mov %rax, %dr7", GP(0), GP(0))                            \
     ROW(dr7_reserved, "mov $0xd800, %eax\n", "mov %rax, %dr7", OK, GP(0))                          \
+    ROW(xsetbv, "mov $3, %eax\n", "xsetbv", UD(), TRAPS) /* CR4.OSXSAVE is off */                  \
     ROW(rdpmc, "", "rdpmc", GP(0), GP(0))                                                          \
     ROW(rdtsc, "", "rdtsc", OK, OK)                                                                \
     ROW(rdmsr_tsc, "mov $0x10, %ecx\n", "rdmsr", OK, GP(0))                                        \
