@@ -113,7 +113,7 @@ static long console_read(uint64_t count, guest_va buf)
     char chunk[RX_SIZE];
     const size_t n = rx_take(chunk, MIN(count, sizeof(chunk)));
 
-    return guest_write(buf, chunk, n) ? -XEN_EFAULT : (long)n;
+    return n && guest_write(buf, chunk, n) ? -XEN_EFAULT : (long)n;
 }
 
 /* One character of a guest's output: collect until its line is complete or full. */
@@ -161,10 +161,9 @@ static long console_output(uint64_t count, guest_va buf)
     return 0;
 }
 
-long hc_console_io(uint64_t cmd, uint64_t count, uint64_t buf)
+long hc_console_io(uint32_t cmd, uint32_t count, uint64_t buf)
 {
-    count = (uint32_t)count;
-    switch ((uint32_t)cmd) {
+    switch (cmd) {
     case CONSOLEIO_write:
         return console_output(count, guest_va_make(buf));
     case CONSOLEIO_read:

@@ -200,6 +200,7 @@ static int run(struct domain *d, struct xen_domctl *op)
 {
     /* The structure of each operation on a vcpu begins with its number. */
     struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
+    const int no_vcpu = op->u.vcpucontext.vcpu < d->max_vcpus ? -XEN_ESRCH : -XEN_EINVAL;
 
     switch (op->cmd) {
     case XEN_DOMCTL_destroydomain:
@@ -216,15 +217,15 @@ static int run(struct domain *d, struct xen_domctl *op)
         op->domain = d->domid;
         return 0;
     case XEN_DOMCTL_setvcpucontext:
-        return v ? op_setvcpucontext(v, &op->u.vcpucontext) : -XEN_ESRCH;
+        return v ? op_setvcpucontext(v, &op->u.vcpucontext) : -XEN_EINVAL;
     case XEN_DOMCTL_getvcpucontext:
-        return v ? vcpu_store_context(v, guest_va_of(op->u.vcpucontext.ctxt)) : -XEN_ESRCH;
+        return v ? vcpu_store_context(v, guest_va_of(op->u.vcpucontext.ctxt)) : -XEN_EINVAL;
     case XEN_DOMCTL_getvcpuinfo:
-        return v ? op_getvcpuinfo(v, &op->u.getvcpuinfo) : -XEN_ESRCH;
+        return v ? op_getvcpuinfo(v, &op->u.getvcpuinfo) : no_vcpu;
     case XEN_DOMCTL_setvcpuaffinity:
-        return v ? sched_set_vcpu_affinity(v, &op->u.vcpuaffinity) : -XEN_ESRCH;
+        return v ? sched_set_vcpu_affinity(v, &op->u.vcpuaffinity) : no_vcpu;
     case XEN_DOMCTL_getvcpuaffinity:
-        return v ? sched_get_vcpu_affinity(v, &op->u.vcpuaffinity) : -XEN_ESRCH;
+        return v ? sched_get_vcpu_affinity(v, &op->u.vcpuaffinity) : no_vcpu;
     case XEN_DOMCTL_max_vcpus:
         return op_max_vcpus(d, &op->u.max_vcpus);
     case XEN_DOMCTL_max_mem:

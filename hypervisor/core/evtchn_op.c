@@ -124,17 +124,17 @@ static noinline_fn long other_op(uint32_t cmd, guest_va arg)
     }
 }
 
-long hc_event_channel_op(uint64_t cmd, uint64_t arg)
+long hc_event_channel_op(uint32_t cmd, uint64_t arg)
 {
     uint32_t port;
     int rc;
 
-    switch ((uint32_t)cmd) {
+    switch (cmd) {
     case EVTCHNOP_send:
         rc = guest_load32(&port, guest_va_make(arg));
         return rc ? rc : evtchn_send(current_vcpu()->domain, port);
     default:
-        return other_op((uint32_t)cmd, guest_va_make(arg));
+        return other_op(cmd, guest_va_make(arg));
     }
 }
 

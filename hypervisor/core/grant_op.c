@@ -206,7 +206,7 @@ struct unmapped {
     struct grant_use uses[UNMAP_BATCH];
 };
 
-static void op_unmap(uint64_t cmd, union grant_op *op, struct unmapped *waiting)
+static void op_unmap(uint32_t cmd, union grant_op *op, struct unmapped *waiting)
 {
     struct domain *d = current_domain();
     struct grant_use *u = &waiting->uses[waiting->count];
@@ -240,7 +240,7 @@ static inline void finish_unmaps(struct unmapped *waiting)
 }
 
 /* The whole list's range has been checked. */
-static long run_batch(uint64_t cmd, const struct op_desc *desc, uint64_t at, uint64_t count)
+static long run_batch(uint32_t cmd, uint64_t at, uint32_t count, const struct op_desc *desc)
 {
     struct unmapped waiting;
     long rc = 0;
@@ -274,13 +274,12 @@ static long run_batch(uint64_t cmd, const struct op_desc *desc, uint64_t at, uin
     return rc;
 }
 
-long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count)
+long hc_grant_table_op(uint32_t cmd, uint64_t uop, uint32_t count)
 {
     const struct op_desc *desc;
 
     if ((int32_t)count < 0)
         return -XEN_EINVAL;
-    count = (uint32_t)count;
     if (cmd >= ARRAY_LEN(op_table))
         return -XEN_ENOSYS;
     desc = &op_table[index_nospec(cmd, ARRAY_LEN(op_table))];
@@ -289,7 +288,7 @@ long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count)
     if (count != 1 && (cmd == GNTTABOP_setup_table || cmd == GNTTABOP_query_size ||
                        cmd == GNTTABOP_set_version || cmd == GNTTABOP_get_version))
         return -XEN_EINVAL;
-    if (!guest_range_ok(guest_va_make(uop), count * desc->size))
+    if (!guest_range_ok(guest_va_make(uop), (uint64_t)count * desc->size))
         return -XEN_EFAULT;
-    return count != 0 ? run_batch(cmd, desc, uop, count) : 0;
+    return count != 0 ? run_batch(cmd, uop, count, desc) : 0;
 }

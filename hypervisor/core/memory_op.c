@@ -142,6 +142,17 @@ static int memmap_install(struct domain *d, const struct xen_memory_map *map)
     return rc;
 }
 
+/* All of the machine's map, or without a buffer only how long it is. */
+static int machine_map(struct xen_memory_map *map)
+{
+    const bool asks = guest_va_is_null(guest_va_of(map->buffer));
+
+    if (map->nr_entries < boot_info.e820_count && !asks)
+        return -XEN_EINVAL;
+    map->nr_entries = boot_info.e820_count;
+    return asks ? 0 : put_map(map, boot_info.e820, boot_info.e820_count);
+}
+
 /* --- for tools --- */
 
 /* We reserve nothing: the claim succeeds when it would fit now, and 0 gives it up. */
@@ -158,6 +169,8 @@ static int claim_pages(struct domain *d, const struct xen_memory_reservation *op
 /* Of what there is for tools to map we have grant tables, of version 1. */
 static int acquire_resource(struct domain *d, struct xen_mem_acquire_resource *op)
 {
+    if (d == current_domain())
+        return -XEN_EPERM; /* its own it has by grant_table_op */
     if (op->pad)
         return -XEN_EINVAL;
     if (op->type != XENMEM_resource_grant_table || op->id != XENMEM_resource_grant_table_id_shared)
@@ -216,9 +229,7 @@ static long run(unsigned cmd, struct domain *d, union memory_arg *a)
     case XENMEM_memory_map:
         return memory_map(d, &a->map);
     case XENMEM_machine_memory_map:
-        if (a->map.nr_entries < boot_info.e820_count)
-            return -XEN_EINVAL;
-        return put_map(&a->map, boot_info.e820, boot_info.e820_count);
+        return machine_map(&a->map);
     case XENMEM_set_memory_map:
         return memmap_install(d, &a->foreign_map.map);
     case XENMEM_claim_pages:
@@ -271,7 +282,7 @@ long hc_memory_op(uint64_t cmd, uint64_t arg)
 
     /* Increase is 0, decrease 1. */
     if (start && op > XENMEM_decrease_reservation && op != XENMEM_populate_physmap)
-        return -XEN_ENOSYS;
+        return -XEN_EINVAL;
     if (op < ARRAY_LEN(descs) && descs[index_nospec(op, ARRAY_LEN(descs))].size)
         return described_op((unsigned)index_nospec(op, ARRAY_LEN(descs)), at);
     switch (op) {

@@ -75,9 +75,8 @@ static long run(struct cpu *c, uint64_t at, uint64_t count)
     }
 }
 
-long hc_multicall(uint64_t calls, uint64_t count)
+long hc_multicall(uint64_t calls, uint32_t count)
 {
-    count = (uint32_t)count;
     if (!guest_range_ok(guest_va_make(calls), count * ELEMENT))
         return -XEN_EFAULT;
     return count ? run(this_cpu(), calls, count) : 0;

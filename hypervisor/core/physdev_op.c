@@ -27,6 +27,9 @@ union physdev_arg {
     struct physdev_setup_gsi setup_gsi;
     struct physdev_restore_msi restore_msi;
     struct physdev_pci_device device;
+    struct physdev_manage_pci manage;
+    struct physdev_pci_mmcfg_reserved mmcfg;
+    struct physdev_pci_device_add add;
 };
 
 /* The structure of each: its length; is it written back, for all guests, in the old form's union.
@@ -47,6 +50,13 @@ static const struct physdev_desc {
     [PHYSDEVOP_setup_gsi] = {sizeof(struct physdev_setup_gsi)},
     [PHYSDEVOP_restore_msi] = {sizeof(struct physdev_restore_msi)},
     [PHYSDEVOP_restore_msi_ext] = {sizeof(struct physdev_pci_device)},
+    [PHYSDEVOP_manage_pci_add] = {sizeof(struct physdev_manage_pci)},
+    [PHYSDEVOP_manage_pci_remove] = {sizeof(struct physdev_manage_pci)},
+    [PHYSDEVOP_pci_mmcfg_reserved] = {sizeof(struct physdev_pci_mmcfg_reserved)},
+    [PHYSDEVOP_pci_device_add] = {sizeof(struct physdev_pci_device_add)},
+    [PHYSDEVOP_pci_device_remove] = {sizeof(struct physdev_pci_device)},
+    [PHYSDEVOP_prepare_msix] = {sizeof(struct physdev_pci_device)},
+    [PHYSDEVOP_release_msix] = {sizeof(struct physdev_pci_device)},
 };
 
 static int set_iobitmap(struct vcpu *v, const struct physdev_set_iobitmap *op)
@@ -155,28 +165,18 @@ static int run(struct domain *d, uint32_t cmd, union physdev_arg *a)
                           a->setup_gsi.polarity);
     case PHYSDEVOP_restore_msi:
         return restore_msi(0, a->restore_msi.bus, a->restore_msi.devfn);
-    default:
+    case PHYSDEVOP_restore_msi_ext:
         return restore_msi(a->device.seg, a->device.bus, a->device.devfn);
+    default:
+        return 0; /* without effect: PCI devices are not given to guests, nor driven by us */
     }
 }
 
-/* Without effect: PCI devices are not given to guests, nor driven by us. */
-static long other_op(const struct domain *d, uint32_t cmd)
+static long absent_op(const struct domain *d, uint32_t cmd)
 {
     if (!d->is_control && cmd != PHYSDEVOP_pirq_eoi_gmfn_v1 && cmd != PHYSDEVOP_pirq_eoi_gmfn_v2)
         return -XEN_EPERM;
-    switch (cmd) {
-    case PHYSDEVOP_prepare_msix:
-    case PHYSDEVOP_release_msix:
-    case PHYSDEVOP_manage_pci_add:
-    case PHYSDEVOP_manage_pci_remove:
-    case PHYSDEVOP_pci_device_add:
-    case PHYSDEVOP_pci_device_remove:
-    case PHYSDEVOP_pci_mmcfg_reserved:
-        return 0;
-    default:
-        return -XEN_ENOSYS;
-    }
+    return -XEN_ENOSYS;
 }
 
 static long physdev_op(uint32_t cmd, guest_va arg)
@@ -187,7 +187,7 @@ static long physdev_op(uint32_t cmd, guest_va arg)
     int rc;
 
     if (cmd >= ARRAY_LEN(descs) || desc->size == 0)
-        return other_op(d, cmd);
+        return absent_op(d, cmd);
     if (!desc->any && !d->is_control)
         return -XEN_EPERM;
     if (guest_read(&a, arg, desc->size))
@@ -198,9 +198,9 @@ static long physdev_op(uint32_t cmd, guest_va arg)
     return rc == 0 && desc->told ? guest_write(arg, &a, desc->size) : rc;
 }
 
-long hc_physdev_op(uint64_t cmd, uint64_t arg)
+long hc_physdev_op(uint32_t cmd, uint64_t arg)
 {
-    return physdev_op((uint32_t)cmd, guest_va_make(arg));
+    return physdev_op(cmd, guest_va_make(arg));
 }
 
 /* The old form carries the command in the structure, and offers only what its union holds. */

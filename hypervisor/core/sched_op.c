@@ -104,20 +104,18 @@ static long op_remote_shutdown(guest_va arg)
 /* Only notes the reason; the shutdown itself follows. */
 static long op_shutdown_code(uint32_t reason)
 {
-    if (reason > SHUTDOWN_MAX)
-        return -XEN_EINVAL;
     if (!READ_ONCE(current_domain()->shutting_down))
         current_domain()->shutdown_code = (uint8_t)reason;
     return 0;
 }
 
-long hc_sched_op(uint64_t cmd, uint64_t arg_va)
+long hc_sched_op(uint32_t cmd, uint64_t arg_va)
 {
     guest_va arg = guest_va_make(arg_va);
     struct sched_shutdown sd;
     int rc;
 
-    switch ((uint32_t)cmd) {
+    switch (cmd) {
     case SCHEDOP_block:
         return op_block(current_vcpu());
     case SCHEDOP_yield:
@@ -138,11 +136,11 @@ long hc_sched_op(uint64_t cmd, uint64_t arg_va)
     }
 }
 
-long hc_sched_op_compat(uint64_t cmd, uint64_t arg)
+long hc_sched_op_compat(uint32_t cmd, uint64_t arg)
 {
-    if ((uint32_t)cmd == SCHEDOP_shutdown)
+    if (cmd == SCHEDOP_shutdown)
         return op_shutdown((uint32_t)arg);
-    if ((uint32_t)cmd != SCHEDOP_yield && (uint32_t)cmd != SCHEDOP_block)
+    if (cmd != SCHEDOP_yield && cmd != SCHEDOP_block)
         return -XEN_ENOSYS;
     return hc_sched_op(cmd, 0);
 }

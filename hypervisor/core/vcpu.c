@@ -120,8 +120,6 @@ int vcpu_load_context(struct vcpu *v, guest_va from, bool anew, bool *online)
     vcpu_guest_context_t *ctxt;
     int rc;
 
-    if (guest_va_is_null(from))
-        return -XEN_EINVAL;
     ctxt = hv_alloc_pages(CONTEXT_ORDER);
     if (!ctxt)
         return -XEN_ENOMEM;

@@ -9,7 +9,7 @@
 #include <tenue/pv.h>
 
 #define PERIOD_MIN (1000 * 1000ull) /* 1 ms: below it, ticks are all that runs */
-#define PERIOD_MAX (1ull << 56)
+#define PERIOD_MAX (~0ull >> 2)
 
 static long op_initialise(struct vcpu *v, guest_va arg)
 {
@@ -95,8 +95,7 @@ static long op_set_singleshot(struct vcpu *v, guest_va arg)
         return -XEN_EINVAL;
     if (guest_read_obj(&set, arg))
         return -XEN_EFAULT;
-    if ((set.flags & VCPU_SSHOTTMR_future) && set.timeout_abs_ns < hal_now())
-        return -XEN_ETIME;
+    /* VCPU_SSHOTTMR_future is not obeyed, as on Xen: kernels that set it ask for ever. */
     timer_set(&v->singleshot, MIN(set.timeout_abs_ns, NS_NEVER - 1));
     return 0;
 }
@@ -108,14 +107,14 @@ static long op_get_physid(const struct vcpu *v, guest_va arg)
     return v->domain->is_control ? guest_write_obj(arg, &id) : -XEN_EINVAL;
 }
 
-long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg_va)
+long hc_vcpu_op(uint32_t cmd, uint32_t vcpuid, uint64_t arg_va)
 {
-    struct vcpu *v = domain_vcpu(current_domain(), (uint32_t)vcpuid);
+    struct vcpu *v = domain_vcpu(current_domain(), vcpuid);
     guest_va arg = guest_va_make(arg_va);
 
     if (!v)
         return -XEN_ENOENT;
-    switch ((uint32_t)cmd) {
+    switch (cmd) {
     case VCPUOP_set_singleshot_timer:
         return op_set_singleshot(v, arg);
     case VCPUOP_is_up:

@@ -54,14 +54,14 @@ static long op_commandline(guest_va arg)
     return rc ? rc : guest_clear(guest_va_add(arg, len), sizeof(xen_commandline_t) - len);
 }
 
-long hc_xen_version(uint64_t cmd, uint64_t arg_va)
+long hc_xen_version(uint32_t cmd, uint64_t arg_va)
 {
     guest_va arg = guest_va_make(arg_va);
 
     /* The guest's way to have pending events delivered: ahead of the switch. */
-    if (likely((uint32_t)cmd == XENVER_version))
+    if (likely(cmd == XENVER_version))
         return VERSION_MAJOR << 16 | VERSION_MINOR;
-    switch ((uint32_t)cmd) {
+    switch (cmd) {
     case XENVER_extraversion:
         return guest_write_obj(arg, &extraversion);
     case XENVER_compile_info:

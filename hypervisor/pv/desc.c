@@ -98,7 +98,7 @@ int pv_set_gdt(struct vcpu *v, mfn_t *frames, unsigned count, uint32_t entries)
     return 0;
 }
 
-long hc_set_gdt(uint64_t frames, uint64_t entries)
+long hc_set_gdt(uint64_t frames, uint32_t entries)
 {
     mfn_t mfns[GDT_GUEST_FRAMES];
     unsigned count;
@@ -109,7 +109,7 @@ long hc_set_gdt(uint64_t frames, uint64_t entries)
     STATIC_ASSERT(mfns_as_in_the_abi, sizeof(mfn_t) == sizeof(xen_pfn_t));
     if (count != 0 && guest_read(mfns, guest_va_make(frames), count * sizeof(mfns[0])) != 0)
         return -XEN_EFAULT;
-    return pv_set_gdt(current_vcpu(), mfns, count, (uint32_t)entries);
+    return pv_set_gdt(current_vcpu(), mfns, count, entries);
 }
 
 /* Write through whichever use the frame has: descriptor frame, or the guest's plain memory. */

@@ -335,35 +335,29 @@ int mmu_unpin_dying(struct page *p)
 
 /* --- who --- */
 
-static int domain_named(uint16_t domid, struct domain **d, bool *counted)
+static int other_domain(uint16_t domid, struct domain **d, bool *counted)
 {
-    struct domain *self = current_domain();
-
-    *counted = false;
-    *d = self;
-    if (domid == DOMID_SELF || domid == self->domid)
-        return 0;
-    if (!self->is_control)
+    if (!current_domain()->is_control)
         return -XEN_EPERM;
-    if (domid == DOMID_IO)
-        return 0; /* device frames: the control domain's own path */
     *d = domain_get(domid);
-    if (!*d)
-        return -XEN_ESRCH;
-    *counted = true;
-    return 0;
+    *counted = *d != NULL;
+    return *counted ? 0 : -XEN_ESRCH;
 }
 
 int mmu_domains_find(struct mmu_domains *md, uint32_t domid)
 {
-    const uint16_t tables = (uint16_t)(domid >> 16);
-    int rc;
+    const struct domain *self = current_domain();
+    const uint16_t frames = (uint16_t)domid;
+    const uint32_t tables = domid >> 16; /* plus one */
+    int rc = 0;
 
-    rc = domain_named(tables ? (uint16_t)(tables - 1) : DOMID_SELF, &md->tables,
-                      &md->tables_counted);
-    if (rc)
+    if (tables && tables - 1 != self->domid)
+        rc = other_domain((uint16_t)(tables - 1), &md->tables, &md->tables_counted);
+    /* Device frames are the control domain's own; who means itself, says so. */
+    if (rc || frames == DOMID_SELF || (frames == DOMID_IO && self->is_control))
         return rc;
-    rc = domain_named((uint16_t)domid, &md->frames, &md->frames_counted);
+    rc = frames == self->domid ? -XEN_ESRCH
+                               : other_domain(frames, &md->frames, &md->frames_counted);
     if (rc)
         mmu_domains_put(md);
     return rc;

@@ -60,17 +60,17 @@ static int callback_set(struct vcpu *v, unsigned type, uint64_t address, bool ma
     };
     const struct trap_info nmi = {VEC_NMI, 4, PV_SEL_KERNEL_CS, address}; /* 4: masks events */
 
+    if (address != 0 && !guest_addr_ok(address))
+        return -XEN_EINVAL;
     if (type == CALLBACKTYPE_nmi)
         return pv_trap_entry_set(v, &nmi) ? 0 : -XEN_EINVAL;
     if (type >= ARRAY_LEN(slots) || slots[type] == NULL)
         return -XEN_ENOSYS;
-    if (address != 0 && !guest_addr_ok(address))
-        return -XEN_EINVAL;
     *slots[type] = (struct pv_callback){address, mask_events};
     return 0;
 }
 
-long hc_callback_op(uint64_t cmd, uint64_t arg)
+long hc_callback_op(uint32_t cmd, uint64_t arg)
 {
     const bool set = cmd == CALLBACKOP_register, unset = cmd == CALLBACKOP_unregister;
     struct callback_register op = {0};
@@ -99,7 +99,7 @@ long hc_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
     return callback_set(v, CALLBACKTYPE_syscall, syscall, v->pv.syscall.mask_events);
 }
 
-long hc_nmi_op(uint64_t cmd, uint64_t arg)
+long hc_nmi_op(uint32_t cmd, uint64_t arg)
 {
     struct xennmi_callback op;
 
@@ -153,7 +153,7 @@ bool pv_canonical(uint64_t a)
     return (uint64_t)((int64_t)(a << 16) >> 16) == a;
 }
 
-long hc_set_segment_base(uint64_t which, uint64_t base)
+long hc_set_segment_base(uint32_t which, uint64_t base)
 {
     static const uint8_t held_in[] = {
         [SEGBASE_FS] = HAL_FS_BASE,
@@ -171,7 +171,7 @@ long hc_set_segment_base(uint64_t which, uint64_t base)
     return 0;
 }
 
-long hc_fpu_taskswitch(uint64_t set)
+long hc_fpu_taskswitch(uint32_t set)
 {
     pv_set_ts(current_vcpu(), set != 0);
     return 0;
@@ -212,9 +212,9 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, uint64_t value)
     return 0;
 }
 
-long hc_set_debugreg(uint64_t reg, uint64_t value)
+long hc_set_debugreg(uint32_t reg, uint64_t value)
 {
-    return pv_debugreg_set(current_vcpu(), (unsigned)MIN(reg, 8), value);
+    return pv_debugreg_set(current_vcpu(), reg, value);
 }
 
 int pv_debugreg_get(struct vcpu *v, unsigned reg, uint64_t *value)
@@ -225,10 +225,10 @@ int pv_debugreg_get(struct vcpu *v, unsigned reg, uint64_t *value)
     return 0;
 }
 
-long hc_get_debugreg(uint64_t reg)
+long hc_get_debugreg(uint32_t reg)
 {
     uint64_t value;
-    int rc = pv_debugreg_get(current_vcpu(), (unsigned)MIN(reg, 8), &value);
+    int rc = pv_debugreg_get(current_vcpu(), reg, &value);
 
     return rc != 0 ? rc : (long)value;
 }
@@ -242,7 +242,7 @@ void pv_assists_changed(struct domain *d)
             WRITE_ONCE(d->vcpus[i]->shows_iopl, iopl);
 }
 
-long hc_vm_assist(uint64_t cmd, uint64_t type)
+long hc_vm_assist(uint32_t cmd, uint32_t type)
 {
     struct domain *d = current_domain();
     uint64_t *assist = &d->pv.vm_assist;

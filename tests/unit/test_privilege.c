@@ -111,6 +111,8 @@ static void what_cannot_be(void)
     CU_ASSERT_EQUAL(resource(&r), -XEN_EOPNOTSUPP);
     r.domid = 77;
     CU_ASSERT_EQUAL(resource(&r), -XEN_ESRCH);
+    r.domid = a.d->domid; /* one's own is not for tools */
+    CU_ASSERT_EQUAL(resource(&r), -XEN_EPERM);
     end();
 }
 

@@ -85,7 +85,7 @@ bool evtchn_port_is_pending(struct domain *d, port_t port);
 /* The port exists and is not free. */
 bool evtchn_port_is_valid(struct domain *d, port_t port);
 
-long hc_event_channel_op(uint64_t cmd, uint64_t arg);
+long hc_event_channel_op(uint32_t cmd, uint64_t arg);
 long hc_event_channel_op_compat(uint64_t arg);
 
 #endif

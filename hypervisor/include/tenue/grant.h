@@ -85,6 +85,6 @@ void grant_table_free(struct domain *d);
  */
 int grant_table_frames(struct domain *d, uint32_t first, uint32_t n, guest_va list) must_check;
 
-long hc_grant_table_op(uint64_t cmd, uint64_t uop, uint64_t count);
+long hc_grant_table_op(uint32_t cmd, uint64_t uop, uint32_t count);
 
 #endif

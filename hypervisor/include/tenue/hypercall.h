@@ -25,31 +25,31 @@ const char *hypercall_name(uint64_t nr); /* NULL when unknown */
 
 #define HYPERCALL_NRS 64u
 
-long hc_multicall(uint64_t calls, uint64_t count);
-long hc_xen_version(uint64_t cmd, uint64_t arg);
-long hc_console_io(uint64_t cmd, uint64_t count, uint64_t buf);
+long hc_multicall(uint64_t calls, uint32_t count);
+long hc_xen_version(uint32_t cmd, uint64_t arg);
+long hc_console_io(uint32_t cmd, uint32_t count, uint64_t buf);
 long hc_memory_op(uint64_t cmd, uint64_t arg);
-long hc_physdev_op(uint64_t cmd, uint64_t arg);
+long hc_physdev_op(uint32_t cmd, uint64_t arg);
 long hc_physdev_op_compat(uint64_t arg);
 long hc_platform_op(uint64_t uop);
-long hc_vm_assist(uint64_t cmd, uint64_t type);
+long hc_vm_assist(uint32_t cmd, uint32_t type);
 
 /* pv/ */
 long hc_set_trap_table(uint64_t traps);
 long hc_mmu_update(uint64_t reqs, uint64_t count, uint64_t done, uint64_t domid);
-long hc_set_gdt(uint64_t frames, uint64_t entries);
+long hc_set_gdt(uint64_t frames, uint32_t entries);
 long hc_stack_switch(uint64_t ss, uint64_t sp);
 long hc_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall);
-long hc_fpu_taskswitch(uint64_t set);
-long hc_set_debugreg(uint64_t reg, uint64_t value);
-long hc_get_debugreg(uint64_t reg);
+long hc_fpu_taskswitch(uint32_t set);
+long hc_set_debugreg(uint32_t reg, uint64_t value);
+long hc_get_debugreg(uint32_t reg);
 long hc_update_descriptor(uint64_t maddr, uint64_t desc);
 long hc_update_va_mapping(uint64_t va, uint64_t pte, uint64_t flags);
 long hc_update_va_mapping_otherdomain(uint64_t va, uint64_t pte, uint64_t flags, uint64_t domid);
-long hc_set_segment_base(uint64_t which, uint64_t base);
+long hc_set_segment_base(uint32_t which, uint64_t base);
 long hc_iret(void);
 long hc_mmuext_op(uint64_t ops, uint64_t count, uint64_t done, uint64_t domid);
-long hc_callback_op(uint64_t cmd, uint64_t arg);
-long hc_nmi_op(uint64_t cmd, uint64_t arg);
+long hc_callback_op(uint32_t cmd, uint64_t arg);
+long hc_nmi_op(uint32_t cmd, uint64_t arg);
 
 #endif

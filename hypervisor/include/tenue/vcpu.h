@@ -129,9 +129,9 @@ void time_write_area(const struct vcpu *v, guest_va area);
 void time_update_wallclock(struct domain *d);
 int time_set_wallclock(uint64_t secs, uint32_t nsecs, ns_t system_time) must_check;
 
-long hc_vcpu_op(uint64_t cmd, uint64_t vcpuid, uint64_t arg);
-long hc_sched_op(uint64_t cmd, uint64_t arg);
-long hc_sched_op_compat(uint64_t cmd, uint64_t arg);
+long hc_vcpu_op(uint32_t cmd, uint32_t vcpuid, uint64_t arg);
+long hc_sched_op(uint32_t cmd, uint64_t arg);
+long hc_sched_op_compat(uint32_t cmd, uint64_t arg);
 long hc_set_timer_op(uint64_t deadline);
 
 #endif

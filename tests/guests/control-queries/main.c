@@ -10,7 +10,7 @@
  * A failure means: a control domain's kernel or toolstack is told nonsense, or believes that
  * something was set which was not.
  * Sabotage: in domctl.c let setdomainhandle copy nothing, or in time_set_wallclock() leave out
- * nsecs: neither is read back.
+ * nsecs: neither is read back. Answer -XEN_ESRCH for every vcpu there: the other error.
  */
 #define __XEN_TOOLS__ 1
 #include "guest.h"
@@ -294,9 +294,12 @@ static void places(domid_t guest)
     set_xen_guest_handle(op.u.vcpuaffinity.cpumap_hard.bitmap, &cpus);
     check_eq(domctl(&op, XEN_DOMCTL_getvcpuaffinity, guest), 0);
     check(cpus & 1);
-    op.u.vcpuaffinity.vcpu = 1;
-    check_eq(domctl(&op, XEN_DOMCTL_getvcpuaffinity, guest),
-             guest_on_xen() ? -XEN_EINVAL : -XEN_ESRCH);
+    op.u.vcpuaffinity.vcpu = 1; /* beyond what the domain may have */
+    check_eq(domctl(&op, XEN_DOMCTL_getvcpuaffinity, guest), -XEN_EINVAL);
+    check_eq(domctl(&op, XEN_DOMCTL_setvcpuaffinity, guest), -XEN_EINVAL);
+    check_eq(domctl(&op, XEN_DOMCTL_getvcpuinfo, guest), -XEN_EINVAL);
+    check_eq(domctl(&op, XEN_DOMCTL_getvcpucontext, guest), -XEN_EINVAL);
+    check_eq(domctl(&op, XEN_DOMCTL_setvcpucontext, guest), -XEN_EINVAL);
 
     op = (struct xen_domctl){.cmd = 0};
     op.u.nodeaffinity.nodemap.nr_bits = 8;
@@ -462,6 +465,8 @@ static void single(void)
     check_eq(hc_vcpu_op(VCPUOP_get_physid, 0, NOWHERE), -XEN_EFAULT);
 
     check_eq(hc_sched_op(SCHEDOP_shutdown_code, &reason), 0); /* told at the end, not done now */
+    reason.reason = 200;                                      /* which is not looked at */
+    check_eq(hc_sched_op(SCHEDOP_shutdown_code, &reason), 0);
     check_eq(hc_sched_op(SCHEDOP_shutdown_code, NOWHERE), -XEN_EFAULT);
 }
 

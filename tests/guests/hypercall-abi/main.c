@@ -2,15 +2,21 @@
 /*
  * Contract: the calling convention. A hypercall is `syscall` with the number in RAX, bare or
  * through the hypercall page; it changes RAX, RCX and R11 and no other register, not even its
- * arguments; every number that is not a hypercall answers -ENOSYS. Also what every guest asks
+ * arguments; every number that is not a hypercall answers -ENOSYS; of an argument that is an int
+ * only the lower half counts. Also what every guest asks
  * first: XENVER_* in full, text zero-padded to the end of its buffer.
  *
  * Invariants: HC-3 (outputs fully initialised), HC-8 (unknown numbers), ENT-10 (registers).
  * A failure means: guests that keep values in registers across a hypercall, as Linux does, are
  * corrupted; or a guest reads stale hypervisor bytes as text.
- * Sabotage: make probe's asm load r14 after the syscall (`not %r14`): registers() fails.
+ * Sabotage: make probe's asm load r14 after the syscall (`not %r14`): registers() fails. Let
+ * hc_fpu_taskswitch() or another handler take a uint64_t for an int: upper_halves() fails.
  */
 #include "guest.h"
+
+#include <xen/callback.h>
+#include <xen/nmi.h>
+#include <xen/physdev.h>
 
 GUEST_RUN("vcpus=1");
 
@@ -158,6 +164,37 @@ static void version(void)
     check_eq(hc_xen_version(XENVER_extraversion, 0x8000000000000000UL), -XEN_EFAULT);
 }
 
+/* Who has an int to pass may leave anything in the upper half of the register. */
+static void upper_halves(void)
+{
+    const u64 rest = 0xdeadbeefUL << 32;
+    struct gnttab_query_size size = {.dom = DOMID_SELF};
+    struct multicall_entry call = {.op = __HYPERVISOR_xen_version};
+    struct callback_unregister nmi = {.type = CALLBACKTYPE_nmi};
+    struct physdev_set_iopl iopl = {.iopl = 1};
+
+    check_eq(hc_set_debugreg(rest | 3, 0x1000), 0);
+    check_eq(hc_get_debugreg(rest | 3), 0x1000);
+    check_eq(hc_set_debugreg(3, 0), 0);
+    check_eq(hc_set_segment_base(rest | SEGBASE_FS, 0), 0);
+    check_eq(hc_vm_assist(rest | VMASST_CMD_enable, rest | VMASST_TYPE_writable_pagetables), 0);
+    check_eq(hc_set_gdt(0, rest), 0);
+    check_eq(hc_grant_table_op(rest | GNTTABOP_query_size, &size, rest | 1), 0);
+    check_eq(size.status, GNTST_okay);
+    check_eq(hc_callback_op(rest | CALLBACKOP_unregister, &nmi), 0);
+    check_eq(hc_nmi_op(rest | XENNMI_unregister_callback, 0), 0);
+    check_eq(hc_multicall(&call, rest | 1), 0);
+    check_eq(call.result, 4 << 16 | 17);
+    check_eq(hc_vcpu_op(rest | VCPUOP_is_up, rest, 0), 1);
+    check_eq(hc_sched_op(rest | SCHEDOP_yield, 0), 0);
+    check_eq(hc_sched_op_compat(rest | SCHEDOP_yield, 0), 0);
+    check_eq(hc_event_channel_op(rest | EVTCHNOP_send, 0), -XEN_EFAULT);
+    check_eq(hc_console_io(rest | CONSOLEIO_write, rest, 0), 0);
+    check_eq(hc_physdev_op(rest | PHYSDEVOP_set_iopl, &iopl), 0);
+    check_eq(hc_fpu_taskswitch(rest), 0);
+    check_eq(FAULT("fnop", :), FAULT_NONE);
+}
+
 void guest_test(void)
 {
     struct sched_poll none = {.nr_ports = 200};
@@ -172,4 +209,5 @@ void guest_test(void)
     registers(63, true, 1, 2, (u64)-XEN_ENOSYS);
     unknown_numbers();
     version();
+    upper_halves();
 }

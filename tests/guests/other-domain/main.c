@@ -11,7 +11,8 @@
  * Advisories: 32, 109, 127, 134, 149, 232, 310, 410.
  * A failure means: a domain survives its destruction, or leaks into the next one.
  * Sabotage: do not free the shared page in domain_free() (core/domain.c): memory() shrinks. In
- * pte_l1_take() ask for page_owner() instead of the owner named: a frame is mapped as ours.
+ * pte_l1_take() ask for page_owner() instead of the owner named: a frame is mapped as ours. Accept
+ * the caller's own number in mmu_domains_find(): by_its_own_number().
  */
 #define __XEN_TOOLS__ 1
 #include "guest.h"
@@ -183,6 +184,34 @@ static void contradictions(void)
     }
 }
 
+/* Who means itself says DOMID_SELF where somebody else's frames are meant; a table's owner, which
+ * has the upper half, has a number only. Vcpus that were not made differ from those that cannot be.
+ */
+static void by_its_own_number(void)
+{
+    struct xen_mem_acquire_resource table = {.domid = 0, .type = XENMEM_resource_grant_table};
+    struct mmuext_op flush = {.cmd = MMUEXT_TLB_FLUSH_LOCAL};
+    const u64 entry = front_pte(front_va_to_mfn(frames), PTE_KERN);
+    mmu_update_t req = {.ptr = front_entry_maddr(front_pt_entry(front_root_mfn(), WINDOW, 1)),
+                        .val = entry};
+    int d = create(0);
+
+    check_eq(hc_mmu_update(&req, 1, 0, 0), -XEN_ESRCH);
+    check_eq(hc_mmu_update(&req, 1, 0, 1 << 16), -XEN_ESRCH);
+    check_eq(hc_mmuext_op(&flush, 1, 0, 0), -XEN_ESRCH);
+    check_eq(hc_update_va_mapping_otherdomain(WINDOW, entry, UVMF_NONE, 0), -XEN_ESRCH);
+    check_eq(hc_mmu_update(&req, 1, 0, 1 << 16 | DOMID_SELF), 0);
+    check_eq(front_unmap(WINDOW), 0);
+    check_eq(hc_memory_op(XENMEM_acquire_resource, &table), -XEN_EPERM);
+
+    if (!check(d > 0, "create: %d", d))
+        return;
+    check_eq(order(XEN_DOMCTL_getvcpuinfo, (domid_t)d), -XEN_ESRCH);
+    check_eq(order(XEN_DOMCTL_getvcpuaffinity, (domid_t)d), -XEN_ESRCH);
+    check_eq(order(XEN_DOMCTL_getvcpucontext, (domid_t)d), -XEN_EINVAL);
+    check(destroy((domid_t)d), "%d stays", d);
+}
+
 /* Grants and ports towards a domain that has nothing, and of one that is gone. */
 static void strangers(void)
 {
@@ -247,6 +276,7 @@ void guest_test(void)
     before = memory();
     foreign_frames();
     contradictions();
+    by_its_own_number();
     strangers();
     recycling();
     check(memory() == before || guest_on_xen(), "%lu pages, were %lu", memory(), before);

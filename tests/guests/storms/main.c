@@ -66,7 +66,7 @@ static void timers_in_the_past(void)
     expect(front_hc1(__HYPERVISOR_set_timer_op, 1), 0, "set_timer_op");
     expect(hc_vcpu_op(VCPUOP_set_singleshot_timer, me, &set), 0, "a timer in the past");
     set.flags = VCPU_SSHOTTMR_future;
-    expect(hc_vcpu_op(VCPUOP_set_singleshot_timer, me, &set), -XEN_ETIME, "one in the future only");
+    expect(hc_vcpu_op(VCPUOP_set_singleshot_timer, me, &set), 0, "one in the future only");
     set.timeout_abs_ns = ~0UL;
     expect(hc_vcpu_op(VCPUOP_set_singleshot_timer, NEIGHBOUR, &set), -XEN_EINVAL, "another's");
 }

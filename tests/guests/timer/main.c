@@ -8,6 +8,7 @@
  * Invariants: EV-5, EV-9, HC-14.
  * A failure means: kernels lose ticks, sleep for ever or wake too early; clocks run backwards.
  * Sabotage: double `delta` in the SDK's front_time_ns(): the clock and the timers disagree.
+ * Obey VCPU_SSHOTTMR_future in op_set_singleshot(): -ETIME.
  */
 #include "guest.h"
 
@@ -68,6 +69,10 @@ static void oneshot(void)
     ticks = 0;
     check_eq(singleshot(1, 0), 0);
     check(front_wait(&ticks, 1, 1000 * MS), "deadline 1 does not fire");
+    /* Nobody obeys the flag any more: kernels that were refused tried again for ever. */
+    ticks = 0;
+    check_eq(singleshot(1, VCPU_SSHOTTMR_future), 0);
+    check(front_wait(&ticks, 1, 1000 * MS), "a past deadline, future only, does not fire");
     /* A later call replaces the earlier; stopping cancels. */
     ticks = 0;
     check_eq(singleshot(front_time_ns() + 5 * MS, 0), 0);
