@@ -217,10 +217,8 @@ static void op_unmap(uint32_t cmd, union grant_op *op, struct unmapped *waiting)
                                              op->unmap.handle, 0, u);
     } else {
         status = &op->replace.status;
-        *status = GNTST_general_error;
-        if (op->replace.new_addr != 0)
-            *status = (int16_t)grant_unmap_begin(d, op->replace.host_addr, 0, op->replace.handle,
-                                                 op->replace.new_addr, u);
+        *status = (int16_t)grant_unmap_begin(d, op->replace.host_addr, 0, op->replace.handle,
+                                             op->replace.new_addr, u);
     }
     waiting->count += *status == GNTST_okay;
 }

@@ -11,7 +11,7 @@
 
 #include "mmu.h"
 
-#define GRANT_PTE_BITS (PTE_P | PTE_US | PTE_A | PTE_D)
+#define GRANT_PTE_BITS (PTE_P | PTE_US | PTE_A | PTE_D | PTE_NX) /* data, not code of another's */
 #define PTE_AVAIL_SHIFT 9 /* the entry's software bits that GNTMAP_guest_avail0.. ask for */
 #define ANY_MAPPING ~0u
 

@@ -8,7 +8,8 @@
  * Invariants: GT-1, GT-2, GT-4, GT-6, GT-7, GT-8, GT-9, GT-14, GT-15, MM-19, HC-6, HC-8.
  * Advisories: 18, 24, 50, 218, 224, 226, 227, 228, 230, 234, 255, 380, 394.
  * A failure means: a page stays reachable after its grant ended, or is freed while mapped.
- * Sabotage: let is_mapping() in pv/grant_pte.c ignore PTE_RW: an edited entry is unmapped.
+ * Sabotage: let is_mapping() in pv/grant_pte.c ignore PTE_RW: an edited entry is unmapped. Take
+ * PTE_NX out of GRANT_PTE_BITS there: what is mapped can be executed.
  */
 #include "guest.h"
 
@@ -89,6 +90,7 @@ static void all_flags(void)
             mapped++;
             check(h || d, "flags %x: neither host nor device", flags);
             check(h == !!window(), "flags %x: entry %lx", flags, window());
+            check(h == (window() >> 63), "flags %x: executable, entry %lx", flags, window());
             wrong_unmaps(flags, host, handle);
             if (h && d && parts) {
                 check_eq(unmap(host, 0, handle), GNTST_okay);
@@ -255,6 +257,9 @@ static void replacements(void)
     check_eq(*front_pt_entry(front_root_mfn(), there, 1), 0);
     check_eq(in_use(), 0);
     check_eq(front_unmap(WINDOW), 0);
+    check_eq(map(WINDOW, GNTMAP_host_map, &handle), GNTST_okay);
+    check_eq(replace(WINDOW, 0, handle), GNTST_okay); /* by nothing */
+    check(!in_use() && !window());
 }
 
 void guest_test(void)
