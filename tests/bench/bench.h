@@ -17,6 +17,15 @@
 #include <unistd.h>
 #include <errno.h>
 
+/* The processor's counter. */
+static inline uint64_t ticks(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
 static inline uint64_t now_ns(void)
 {
     struct timespec t;

@@ -133,7 +133,7 @@ static void gang(const char *set, int fd, uint64_t size, uint64_t begin, uint64_
 
         job_send(&j, j.qd);
         n = job_take(&j);
-        now = __builtin_ia32_rdtsc();
+        now = ticks();
         first = first ? first : now;
         if (now >= end)
             break;

@@ -341,7 +341,7 @@ static int gang(int n, int ms)
         fprintf(stderr, "%d of %d guests are ready\n", found, n);
         return 1;
     }
-    begin = __builtin_ia32_rdtsc() + GANG_LEAD;
+    begin = ticks() + GANG_LEAD;
     snprintf(when, sizeof when, "%llu %llu", (unsigned long long)begin,
              (unsigned long long)begin + ms * 1000000ull);
     for (int i = 0; i < n; i++) {

@@ -12,7 +12,7 @@ $(GK_OUT)/churn: tests/guest-kernel/churn.c
 	@echo "LD $@"
 	$(Q)$(CC) $(CFLAGS_USER) -MF $@.d -static -pthread -o $@ $<
 
-# What the bench gives to do: a program, and make with a compiler and three files.
+# What the bench gives to do: a program, and make with two compilers and three files.
 GK_SOURCES := tests/bench/lbench.c tests/bench/netbench.c tests/bench/blkbench.c
 $(GK_OUT)/work: tests/guest-kernel/work.c tests/bench/bench.h
 	@mkdir -p $(@D)
@@ -21,11 +21,13 @@ $(GK_OUT)/work: tests/guest-kernel/work.c tests/bench/bench.h
 # Whatever the compiler and the linker read of this machine for them, where it lies once links are followed.
 $(GK_OUT)/work-inputs.manifest: $(GK_SOURCES)
 	@mkdir -p $(@D)
-	@for s in $(GK_SOURCES); do gcc -D_GNU_SOURCE -O1 -M $$s; gcc -D_GNU_SOURCE -MD -MF /dev/stdout -o /dev/null -Wl,-t $$s; done | \
+	@for s in $(GK_SOURCES); do gcc -D_GNU_SOURCE -O1 -M $$s; gcc -D_GNU_SOURCE -MD -MF /dev/stdout -o /dev/null -Wl,-t $$s; \
+		gcc -print-file-name=crt1.o; done | \
 		tr ' ' '\n' | sed -n '/^\/usr\|^\/lib/p' | xargs realpath | sort -u | sed 's,.*,file & &,' >$@
 $(GK_OUT)/work.cpio: tests/guest-kernel/work.manifest $(GK_OUT)/work-inputs.manifest $(GK_OUT)/work tests/bench/bench.h
-	@echo "bench: a compiler for guests"
+	@echo "bench: compilers for guests"
 	@images/mkramdisk $@ $< CC1=$$(gcc -print-prog-name=cc1) LTO=$$(gcc -print-file-name=liblto_plugin.so) \
+		TCC=$$(images/fetch tcc) \
 		COLLECT2=$$(gcc -print-prog-name=collect2)
 $(GK_OUT)/bench-work.cpio: tests/guest-kernel/bench-work.manifest $(GK_OUT)/work.cpio
 	@images/mkramdisk $@ $<
