@@ -166,6 +166,8 @@ static void down_up(void)
         u64 was = alive, end = front_time_ns() + SECOND;
 
         tell(DOWN);
+        for (unsigned n = 0; n < 10; n++) /* it has answered, and goes down next */
+            hc_sched_op(SCHEDOP_yield, 0);
         while (hc_vcpu_op(VCPUOP_is_up, 1, 0) == 1 && front_time_ns() < end)
             hc_sched_op(SCHEDOP_yield, 0);
         check_eq(hc_vcpu_op(VCPUOP_is_up, 1, 0), 0);
