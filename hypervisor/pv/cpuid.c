@@ -95,8 +95,8 @@ static void hide(uint32_t leaf, uint32_t r[4])
     uint32_t pass[4] = {0};
 
     for (unsigned i = 0; i < ARRAY_LEN(shown); i++)
-        for (unsigned reg = 0; reg < 4; reg++)
-            if (leaf >= shown[i].first && leaf <= shown[i].last && hold & BIT(shown[i].where))
+        if (leaf >= shown[i].first && leaf <= shown[i].last && hold & BIT(shown[i].where))
+            for (unsigned reg = 0; reg < 4; reg++)
                 pass[reg] |= shown[i].pass[reg];
     for (unsigned reg = 0; reg < 4; reg++)
         r[reg] &= pass[reg];
