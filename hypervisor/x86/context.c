@@ -19,12 +19,6 @@
 #include "machine.h"
 #include "spec.h"
 
-/* From copy.S. */
-bool load_ds(uint16_t sel);
-bool load_es(uint16_t sel);
-bool load_fs(uint16_t sel);
-bool load_gs(uint16_t sel);
-
 /*
  * A hypercall's frame is completed when somebody asks for it: SYSCALL implies most of the rest, and
  * what C preserves is in registers still, to be stored before anybody else runs (fast.S).

@@ -59,7 +59,7 @@ void cpu_detect(void)
     cpuid_if_there(0x80000008, 0, r);
     hal_maddr_bits = r[0] != 0 ? r[0] & 0xff : 36;
     wrmsr(MSR_FS_BASE, 1);
-    __asm__ volatile("mov %0, %%fs" ::"r"(0));
+    load_fs(0);
     hal_null_clears_base = rdmsr(MSR_FS_BASE) == 0;
     cpu_features.fx_leaks_pointers = cpu_is_amd() && !(r[1] >> 2 & 1);
 }

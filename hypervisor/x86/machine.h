@@ -113,6 +113,12 @@ void cpu_init(struct pcpu *c);
 void fpu_init(struct pcpu *c); /* boot CPU: what there is to switch */
 void xcr0_load(struct pcpu *c, uint64_t v);
 
+/* copy.S. False: the selector cannot be loaded, and null was. */
+bool load_ds(uint16_t sel);
+bool load_es(uint16_t sel);
+bool load_fs(uint16_t sel);
+bool load_gs(uint16_t sel);
+
 struct cpu_features {
     enum spec_vendor vendor;
     bool xsave, xsaveopt, rdtscp, x2apic, sysenter;
