@@ -21,8 +21,8 @@ $(GK_OUT)/work: tests/guest-kernel/work.c tests/bench/bench.h
 # Whatever the compiler and the linker read of this machine for them, where it lies once links are followed.
 $(GK_OUT)/work-inputs.manifest: $(GK_SOURCES)
 	@mkdir -p $(@D)
-	@for s in $(GK_SOURCES); do gcc -D_GNU_SOURCE -O1 -M $$s; gcc -D_GNU_SOURCE -MD -MF /dev/stdout -o /dev/null -Wl,-t $$s; \
-		gcc -print-file-name=crt1.o; done | \
+	@{ for s in $(GK_SOURCES); do gcc -D_GNU_SOURCE -O1 -M $$s; gcc -D_GNU_SOURCE -MD -MF /dev/stdout -o /dev/null -Wl,-t $$s; \
+		done; gcc -print-file-name=crt1.o; } | \
 		tr ' ' '\n' | sed -n '/^\/usr\|^\/lib/p' | xargs realpath | sort -u | sed 's,.*,file & &,' >$@
 $(GK_OUT)/work.cpio: tests/guest-kernel/work.manifest $(GK_OUT)/work-inputs.manifest $(GK_OUT)/work tests/bench/bench.h
 	@echo "bench: compilers for guests"

@@ -106,7 +106,14 @@ static pid_t serve(struct sockaddr_in *where)
     }
 }
 
-static void get(const struct sockaddr_in *where, const char *request, size_t size)
+static const struct served {
+    const char *name, *request;
+    size_t size;
+} small = {"small", "GET /small HTTP/1.0\r\n\r\n", 4096},
+  middle = {"middle", "GET /middle HTTP/1.0\r\n\r\n", 65536},
+  large = {"large", "GET /large HTTP/1.0\r\n\r\n", 1 << 20};
+
+static void get(const struct sockaddr_in *where, const struct served *file)
 {
     static char buffer[65536];
     size_t got = 0;
@@ -115,24 +122,24 @@ static void get(const struct sockaddr_in *where, const char *request, size_t siz
 
     if (connect(s, (const struct sockaddr *)where, sizeof *where))
         die("connect");
-    send_all(s, request, strlen(request));
+    send_all(s, file->request, strlen(file->request));
     while ((n = read(s, buffer, sizeof buffer)) > 0)
         got += n;
     close(s);
-    if (n < 0 || got < size || got > size + 128) {
-        fprintf(stderr, "work: %zu bytes of %zu\n", got, size);
+    if (n < 0 || got < file->size || got > file->size + 128) {
+        fprintf(stderr, "work: %zu bytes of %zu\n", got, file->size);
         exit(1);
     }
 }
 
-static void file_of(const char *name, size_t size)
+static void lay_down(const struct served *file)
 {
     static char page[4096];
-    int f = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    int f = open(file->name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
     for (size_t i = 0; i < sizeof page; i++)
         page[i] = (char)(i * 7);
-    for (size_t at = 0; at < size; at += sizeof page)
+    for (size_t at = 0; at < file->size; at += sizeof page)
         send_all(f, page, sizeof page);
     close(f);
 }
@@ -151,12 +158,11 @@ static void seed_random(void)
         die("/dev/random");
 }
 
-/* One of each size. */
-static void get_three(const struct sockaddr_in *where)
+static void get_each(const struct sockaddr_in *where)
 {
-    get(where, "GET /small HTTP/1.0\r\n\r\n", 4096);
-    get(where, "GET /middle HTTP/1.0\r\n\r\n", 65536);
-    get(where, "GET /large HTTP/1.0\r\n\r\n", 1 << 20);
+    get(where, &small);
+    get(where, &middle);
+    get(where, &large);
 }
 
 static void files(const char *set)
@@ -164,13 +170,13 @@ static void files(const char *set)
     struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     pid_t server = serve(&where);
 
-    file_of("small", 4096);
-    file_of("middle", 65536);
-    file_of("large", 1 << 20);
-    BENCH(set, "serve a file of 4 KiB", 500, get(&where, "GET /small HTTP/1.0\r\n\r\n", 4096));
-    BENCH(set, "serve a file of 64 KiB", 400, get(&where, "GET /middle HTTP/1.0\r\n\r\n", 65536));
-    BENCH(set, "serve a file of 1 MiB", 50, get(&where, "GET /large HTTP/1.0\r\n\r\n", 1 << 20));
-    BENCH(set, "serve files of 4 KiB, 64 KiB and 1 MiB", 50, get_three(&where));
+    lay_down(&small);
+    lay_down(&middle);
+    lay_down(&large);
+    BENCH(set, "serve a file of 4 KiB", 500, get(&where, &small));
+    BENCH(set, "serve a file of 64 KiB", 400, get(&where, &middle));
+    BENCH(set, "serve a file of 1 MiB", 50, get(&where, &large));
+    BENCH(set, "serve files of 4 KiB, 64 KiB and 1 MiB", 50, get_each(&where));
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
 }

@@ -71,6 +71,20 @@ bool guest_check_eq(u64 got, u64 want, const char *file, int line, const char *w
                        (long)got, want, (long)want);
 }
 
+u64 guest_read_msr(u32 index, u64 *value)
+{
+    u32 low = (u32)*value, high = (u32)(*value >> 32);
+    u64 fault = FAULT("rdmsr", : "+a"(low), "+d"(high) : "c"(index));
+
+    *value = (u64)high << 32 | low;
+    return fault;
+}
+
+u64 guest_write_msr(u32 index, u64 value)
+{
+    return FAULT("wrmsr", : : "a"((u32)value), "d"((u32)(value >> 32)), "c"(index));
+}
+
 void guest_skip(const char *fmt, ...)
 {
     va_list ap;

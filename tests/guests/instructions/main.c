@@ -207,22 +207,16 @@ static const struct {
     {0xc0011029, 0xc0011029, AMD, OK, 2, OK, OK},
 };
 
-static u64 write_msr(u32 msr, u64 value)
-{
-    return FAULT("wrmsr", : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)));
-}
-
 static void one_msr(unsigned row, u32 msr, bool there)
 {
-    u32 low = 0, high = 0;
-    u64 fault = FAULT("rdmsr", : "+a"(low), "+d"(high) : "c"(msr));
+    u64 value = 0, fault = guest_read_msr(msr, &value);
 
     check(fault == (there ? msrs[row].read : NO), "rdmsr %x: %lx", msr, fault);
     if (fault == OK)
-        check((low | (u64)high << 32) == msrs[row].value, "rdmsr %x: %x %x", msr, high, low);
-    fault = write_msr(msr, 0);
+        check(value == msrs[row].value, "rdmsr %x: %lx", msr, value);
+    fault = guest_write_msr(msr, 0);
     check(fault == (there ? msrs[row].write_0 : NO), "wrmsr %x, 0: %lx", msr, fault);
-    fault = write_msr(msr, ~0UL);
+    fault = guest_write_msr(msr, ~0UL);
     check(fault == (there ? msrs[row].write_ones : NO), "wrmsr %x, ones: %lx", msr, fault);
 }
 

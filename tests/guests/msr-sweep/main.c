@@ -32,20 +32,6 @@ static const u32 secrets[] = {0x174,      0x175,      0x176,      0x1d9,      0x
                               0x1de,      0x600,      0xc0000081, 0xc0000082, 0xc0000083,
                               0xc0000084, 0xc0010117, 0xc0011024};
 
-static u64 rdmsr(u32 index, u64 *value)
-{
-    u32 lo = 0xdead, hi = 0xbeef;
-    u64 fault = FAULT("rdmsr", : "+a"(lo), "+d"(hi) : "c"(index));
-
-    *value = (u64)hi << 32 | lo;
-    return fault;
-}
-
-static u64 wrmsr(u32 index, u64 value)
-{
-    return FAULT("wrmsr", : : "a"((u32)value), "d"((u32)(value >> 32)), "c"(index));
-}
-
 static u64 u_rdmsr(u64 index)
 {
     u32 lo, hi;
@@ -73,7 +59,7 @@ static void still_alive(u32 index)
 
 static void leaks(u32 index, u64 *readable)
 {
-    u64 v, again, fault = rdmsr(index, &v);
+    u64 v = 0xbeef0000deadUL, again = 0, fault = guest_read_msr(index, &v);
 
     if (fault != FAULT_NONE) {
         check(fault == GP(0), "rdmsr %x: %lx", index, fault);
@@ -82,7 +68,7 @@ static void leaks(u32 index, u64 *readable)
     }
     ++*readable;
     check(!is_hypervisors(v), "rdmsr %x gives %lx", index, v);
-    rdmsr(index, &again);
+    guest_read_msr(index, &again);
     check(again == v || changes_alone(index), "rdmsr %x gives %lx, then %lx", index, v, again);
 }
 
@@ -90,23 +76,23 @@ static void writes(u32 index, u64 *writable)
 {
     static const u64 values[] = {~0UL, 1, HYPERVISOR_VIRT_START, 0x0000800000000000UL, 0};
     u64 old = 0;
-    bool readable = rdmsr(index, &old) == FAULT_NONE;
+    bool readable = guest_read_msr(index, &old) == FAULT_NONE;
 
     /* The hypercall page is written where it is told to, and told again is fine. */
     if (index == 0x40000000)
         return;
     for (unsigned i = 0; i < FRONT_ARRAY_SIZE(values); i++) {
-        u64 fault = wrmsr(index, values[i]), now;
+        u64 fault = guest_write_msr(index, values[i]), now = 0;
 
         check(fault == FAULT_NONE || fault == GP(0), "wrmsr %x: %lx", index, fault);
         *writable += fault == FAULT_NONE;
         if (fault != FAULT_NONE || !readable)
             continue;
-        rdmsr(index, &now);
+        guest_read_msr(index, &now);
         check(!is_hypervisors(now) || now == values[i], "wrmsr %x: holds %lx", index, now);
     }
     if (readable)
-        wrmsr(index, old);
+        guest_write_msr(index, old);
 }
 
 void guest_test(void)
@@ -122,7 +108,7 @@ void guest_test(void)
         }
     }
     for (unsigned i = 0; i < FRONT_ARRAY_SIZE(secrets); i++)
-        check(rdmsr(secrets[i], &v) == GP(0), "rdmsr %x gives %lx", secrets[i], v);
+        check(guest_read_msr(secrets[i], &v) == GP(0), "rdmsr %x gives %lx", secrets[i], v);
     for (unsigned r = 0; r < FRONT_ARRAY_SIZE(ranges); r++) {
         for (u32 i = ranges[r].from; i != ranges[r].to; i++) {
             writes(i, &writable);

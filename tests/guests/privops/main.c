@@ -15,52 +15,40 @@
 
 GUEST_RUN("vcpus=1");
 
-static u64 rdmsr(u32 index, u64 *value)
-{
-    u32 lo = 0, hi = 0;
-    u64 fault = FAULT("rdmsr", : "=a"(lo), "=d"(hi) : "c"(index));
-
-    *value = (u64)hi << 32 | lo;
-    return fault;
-}
-
-static u64 wrmsr(u32 index, u64 value)
-{
-    return FAULT("wrmsr", : : "a"((u32)value), "d"((u32)(value >> 32)), "c"(index));
-}
-
 static void msrs(void)
 {
     static const u32 unknown[] = {0x12345678, 0x40000000, 0x40000200, 0xc0002000, 0xffffffff};
-    u64 v, again;
+    u64 v = 0, again;
 
-    check_eq(rdmsr(0xc0000080, &v), FAULT_NONE); /* EFER */
+    check_eq(guest_read_msr(0xc0000080, &v), FAULT_NONE); /* EFER */
     check((v & 0xd01) == 0xd01, "EFER %lx", v);
     check(!(v & 1UL << 12), "SVME in EFER %lx", v);
-    check_eq(wrmsr(0xc0000080, v), FAULT_NONE);
-    check_eq(rdmsr(0x277, &v), FAULT_NONE); /* PAT: write-back first, and not writable away */
+    check_eq(guest_write_msr(0xc0000080, v), FAULT_NONE);
+    check_eq(guest_read_msr(0x277, &v),
+             FAULT_NONE); /* PAT: write-back first, and not writable away */
     check((v & 7) == 6, "PAT %lx", v);
-    check_eq(rdmsr(0x1b, &v), FAULT_NONE); /* APIC_BASE */
+    check_eq(guest_read_msr(0x1b, &v), FAULT_NONE); /* APIC_BASE */
     check((v & 0xfffff000UL) == 0xfee00000UL, "APIC_BASE %lx", v);
     /* Bases: written by MSR, seen by MSR. */
-    check_eq(wrmsr(0xc0000100, 0x1234567000UL), FAULT_NONE);
-    check_eq(rdmsr(0xc0000100, &v), FAULT_NONE);
+    check_eq(guest_write_msr(0xc0000100, 0x1234567000UL), FAULT_NONE);
+    check_eq(guest_read_msr(0xc0000100, &v), FAULT_NONE);
     check_eq(v, 0x1234567000UL);
-    check_eq(wrmsr(0xc0000101, (u64)&again), FAULT_NONE);
-    check_eq(rdmsr(0xc0000101, &v), FAULT_NONE);
+    check_eq(guest_write_msr(0xc0000101, (u64)&again), FAULT_NONE);
+    check_eq(guest_read_msr(0xc0000101, &v), FAULT_NONE);
     check_eq(v, (u64)&again);
     again = 0x5a5a;
     __asm__ volatile("mov %%gs:0, %0" : "=r"(v));
     check_eq(v, 0x5a5a);
-    check_eq(wrmsr(0xc0000102, 0x7777000UL), FAULT_NONE);
-    check_eq(rdmsr(0xc0000102, &v), FAULT_NONE);
+    check_eq(guest_write_msr(0xc0000102, 0x7777000UL), FAULT_NONE);
+    check_eq(guest_read_msr(0xc0000102, &v), FAULT_NONE);
     check_eq(v, 0x7777000UL);
-    check_eq(wrmsr(0xc0000100, 0x8000000000000000UL), GP(0));
-    check_eq(wrmsr(0xc0000101, 0x0000800000000000UL), GP(0));
-    check_eq(wrmsr(0xc0000102, 0xffff7fffffffffffUL), GP(0));
-    check_eq(wrmsr(0xc0000101, 0), FAULT_NONE);
+    check_eq(guest_write_msr(0xc0000100, 0x8000000000000000UL), GP(0));
+    check_eq(guest_write_msr(0xc0000101, 0x0000800000000000UL), GP(0));
+    check_eq(guest_write_msr(0xc0000102, 0xffff7fffffffffffUL), GP(0));
+    check_eq(guest_write_msr(0xc0000101, 0), FAULT_NONE);
     for (unsigned i = 0; i < FRONT_ARRAY_SIZE(unknown); i++)
-        check(wrmsr(unknown[i], 0) == GP(0), "wrmsr %x: %lx", unknown[i], wrmsr(unknown[i], 0));
+        check(guest_write_msr(unknown[i], 0) == GP(0), "wrmsr %x: %lx", unknown[i],
+              guest_write_msr(unknown[i], 0));
 }
 
 static void control(void)

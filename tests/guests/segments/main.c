@@ -89,10 +89,10 @@ static void user_selector(void)
 
 static u64 base_of(u32 msr)
 {
-    u32 low = 0, high = 0;
+    u64 base = 0;
 
-    check_eq(FAULT("rdmsr", : "=a"(low), "=d"(high) : "c"(msr)), FAULT_NONE);
-    return (u64)high << 32 | low;
+    check_eq(guest_read_msr(msr, &base), FAULT_NONE);
+    return base;
 }
 
 /* What a leaf promises: a kernel that reads it no longer clears the bases that it leaves behind. */

@@ -32,14 +32,6 @@ static bool on_db(struct front_regs *regs)
     return true;
 }
 
-static u64 rdmsr(u32 index)
-{
-    u32 lo = 0, hi = 0;
-
-    FAULT("rdmsr", : "=a"(lo), "=d"(hi) : "c"(index));
-    return (u64)hi << 32 | lo;
-}
-
 /* Every register of the legacy image is this vCPU's own pattern, its pointers too. */
 static void fill(unsigned who)
 {
@@ -88,7 +80,7 @@ static void vectors(unsigned who)
 
 static void registers(unsigned who)
 {
-    u64 fs, gs;
+    u64 fs, gs, aux = 0;
 
     for (unsigned r = 0; r < 3; r++)
         hc_set_debugreg(r, 0x1000 * (r + 1) + who * 0x100);
@@ -96,7 +88,7 @@ static void registers(unsigned who)
     hc_set_debugreg(7, who ? 0x400 : 0x480 | 0xdUL << 28); /* vCPU 0 watches, vCPU 1 writes */
     hc_set_segment_base(SEGBASE_FS, &cells[who][0]);
     hc_set_segment_base(SEGBASE_GS_KERNEL, &cells[who][1]);
-    FAULT("wrmsr", : : "a"(who + 70), "d"(0), "c"(0xc0000103));
+    guest_write_msr(0xc0000103, who + 70);
     take_turns(who, 2);
     watched++;
     take_turns(who, 1);
@@ -105,8 +97,8 @@ static void registers(unsigned who)
     __asm__ volatile("mov %%fs:0, %0\n mov %%gs:0, %1" : "=r"(fs), "=r"(gs));
     check(fs == cells[who][0] && gs == cells[who][1], "vCPU %u: bases lead to %lx %lx", who, fs,
           gs);
-    check(rdmsr(0xc0000103) == who + 70 || rdmsr(0xc0000103) == 0, "vCPU %u: TSC_AUX %lx", who,
-          rdmsr(0xc0000103));
+    guest_read_msr(0xc0000103, &aux);
+    check(aux == who + 70 || aux == 0, "vCPU %u: TSC_AUX %lx", who, aux);
     hc_set_debugreg(7, 0);
 }
 
