@@ -40,7 +40,7 @@ $(HCF_B)/hypercalls-memory: $(call HCF_HV,memory) $(HCF_B)/memory/tests/fuzz/hyp
 $(HCF_B)/fuzz: $(call HCF_HV,clang) $(HCF_B)/clang/tests/fuzz/hypercalls/libfuzzer.o
 	@clang $(UNIT_SANITIZE) -fsanitize=fuzzer $(UNIT_LDFLAGS) -o $@ $^
 
-HYPERCALLS_SEEDS ?= 25000
+HYPERCALLS_SEEDS ?= 12000
 HYPERCALLS_WORKERS ?= 2
 CHECK_UNIT += check-hypercalls
 SOAK_UNIT += soak-hypercalls
