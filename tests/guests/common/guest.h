@@ -39,8 +39,8 @@ void guest_end(void) __attribute__((noreturn));
 void guest_audit(void);
 /* True under a hypervisor that is Xen itself rather than this project's (the oracle). */
 bool guest_on_xen(void);
-/* rdmsr and wrmsr: FAULT_NONE, or the fault, which leaves *value as it was (or a test should say
- * so). */
+/* rdmsr and wrmsr: FAULT_NONE or the fault. *value is what the registers hold before and after: a
+ * fault should not change it. */
 u64 guest_read_msr(u32 index, u64 *value);
 u64 guest_write_msr(u32 index, u64 value);
 

@@ -19,7 +19,7 @@ static void round(u64 n)
 {
     mmu_update_t req = {.ptr = front_root_mfn() << 12 | 2048, .val = n << 12 | 1};
     struct gnttab_map_grant_ref map = {.ref = (grant_ref_t)n, .flags = GNTMAP_host_map};
-    u32 lo = 0, hi = 0;
+    u64 value = 0;
 
     switch (n % 12) {
     case 0:
@@ -32,10 +32,10 @@ static void round(u64 n)
         hc_grant_table_op(GNTTABOP_map_grant_ref, &map, 1);
         break;
     case 3:
-        FAULT("rdmsr", : "=a"(lo), "=d"(hi) : "c"((u32)n));
+        guest_read_msr((u32)n, &value);
         break;
     case 4:
-        FAULT("wrmsr", : : "a"(lo), "d"(hi), "c"((u32)n | 0x10000000));
+        guest_write_msr((u32)n | 0x10000000, value);
         break;
     case 5:
         hc_console_io(n, 1, 0);

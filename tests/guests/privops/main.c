@@ -24,8 +24,7 @@ static void msrs(void)
     check((v & 0xd01) == 0xd01, "EFER %lx", v);
     check(!(v & 1UL << 12), "SVME in EFER %lx", v);
     check_eq(guest_write_msr(0xc0000080, v), FAULT_NONE);
-    check_eq(guest_read_msr(0x277, &v),
-             FAULT_NONE); /* PAT: write-back first, and not writable away */
+    check_eq(guest_read_msr(0x277, &v), FAULT_NONE); /* PAT: write-back first */
     check((v & 7) == 6, "PAT %lx", v);
     check_eq(guest_read_msr(0x1b, &v), FAULT_NONE); /* APIC_BASE */
     check((v & 0xfffff000UL) == 0xfee00000UL, "APIC_BASE %lx", v);
